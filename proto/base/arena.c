@@ -1,0 +1,118 @@
+#include "proto/base/arena.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+
+enum {
+	ARENA_ALIGN = 16,
+	ARENA_CHUNK_BYTES_MIN = 16 * 1024,
+	ARENA_CHUNK_BYTES_MAX = 1024 * 1024,
+};
+
+struct arena_chunk {
+	struct arena_chunk *next;
+	size_t cap;
+	size_t len;
+	alignas(ARENA_ALIGN) uint8_t bytes[];
+};
+
+void arena_init(struct arena *a, size_t max)
+{
+	*a = (struct arena){ .max = max };
+}
+
+static void free_chunks(struct arena_chunk *c)
+{
+	while (c) {
+		struct arena_chunk *next = c->next;
+
+		free(c);
+		c = next;
+	}
+}
+
+void arena_fini(struct arena *a)
+{
+	free_chunks(a->chunks);
+	*a = (struct arena){ .max = a->max, .high = a->high };
+}
+
+void arena_reset(struct arena *a)
+{
+	struct arena_chunk *c = a->chunks;
+
+	a->used = 0;
+	if (!c)
+		return;
+	free_chunks(c->next);
+	c->next = NULL;
+	c->len = 0;
+}
+
+static struct arena_chunk *add_chunk(struct arena *a, size_t n)
+{
+	size_t cap = a->chunks ? a->chunks->cap * 2 : ARENA_CHUNK_BYTES_MIN;
+	struct arena_chunk *c;
+
+	if (cap > ARENA_CHUNK_BYTES_MAX)
+		cap = ARENA_CHUNK_BYTES_MAX;
+	if (cap < n)
+		cap = n;
+	c = malloc(sizeof *c + cap);
+	if (!c)
+		return NULL;
+	c->next = a->chunks;
+	c->cap = cap;
+	c->len = 0;
+	a->chunks = c;
+	return c;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	struct arena_chunk *c = a->chunks;
+	size_t take;
+	void *p;
+
+	if (n > a->max)
+		return NULL;
+	take = (n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+	ASSERT(a->used <= a->max);
+	if (take > a->max - a->used)
+		return NULL;
+	if (!c || take > c->cap - c->len)
+		c = add_chunk(a, take);
+	if (!c)
+		return NULL;
+	p = c->bytes + c->len;
+	c->len += take;
+	a->used += take;
+	if (a->used > a->high)
+		a->high = a->used;
+	return p;
+}
+
+void *arena_calloc(struct arena *a, size_t count, size_t size)
+{
+	size_t n;
+	void *p;
+
+	if (__builtin_mul_overflow(count, size, &n))
+		return NULL;
+	p = arena_alloc(a, n);
+	if (p)
+		memset(p, 0, n);
+	return p;
+}
+
+void *arena_dup(struct arena *a, const void *p, size_t n)
+{
+	void *to = arena_alloc(a, n);
+
+	if (to && n)
+		memcpy(to, p, n);
+	return to;
+}

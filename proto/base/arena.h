@@ -1,0 +1,35 @@
+/*
+ * arena - bump memory for one turn of work: a batch, a request, a query slice.
+ *
+ * Life:    init, alloc..., reset at the end of the turn (pointers die), fini.
+ * Thread:  one at a time.
+ * Memory:  grows in chunks up to max bytes; reset keeps the first chunk and frees the others.
+ *          `high` is the most that was ever in use.
+ * Errors:  alloc returns NULL beyond max or out of memory.
+ */
+#ifndef PROTO_BASE_ARENA_H
+#define PROTO_BASE_ARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena_chunk;
+
+struct arena {
+	struct arena_chunk *chunks; /* newest first */
+	size_t max;
+	size_t used;
+	size_t high;
+};
+
+void arena_init(struct arena *a, size_t max);
+void arena_fini(struct arena *a);
+void arena_reset(struct arena *a);
+
+/* n bytes, not cleared, aligned for any type. */
+void *arena_alloc(struct arena *a, size_t n);
+/* count * size bytes, cleared; NULL on overflow too. */
+void *arena_calloc(struct arena *a, size_t count, size_t size);
+void *arena_dup(struct arena *a, const void *p, size_t n);
+
+#endif

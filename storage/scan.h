@@ -1,0 +1,113 @@
+/*
+ * scan - finds rows of a snapshot by time, severity, text fields and words, reading as little as
+ * possible.
+ *
+ * A scan is a list of units: a unit is one block of one segment, or one journal batch that is not
+ * sealed yet. Units whose zone maps and sidecars exclude a match are not in the list. The caller
+ * chooses in which order, and in which threads, units are worked through:
+ *
+ *	scan_open -> for each unit it needs: scan_select (row numbers) -> scan_fetch (whole events)
+ *
+ * Life:    open on a snapshot (a reference is held), close.
+ * Thread:  a scan is read-only after open; each thread brings its own scan_scratch.
+ * Memory:  the scan itself by units; a scratch at most SCAN_SCRATCH_BYTES.
+ * Errors:  ERR_CORRUPT from select or fetch concerns that unit alone: the caller counts it, says so
+ *          in its answer and goes on.
+ */
+#ifndef STORAGE_SCAN_H
+#define STORAGE_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/arena.h"
+#include "proto/base/diag.h"
+#include "storage/store.h"
+
+/* Any of these values, exactly; values_count == 0 means no condition. */
+struct scan_any {
+	const struct span *values;
+	size_t values_count;
+};
+
+/* All conditions must hold. Spans must live as long as the scan. */
+struct scan_spec {
+	int64_t from_ns; /* event time, inclusive; INT64_MIN: open */
+	int64_t to_ns;   /* inclusive; INT64_MAX: open */
+	int64_t received_from_ns;
+	int64_t received_to_ns;
+	uint64_t id_min;       /* inclusive; 0: open */
+	uint64_t id_max;       /* inclusive; UINT64_MAX: open */
+	uint8_t severity_mask; /* bit n: severity n wanted; 255: all */
+	struct scan_any text[EVENT_TEXT_COUNT];
+	/* In the description; ASCII case ignored, other bytes exact. Absent or empty: no condition. */
+	struct span contains;
+};
+
+/* No condition at all: every row matches. */
+void scan_spec_init(struct scan_spec *spec);
+
+struct scan;
+
+struct scan_unit {
+	int64_t time_min_ns; /* bounds of the unit's rows, matching or not */
+	int64_t time_max_ns;
+	uint64_t id_min;
+	uint64_t id_max;
+	uint32_t rows_count;
+	bool all; /* every row of the unit matches: its count needs no page */
+};
+
+/* Work done, added up by select and fetch; also what the tests count. */
+struct scan_stats {
+	uint64_t segments_total;
+	uint64_t segments_opened; /* not excluded by the manifest's bounds */
+	uint64_t blocks_total;
+	uint64_t blocks_pruned; /* by zone map or sidecar */
+	uint64_t blocks_read;   /* at least one page decoded */
+	uint64_t pages_read;
+	uint64_t bytes_read;   /* encoded bytes of those pages */
+	uint64_t journal_rows; /* unsealed rows looked at */
+	uint64_t rows_matched;
+	uint64_t damaged_units; /* could not be read; the answer lacks them */
+	struct diag damage;     /* the first of these */
+};
+
+struct scan_hit {
+	int64_t time_ns;
+	uint64_t id;
+	uint32_t row; /* within the unit */
+};
+
+struct scan_scratch;
+struct scan_scratch *scan_scratch_new(void);
+void scan_scratch_free(struct scan_scratch **s);
+
+int scan_open(struct store_snapshot *snap, const struct scan_spec *spec, struct scan **out,
+	struct scan_stats *stats, struct diag *d);
+void scan_close(struct scan **s);
+
+size_t scan_unit_count(const struct scan *s);
+const struct scan_unit *scan_unit(const struct scan *s, size_t unit);
+
+/*
+ * The number of matching rows in *out_count, from sidecar and footer alone where they know.
+ */
+int scan_count(const struct scan *s, size_t unit, struct scan_scratch *scratch, uint64_t *out_count,
+	struct scan_stats *stats, struct diag *d);
+/*
+ * The matching rows in id order; *out_hits lives in the scratch until its next use.
+ */
+int scan_select(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const struct scan_hit **out_hits, size_t *out_count, struct scan_stats *stats,
+	struct diag *d);
+/*
+ * Whole events of the given rows (ascending) into out[count]; their bytes are in the arena.
+ * -ENOMEM when the arena is full.
+ */
+int scan_fetch(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
+	struct scan_scratch *scratch, struct arena *arena, struct event *out,
+	struct scan_stats *stats, struct diag *d);
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * store - the public face of the event store: a data directory with one appending process, any
+ * number of readers, and cron's maintenance beside them (DESIGN: flow, on disk).
+ *
+ * Durable: an event is on disk after the store_writer_commit that follows its append returned 0;
+ *          only then do readers see it, and only then may it be acknowledged.
+ * Readers: see a snapshot: exactly the events with id <= the committed id at its making, whatever
+ *          is sealed, merged or retired meanwhile.
+ * Errors:  negative codes of proto/base/err.h with a diag; no call logs.
+ */
+#ifndef STORAGE_STORE_H
+#define STORAGE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/diag.h"
+#include "proto/wire/event.h"
+#include "storage/vfs.h"
+
+/* What a store is opened with. Zero means the default of limits.h. */
+struct store_conf {
+	const struct vfs *vfs; /* NULL: the real one */
+	const char *dir;       /* DATA */
+	uint16_t node;         /* upper 16 bits of every id */
+	uint64_t journal_file_bytes;
+	uint64_t seal_rows;        /* seal when so many rows are unsealed ... */
+	uint64_t seal_bytes;       /* ... or so many raw bytes ... */
+	int64_t seal_age_ns;       /* ... or the oldest unsealed row was committed so long ago */
+	uint64_t tail_cache_bytes; /* reader: decoded unsealed rows kept in memory */
+};
+
+/* ---------------------------------------------------------------- appending
+ *
+ * Thread:  all writer calls from one thread; store_writer_seen may be called from another one
+ *          (the collector's loop) as it owns its copy (see store_writer_chunks).
+ * Memory:  taken in open; append and commit allocate nothing.
+ */
+struct store_writer;
+
+/* XXH3-128 of a client's chunk id together with its frame's tag. */
+struct store_chunk {
+	uint64_t lo;
+	uint64_t hi;
+};
+
+/* Rows as row_put wrote them, one after another. The memory is free again after append returned. */
+struct store_batch {
+	const uint8_t *rows;
+	size_t rows_bytes;   /* 1 .. LIMIT_BATCH_BYTES + LIMIT_EVENT_BYTES */
+	uint32_t rows_count; /* 1 .. LIMIT_BATCH_ROWS */
+	int64_t time_min_ns;
+	int64_t time_max_ns;
+	const struct store_chunk *chunks; /* chunk ids of the frames that end in this batch */
+	uint32_t chunks_count;            /* 0 .. LIMIT_BATCH_CHUNKS */
+	bool more; /* the next batch belongs to the same frame: both are stored, or neither */
+};
+
+/*
+ * Opens DATA for appending, made if it is not there; recovers after a crash (storage/recover.h).
+ * ERR_LOCKED: another collector has it. ERR_TOO_NEW, ERR_NOT_A_STORE: left untouched.
+ */
+int store_writer_open(const struct store_conf *conf, struct store_writer **out, struct diag *d);
+/* Without a commit, what was appended since the last one is dropped. */
+void store_writer_close(struct store_writer **w);
+
+/*
+ * Adds one batch to the journal file, not yet durable, not yet visible. A journal file is changed
+ * for the reserved spare when full; where none could be reserved: -ENOSPC, and nothing was taken.
+ * ERR_JOURNAL_DEAD: a write failed; see store_writer_restart.
+ */
+int store_writer_append(struct store_writer *w, const struct store_batch *b, struct diag *d);
+/*
+ * fdatasync, then publishes in ctl and wakes the readers. *out_committed is the last id now safe.
+ * ERR_JOURNAL_DEAD: the file must not be trusted again; see store_writer_restart.
+ */
+int store_writer_commit(struct store_writer *w, uint64_t *out_committed, struct diag *d);
+/*
+ * After ERR_JOURNAL_DEAD, or to give up a half-appended frame: forgets everything since the last
+ * commit (after a failure by opening another journal file). The caller appends it again. May fail
+ * itself (-ENOSPC, -EIO) and may then be called again later.
+ */
+int store_writer_restart(struct store_writer *w, struct diag *d);
+
+uint64_t store_writer_committed(const struct store_writer *w);
+/* The id that the next appended row gets. */
+uint64_t store_writer_next(const struct store_writer *w);
+
+/* Calls cb for each remembered chunk id, oldest first. Before the first append. */
+void store_writer_chunks(
+	const struct store_writer *w, void (*cb)(void *arg, struct store_chunk c), void *arg);
+
+/* What recovery found, for the start-up log line. */
+struct store_recovery {
+	uint64_t committed;  /* last id */
+	uint64_t sealed;     /* last id in segments */
+	uint64_t torn_bytes; /* cut at the journal's end: never acknowledged */
+	uint64_t lost_ids;   /* in damaged records that valid ones follow: reported, quarantined */
+	uint64_t quarantined_files; /* moved to DATA/bad */
+	uint64_t swept_files;       /* removed from DATA/tmp */
+	bool created;
+};
+const struct store_recovery *store_writer_recovery(const struct store_writer *w);
+
+/* ---------------------------------------------------------------- reading */
+
+struct store_reader;
+struct store_snapshot;
+
+/* Read-only; needs no collector alive. Thread: refresh and snapshot from one thread at a time. */
+int store_reader_open(const struct store_conf *conf, struct store_reader **out, struct diag *d);
+void store_reader_close(struct store_reader **r);
+
+/*
+ * The newest consistent view. Cheap when nothing changed: two atomic loads. The snapshot may be
+ * used by several threads at once and outlives later ones; its files stay readable meanwhile.
+ */
+int store_reader_snapshot(struct store_reader *r, struct store_snapshot **out, struct diag *d);
+/* Drops one reference and clears the pointer; the last one frees. Any thread. */
+void store_snapshot_free(struct store_snapshot **s);
+struct store_snapshot *store_snapshot_ref(struct store_snapshot *s);
+uint64_t store_snapshot_committed(const struct store_snapshot *s);
+
+/*
+ * Waits until something beyond `committed` is committed: 1, or 0 after timeout_ms without. Any thread.
+ * Falls back to polling the files where no collector publishes.
+ */
+int store_reader_wait(struct store_reader *r, uint64_t committed, int timeout_ms);
+
+#endif
