@@ -1,0 +1,112 @@
+/*
+ * conn - one stream connection on the loop: reads into one buffer that all connections share,
+ * writes at once or through a queue with a cap, and keeps one deadline.
+ *
+ * The owner is called back:
+ *	read     bytes arrived. It returns how many it took; fewer than all only after conn_pause or
+ *	         conn_close: the rest is kept and handed over first after conn_resume.
+ *	eof      the peer ended its side. The owner usually calls conn_finish or conn_close.
+ *	drained  the write queue became empty after a conn_write had left something in it.
+ *	expired  the deadline passed. It is cleared; the owner closes or sets another.
+ *	closed   the last call, later than conn_close and never from inside it: the descriptor is gone,
+ *	         `why` is the code given to conn_close or the errno that ended the connection.
+ *
+ * Life:    conn_open takes the descriptor over (closing it on failure too, and leaving the gate);
+ *          conn_close or a failure ends it; after `closed` returned the struct is gone.
+ * Thread:  the loop's.
+ * Memory:  the struct, the write queue up to its cap, and what the owner left unread while paused:
+ *          at most LIMIT_READ_BYTES. The read buffer belongs to the set.
+ * Errors:  a failing socket closes itself with the errno; conn_write tells.
+ *
+ * Deadlines have the grain of LIMIT_SWEEP_MS: one timer walks all connections, so that setting one
+ * costs a store.
+ */
+#ifndef PROTO_NET_CONN_H
+#define PROTO_NET_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "proto/base/buf.h"
+#include "proto/net/addr.h"
+#include "proto/net/listener.h"
+
+struct conn;
+
+struct conn_ops {
+	size_t (*read)(struct conn *c, const uint8_t *p, size_t n);
+	void (*eof)(struct conn *c);
+	void (*drained)(struct conn *c); /* may be NULL */
+	void (*expired)(struct conn *c);
+	void (*closed)(struct conn *c, int why);
+};
+
+/* All connections of a loop, or of a door that wants its own numbers. */
+struct conn_set {
+	uv_loop_t *loop;
+	struct listener_gate *gate;
+	uint8_t *read_buf; /* LIMIT_READ_BYTES */
+	struct conn *head; /* open connections, newest first */
+	unsigned count;
+	uv_timer_t sweep;
+	bool sweep_open;
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	uint64_t expired; /* deadlines passed */
+};
+
+struct conn {
+	unsigned tag;
+	struct conn_set *set;
+	struct conn *prev, *next;
+	const struct conn_ops *ops;
+	void *owner;
+	struct addr peer;
+	int fd;
+	uv_poll_t poll;
+	struct buf out; /* queue; bytes before out_at are sent */
+	size_t out_at;
+	uint8_t *held; /* read, not yet taken by the owner */
+	size_t held_at, held_n, held_cap;
+	int64_t deadline_ms; /* on uv_now's clock; 0: none */
+	int64_t paused_ms;   /* since when reading is paused; 0: it is not */
+	int why;
+	bool closing, finishing, eof, in_read, want_drained;
+};
+
+int conn_set_init(struct conn_set *s, uv_loop_t *loop, struct listener_gate *g);
+/* After the last connection's `closed`; the loop must run once more. */
+void conn_set_fini(struct conn_set *s);
+/* Closes every connection with `why`. */
+void conn_set_close(struct conn_set *s, int why);
+
+/* TCP_NODELAY and keep-alive are set. out_cap bounds the write queue. */
+int conn_open(struct conn_set *s, int fd, const struct addr *peer, size_t out_cap,
+	const struct conn_ops *ops, void *owner, struct conn **out);
+
+/* Ends it now; what is queued is lost. Safe from any callback, and twice. */
+void conn_close(struct conn *c, int why);
+/* Reads no more, sends what is queued, then ends with 0. Set a deadline first: the peer may not read. */
+void conn_finish(struct conn *c);
+
+/*
+ * Sends as much as the socket takes, queues the rest: the bytes are free on return. ERR_LIMIT:
+ * they do not fit the cap and nothing of them was queued or sent. Another negative code: the
+ * connection is ending.
+ */
+int conn_write(struct conn *c, const void *p, size_t n);
+static inline size_t conn_queued(const struct conn *c)
+{
+	return c->out.len - c->out_at;
+}
+
+/* Back-pressure. While paused a deadline stands still. */
+void conn_pause(struct conn *c);
+void conn_resume(struct conn *c);
+
+/* Replaces the deadline: ms from now; 0: none. Reading or writing never moves it. */
+void conn_deadline(struct conn *c, unsigned ms);
+
+#endif

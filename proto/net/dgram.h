@@ -1,0 +1,66 @@
+/*
+ * dgram - one UDP socket, read in batches (recvmmsg), with the kernel's own count of the datagrams
+ * it had to drop (SO_RXQ_OVFL).
+ *
+ * Life:    open, callbacks from the loop, close; as listener.h for the memory of the struct.
+ * Thread:  the loop's.
+ * Memory:  LIMIT_DGRAM_BATCH buffers of LIMIT_DATAGRAM_BYTES + 1, taken in open, touched as used.
+ * Errors:  open fills a diag; a failing read is counted and the socket goes on.
+ */
+#ifndef PROTO_NET_DGRAM_H
+#define PROTO_NET_DGRAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "proto/base/diag.h"
+#include "proto/net/addr.h"
+
+struct dgram;
+struct dgram_bufs;
+
+/*
+ * One datagram of n bytes; they are gone on return. cut: it was longer than LIMIT_DATAGRAM_BYTES
+ * and the rest is lost.
+ */
+typedef void (*dgram_recv_cb)(
+	void *arg, const uint8_t *p, size_t n, bool cut, const struct addr *peer);
+/* After a batch, when everything that was waiting has been handed over or LIMIT_DGRAM_TURNS is reached. */
+typedef void (*dgram_done_cb)(void *arg);
+typedef void (*dgram_closed_cb)(void *arg);
+
+struct dgram_conf {
+	struct addr at;
+	unsigned rcvbuf_bytes; /* asked with SO_RCVBUFFORCE, else SO_RCVBUF */
+	dgram_recv_cb recv;
+	dgram_done_cb done; /* may be NULL */
+	void *arg;
+};
+
+struct dgram {
+	unsigned tag;
+	int fd;
+	uv_poll_t poll;
+	struct dgram_conf conf;
+	struct addr addr;      /* as bound */
+	unsigned rcvbuf_bytes; /* as granted */
+	struct dgram_bufs *bufs;
+	dgram_closed_cb closed;
+	bool paused;
+	uint32_t dropped_last; /* the kernel's counter, 32 bits that wrap */
+	uint64_t dropped;      /* datagrams the kernel had no room for */
+	uint64_t received;
+	uint64_t errors;
+};
+
+int dgram_open(struct dgram *g, uv_loop_t *loop, const struct dgram_conf *conf, struct diag *d);
+/* Sends one datagram; what the socket does not take is lost, as datagrams are. */
+void dgram_send(struct dgram *g, const void *p, size_t n, const struct addr *to);
+/* Back-pressure: the kernel's buffer fills, then drops and counts. recv may call pause. */
+void dgram_pause(struct dgram *g);
+void dgram_resume(struct dgram *g);
+/* Safe on a zeroed struct. */
+void dgram_close(struct dgram *g, dgram_closed_cb closed);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * listener - accepts connections on a TCP address or a unix path.
+ *
+ * One gate is shared by all listeners of a process: it counts the descriptors that peers hold and
+ * leaves LIMIT_FDS_RESERVED to the store. Above it a connection is accepted and closed at once, so
+ * that the peer learns it and the kernel's queue does not keep the loop awake. When the kernel has
+ * no descriptor at all (EMFILE, ENFILE), accepting rests for LIMIT_ACCEPT_REST_MS.
+ *
+ * Life:    gate_init; open, the accept callback runs from the loop, close. After close no
+ *          callback comes; the struct must stay until the loop has run once more, or until
+ *          listener_close's `closed` was called.
+ * Thread:  the loop's.
+ * Memory:  of the caller, none else.
+ * Errors:  open fills a diag that says what to do; accepting counts and goes on.
+ */
+#ifndef PROTO_NET_LISTENER_H
+#define PROTO_NET_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "proto/base/diag.h"
+#include "proto/net/addr.h"
+
+struct listener_gate {
+	unsigned open;     /* descriptors held by peers now */
+	unsigned open_max; /* at most */
+	uint64_t accepted;
+	uint64_t refused; /* accepted and closed: the gate was full */
+	uint64_t starved; /* times the kernel had no descriptor left */
+};
+
+/*
+ * Raises RLIMIT_NOFILE to its hard limit and sets open_max to what it leaves above those in use
+ * and LIMIT_FDS_RESERVED, at most `wanted`. ERR_LIMIT: nothing is left.
+ */
+int listener_gate_init(struct listener_gate *g, unsigned wanted, struct diag *d);
+
+struct listener;
+/*
+ * fd is non-blocking and close-on-exec and counts in the gate until listener_gate_leave; conn_open
+ * takes both over.
+ */
+typedef void (*listener_accept_cb)(void *arg, int fd, const struct addr *peer);
+typedef void (*listener_closed_cb)(void *arg);
+
+struct listener {
+	unsigned tag;
+	int fd;
+	uv_poll_t poll;
+	uv_timer_t rest;
+	struct listener_gate *gate;
+	struct addr addr; /* as bound: the real port */
+	listener_accept_cb accept;
+	listener_closed_cb closed;
+	void *arg;
+	unsigned handles_open;
+	char path[ADDR_TEXT_BYTES]; /* unix: removed at close */
+};
+
+/* Binds and listens; SO_REUSEADDR is set. Accepting starts at once. */
+int listener_open_tcp(struct listener *l, uv_loop_t *loop, struct listener_gate *g,
+	const struct addr *at, listener_accept_cb accept, void *arg, struct diag *d);
+/*
+ * A socket file that nobody listens on is removed first; one that is alive is -EADDRINUSE, a file
+ * of another kind -EEXIST. The path gets `mode`.
+ */
+int listener_open_unix(struct listener *l, uv_loop_t *loop, struct listener_gate *g,
+	const char *path, unsigned mode, listener_accept_cb accept, void *arg, struct diag *d);
+/* Safe on a zeroed struct. `closed` (may be NULL) comes when the memory may go. */
+void listener_close(struct listener *l, listener_closed_cb closed);
+
+static inline void listener_gate_leave(struct listener_gate *g)
+{
+	g->open--;
+}
+
+#endif
