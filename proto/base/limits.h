@@ -31,6 +31,10 @@ enum {
 	LIMIT_OPTION_BYTES = 64 << 10,
 	/* One UDP payload. */
 	LIMIT_DATAGRAM_BYTES = 65507,
+	/* One entry on the wire; a larger one is skipped unbuffered and counted, its frame goes on. */
+	LIMIT_ENTRY_BYTES = LIMIT_EVENT_BYTES + (64 << 10),
+	/* Attributes of a Fluent Bit group; larger ones are not added to its entries. */
+	LIMIT_GROUP_BYTES = 16 << 10,
 	/* Acks waiting for one connection before its socket is no longer read. */
 	LIMIT_ACKS_PENDING = 1024,
 };
