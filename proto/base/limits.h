@@ -63,6 +63,57 @@ enum {
 	LIMIT_SEAL_BYTES = 64 << 20,
 };
 
+/* ---- HTTP ---- */
+enum {
+	/* Connections of one server; one more is answered 503 and closed. */
+	LIMIT_HTTP_CONNS = 256,
+	/* Request line; a longer one is 414. */
+	LIMIT_HTTP_LINE_BYTES = 16 << 10,
+	/* Request line and fields together; more is 431. */
+	LIMIT_HTTP_HEAD_BYTES = 24 << 10,
+	/* Header fields of one request, and of its trailer; more is 431. */
+	LIMIT_HTTP_FIELDS = 64,
+	/* Chunked bodies: framing bytes beyond the body's own. */
+	LIMIT_HTTP_CHUNK_FRAMING_BYTES = 64 << 10,
+	/* Bytes of an answer handed to the socket at once. */
+	LIMIT_HTTP_WRITE_BYTES = 256 << 10,
+	/* Streamed answers: bytes waiting for a slow reader. */
+	LIMIT_HTTP_STREAM_BYTES = 1 << 20,
+	/* From the first byte of a head to its last; then the same for the body. */
+	LIMIT_HTTP_HEAD_MS = 10000,
+	LIMIT_HTTP_BODY_MS = 30000,
+	/* Between two requests. */
+	LIMIT_HTTP_IDLE_MS = 75000,
+	/* For taking an answer, and a millisecond more for each LIMIT_HTTP_WRITE_RATE bytes of it. */
+	LIMIT_HTTP_WRITE_MS = 30000,
+	LIMIT_HTTP_WRITE_RATE = 16,
+	/* A client that closed its sending side gets its answer within this time, or none. */
+	LIMIT_HTTP_HALF_CLOSED_MS = 1000,
+};
+
+/* ---- queries ---- */
+enum {
+	/* Events on one page. */
+	LIMIT_QUERY_ROWS = 1000,
+	/* Values of one filter. */
+	LIMIT_QUERY_VALUES = 64,
+	/* Bytes of all values of a query, decoded. */
+	LIMIT_QUERY_VALUES_BYTES = 64 << 10,
+	/* Scans that a query is split into: values of id, timestamp and received, multiplied. */
+	LIMIT_QUERY_SCANS = 64,
+	/* Events of one page in memory; a page of larger ones is cut short and says so. */
+	LIMIT_QUERY_PAGE_BYTES = 16 << 20,
+	/* Row numbers held for sorting: what an offset may cost. */
+	LIMIT_QUERY_HITS_BYTES = 16 << 20,
+	/* A query ends with a partial answer after this. */
+	LIMIT_QUERY_MS = 10000,
+	/* Long polls: seconds one may ask for, and clients waiting at a time. */
+	LIMIT_QUERY_WAIT_S = 60,
+	LIMIT_QUERY_WAITERS = 128,
+	/* Queries waiting for a worker; one more is answered 503. */
+	LIMIT_QUERY_QUEUE = 128,
+};
+
 /* ---- descriptors ---- */
 enum {
 	/* Descriptors that only the store may use; doors stop accepting when only these are left. */

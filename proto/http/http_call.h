@@ -1,0 +1,72 @@
+/*
+ * http_call - one request on its way to one answer: what a route handler holds.
+ *
+ * A handler answers at once or keeps the call and answers later, always from the loop's thread and
+ * exactly once: http_call_reply, http_call_problem, or http_call_begin .. http_call_end. The call is
+ * gone with the answer's last function. When the client goes away first, on_gone (if set) is called
+ * once; the handler stops its work and still ends the call in the usual way, which then sends nothing.
+ *
+ * The next request of the connection is not looked at before the answer is written: answers stand in
+ * the order of their requests, and a connection holds one answer in memory at most.
+ *
+ * Thread:  the loop's.
+ * Memory:  http_call_reply takes the body over without a copy.
+ * Errors:  none to handle: a connection that fails ends, and on_gone tells.
+ */
+#ifndef PROTO_HTTP_HTTP_CALL_H
+#define PROTO_HTTP_HTTP_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/span.h"
+#include "proto/http/http_parse.h"
+
+struct http_call;
+
+typedef void (*http_call_cb)(void *arg, struct http_call *call);
+
+/* The request; lives as long as the call. */
+const struct http_parse_request *http_call_request(const struct http_call *call);
+/* "127.0.0.1": whom to name in a log line. Lives as long as the call. */
+const char *http_call_peer(const struct http_call *call);
+
+/* Called once when the client has gone; replaces an earlier one; NULL clears. */
+void http_call_on_gone(struct http_call *call, http_call_cb cb, void *arg);
+
+/* Further header lines, each ended by CRLF, made of nothing a peer sent; or NULL. */
+struct http_call_head {
+	int status;
+	const char *type;   /* Content-Type; NULL: none */
+	const char *fields; /* "Allow: GET\r\n" */
+};
+
+/* A whole answer. The buffer is taken over and left empty. HEAD: its length is told, not its bytes. */
+void http_call_reply(struct http_call *call, const struct http_call_head *head, struct buf *body);
+/* The same with text that is copied. */
+void http_call_text(struct http_call *call, int status, const char *type, const char *text);
+
+/* What went wrong, as {"status":"error","error":...,"field":...,"hint":...}; absent members are left out. */
+struct http_call_problem {
+	int status;
+	const char *error;  /* what is wrong, a sentence without a full stop */
+	const char *field;  /* the parameter or header concerned, or NULL */
+	const char *hint;   /* what to do, or NULL */
+	const char *fields; /* as in http_call_head */
+};
+void http_call_problem(struct http_call *call, const struct http_call_problem *problem);
+
+/*
+ * An answer of unknown length: chunked in HTTP/1.1, ended by closing in HTTP/1.0. write copies. When
+ * http_call_full says so, stop and go on after on_drain; what is written nevertheless is kept up to
+ * LIMIT_HTTP_STREAM_BYTES, then the connection ends.
+ */
+void http_call_begin(struct http_call *call, const struct http_call_head *head,
+	http_call_cb on_drain, void *arg);
+void http_call_write(struct http_call *call, const void *p, size_t n);
+bool http_call_full(const struct http_call *call);
+/* whole: false breaks the connection instead of ending the answer, so that nobody takes it for whole. */
+void http_call_end(struct http_call *call, bool whole);
+
+#endif
