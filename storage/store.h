@@ -33,8 +33,9 @@ struct store_conf {
 
 /* ---------------------------------------------------------------- appending
  *
- * Thread:  all writer calls from one thread; store_writer_seen may be called from another one
- *          (the collector's loop) as it owns its copy (see store_writer_chunks).
+ * Thread:  all calls from one thread (the journal thread), but store_writer_prepare and
+ *          store_writer_retire, which a second thread (the sealer) calls, and store_writer_beat,
+ *          which any may.
  * Memory:  taken in open; append and commit allocate nothing.
  */
 struct store_writer;
@@ -83,6 +84,22 @@ int store_writer_commit(struct store_writer *w, uint64_t *out_committed, struct 
  */
 int store_writer_restart(struct store_writer *w, struct diag *d);
 
+/*
+ * Sealer thread: makes the spare journal file if there is none, so that append and restart only
+ * rename one; 1: made, 0: was there. -ENOSPC: the disk is full now, while the open file still has
+ * room: call again later. Without it append makes the spare itself, at the price of the wait.
+ */
+int store_writer_prepare(struct store_writer *w, struct diag *d);
+/*
+ * Sealer thread: gives the spare's bytes back to the file system, so that a full disk has room to
+ * seal in (which frees journal files). 1: done, 0: there was none.
+ */
+int store_writer_yield(struct store_writer *w, struct diag *d);
+/* Sealer thread: removes the journal files whose events all have id <= sealed_id. */
+int store_writer_retire(struct store_writer *w, uint64_t sealed_id, struct diag *d);
+/* Tells whoever looks at ctl that the process is not stuck; about once a second. */
+void store_writer_beat(struct store_writer *w);
+
 uint64_t store_writer_committed(const struct store_writer *w);
 /* The id that the next appended row gets. */
 uint64_t store_writer_next(const struct store_writer *w);
@@ -97,9 +114,11 @@ struct store_recovery {
 	uint64_t sealed;     /* last id in segments */
 	uint64_t torn_bytes; /* cut at the journal's end: never acknowledged */
 	uint64_t lost_ids;   /* in damaged records that valid ones follow: reported, quarantined */
-	uint64_t quarantined_files; /* moved to DATA/bad */
+	uint64_t quarantined_files; /* moved to DATA/bad, or linked there */
+	uint64_t missing_files;     /* segments listed that are not there, or of another size */
 	uint64_t swept_files;       /* removed from DATA/tmp */
 	bool created;
+	struct diag damage; /* the first damage met; code 0: none */
 };
 const struct store_recovery *store_writer_recovery(const struct store_writer *w);
 

@@ -51,11 +51,52 @@ enum {
 	LIMIT_CHUNKS_REMEMBERED = 65536,
 	/* One journal file, preallocated. */
 	LIMIT_JOURNAL_FILE_BYTES = 64 << 20,
+	/* The least it may be configured to. */
+	LIMIT_JOURNAL_FILE_BYTES_MIN = 2 << 20,
+	/* Journal files at once; a store with more unsealed takes no appends until some are sealed. */
+	LIMIT_JOURNAL_FILES = 4096,
+};
+
+/* ---- frames in flight ---- */
+enum {
+	/* Rows of one unfinished frame on disk (DATA/tmp); a larger frame is refused. */
+	LIMIT_SPILL_BYTES = 1 << 30,
+	/* And of all unfinished frames together, in MiB. */
+	LIMIT_SPILL_ALL_MIB = 4096,
+};
+
+/* ---- manifest ---- */
+enum {
+	/* Live segments; sealing waits when there are so many: astrocompact merges them. */
+	LIMIT_SEGMENTS = 65536,
+	/* Segments added, and segments dropped, by one change. */
+	LIMIT_CHANGE_SEGMENTS = 4096,
+	/* A manifest file longer than this, and than twice its live part, is followed by a new one. */
+	LIMIT_MANIFEST_BYTES = 1 << 20,
+	/* Name of a retention class, with its NUL. */
+	LIMIT_CLASS_BYTES = 16,
+};
+
+/* ---- reading ---- */
+enum {
+	/* Segments that a reader keeps open although no query uses them. */
+	LIMIT_SEGMENTS_OPEN = 256,
+	/* Decoded unsealed rows that a reader keeps in memory. */
+	LIMIT_TAIL_CACHE_BYTES = 16 << 20,
 };
 
 /* ---- segments ---- */
 enum {
 	LIMIT_BLOCK_ROWS = 16384,
+	/* Texts and metadata after which a block takes no more rows. */
+	LIMIT_BLOCK_BYTES = 16 << 20,
+	/* Blocks of one segment; a reader refuses more before it allocates for them. */
+	LIMIT_SEGMENT_BLOCKS = 4096,
+	/* Dictionary of one column of a segment; a column that has more is written plain. */
+	LIMIT_DICT_ENTRIES = 65535,
+	LIMIT_DICT_BYTES = 1 << 20,
+	/* Event types whose rows are counted in footer and sidecar; with more, neither counts. */
+	LIMIT_SEGMENT_TYPES = 4096,
 	/* Files that one seal may make; rows of rare hours share one (FORMAT.md). */
 	LIMIT_SEAL_SEGMENTS = 64,
 	/* Rows and raw bytes after which unsealed events are sealed. */
@@ -118,10 +159,36 @@ enum {
 enum {
 	/* Descriptors that only the store may use; doors stop accepting when only these are left. */
 	LIMIT_FDS_RESERVED = 64,
+	/* Of them, kept open on nothing, for the moment at which the kernel has no other (vfs.h). */
+	LIMIT_VFS_RESERVE = 16,
+};
+
+/* ---- sockets ---- */
+enum {
+	/* One read; all connections of a loop share the buffer. */
+	LIMIT_READ_BYTES = 256 << 10,
+	/* Full reads from one peer before the others have their turn. */
+	LIMIT_READS_PER_TURN = 4,
+	LIMIT_ACCEPTS_PER_TURN = 64,
+	/* Pause of accepting when the kernel has no descriptor left. */
+	LIMIT_ACCEPT_REST_MS = 200,
+	/* Grain of all deadlines of connections. */
+	LIMIT_SWEEP_MS = 250,
+	/* A finished connection waits so long for the peer to end too. */
+	LIMIT_LINGER_MS = 2000,
+	/* A silent TCP peer is probed after this; a dead host is found out within twice that. */
+	LIMIT_KEEPALIVE_S = 60,
+	/* Datagrams of one receive, and receives before the other sockets have their turn. */
+	LIMIT_DGRAM_BATCH = 64,
+	LIMIT_DGRAM_TURNS = 8,
 };
 
 static_assert(LIMIT_CHUNK_BYTES + 16 < 512, "an ack is one read of the most impatient client");
 static_assert(LIMIT_BATCH_BYTES + LIMIT_EVENT_BYTES < LIMIT_JOURNAL_FILE_BYTES / 4,
 	"a journal file holds several of the largest records");
+static_assert(LIMIT_BATCH_BYTES + LIMIT_EVENT_BYTES + 16 * LIMIT_BATCH_CHUNKS + 8192 <
+		      LIMIT_JOURNAL_FILE_BYTES_MIN * 3 / 4,
+	"the largest record fits the smallest journal file beside its carry record");
+static_assert(LIMIT_VFS_RESERVE < LIMIT_FDS_RESERVED, "the store's own descriptors are the rest");
 
 #endif

@@ -1,0 +1,98 @@
+/*
+ * manifest - which segment files make up the store, and up to which id events are sealed: an append
+ * log of atomic changes (FORMAT.md: manifest).
+ *
+ * Life:    open (reads the newest manifest whole), refresh or lock/append/unlock..., close.
+ * Durable: a change is on disk, whole, when manifest_append returned 0. After a failure it is not in
+ *          the store now but may appear after a restart: leave the files it names where they are.
+ * Writers: the sealer and astrocompact, one at a time under the lock of ctl. Order of a change:
+ *          write tmp/, fsync, manifest_lock, rename, fsync the directory, manifest_append,
+ *          manifest_unlock, unlink what was dropped.
+ * Thread:  one per handle.
+ * Memory:  sizeof(struct manifest_segment) per live segment, at most LIMIT_SEGMENTS.
+ * Errors:  ERR_CORRUPT with file and offset; the segments known up to there stay readable.
+ */
+#ifndef STORAGE_MANIFEST_H
+#define STORAGE_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/diag.h"
+#include "proto/base/limits.h"
+#include "storage/ctl.h"
+#include "storage/vfs.h"
+
+enum {
+	MANIFEST_HOUR_DAY = 24,   /* rows of one UTC day: rare hours pooled, or hours merged */
+	MANIFEST_HOUR_MIXED = 25, /* rows of several days; the time bounds tell */
+	MANIFEST_PATH_BYTES = 128,
+};
+
+/* One live segment file. Its name is made of day, hour, class_name, ids and gen. */
+struct manifest_segment {
+	uint64_t no; /* unique in the store and rising; given by manifest_append */
+	uint64_t id_first;
+	uint64_t id_last;
+	uint64_t rows_count;
+	int64_t time_min_ns;
+	int64_t time_max_ns;
+	uint64_t file_bytes;
+	uint64_t file_sum; /* as the segment's writer defines it: notices a swapped file */
+	uint32_t blocks_count;
+	int32_t day;  /* days since 1970-01-01 UTC; of the oldest row where mixed */
+	uint16_t gen; /* 0: sealed; one more than the greatest merged one */
+	uint8_t hour; /* 0..23, MANIFEST_HOUR_DAY, MANIFEST_HOUR_MIXED */
+	char class_name[LIMIT_CLASS_BYTES]; /* [a-z0-9_-], NUL-terminated */
+};
+
+/* One atomic change. Segments with rows of several hours still belong to one change. */
+struct manifest_change {
+	struct manifest_segment *adds; /* their `no` is filled in */
+	size_t adds_count;
+	const uint64_t *drops; /* `no` of live segments */
+	size_t drops_count;
+	uint64_t sealed_id; /* new sealed id; 0: as before */
+};
+
+/* "seg/2026-11-20" and "seg/2026-11-20/13.default.1-262144.0.seg", relative to DATA. */
+const char *manifest_segment_dir(const struct manifest_segment *s, char dst[MANIFEST_PATH_BYTES]);
+const char *manifest_segment_path(const struct manifest_segment *s, char dst[MANIFEST_PATH_BYTES]);
+
+struct manifest;
+
+/*
+ * Reads the current manifest. ctl may be NULL (files alone are asked; then no append). Makes
+ * nothing: -ENOENT where there is no manifest. ERR_CORRUPT: opened as far as it can be read and
+ * *out is set, but it takes no append before recovery has looked at it.
+ */
+int manifest_open(const struct vfs *vfs, int dir, const uint8_t *uuid, struct ctl *ctl,
+	struct manifest **out, struct diag *d);
+/* The first manifest of a new store, and an open handle on it. */
+int manifest_create(const struct vfs *vfs, int dir, const uint8_t *uuid, struct ctl *ctl,
+	struct manifest **out, struct diag *d);
+void manifest_close(struct manifest **m);
+
+/* 1: there were changes, 0: none. Cheap where ctl says that nothing changed. */
+int manifest_refresh(struct manifest *m, struct diag *d);
+
+/* Takes the lock (waits for its holder) and refreshes. */
+int manifest_lock(struct manifest *m, struct diag *d);
+void manifest_unlock(struct manifest *m);
+/*
+ * Under the lock. ERR_STALE: a dropped segment is not live; nothing was written. ERR_LIMIT: more
+ * than LIMIT_SEGMENTS would live, or LIMIT_CHANGE_SEGMENTS change. Starts a new manifest file when
+ * the present one is long, or ends in bytes that are no record.
+ */
+int manifest_append(struct manifest *m, const struct manifest_change *c, struct diag *d);
+
+/* Live segments by rising `no`; valid until the next refresh, lock or append. */
+const struct manifest_segment *manifest_segments(const struct manifest *m, size_t *out_count);
+uint64_t manifest_sealed(const struct manifest *m);
+/* Number of changes ever made: a version. */
+uint64_t manifest_changes(const struct manifest *m);
+/* Number of the manifest file in use. */
+uint64_t manifest_number(const struct manifest *m);
+
+#endif
