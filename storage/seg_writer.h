@@ -1,0 +1,50 @@
+/*
+ * seg_writer - writes one segment file: events in id order become blocks of columns, a footer and
+ * a trailer.
+ *
+ * Life:    open, append..., finish, close. Close without finish removes the file.
+ * Durable: when finish has returned 0 the file is complete and fsynced under the name it was opened
+ *          with (DATA/tmp). The caller then renames it and fsyncs the directory; no reader may see
+ *          the name before.
+ * Thread:  one at a time.
+ * Memory:  up to BLOCK_BYTES_MAX of raw rows, the encoded block, and the dictionaries
+ *          (LIMIT_DICT_BYTES for each text column); grows as needed, so a small segment is cheap.
+ * Errors:  after a negative return the writer is dead and only close may follow.
+ */
+#ifndef STORAGE_SEG_WRITER_H
+#define STORAGE_SEG_WRITER_H
+
+#include <stdint.h>
+
+#include "proto/base/diag.h"
+#include "proto/wire/event.h"
+#include "storage/seg_reader.h"
+#include "storage/vfs.h"
+
+enum { SEG_WRITER_FULL = 1 };
+
+struct seg_writer;
+
+struct seg_writer_conf {
+	const struct vfs *vfs;
+	int dir;          /* the store's directory */
+	const char *name; /* relative to it, e.g. "tmp/17.seg"; must not exist */
+	uint8_t store_uuid[16];
+	uint64_t segment_id; /* unique in the store: a sidecar with another id is stale */
+	int64_t created_ns;
+	int compress_level; /* 0: LZ4; 1..12: LZ4HC of that level, for the compactor */
+};
+
+int seg_writer_open(const struct seg_writer_conf *conf, struct seg_writer **out, struct diag *d);
+void seg_writer_close(struct seg_writer **w);
+
+/*
+ * Copies the event; its memory is free again on return. Ids must rise: ERR_RANGE otherwise.
+ * SEG_WRITER_FULL (1): not taken, LIMIT_SEGMENT_BLOCKS are full; finish and open the next one.
+ */
+int seg_writer_append(struct seg_writer *w, const struct event *ev, struct diag *d);
+
+/* At least one event must have been appended. *out_info as seg_reader_info would give it. */
+int seg_writer_finish(struct seg_writer *w, struct seg_info *out_info, struct diag *d);
+
+#endif
