@@ -472,7 +472,9 @@ static void compare_with_oracle(struct span s)
 		return;
 	msgpack_unpacked_init(&result);
 	got = msgpack_unpack_next(&result, (const char *)s.p, s.n, &off);
-	if (rc == 0) {
+	if (got == MSGPACK_UNPACK_NOMEM_ERROR) {
+		/* Nested deeper than its own limit of 32; ours is 64. */
+	} else if (rc == 0) {
 		assert_true(got == MSGPACK_UNPACK_SUCCESS || got == MSGPACK_UNPACK_EXTRA_BYTES);
 		assert_int_equal(off, used);
 		c = rcur_of(s.p, used);
