@@ -69,11 +69,12 @@ struct conn {
 	struct buf out; /* queue; bytes before out_at are sent */
 	size_t out_at;
 	uint8_t *held; /* read, not yet taken by the owner */
-	size_t held_at, held_n, held_cap;
+	size_t held_at, held_n;
 	int64_t deadline_ms; /* on uv_now's clock; 0: none */
 	int64_t paused_ms;   /* since when reading is paused; 0: it is not */
 	int why;
-	bool closing, finishing, eof, in_read, want_drained;
+	int watched; /* events asked of libuv */
+	bool closing, finishing, lingering, eof, in_read, want_drained;
 };
 
 int conn_set_init(struct conn_set *s, uv_loop_t *loop, struct listener_gate *g);
@@ -88,7 +89,10 @@ int conn_open(struct conn_set *s, int fd, const struct addr *peer, size_t out_ca
 
 /* Ends it now; what is queued is lost. Safe from any callback, and twice. */
 void conn_close(struct conn *c, int why);
-/* Reads no more, sends what is queued, then ends with 0. Set a deadline first: the peer may not read. */
+/*
+ * Hands nothing more to the owner, sends what is queued, then ends with 0 when the peer ends too or
+ * LIMIT_LINGER_MS later. Set a deadline first: the peer may not read.
+ */
 void conn_finish(struct conn *c);
 
 /*

@@ -49,7 +49,7 @@ struct dgram {
 	dgram_closed_cb closed;
 	bool paused;
 	uint32_t dropped_last; /* the kernel's counter, 32 bits that wrap */
-	uint64_t dropped;      /* datagrams the kernel had no room for */
+	uint64_t dropped;      /* as known so far; dgram_dropped asks */
 	uint64_t received;
 	uint64_t errors;
 };
@@ -57,6 +57,8 @@ struct dgram {
 int dgram_open(struct dgram *g, uv_loop_t *loop, const struct dgram_conf *conf, struct diag *d);
 /* Sends one datagram; what the socket does not take is lost, as datagrams are. */
 void dgram_send(struct dgram *g, const void *p, size_t n, const struct addr *to);
+/* Datagrams the kernel had no room for, exact at this moment. */
+uint64_t dgram_dropped(struct dgram *g);
 /* Back-pressure: the kernel's buffer fills, then drops and counts. recv may call pause. */
 void dgram_pause(struct dgram *g);
 void dgram_resume(struct dgram *g);

@@ -1,0 +1,293 @@
+/*
+ * Goal: a connection hands over every byte once, in order, whatever its owner takes; presses back;
+ * caps its queue; keeps deadlines that a dribble cannot move; ends once and cleanly. Method: one
+ * end of a socket pair on a loop that the test turns by hand.
+ */
+#include "tests/support/check_cmocka.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proto/base/err.h"
+#include "proto/base/limits.h"
+#include "proto/net/conn.h"
+
+struct fixture {
+	uv_loop_t loop;
+	struct listener_gate gate;
+	struct conn_set set;
+	struct conn *c;
+	int peer;
+	/* What the owner does and saw. */
+	size_t take; /* at most so many bytes, then pause */
+	bool close_in_read;
+	struct buf got;
+	unsigned reads, eofs, drains, expiries, closes;
+	int why;
+};
+
+static size_t on_read(struct conn *c, const uint8_t *p, size_t n)
+{
+	struct fixture *f = c->owner;
+	size_t took = n < f->take ? n : f->take;
+
+	f->reads++;
+	buf_put(&f->got, p, took);
+	if (f->close_in_read)
+		conn_close(c, -EPROTO);
+	else if (took < n)
+		conn_pause(c);
+	return took;
+}
+
+static void on_eof(struct conn *c)
+{
+	((struct fixture *)c->owner)->eofs++;
+}
+
+static void on_drained(struct conn *c)
+{
+	((struct fixture *)c->owner)->drains++;
+}
+
+static void on_expired(struct conn *c)
+{
+	((struct fixture *)c->owner)->expiries++;
+}
+
+static void on_closed(struct conn *c, int why)
+{
+	struct fixture *f = c->owner;
+
+	f->closes++;
+	f->why = why;
+	f->c = NULL;
+}
+
+static const struct conn_ops ops = { on_read, on_eof, on_drained, on_expired, on_closed };
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+	struct addr peer = { .sa_bytes = sizeof(sa_family_t) };
+	int fds[2];
+
+	peer.sa.ss_family = AF_UNIX;
+	uv_loop_init(&f->loop);
+	f->gate.open_max = f->gate.open = 1;
+	f->take = SIZE_MAX;
+	buf_init(&f->got, 8 << 20);
+	if (conn_set_init(&f->set, &f->loop, &f->gate) < 0)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) < 0)
+		return -1;
+	f->peer = fds[1];
+	*state = f;
+	return conn_open(&f->set, fds[0], &peer, 1 << 20, &ops, f, &f->c);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	conn_set_close(&f->set, 0);
+	for (int i = 0; i < 10; i++)
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_int_equal(f->closes, 1);
+	assert_int_equal(f->gate.open, 0);
+	conn_set_fini(&f->set);
+	uv_run(&f->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&f->loop), 0);
+	if (f->peer >= 0)
+		close(f->peer);
+	buf_fini(&f->got);
+	free(f);
+	return 0;
+}
+
+static void turns(struct fixture *f, int n)
+{
+	while (n-- > 0)
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+}
+
+static void test_read_and_eof(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(write(f->peer, "abc", 3), 3);
+	turns(f, 2);
+	assert_int_equal(f->got.len, 3);
+	shutdown(f->peer, SHUT_WR);
+	turns(f, 5);
+	assert_int_equal(f->eofs, 1); /* once, and no spinning on it */
+	/* The other way still works. */
+	assert_int_equal(conn_write(f->c, "xy", 2), 0);
+	assert_int_equal(read(f->peer, (char[4]){ 0 }, 4), 2);
+}
+
+/* Every byte once and in order although the owner takes seven at a time. */
+static void test_pause_keeps_the_rest(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t all[100];
+
+	for (size_t i = 0; i < sizeof all; i++)
+		all[i] = (uint8_t)i;
+	f->take = 7;
+	assert_int_equal(write(f->peer, all, sizeof all), sizeof all);
+	turns(f, 3);
+	assert_int_equal(f->got.len, 7);
+	for (int i = 0; i < 50 && f->got.len < sizeof all; i++)
+		conn_resume(f->c);
+	assert_int_equal(f->got.len, sizeof all);
+	assert_memory_equal(f->got.p, all, sizeof all);
+	conn_resume(f->c);
+	assert_int_equal(write(f->peer, "z", 1), 1);
+	turns(f, 2);
+	assert_int_equal(f->got.len, sizeof all + 1);
+}
+
+static void test_close_in_read(void **state)
+{
+	struct fixture *f = *state;
+
+	f->close_in_read = true;
+	f->take = 1;
+	assert_int_equal(write(f->peer, "abc", 3), 3);
+	turns(f, 3);
+	assert_int_equal(f->reads, 1);
+	assert_int_equal(f->closes, 1);
+	assert_int_equal(f->why, -EPROTO);
+}
+
+static size_t drain_peer(struct fixture *f)
+{
+	char junk[65536];
+	ssize_t n;
+	size_t sum = 0;
+
+	while ((n = read(f->peer, junk, sizeof junk)) > 0)
+		sum += (size_t)n;
+	return sum;
+}
+
+/* A peer that does not read: the queue holds what fits and refuses the rest whole. */
+static void test_write_cap(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t part[10000];
+	size_t sent = 0, read_sum = 0;
+	int rc;
+
+	while ((rc = conn_write(f->c, part, sizeof part)) == 0)
+		sent += sizeof part;
+	assert_int_equal(rc, ERR_LIMIT);
+	assert_true(conn_queued(f->c) > (1 << 20) - sizeof part);
+	assert_int_equal(f->drains, 0);
+	for (int i = 0; i < 10000 && !f->drains; i++) {
+		read_sum += drain_peer(f);
+		turns(f, 1);
+	}
+	assert_int_equal(f->drains, 1);
+	assert_int_equal(read_sum + drain_peer(f), sent);
+	assert_int_equal(conn_write(f->c, part, sizeof part), 0);
+}
+
+static void test_finish_sends_the_queue(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t part[900000];
+	size_t sum = 0;
+
+	assert_int_equal(conn_write(f->c, part, sizeof part), 0);
+	assert_true(conn_queued(f->c) > 0);
+	conn_finish(f->c);
+	assert_int_equal(write(f->peer, "late", 4), 4);
+	for (int i = 0; i < 1000 && sum < sizeof part; i++) {
+		sum += drain_peer(f);
+		turns(f, 1);
+	}
+	assert_int_equal(sum, sizeof part);
+	turns(f, 3);
+	assert_int_equal(f->reads, 0);
+	assert_int_equal(f->closes, 0); /* lingering for the peer */
+	close(f->peer);
+	f->peer = -1;
+	turns(f, 3);
+	assert_int_equal(f->closes, 1);
+	assert_int_equal(f->why, 0);
+}
+
+static void test_reset_by_peer(void **state)
+{
+	struct fixture *f = *state;
+
+	close(f->peer);
+	f->peer = -1;
+	while (f->c && conn_write(f->c, "x", 1) == 0)
+		turns(f, 1);
+	turns(f, 3);
+	assert_int_equal(f->closes, 1);
+	assert_true(f->why == -EPIPE || f->why == -ECONNRESET);
+}
+
+/* uv_now stands still between updates; uv_sleep is what makes it move here. */
+static void wait_ms(struct fixture *f, unsigned ms)
+{
+	for (unsigned i = 0; i < ms; i += 10) {
+		uv_sleep(10);
+		turns(f, 1);
+	}
+}
+
+static void test_deadline_ignores_bytes(void **state)
+{
+	struct fixture *f = *state;
+
+	conn_deadline(f->c, 1);
+	for (int i = 0; i < 100 && !f->expiries; i++) {
+		assert_int_equal(write(f->peer, "x", 1), 1);
+		wait_ms(f, 10);
+	}
+	assert_int_equal(f->expiries, 1);
+	assert_int_equal(f->set.expired, 1);
+	wait_ms(f, LIMIT_SWEEP_MS + 50);
+	assert_int_equal(f->expiries, 1); /* cleared, not repeated */
+}
+
+/* While the owner itself is the cause of the waiting, the peer is not blamed. */
+static void test_deadline_stands_still_when_paused(void **state)
+{
+	struct fixture *f = *state;
+
+	conn_deadline(f->c, 1);
+	conn_pause(f->c);
+	wait_ms(f, LIMIT_SWEEP_MS + 50);
+	assert_int_equal(f->expiries, 0);
+	conn_resume(f->c);
+	wait_ms(f, LIMIT_SWEEP_MS + 50);
+	assert_int_equal(f->expiries, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_read_and_eof, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pause_keeps_the_rest, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_close_in_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_write_cap, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_finish_sends_the_queue, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reset_by_peer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_deadline_ignores_bytes, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_deadline_stands_still_when_paused, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
