@@ -67,16 +67,16 @@ struct http_parse_limits {
 struct http_parse {
 	struct http_parse_limits limits;
 	struct http_parse_request *req;
-	size_t seen;         /* bytes of the head already searched for its end */
-	uint64_t body_left;  /* Content-Length: bytes to come */
-	uint64_t body_raw;   /* chunked: bytes consumed, framing included */
-	uint64_t chunk_left; /* bytes to come of the chunk that is open */
+	size_t seen;       /* bytes of the head already searched for its end */
+	size_t line_end;   /* of the request line, without CRLF; 0: not seen */
+	size_t line_start; /* of the line that seen is in */
+	uint64_t body_raw; /* bytes of the body consumed, framing included */
 	struct buf *body;
 	union {
 		uint64_t align;
-		uint8_t bytes[128]; /* llhttp_t */
+		uint8_t bytes[128];
 	} llhttp;
-	bool in_body, done;
+	bool headers_done, in_body, done;
 	int status; /* 400, 408 ... after a failure */
 	const char *error;
 	const char *hint;
