@@ -24,21 +24,10 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/diag.h"
+#include "proto/svc/conf_value.h"
 
 /* Read when --config and ASTRO_CONFIG name no other; it need not exist then. */
 #define CONF_FILE_DEFAULT "/etc/astrolabe/astrolabe.conf"
-
-enum conf_type {
-	CONF_STRING,   /* min..max: bytes */
-	CONF_PATH,     /* min..max: bytes; absolute or relative to where the program started */
-	CONF_BYTES,    /* 4096, 64k, 512M, 2G (1024 each) -> bytes */
-	CONF_DURATION, /* 90s, 5min, 7d (base/when.h) -> nanoseconds */
-	CONF_INT,      /* -> the number */
-	CONF_BOOL,     /* yes no on off true false 1 0 -> 1 or 0 */
-	CONF_MODE,     /* octal file mode -> the number */
-	CONF_LEVEL,    /* error warning notice info debug -> enum logger_level */
-	CONF_ADDR,     /* HOST:PORT, [v6]:PORT; empty: none; port 0: any free one */
-};
 
 enum conf_key {
 #define CONF(key, section, name, type, standard, min, max, reload, text) CONF_##key,
@@ -54,25 +43,8 @@ enum conf_source {
 	CONF_FROM_FLAG,
 };
 
-/* A row of conf.def. */
-struct conf_entry {
-	const char *section;
-	const char *name;
-	enum conf_type type;
-	const char *standard; /* the default, as one would write it */
-	int64_t min;
-	int64_t max;
-	bool reload; /* may be changed by SIGHUP */
-	const char *text;
-};
+/* The row of conf.def. */
 const struct conf_entry *conf_entry(enum conf_key key);
-
-enum { CONF_ADDR_HOST_BYTES = 256 };
-
-struct conf_addr {
-	char host[CONF_ADDR_HOST_BYTES]; /* without brackets; "" when there is no address */
-	uint16_t port;
-};
 
 struct conf_value {
 	char *text;
@@ -118,11 +90,6 @@ int64_t conf_num(const struct conf *c, enum conf_key key);
 bool conf_bool(const struct conf *c, enum conf_key key);
 /* False and an empty host when the key names no address. */
 bool conf_addr(const struct conf *c, enum conf_key key, struct conf_addr *out);
-
-/* The parsers by themselves, for flags that are no configuration keys. */
-int conf_parse_bytes(const char *text, int64_t *out);
-int conf_parse_int(const char *text, int64_t *out);
-int conf_parse_addr(const char *text, struct conf_addr *out);
 
 /* "[store]\ndata = ...": every key with its value and where it came from, for --check-config. */
 void conf_print(const struct conf *c, struct buf *out);
