@@ -15,6 +15,8 @@ enum {
 	LIMIT_EVENT_BYTES = 1 << 20,
 	/* Nesting of arrays and maps in a record or in JSON. */
 	LIMIT_DEPTH = 64,
+	/* What the msgpack walker follows: a record, and the arrays of the frame around it. */
+	LIMIT_WALK_DEPTH = LIMIT_DEPTH + 4,
 	/* Pairs in one map of a record, and in a JSON object. */
 	LIMIT_MAP_PAIRS = 1024,
 	/* Each text field but the description, which may fill the event. */

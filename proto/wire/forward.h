@@ -24,6 +24,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/cursor.h"
 #include "proto/base/limits.h"
+#include "proto/wire/gather.h"
 #include "proto/wire/walk.h"
 
 /* What forward_next found. */
@@ -111,6 +112,7 @@ struct forward_frame {
 	bool has_size;
 	bool odd_option; /* the options, or the value of one we know, had a wrong type: ignored */
 	uint64_t signal; /* not 0: no logs. Ack, discard, count */
+	uint64_t groups_large; /* groups whose attributes exceed LIMIT_GROUP_BYTES: not added */
 	uint64_t dropped[FORWARD_DROP_COUNT];
 };
 
@@ -122,13 +124,11 @@ struct forward {
 	/* The rest is forward.c's own. */
 	int state;
 	bool datagram;
-	bool partial;      /* a value is being gathered by `walk` */
-	bool over;         /* ... which is too large: only its end is looked for */
 	uint32_t elements; /* of the frame's array not yet begun */
 	uint64_t left;     /* entries (Forward) or payload bytes (Packed) still to come */
-	uint8_t magic_have;
-	uint8_t magic[4];
-	struct walk walk;
+	uint8_t head[5];   /* of an array, str or bin, or a payload's first bytes */
+	uint8_t head_have;
+	struct gather gather;
 	struct buf carry;             /* an entry or record that straddles reads */
 	struct buf option;            /* options that do */
 	struct buf group;             /* attributes of the open group */
@@ -156,14 +156,6 @@ int forward_next(struct forward *f, struct rcur *in, struct forward_entry *entry
 bool forward_mid_frame(const struct forward *f);
 /* Memory held now. */
 size_t forward_bytes(const struct forward *f);
-
-/*
- * The time a value of the wire means, section 4 of the protocol: integers and floats are seconds,
- * from 1e11 on milliseconds, from 1e14 microseconds, from 1e17 nanoseconds; ext type 0 is EventTime.
- * ERR_TYPE: no type that can be a time. ERR_RANGE: nil, zero seconds, or beyond what 64 bits of
- * nanoseconds hold.
- */
-int forward_time(const struct walk_value *v, int64_t *out_ns);
 
 const char *forward_drop_label(enum forward_drop why);
 const char *forward_drop_text(enum forward_drop why);

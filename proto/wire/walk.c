@@ -4,7 +4,7 @@
  * strings, numbers of fixed width) cost one load and one compare; `tails` tells how the others go on.
  *
  * A skip keeps, for each open array or map, how many of its values are still missing. The resumable
- * walker keeps the same numbers between pieces. Beyond LIMIT_DEPTH it keeps one sum instead of a
+ * walker keeps the same numbers between pieces. Beyond LIMIT_WALK_DEPTH it keeps one sum instead of a
  * level each, which is enough to find the end of the value and cannot be made to grow.
  */
 #include "proto/wire/walk.h"
@@ -101,7 +101,7 @@ static inline struct extent head_extent(const uint8_t *head)
 
 int walk_skip(struct rcur *c)
 {
-	uint64_t open[LIMIT_DEPTH];
+	uint64_t open[LIMIT_WALK_DEPTH];
 	uint64_t missing = 1; /* at this level */
 	unsigned level = 0;
 	const uint8_t *p = c->p, *end = c->end;
@@ -129,7 +129,7 @@ int walk_skip(struct rcur *c)
 				return ERR_TRUNCATED;
 			p += e.body;
 			if (e.container) {
-				if (level == LIMIT_DEPTH)
+				if (level == LIMIT_WALK_DEPTH)
 					return ERR_DEPTH;
 				open[level++] = missing;
 				missing = e.values;
@@ -315,7 +315,7 @@ static bool value_done(struct walk *w)
 /* An array or map of that many values begins. WALK_MORE: its values come next; 0: it is empty. */
 static int container_begin(struct walk *w, uint64_t values)
 {
-	if (w->loose == 0 && w->level < LIMIT_DEPTH) {
+	if (w->loose == 0 && w->level < LIMIT_WALK_DEPTH) {
 		if (values == 0)
 			return 0;
 		w->open[++w->level] = values;

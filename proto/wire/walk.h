@@ -4,12 +4,12 @@
  *
  * A claimed length or count is believed only as far as bytes have arrived: it allocates nothing,
  * reserves nothing, and costs no time. Widths need not be the shortest. Arrays and maps may nest
- * LIMIT_DEPTH deep, the outermost counted.
+ * LIMIT_WALK_DEPTH deep, the outermost counted.
  *
  * Thread:  none of its own.
  * Memory:  none; spans point into the input.
  * Errors:  ERR_TRUNCATED, the bytes end inside the value; ERR_SYNTAX, the byte 0xc1, which is no
- *          msgpack; ERR_DEPTH, nested deeper than LIMIT_DEPTH.
+ *          msgpack; ERR_DEPTH, nested deeper than LIMIT_WALK_DEPTH.
  */
 #ifndef PROTO_WIRE_WALK_H
 #define PROTO_WIRE_WALK_H
@@ -76,13 +76,14 @@ enum walk_outcome {
 };
 
 struct walk {
-	uint64_t open[LIMIT_DEPTH + 1]; /* values missing at each level; [0] the values asked for */
-	uint64_t loose;  /* values missing below LIMIT_DEPTH, all levels in one sum */
-	uint64_t body;   /* content bytes of the current value still to come */
-	uint8_t head[5]; /* first byte and length of a value, while incomplete */
+	uint64_t open[LIMIT_WALK_DEPTH +
+		      1]; /* values missing at each level; [0] the values asked for */
+	uint64_t loose;   /* values missing below LIMIT_WALK_DEPTH, all levels in one sum */
+	uint64_t body;    /* content bytes of the current value still to come */
+	uint8_t head[5];  /* first byte and length of a value, while incomplete */
 	uint8_t head_have;
 	uint8_t level;
-	bool deep; /* LIMIT_DEPTH was exceeded; the value is walked to its end all the same */
+	bool deep; /* LIMIT_WALK_DEPTH was exceeded; the value is walked to its end all the same */
 	bool dead; /* ERR_SYNTAX or ERR_LIMIT was returned */
 };
 

@@ -211,12 +211,12 @@ static void the_byte_c1_is_refused_where_it_stands(void **state)
 
 static void depth_is_limited_and_the_end_still_found(void **state)
 {
-	uint8_t bytes[4 * LIMIT_DEPTH + 4];
+	uint8_t bytes[4 * LIMIT_WALK_DEPTH + 4];
 	size_t used;
 
 	(void)state;
-	for (unsigned extra = 0; extra < 2 * LIMIT_DEPTH; extra++) {
-		size_t n = LIMIT_DEPTH + extra;
+	for (unsigned extra = 0; extra < 2 * LIMIT_WALK_DEPTH; extra++) {
+		size_t n = LIMIT_WALK_DEPTH + extra;
 
 		memset(bytes, 0x91, n);
 		bytes[n - 1] = 0x90;
@@ -237,7 +237,7 @@ static void a_deep_value_ends_where_it_should(void **state)
 
 	(void)state;
 	buf_init(&b, 4096);
-	for (unsigned i = 0; i < LIMIT_DEPTH; i++)
+	for (unsigned i = 0; i < LIMIT_WALK_DEPTH; i++)
 		buf_put(&b, "\x92\x01", 2);
 	buf_put(&b, "\x93\x90\x82\x01\x92\x01\x91\x05\x02\xa1z\x80", 12);
 	n = b.len;
@@ -283,7 +283,7 @@ static void claimed_counts_cost_nothing(void **state)
 static void counts_that_add_up_too_far_are_refused(void **state)
 {
 	struct walk w;
-	uint8_t heads[LIMIT_DEPTH + 1];
+	uint8_t heads[LIMIT_WALK_DEPTH + 1];
 	size_t used;
 	int rc;
 
