@@ -31,7 +31,7 @@ static void on_sweep(uv_timer_t *t)
 
 	for (struct conn *c = s->head; c; c = next) {
 		next = c->next;
-		if (c->closing || c->paused_ms || !c->deadline_ms || c->deadline_ms > now)
+		if (c->closing || c->blocked || !c->deadline_ms || c->deadline_ms > now)
 			continue;
 		c->deadline_ms = 0;
 		s->expired++;
@@ -96,13 +96,18 @@ static void set_remove(struct conn_set *s, struct conn *c)
 
 /* ---------------------------------------------------------------- open and close */
 
+static bool may_read(const struct conn *c)
+{
+	return !c->closing && !c->eof && !c->blocked && conn_queued(c) <= c->read_stop;
+}
+
 static void watch(struct conn *c)
 {
 	int events = 0;
 
 	if (c->closing)
 		return;
-	if (!c->eof && !c->paused_ms && (!c->finishing || c->lingering))
+	if (may_read(c) && (!c->finishing || c->lingering))
 		events |= UV_READABLE;
 	if (conn_queued(c))
 		events |= UV_WRITABLE;
@@ -155,6 +160,25 @@ int conn_open(struct conn_set *s, int fd, const struct addr *peer, size_t out_ca
 	return 0;
 }
 
+/* Takes it out of the line of the stalled. */
+static void unqueue(struct conn *c)
+{
+	struct conn **at = &c->set->stalled_head, *prev = NULL;
+
+	if (!(c->blocked & CONN_STALLED))
+		return;
+	while (*at != c) {
+		prev = *at;
+		ASSERT(prev);
+		at = &prev->stalled_next;
+	}
+	*at = c->stalled_next;
+	if (c->set->stalled_tail == c)
+		c->set->stalled_tail = prev;
+	c->stalled_next = NULL;
+	c->blocked &= ~(unsigned)CONN_STALLED;
+}
+
 static void on_closed(uv_handle_t *h)
 {
 	struct conn *c = h->data;
@@ -176,6 +200,7 @@ void conn_close(struct conn *c, int why)
 		return;
 	c->closing = true;
 	c->why = why;
+	unqueue(c);
 	uv_close((uv_handle_t *)&c->poll, on_closed);
 	close(c->fd);
 	c->fd = -1;
@@ -202,23 +227,39 @@ void conn_finish(struct conn *c)
 	if (c->closing || c->finishing)
 		return;
 	c->finishing = true;
-	if (c->paused_ms)
-		conn_resume(c);
+	unqueue(c);
+	c->blocked = 0;
 	if (conn_queued(c) == 0)
 		linger(c);
 	else
 		watch(c);
 }
 
-/* ---------------------------------------------------------------- reading */
+/* ---------------------------------------------------------------- pace */
 
-/* What the owner did not take waits here; the memory goes when it is taken. */
+static void block(struct conn *c, unsigned bit)
+{
+	struct conn_set *s = c->set;
+
+	if (c->closing || c->blocked & bit)
+		return;
+	if (!c->blocked)
+		c->blocked_ms = now_ms(c);
+	c->blocked |= bit;
+	if (bit == CONN_STALLED) {
+		if (s->stalled_tail)
+			s->stalled_tail->stalled_next = c;
+		else
+			s->stalled_head = c;
+		s->stalled_tail = c;
+	}
+	watch(c);
+}
+
+/* The owner took less than all: what is left waits here, and its memory goes when it is taken. */
 static void hold(struct conn *c, const uint8_t *p, size_t n)
 {
-	ASSERT(c->paused_ms || c->closing);
 	ASSERT(!c->held);
-	if (c->closing || n == 0)
-		return;
 	c->held = malloc(n);
 	if (!c->held) {
 		conn_close(c, -ENOMEM);
@@ -229,38 +270,86 @@ static void hold(struct conn *c, const uint8_t *p, size_t n)
 	c->held_n = n;
 }
 
-static void deliver(struct conn *c, const uint8_t *p, size_t n)
+/* Bytes taken; from here on the connection may be closing or blocked. */
+static size_t hand_over(struct conn *c, const uint8_t *p, size_t n)
 {
 	size_t took;
 
-	c->set->bytes_in += n;
 	if (c->finishing)
-		return;
+		return n;
 	c->in_read = true;
 	took = c->ops->read(c, p, n);
 	c->in_read = false;
 	ASSERT(took <= n);
-	if (took < n && !c->finishing)
-		hold(c, p + took, n - took);
+	if (took == n || c->closing || c->finishing)
+		return n;
+	if (c->set->stalled)
+		block(c, CONN_STALLED);
+	ASSERT(c->blocked);
+	return took;
 }
 
-static void deliver_held(struct conn *c)
+static void hand_over_held(struct conn *c)
 {
-	while (c->held && !c->paused_ms && !c->closing) {
+	while (c->held && !c->blocked && !c->closing) {
 		size_t left = c->held_n - c->held_at;
 
-		if (left > 0 && !c->finishing) {
-			c->in_read = true;
-			c->held_at += c->ops->read(c, c->held + c->held_at, left);
-			c->in_read = false;
-			ASSERT(c->held_at <= c->held_n);
-		}
-		if (c->held_at == c->held_n || c->finishing) {
-			free(c->held);
-			c->held = NULL;
-		}
+		c->held_at += hand_over(c, c->held + c->held_at, left);
+		if (c->held_at < c->held_n)
+			continue;
+		free(c->held);
+		c->held = NULL;
 	}
 }
+
+static void unblock(struct conn *c, unsigned bit)
+{
+	c->blocked &= ~bit;
+	if (c->blocked || c->closing)
+		return;
+	if (c->deadline_ms)
+		c->deadline_ms += now_ms(c) - c->blocked_ms;
+	if (!c->in_read)
+		hand_over_held(c);
+	watch(c);
+}
+
+void conn_pause(struct conn *c)
+{
+	CHECK_TAG(c, CONN_TAG);
+	block(c, CONN_PAUSED);
+}
+
+void conn_resume(struct conn *c)
+{
+	CHECK_TAG(c, CONN_TAG);
+	if (c->blocked & CONN_PAUSED)
+		unblock(c, CONN_PAUSED);
+}
+
+void conn_set_stall(struct conn_set *s)
+{
+	s->stalled = true;
+}
+
+void conn_set_unstall(struct conn_set *s)
+{
+	s->stalled = false;
+	while (s->stalled_head && !s->stalled) {
+		struct conn *c = s->stalled_head;
+
+		unqueue(c);
+		unblock(c, CONN_STALLED);
+	}
+}
+
+void conn_deadline(struct conn *c, unsigned ms)
+{
+	CHECK_TAG(c, CONN_TAG);
+	c->deadline_ms = ms ? now_ms(c) + ms : 0;
+}
+
+/* ---------------------------------------------------------------- reading */
 
 static void at_eof(struct conn *c)
 {
@@ -275,6 +364,7 @@ static void at_eof(struct conn *c)
 static bool read_once(struct conn *c)
 {
 	ssize_t n = recv(c->fd, c->set->read_buf, LIMIT_READ_BYTES, 0);
+	size_t took;
 
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
@@ -285,12 +375,19 @@ static bool read_once(struct conn *c)
 		at_eof(c);
 		return false;
 	}
-	deliver(c, c->set->read_buf, (size_t)n);
-	return n == LIMIT_READ_BYTES && !c->closing && !c->paused_ms;
+	c->set->bytes_in += (uint64_t)n;
+	took = hand_over(c, c->set->read_buf, (size_t)n);
+	if (took < (size_t)n)
+		hold(c, c->set->read_buf + took, (size_t)n - took);
+	return n == LIMIT_READ_BYTES && may_read(c);
 }
 
 static void read_turn(struct conn *c)
 {
+	if (c->set->stalled) {
+		block(c, CONN_STALLED);
+		return;
+	}
 	for (unsigned i = 0; i < LIMIT_READS_PER_TURN; i++) {
 		if (!read_once(c))
 			break;
@@ -406,7 +503,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 	if (status < 0) {
 		/* libuv stopped watching. What came before the failure is still there to be read. */
 		c->watched = 0;
-		if (!c->eof && !c->paused_ms)
+		if (may_read(c))
 			read_turn(c);
 		if (!c->closing)
 			conn_close(c, socket_error(c));
@@ -414,37 +511,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 	}
 	if ((events & UV_WRITABLE) && conn_queued(c) > 0)
 		write_turn(c);
-	if ((events & UV_READABLE) && !c->closing && !c->paused_ms && !c->eof)
+	if ((events & UV_READABLE) && may_read(c))
 		read_turn(c);
 	watch(c);
-}
-
-/* ---------------------------------------------------------------- pace */
-
-void conn_pause(struct conn *c)
-{
-	CHECK_TAG(c, CONN_TAG);
-	if (c->paused_ms || c->closing)
-		return;
-	c->paused_ms = now_ms(c) ? now_ms(c) : 1;
-	watch(c);
-}
-
-void conn_resume(struct conn *c)
-{
-	CHECK_TAG(c, CONN_TAG);
-	if (!c->paused_ms || c->closing)
-		return;
-	if (c->deadline_ms)
-		c->deadline_ms += now_ms(c) - c->paused_ms;
-	c->paused_ms = 0;
-	if (!c->in_read)
-		deliver_held(c);
-	watch(c);
-}
-
-void conn_deadline(struct conn *c, unsigned ms)
-{
-	CHECK_TAG(c, CONN_TAG);
-	c->deadline_ms = ms ? now_ms(c) + ms : 0;
 }

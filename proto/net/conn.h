@@ -3,8 +3,9 @@
  * writes at once or through a queue with a cap, and keeps one deadline.
  *
  * The owner is called back:
- *	read     bytes arrived. It returns how many it took; fewer than all only after conn_pause or
- *	         conn_close: the rest is kept and handed over first after conn_resume.
+ *	read     bytes arrived. It returns how many it took; fewer than all only after conn_pause,
+ *	         conn_set_stall or conn_close: the rest is kept and handed over first when reading
+ *	         goes on.
  *	eof      the peer ended its side. The owner usually calls conn_finish or conn_close.
  *	drained  the write queue became empty after a conn_write had left something in it.
  *	expired  the deadline passed. It is cleared; the owner closes or sets another.
@@ -35,6 +36,11 @@
 
 struct conn;
 
+enum {
+	CONN_PAUSED = 1 << 0,
+	CONN_STALLED = 1 << 1,
+};
+
 struct conn_ops {
 	size_t (*read)(struct conn *c, const uint8_t *p, size_t n);
 	void (*eof)(struct conn *c);
@@ -50,6 +56,8 @@ struct conn_set {
 	uint8_t *read_buf; /* LIMIT_READ_BYTES */
 	struct conn *head; /* open connections, newest first */
 	unsigned count;
+	struct conn *stalled_head, *stalled_tail; /* in the order in which they met the stall */
+	bool stalled;
 	uv_timer_t sweep;
 	bool sweep_open;
 	uint64_t bytes_in;
@@ -70,8 +78,11 @@ struct conn {
 	size_t out_at;
 	uint8_t *held; /* read, not yet taken by the owner */
 	size_t held_at, held_n;
+	size_t read_stop; /* nothing is read while more than this is queued for writing */
+	struct conn *stalled_next;
+	unsigned blocked;    /* why the owner's side does not read: CONN_PAUSED, CONN_STALLED */
+	int64_t blocked_ms;  /* since when */
 	int64_t deadline_ms; /* on uv_now's clock; 0: none */
-	int64_t paused_ms;   /* since when reading is paused; 0: it is not */
 	int why;
 	int watched; /* events asked of libuv */
 	bool closing, finishing, lingering, eof, in_read, want_drained;
@@ -82,6 +93,14 @@ int conn_set_init(struct conn_set *s, uv_loop_t *loop, struct listener_gate *g);
 void conn_set_fini(struct conn_set *s);
 /* Closes every connection with `why`. */
 void conn_set_close(struct conn_set *s, int why);
+
+/*
+ * Back-pressure on all at once: whoever has something to read is stopped when it shows, at the cost
+ * of the readable ones alone. unstall lets them go on in the order in which they were stopped, until
+ * one of them stalls the set again. As while paused, deadlines stand still.
+ */
+void conn_set_stall(struct conn_set *s);
+void conn_set_unstall(struct conn_set *s);
 
 /* TCP_NODELAY and keep-alive are set. out_cap bounds the write queue. */
 int conn_open(struct conn_set *s, int fd, const struct addr *peer, size_t out_cap,
@@ -106,9 +125,17 @@ static inline size_t conn_queued(const struct conn *c)
 	return c->out.len - c->out_at;
 }
 
-/* Back-pressure. While paused a deadline stands still. */
+/* Back-pressure. While paused a deadline stands still: the peer is not to blame. */
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
+/*
+ * Reads nothing while more than `bytes` are queued for a peer that does not take its answers;
+ * deadlines go on, for here the peer is to blame. SIZE_MAX, as from the start: never.
+ */
+static inline void conn_read_stop(struct conn *c, size_t bytes)
+{
+	c->read_stop = bytes;
+}
 
 /* Replaces the deadline: ms from now; 0: none. Reading or writing never moves it. */
 void conn_deadline(struct conn *c, unsigned ms);

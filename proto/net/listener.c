@@ -45,11 +45,6 @@ int listener_gate_init(struct listener_gate *g, unsigned wanted, struct diag *d)
 	*g = (struct listener_gate){ 0 };
 	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
 		return diag_set(d, -errno, "", -1, "cannot read the limit of open files");
-	if (rl.rlim_cur < rl.rlim_max) {
-		rl.rlim_cur = rl.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &rl) < 0 && getrlimit(RLIMIT_NOFILE, &rl) < 0)
-			return diag_set(d, -errno, "", -1, "cannot read the limit of open files");
-	}
 	if (rl.rlim_cur <= used)
 		return diag_set(d, ERR_LIMIT, "", -1,
 			"%llu open files are allowed and %u are needed before the first "

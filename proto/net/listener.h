@@ -32,8 +32,8 @@ struct listener_gate {
 };
 
 /*
- * Raises RLIMIT_NOFILE to its hard limit and sets open_max to what it leaves above those in use
- * and LIMIT_FDS_RESERVED, at most `wanted`. ERR_LIMIT: nothing is left.
+ * Sets open_max to what RLIMIT_NOFILE leaves above the descriptors in use and LIMIT_FDS_RESERVED,
+ * at most `wanted`. ERR_LIMIT: nothing is left.
  */
 int listener_gate_init(struct listener_gate *g, unsigned wanted, struct diag *d);
 

@@ -25,7 +25,7 @@ struct fixture {
 	int peer;
 	/* What the owner does and saw. */
 	size_t take; /* at most so many bytes, then pause */
-	bool close_in_read;
+	bool close_in_read, stall_in_read;
 	struct buf got;
 	unsigned reads, eofs, drains, expiries, closes;
 	int why;
@@ -40,6 +40,8 @@ static size_t on_read(struct conn *c, const uint8_t *p, size_t n)
 	buf_put(&f->got, p, took);
 	if (f->close_in_read)
 		conn_close(c, -EPROTO);
+	else if (f->stall_in_read)
+		conn_set_stall(c->set);
 	else if (took < n)
 		conn_pause(c);
 	return took;
@@ -116,6 +118,17 @@ static void turns(struct fixture *f, int n)
 		uv_run(&f->loop, UV_RUN_NOWAIT);
 }
 
+static size_t drain_peer(struct fixture *f)
+{
+	char junk[65536];
+	ssize_t n;
+	size_t sum = 0;
+
+	while ((n = read(f->peer, junk, sizeof junk)) > 0)
+		sum += (size_t)n;
+	return sum;
+}
+
 static void test_read_and_eof(void **state)
 {
 	struct fixture *f = *state;
@@ -153,6 +166,55 @@ static void test_pause_keeps_the_rest(void **state)
 	assert_int_equal(f->got.len, sizeof all + 1);
 }
 
+/* A stall keeps what was read and stops further reading; unstall goes on, and may stall again. */
+static void test_stall(void **state)
+{
+	struct fixture *f = *state;
+
+	f->stall_in_read = true;
+	f->take = 2;
+	assert_int_equal(write(f->peer, "abcdef", 6), 6);
+	turns(f, 3);
+	assert_int_equal(f->reads, 1);
+	conn_set_unstall(&f->set);
+	assert_int_equal(f->got.len, 4);
+	f->stall_in_read = false;
+	f->take = SIZE_MAX;
+	assert_int_equal(write(f->peer, "gh", 2), 2);
+	turns(f, 2);
+	assert_int_equal(f->got.len, 4);
+	conn_set_unstall(&f->set);
+	turns(f, 2);
+	assert_int_equal(f->got.len, 8);
+	assert_memory_equal(f->got.p, "abcdefgh", 8);
+	/* Stalled while nothing is there to read, then closed: it leaves the line. */
+	conn_set_stall(&f->set);
+	assert_int_equal(write(f->peer, "ij", 2), 2);
+	turns(f, 2);
+	conn_close(f->c, 0);
+	conn_set_unstall(&f->set);
+	assert_int_equal(f->got.len, 8);
+}
+
+/* While answers wait for a peer that does not take them, nothing more is read from it. */
+static void test_read_stop(void **state)
+{
+	static uint8_t part[900000];
+	struct fixture *f = *state;
+
+	conn_read_stop(f->c, 0);
+	assert_int_equal(conn_write(f->c, part, sizeof part), 0);
+	assert_true(conn_queued(f->c) > 0);
+	assert_int_equal(write(f->peer, "abc", 3), 3);
+	turns(f, 3);
+	assert_int_equal(f->got.len, 0);
+	for (int i = 0; i < 1000 && f->got.len == 0; i++) {
+		drain_peer(f);
+		turns(f, 1);
+	}
+	assert_int_equal(f->got.len, 3);
+}
+
 static void test_close_in_read(void **state)
 {
 	struct fixture *f = *state;
@@ -164,17 +226,6 @@ static void test_close_in_read(void **state)
 	assert_int_equal(f->reads, 1);
 	assert_int_equal(f->closes, 1);
 	assert_int_equal(f->why, -EPROTO);
-}
-
-static size_t drain_peer(struct fixture *f)
-{
-	char junk[65536];
-	ssize_t n;
-	size_t sum = 0;
-
-	while ((n = read(f->peer, junk, sizeof junk)) > 0)
-		sum += (size_t)n;
-	return sum;
 }
 
 /* A peer that does not read: the queue holds what fits and refuses the rest whole. */
@@ -280,6 +331,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_read_and_eof, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pause_keeps_the_rest, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stall, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_read_stop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close_in_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_cap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_finish_sends_the_queue, setup, teardown),
