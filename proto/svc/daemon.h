@@ -39,6 +39,7 @@ typedef void (*daemon_signal_cb)(void *arg, enum daemon_event event);
 struct daemon_signals {
 	uint32_t tag;
 	unsigned stops_count;
+	unsigned handles_count; /* opened, and not yet closed */
 	daemon_signal_cb cb;
 	void *arg;
 	uv_signal_t handles[3];
