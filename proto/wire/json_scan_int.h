@@ -1,0 +1,86 @@
+/*
+ * json_scan - the inner loop of JSON in both directions: runs of bytes that stand for themselves.
+ *
+ * A run ends before a quote, a backslash or a control character below the space. Whether it may
+ * hold bytes beyond ASCII is told, so that only those runs are checked for UTF-8.
+ *
+ * Thread: none. Memory: none; never reads outside [p, end).
+ */
+#ifndef PROTO_WIRE_JSON_SCAN_INT_H
+#define PROTO_WIRE_JSON_SCAN_INT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+static inline bool json_scan_plain(uint8_t c)
+{
+	return c >= 0x20 && c != '"' && c != '\\';
+}
+
+#ifdef __SSE2__
+enum { JSON_SCAN_STEP = 16 };
+
+/* Bit i is set when p[i] ends the run; *high becomes nonzero when any byte is beyond ASCII. */
+static inline unsigned json_scan_mask(const uint8_t *p, unsigned *high)
+{
+	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i ends = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
+
+	ends = _mm_or_si128(ends, _mm_cmpeq_epi8(x, _mm_set1_epi8('"')));
+	ends = _mm_or_si128(ends, _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
+	*high |= (unsigned)_mm_movemask_epi8(x);
+	return (unsigned)_mm_movemask_epi8(ends);
+}
+#else
+enum { JSON_SCAN_STEP = 8 };
+
+/* The high bit of a byte is set where x has c, and perhaps in bytes above such a one. */
+static inline uint64_t json_scan_equal(uint64_t x, uint8_t c)
+{
+	uint64_t y = x ^ (UINT64_C(0x0101010101010101) * c);
+
+	return (y - UINT64_C(0x0101010101010101)) & ~y;
+}
+
+static inline unsigned json_scan_mask(const uint8_t *p, unsigned *high)
+{
+	const uint64_t top = UINT64_C(0x8080808080808080);
+	uint64_t x, ends;
+	unsigned mask = 0;
+
+	memcpy(&x, p, sizeof x);
+	*high |= (x & top) != 0;
+	ends = ((x - UINT64_C(0x2020202020202020)) & ~x) | json_scan_equal(x, '"') |
+	       json_scan_equal(x, '\\');
+	if (!(ends & top))
+		return 0;
+	for (unsigned i = 0; i < 8; i++)
+		mask |= (unsigned)!json_scan_plain(p[i]) << i;
+	return mask;
+}
+#endif
+
+/*
+ * The end of the run that begins at p, or end. *high becomes nonzero when the run holds bytes
+ * beyond ASCII (or, rarely, when only what follows it does).
+ */
+static inline const uint8_t *json_scan_run(const uint8_t *p, const uint8_t *end, unsigned *high)
+{
+	while (end - p >= JSON_SCAN_STEP) {
+		unsigned mask = json_scan_mask(p, high);
+
+		if (mask)
+			return p + __builtin_ctz(mask);
+		p += JSON_SCAN_STEP;
+	}
+	for (; p < end && json_scan_plain(*p); p++)
+		*high |= *p & 0x80;
+	return p;
+}
+
+#endif

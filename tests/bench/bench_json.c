@@ -1,0 +1,133 @@
+/*
+ * bench_json - JSON to msgpack and back, per core, on lines as an event log has them.
+ *
+ *	bench_json [FILE]    one JSON object a line; without a file, lines of its own
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+#include "proto/base/clock.h"
+#include "proto/wire/json_in.h"
+#include "proto/wire/json_out.h"
+
+enum {
+	LINES_OWN = 50000,
+	ROUNDS = 5,
+};
+
+static void read_file(const char *path, struct buf *text)
+{
+	FILE *f = fopen(path, "rb");
+	size_t n;
+
+	if (!f) {
+		perror(path);
+		exit(2);
+	}
+	do {
+		if (buf_reserve(text, 1 << 20) < 0)
+			break;
+		n = fread(text->p + text->len, 1, 1 << 20, f);
+		text->len += n;
+	} while (n);
+	fclose(f);
+}
+
+static void make_lines(struct buf *text)
+{
+	for (unsigned i = 0; i < LINES_OWN; i++)
+		buf_printf(text,
+			"{\"timestamp\":\"2026-01-12T%02u:%02u:%02u.%06uZ\",\"event_type\":\"UPDATE\","
+			"\"severity\":\"info\",\"entity_type\":\"order\",\"entity_id\":\"ord-%07u\","
+			"\"user_id\":\"usr-%05u\",\"description\":\"Order ord-%07u moved from packed "
+			"to shipped by carrier %u\",\"ip_address\":\"203.0.113.%u\",\"user_agent\":"
+			"\"Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0\","
+			"\"service\":\"order-api\",\"host\":\"app-%u\",\"metadata\":{\"request_id\":"
+			"\"%08x%08x\",\"duration_ms\":%u.%u,\"retries\":%u,\"ok\":true}}\n",
+			i / 3600 % 24, i / 60 % 60, i % 60, i * 7919 % 1000000, i * 31 % 1000000,
+			i * 17 % 50000, i * 31 % 1000000, i % 9, i % 254, i % 24, i * 2654435761u,
+			i * 40503u, i % 900, i % 10, i % 4);
+}
+
+/* One pass; msgpack of line i ends at ends[i]. Nanoseconds. */
+static int64_t pass_in(struct span text, struct buf *mp, size_t *ends, size_t *out_lines)
+{
+	int64_t start = clock_mono_ns();
+	size_t lines = 0;
+
+	buf_reset(mp);
+	for (size_t at = 0; at < text.n;) {
+		const uint8_t *line = text.p + at, *eol = memchr(line, '\n', text.n - at);
+		size_t n = eol ? (size_t)(eol - line) : text.n - at;
+		struct json_in_error e;
+		char why[128];
+
+		if (json_in_text(span_of(line, n), 0, mp, &e) < 0) {
+			fprintf(stderr, "line %zu: %s\n", lines + 1,
+				json_in_explain(&e, why, sizeof why));
+			exit(1);
+		}
+		if (ends)
+			ends[lines] = mp->len;
+		lines++;
+		at += n + 1;
+	}
+	*out_lines = lines;
+	return clock_mono_ns() - start;
+}
+
+static int64_t pass_out(struct span mp, const size_t *ends, size_t lines, struct buf *js)
+{
+	int64_t start = clock_mono_ns();
+	size_t at = 0;
+
+	buf_reset(js);
+	for (size_t i = 0; i < lines; at = ends[i++]) {
+		if (json_out_value(span_of(mp.p + at, ends[i] - at), js) < 0)
+			exit(1);
+		buf_put_u8(js, '\n');
+	}
+	return clock_mono_ns() - start;
+}
+
+static void report(const char *what, int64_t best_ns, size_t bytes, size_t lines)
+{
+	printf("%-16s %7.0f MB/s of JSON  %6.0f ns/event\n", what,
+		(double)bytes * 1e3 / (double)best_ns, (double)best_ns / (double)lines);
+}
+
+int main(int argc, char **argv)
+{
+	int64_t best_in = INT64_MAX, best_out = INT64_MAX;
+	struct buf text, mp, js;
+	size_t lines, *ends;
+
+	buf_init(&text, (size_t)2 << 30);
+	buf_init(&mp, (size_t)2 << 30);
+	buf_init(&js, (size_t)2 << 30);
+	if (argc > 1)
+		read_file(argv[1], &text);
+	else
+		make_lines(&text);
+	pass_in(buf_span(&text), &mp, NULL, &lines);
+	ends = calloc(lines + 1, sizeof *ends);
+	ASSERT(ends);
+	for (int i = 0; i < ROUNDS; i++) {
+		int64_t ns = pass_in(buf_span(&text), &mp, ends, &lines);
+
+		best_in = ns < best_in ? ns : best_in;
+		ns = pass_out(buf_span(&mp), ends, lines, &js);
+		best_out = ns < best_out ? ns : best_out;
+	}
+	printf("%zu lines, %zu bytes, msgpack %zu bytes, best of %d\n", lines, text.len, mp.len,
+		ROUNDS);
+	report("JSON to msgpack", best_in, text.len, lines);
+	report("msgpack to JSON", best_out, js.len, lines);
+	free(ends);
+	buf_fini(&text);
+	buf_fini(&mp);
+	buf_fini(&js);
+	return 0;
+}
