@@ -1,0 +1,361 @@
+#include "proto/http/http_server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proto/base/check.h"
+#include "proto/base/err.h"
+#include "proto/http/http_conn_int.h"
+#include "proto/http/http_url.h"
+
+/* ---------------------------------------------------------------- routes */
+
+enum { ALLOW_BYTES = 128 };
+
+/* "Allow: GET, HEAD\r\n" for what the routes of that path take. */
+static void put_allow(char dst[ALLOW_BYTES], unsigned methods)
+{
+	size_t n;
+
+	if (methods & HTTP_PARSE_GET)
+		methods |= HTTP_PARSE_HEAD;
+	strcpy(dst, "Allow: ");
+	for (unsigned bit = HTTP_PARSE_GET; bit < HTTP_PARSE_OTHER; bit <<= 1) {
+		if (!(methods & bit))
+			continue;
+		n = strlen(dst);
+		ASSERT(n + 16 < ALLOW_BYTES);
+		if (n > 7)
+			strcat(dst, ", ");
+		strcat(dst, http_parse_method_name((enum http_parse_method)bit));
+	}
+	strcat(dst, "\r\n");
+}
+
+/* The path decoded, or absent when it is not well formed. Lives until the next call. */
+static struct span decoded_path(struct http_server *s, struct http_conn *hc)
+{
+	struct span path = SPAN_NONE;
+
+	arena_reset(&s->arena);
+	if (http_url_decode(hc->req.path, false, &s->arena, &path) < 0)
+		return SPAN_NONE;
+	return path;
+}
+
+static const struct http_server_route *find_route(
+	struct http_server *s, struct http_conn *hc, unsigned *out_methods)
+{
+	struct span path = decoded_path(s, hc);
+	unsigned method = hc->req.method == HTTP_PARSE_HEAD ? HTTP_PARSE_GET : hc->req.method;
+	const struct http_server_route *found = NULL;
+
+	*out_methods = 0;
+	for (size_t i = 0; path.p && i < s->conf.routes_count; i++) {
+		const struct http_server_route *r = &s->conf.routes[i];
+
+		if (!span_eq(path, span_str(r->path)))
+			continue;
+		*out_methods |= r->methods;
+		if (r->methods & method)
+			found = r;
+	}
+	return found;
+}
+
+/* "there are /api/logs, /healthz": what a lost client may want to know. */
+static void put_paths(const struct http_server *s, struct buf *out)
+{
+	buf_put_str(out, "there are");
+	for (size_t i = 0; i < s->conf.routes_count; i++) {
+		buf_put_str(out, i ? ", " : " ");
+		buf_put_str(out, s->conf.routes[i].path);
+	}
+	buf_put_u8(out, 0);
+}
+
+static void answer_lost(struct http_server *s, struct http_conn *hc, unsigned methods)
+{
+	char allow[ALLOW_BYTES];
+	struct http_call_problem p = { .status = 404, .error = "no such path" };
+	struct buf paths;
+
+	buf_init(&paths, 4096);
+	if (methods) {
+		put_allow(allow, methods);
+		p = (struct http_call_problem){ .status = 405,
+			.error = "this path does not take that method",
+			.hint = "see the Allow header",
+			.fields = allow };
+	} else {
+		put_paths(s, &paths);
+		p.hint = paths.err ? NULL : (const char *)paths.p;
+	}
+	http_call_problem(&hc->call, &p);
+	buf_fini(&paths);
+}
+
+/* The host without its port. */
+static struct span host_name(struct span host)
+{
+	const uint8_t *at;
+
+	if (host.n && host.p[0] == '[') {
+		at = memchr(host.p, ']', host.n);
+		return at ? span_of(host.p, (size_t)(at + 1 - host.p)) : host;
+	}
+	at = host.n ? memchr(host.p, ':', host.n) : NULL;
+	return at ? span_of(host.p, (size_t)(at - host.p)) : host;
+}
+
+/* A refusal before the body has come ends the connection after it: the body is not waited for. */
+static void hold_refused(struct http_conn *hc)
+{
+	if (hc->req.length || hc->req.chunked)
+		hc->keep_alive = false;
+	http_conn_hold(hc);
+}
+
+bool http_server_admit(struct http_server *s, struct http_conn *hc)
+{
+	unsigned methods;
+
+	s->counters.requests++;
+	if (hc->req.host.p && s->conf.host_ok &&
+		!s->conf.host_ok(s->conf.arg, host_name(hc->req.host))) {
+		struct http_call_problem p = { .status = 421,
+			.error = "this server does not answer for that host name",
+			.field = "Host",
+			.hint = "use its address, or name the host in the configuration" };
+
+		s->counters.hosts_wrong++;
+		hold_refused(hc);
+		http_call_problem(&hc->call, &p);
+		return false;
+	}
+	if (find_route(s, hc, &methods))
+		return true;
+	hold_refused(hc);
+	answer_lost(s, hc, methods);
+	return false;
+}
+
+void http_server_dispatch(struct http_server *s, struct http_conn *hc)
+{
+	unsigned methods;
+	const struct http_server_route *route = find_route(s, hc, &methods);
+
+	ASSERT(route);
+	route->handle(s->conf.arg, &hc->call);
+}
+
+/* ---------------------------------------------------------------- accepting */
+
+static const char refusal[] =
+	"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
+	"Content-Length: 84\r\nConnection: close\r\n\r\n"
+	"{\"status\":\"error\",\"error\":\"too many connections\",\"hint\":\"close some, or try later\"}\n";
+
+/* What the peer has sent is read, else the kernel resets the connection and the answer with it. */
+static void turn_away(struct http_server *s, int fd)
+{
+	char scrap[4096];
+
+	s->counters.conns_refused++;
+	s->counters.replies[5]++;
+	while (send(fd, refusal, sizeof refusal - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+		errno == EINTR) {
+	}
+	shutdown(fd, SHUT_WR);
+	while (recv(fd, scrap, sizeof scrap, MSG_DONTWAIT) == (ssize_t)sizeof scrap) {
+	}
+	close(fd);
+	listener_gate_leave(s->set.gate);
+}
+
+static void on_sweep(uv_timer_t *t)
+{
+	struct http_server *s = t->data;
+	int64_t now = (int64_t)uv_now(s->loop);
+	struct http_conn *next;
+
+	CHECK_TAG(s, HTTP_SERVER_TAG);
+	for (struct http_conn *hc = s->conns; hc; hc = next) {
+		next = hc->next;
+		if (hc->deadline_ms && hc->deadline_ms <= now)
+			http_conn_expired(hc);
+	}
+	if (!s->conns)
+		uv_timer_stop(&s->sweep);
+}
+
+static void on_accept(void *arg, int fd, const struct addr *peer)
+{
+	struct http_server *s = arg;
+
+	CHECK_TAG(s, HTTP_SERVER_TAG);
+	if (s->counters.conns_open >= s->conf.conns_max) {
+		turn_away(s, fd);
+		return;
+	}
+	http_conn_open(s, fd, peer);
+	if (!uv_is_active((uv_handle_t *)&s->sweep))
+		uv_timer_start(&s->sweep, on_sweep, LIMIT_SWEEP_MS, LIMIT_SWEEP_MS);
+}
+
+/* ---------------------------------------------------------------- life */
+
+static unsigned or_default(unsigned value, unsigned standard)
+{
+	return value ? value : standard;
+}
+
+static void set_conf(struct http_server *s, const struct http_server_conf *conf)
+{
+	struct http_server_conf *c = &s->conf;
+
+	*c = *conf;
+	c->conns_max = or_default(c->conns_max, LIMIT_HTTP_CONNS);
+	c->head_ms = or_default(c->head_ms, LIMIT_HTTP_HEAD_MS);
+	c->body_ms = or_default(c->body_ms, LIMIT_HTTP_BODY_MS);
+	c->idle_ms = or_default(c->idle_ms, LIMIT_HTTP_IDLE_MS);
+	c->write_ms = or_default(c->write_ms, LIMIT_HTTP_WRITE_MS);
+}
+
+static void init_timer(struct http_server *s, uv_timer_t *t)
+{
+	uv_timer_init(s->loop, t);
+	t->data = s;
+}
+
+int http_server_open(uv_loop_t *loop, struct listener_gate *gate, const struct addr *at,
+	const struct http_server_conf *conf, struct http_server **out, struct diag *d)
+{
+	struct http_server *s = calloc(1, sizeof *s);
+	int rc;
+
+	ASSERT(conf->routes_count > 0);
+	if (!s)
+		return diag_set(d, -ENOMEM, "", -1, "cannot start the HTTP server");
+	s->tag = HTTP_SERVER_TAG;
+	s->loop = loop;
+	set_conf(s, conf);
+	arena_init(&s->arena, 2 * LIMIT_HTTP_LINE_BYTES);
+	rc = conn_set_init(&s->set, loop, gate);
+	if (rc < 0) {
+		free(s);
+		return diag_set(d, rc, "", -1, "cannot start the HTTP server");
+	}
+	init_timer(s, &s->sweep);
+	init_timer(s, &s->later[0]);
+	init_timer(s, &s->later[1]);
+	rc = listener_open_tcp(&s->listener, loop, gate, at, on_accept, s, d);
+	if (rc < 0) {
+		s->listener_gone = true;
+		http_server_close(s, NULL, NULL);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+const struct addr *http_server_addr(const struct http_server *s)
+{
+	return &s->listener.addr;
+}
+
+const struct http_server_counters *http_server_counters(const struct http_server *s)
+{
+	return &s->counters;
+}
+
+/*
+ * The end takes some turns of the loop: connections and listener close; then the conn_set, whose own
+ * timer needs one turn more before its memory may go.
+ */
+static void on_last(uv_handle_t *h)
+{
+	struct http_server *s = h->data;
+
+	arena_fini(&s->arena);
+	s->tag = 0;
+	if (s->closed)
+		s->closed(s->closed_arg);
+	free(s);
+}
+
+static void on_set_gone(uv_handle_t *h)
+{
+	struct http_server *s = h->data;
+
+	uv_close((uv_handle_t *)&s->later[1], on_last);
+}
+
+static void on_sweep_gone(uv_handle_t *h)
+{
+	struct http_server *s = h->data;
+
+	conn_set_fini(&s->set);
+	uv_close((uv_handle_t *)&s->later[0], on_set_gone);
+}
+
+static void maybe_end(struct http_server *s)
+{
+	if (!s->closing || s->ending || !s->listener_gone || s->conns)
+		return;
+	s->ending = true;
+	uv_close((uv_handle_t *)&s->sweep, on_sweep_gone);
+}
+
+static void on_listener_gone(void *arg)
+{
+	struct http_server *s = arg;
+
+	CHECK_TAG(s, HTTP_SERVER_TAG);
+	s->listener_gone = true;
+	maybe_end(s);
+}
+
+void http_server_left(struct http_server *s, struct http_conn *hc)
+{
+	if (hc->prev)
+		hc->prev->next = hc->next;
+	else
+		s->conns = hc->next;
+	if (hc->next)
+		hc->next->prev = hc->prev;
+	ASSERT(s->counters.conns_open > 0);
+	s->counters.conns_open--;
+	maybe_end(s);
+}
+
+void http_server_drain(struct http_server *s)
+{
+	CHECK_TAG(s, HTTP_SERVER_TAG);
+	if (s->draining)
+		return;
+	s->draining = true;
+	listener_close(&s->listener, on_listener_gone);
+	for (struct http_conn *hc = s->conns; hc; hc = hc->next)
+		http_conn_drain(hc);
+}
+
+void http_server_close(struct http_server *s, http_server_closed_cb closed, void *arg)
+{
+	CHECK_TAG(s, HTTP_SERVER_TAG);
+	ASSERT(!s->closing);
+	s->closing = true;
+	s->closed = closed;
+	s->closed_arg = arg;
+	if (!s->draining && !s->listener_gone)
+		listener_close(&s->listener, on_listener_gone);
+	s->draining = true;
+	for (struct http_conn *hc = s->conns; hc; hc = hc->next) {
+		if (hc->conn)
+			conn_close(hc->conn, -ECANCELED);
+	}
+	maybe_end(s);
+}

@@ -1,0 +1,457 @@
+/*
+ * Goal: answers stand in the order of their requests whoever answers when; what a peer may hold has
+ * its limit; a client that leaves is noticed; nothing is left behind at the end.
+ * Method: a server and its clients on one loop; a step of the loop at a time until a condition holds.
+ */
+#include "tests/support/check_cmocka.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proto/base/check.h"
+#include "proto/base/clock.h"
+#include "proto/http/http_server.h"
+
+enum { STREAM_PARTS = 64, PART_BYTES = 32 << 10, BIG_BYTES = 3 << 20 };
+
+struct bench {
+	uv_loop_t loop;
+	struct listener_gate gate;
+	struct http_server *server;
+	struct http_call *held; /* by /later */
+	unsigned gone, streamed;
+	bool closed;
+};
+
+static void on_echo(void *arg, struct http_call *call)
+{
+	const struct http_parse_request *r = http_call_request(call);
+	struct http_call_head head = { .status = 200, .type = "text/plain" };
+	struct buf body;
+
+	(void)arg;
+	assert_string_equal(http_call_peer(call), "127.0.0.1");
+	buf_init(&body, 1 << 20);
+	buf_put_span(&body, r->query);
+	buf_put_span(&body, r->body);
+	http_call_reply(call, &head, &body);
+}
+
+static void on_later_gone(void *arg, struct http_call *call)
+{
+	struct bench *b = arg;
+
+	assert_ptr_equal(call, b->held);
+	b->gone++;
+}
+
+static void on_later(void *arg, struct http_call *call)
+{
+	struct bench *b = arg;
+
+	assert_null(b->held);
+	b->held = call;
+	http_call_on_gone(call, on_later_gone, b);
+}
+
+static void on_big(void *arg, struct http_call *call)
+{
+	struct http_call_head head = { .status = 200, .type = "text/plain" };
+	struct buf body;
+
+	(void)arg;
+	buf_init(&body, BIG_BYTES);
+	assert_int_equal(buf_reserve(&body, BIG_BYTES), 0);
+	memset(body.p, 'b', BIG_BYTES);
+	body.len = BIG_BYTES;
+	http_call_reply(call, &head, &body);
+}
+
+static void stream_more(void *arg, struct http_call *call)
+{
+	static char part[PART_BYTES];
+	struct bench *b = arg;
+
+	memset(part, 's', sizeof part);
+	while (b->streamed < STREAM_PARTS && !http_call_full(call)) {
+		http_call_write(call, part, sizeof part);
+		b->streamed++;
+	}
+	if (b->streamed == STREAM_PARTS) {
+		b->streamed++;
+		http_call_end(call, true);
+	}
+}
+
+static void on_stream(void *arg, struct http_call *call)
+{
+	struct http_call_head head = { .status = 200, .type = "text/plain" };
+	struct bench *b = arg;
+
+	b->streamed = 0;
+	http_call_begin(call, &head, stream_more, b);
+	stream_more(b, call);
+}
+
+static const struct http_server_route routes[] = {
+	{ "/echo", HTTP_PARSE_GET | HTTP_PARSE_POST, on_echo },
+	{ "/later", HTTP_PARSE_GET, on_later },
+	{ "/big", HTTP_PARSE_GET, on_big },
+	{ "/stream", HTTP_PARSE_GET, on_stream },
+};
+
+static bool host_ok(void *arg, struct span host)
+{
+	(void)arg;
+	return !span_eq(host, SPAN_LIT("evil.example"));
+}
+
+static int set_up(void **state)
+{
+	struct bench *b = calloc(1, sizeof *b);
+	struct http_server_conf conf = { .routes = routes,
+		.routes_count = ARRAY_COUNT(routes),
+		.arg = b,
+		.host_ok = host_ok,
+		.conns_max = 4,
+		.body_max = 1000 };
+	struct addr at;
+	struct diag d;
+
+	assert_non_null(b);
+	assert_int_equal(uv_loop_init(&b->loop), 0);
+	assert_int_equal(listener_gate_init(&b->gate, 16, &d), 0);
+	assert_int_equal(addr_parse("127.0.0.1:0", &at, &d), 0);
+	assert_int_equal(http_server_open(&b->loop, &b->gate, &at, &conf, &b->server, &d), 0);
+	*state = b;
+	return 0;
+}
+
+static void on_closed(void *arg)
+{
+	((struct bench *)arg)->closed = true;
+}
+
+static int tear_down(void **state)
+{
+	struct bench *b = *state;
+
+	http_server_close(b->server, on_closed, b);
+	if (b->held && !b->gone) {
+		uv_run(&b->loop, UV_RUN_ONCE);
+		http_call_text(b->held, 200, NULL, "");
+	}
+	assert_int_equal(uv_run(&b->loop, UV_RUN_DEFAULT), 0);
+	assert_true(b->closed);
+	assert_int_equal(b->gate.open, 0);
+	assert_int_equal(uv_loop_close(&b->loop), 0);
+	free(b);
+	return 0;
+}
+
+static int client(struct bench *b)
+{
+	const struct addr *at = http_server_addr(b->server);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	assert_true(fd >= 0);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&at->sa, at->sa_bytes), 0);
+	return fd;
+}
+
+static void say(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+/* Runs the loop until the client has `want` in its bytes (then their end), or the server ended it. */
+static size_t hear(struct bench *b, int fd, char *dst, size_t cap, const char *want)
+{
+	int64_t end_ns = clock_mono_ns() + 20 * CLOCK_NS_PER_SEC;
+	size_t n = 0;
+
+	while (clock_mono_ns() < end_ns) {
+		ssize_t got;
+
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+		got = recv(fd, dst + n, cap - 1 - n, MSG_DONTWAIT);
+		if (got == 0)
+			break;
+		if (got > 0)
+			n += (size_t)got;
+		dst[n] = 0;
+		if (want && strstr(dst, want))
+			break;
+	}
+	return n;
+}
+
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *at = strstr(text, what); at; at = strstr(at + 1, what))
+		n++;
+	return n;
+}
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
+
+static void pipelined_in_order(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 16];
+	int fd = client(b);
+
+	say(fd, GET("/echo?one") GET("/later") GET("/echo?three") GET("/nowhere"));
+	hear(b, fd, text, sizeof text, "one");
+	assert_int_equal(count(text, "HTTP/1.1 200 OK"), 1);
+	for (int i = 0; i < 100 && !b->held; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	assert_non_null(b->held);
+	http_call_text(b->held, 200, "text/plain", "two");
+	b->held = NULL;
+	hear(b, fd, text, sizeof text, "there are");
+	assert_true(strstr(text, "two") < strstr(text, "three"));
+	assert_true(strstr(text, "three") < strstr(text, "404 Not Found"));
+	assert_int_equal(http_server_counters(b->server)->requests, 4);
+	close(fd);
+}
+
+/* More than is read ahead while an answer is awaited: the rest waits in the kernel and still comes. */
+static void a_long_pipeline(void **state)
+{
+	enum { MANY = 3000 };
+	struct bench *b = *state;
+	static char text[MANY * 400], ask[MANY * 64];
+	size_t asked = 0, n = 0, sent = 0;
+	int fd = client(b);
+
+	asked = (size_t)sprintf(ask, GET("/later"));
+	for (int i = 0; i < MANY; i++)
+		asked += (size_t)sprintf(ask + asked, GET("/echo?%08d"), i);
+	for (int i = 0; i < 200000 && count(text, "200 OK") < MANY + 1; i++) {
+		ssize_t put = send(fd, ask + sent, asked - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		sent += put > 0 ? (size_t)put : 0;
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+		if (i == 50) {
+			http_call_text(b->held, 200, "text/plain", "first");
+			b->held = NULL;
+		}
+		while ((put = recv(fd, text + n, sizeof text - 1 - n, MSG_DONTWAIT)) > 0)
+			n += (size_t)put;
+		text[n] = 0;
+	}
+	assert_int_equal(count(text, "200 OK"), MANY + 1);
+	for (int i = 0, at = 0; i < MANY; i++) {
+		char want[16];
+		const char *where;
+
+		sprintf(want, "\n%08d", i);
+		where = strstr(text + at, want);
+		assert_non_null(where);
+		at = (int)(where - text);
+	}
+	close(fd);
+}
+
+static void heads_and_methods(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 16];
+	int fd = client(b);
+
+	say(fd, "HEAD /echo?abc HTTP/1.1\r\nHost: x\r\n\r\n");
+	hear(b, fd, text, sizeof text, "\r\n\r\n");
+	assert_non_null(strstr(text, "Content-Length: 3\r\n"));
+	assert_null(strstr(text, "\r\n\r\nabc"));
+	say(fd, "PUT /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+	hear(b, fd, text, sizeof text, "}\n");
+	assert_non_null(strstr(text, "405 Method Not Allowed"));
+	assert_non_null(strstr(text, "Allow: GET, HEAD, POST\r\n"));
+	say(fd, "GET /echo HTTP/1.1\r\nHost: evil.example:80\r\n\r\n");
+	hear(b, fd, text, sizeof text, "}\n");
+	assert_non_null(strstr(text, "421 "));
+	say(fd, "GET /%65cho?dec HTTP/1.0\r\n\r\n");
+	hear(b, fd, text, sizeof text, NULL);
+	assert_non_null(strstr(text, "Connection: close\r\n"));
+	assert_non_null(strstr(text, "\r\n\r\ndec"));
+	close(fd);
+}
+
+static void bodies(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 16];
+	int fd = client(b);
+
+	say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+	hear(b, fd, text, sizeof text, "100 Continue\r\n\r\n");
+	say(fd, "hel");
+	for (int i = 0; i < 10; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	say(fd, "lo" GET("/echo?next"));
+	hear(b, fd, text, sizeof text, "next");
+	assert_non_null(strstr(text, "\r\n\r\nhello"));
+	say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+	hear(b, fd, text, sizeof text, "abcde");
+	say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n");
+	hear(b, fd, text, sizeof text, NULL);
+	assert_non_null(strstr(text, "413 Content Too Large"));
+	assert_non_null(strstr(text, "Connection: close"));
+	assert_int_equal(http_server_counters(b->server)->too_large, 1);
+	close(fd);
+}
+
+/* A refused request's rest is read before the connection ends, else a reset would eat the answer. */
+static void a_refusal_arrives(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 16], noise[1 << 16];
+	int fd = client(b);
+
+	memset(noise, 'x', sizeof noise - 1);
+	say(fd, "GET / HTTP/1.1\nHost: x\r\n\r\n");
+	say(fd, noise);
+	hear(b, fd, text, sizeof text, NULL);
+	assert_non_null(strstr(text, "400 Bad Request"));
+	assert_non_null(strstr(text, "\"error\":\"a line feed without a carriage return\""));
+	assert_int_equal(http_server_counters(b->server)->malformed, 1);
+	close(fd);
+}
+
+static void large_answers(void **state)
+{
+	struct bench *b = *state;
+	static char text[BIG_BYTES + 4096];
+	size_t n;
+	int fd = client(b);
+
+	say(fd, "GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	n = hear(b, fd, text, sizeof text, NULL);
+	assert_int_equal(n - (size_t)(strstr(text, "\r\n\r\n") + 4 - text), BIG_BYTES);
+	close(fd);
+	fd = client(b);
+	say(fd, GET("/stream") GET("/echo?after"));
+	n = hear(b, fd, text, sizeof text, "after");
+	assert_non_null(strstr(text, "Transfer-Encoding: chunked\r\n"));
+	assert_non_null(strstr(text, "\r\n0\r\n\r\nHTTP/1.1 200"));
+	assert_true(n > STREAM_PARTS * PART_BYTES);
+	close(fd);
+	fd = client(b);
+	say(fd, "GET /stream HTTP/1.0\r\n\r\n");
+	n = hear(b, fd, text, sizeof text, NULL);
+	assert_int_equal(
+		n - (size_t)(strstr(text, "\r\n\r\n") + 4 - text), STREAM_PARTS * PART_BYTES);
+	close(fd);
+}
+
+static void a_client_that_leaves(void **state)
+{
+	struct bench *b = *state;
+	struct linger now = { 1, 0 };
+	int fd = client(b);
+
+	say(fd, GET("/later"));
+	for (int i = 0; i < 1000 && !b->held; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	assert_non_null(b->held);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	close(fd);
+	for (int i = 0; i < 1000 && !b->gone; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	assert_int_equal(b->gone, 1);
+	http_call_text(b->held, 200, NULL, "to nobody");
+	b->held = NULL;
+	assert_int_equal(http_server_counters(b->server)->conns_open, 0);
+	assert_int_equal(http_server_counters(b->server)->gone, 1);
+}
+
+/* shutdown(SHUT_WR) after the request is no leaving: the answer still comes. */
+static void a_half_closed_client(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 12];
+	int fd = client(b);
+
+	say(fd, GET("/later"));
+	shutdown(fd, SHUT_WR);
+	for (int i = 0; i < 1000 && !b->held; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	for (int i = 0; i < 10; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	http_call_text(b->held, 200, NULL, "still");
+	b->held = NULL;
+	hear(b, fd, text, sizeof text, NULL);
+	assert_non_null(strstr(text, "still"));
+	close(fd);
+}
+
+static void one_connection_too_many(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 12];
+	int fd[5];
+
+	for (int i = 0; i < 5; i++) {
+		fd[i] = client(b);
+		for (int k = 0; k < 10; k++)
+			uv_run(&b->loop, UV_RUN_NOWAIT);
+	}
+	hear(b, fd[4], text, sizeof text, NULL);
+	assert_non_null(strstr(text, "503 Service Unavailable"));
+	assert_int_equal(strlen(strstr(text, "\r\n\r\n") + 4), 84);
+	assert_int_equal(http_server_counters(b->server)->conns_refused, 1);
+	say(fd[0], GET("/echo?alive"));
+	hear(b, fd[0], text, sizeof text, "alive");
+	for (int i = 0; i < 5; i++)
+		close(fd[i]);
+}
+
+static void draining(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 12];
+	int idle = client(b), busy = client(b);
+
+	say(idle, GET("/echo?x"));
+	hear(b, idle, text, sizeof text, "x");
+	say(busy, GET("/later"));
+	for (int i = 0; i < 1000 && !b->held; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	http_server_drain(b->server);
+	assert_int_equal(hear(b, idle, text, sizeof text, NULL), 0);
+	http_call_text(b->held, 200, NULL, "last words");
+	b->held = NULL;
+	hear(b, busy, text, sizeof text, NULL);
+	assert_non_null(strstr(text, "Connection: close"));
+	assert_non_null(strstr(text, "last words"));
+	close(idle);
+	close(busy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(pipelined_in_order, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_long_pipeline, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(heads_and_methods, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(bodies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_refusal_arrives, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(large_answers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_client_that_leaves, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_half_closed_client, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_connection_too_many, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(draining, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("http_server", tests, NULL, NULL);
+}
