@@ -5,8 +5,8 @@
  *
  * Life:    new once per thread, event... for each record, free at exit.
  * Thread:  one at a time.
- * Memory:  all taken in new (about 2 MiB of address space, a few pages of it used); event
- *          allocates nothing.
+ * Memory:  all taken in new (5 MiB of address space, a few pages of it used); event allocates
+ *          nothing.
  * Errors:  negative: the record can never be stored and is dropped; `counts` stay right.
  */
 #ifndef COLLECTOR_NORMALISE_H
@@ -54,6 +54,6 @@ void normalise_free(struct normalise **n);
  */
 int normalise_event(struct normalise *n, const struct normalise_input *in, struct event *out);
 
-const struct normalise_counts *normalise_counts(const struct normalise *n);
+void normalise_counts(const struct normalise *n, struct normalise_counts *out);
 
 #endif
