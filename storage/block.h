@@ -44,10 +44,16 @@ struct block *block_new(void);
 void block_free(struct block **b);
 void block_reset(struct block *b);
 
-/* Copies the event. BLOCK_FULL (1): not taken, encode and reset first. */
+/*
+ * Copies the event. ERR_LIMIT: its texts and metadata have LIMIT_EVENT_BYTES or more.
+ * BLOCK_FULL (1): not taken, encode and reset first.
+ */
 int block_put(struct block *b, const struct event *ev);
 /* The row as an event; its spans live in the block until reset. */
 void block_get(const struct block *b, uint32_t row, struct event *out);
+
+/* The value of one bytes column; SPAN_NONE: absent. */
+struct span block_text_at(const struct block_text *t, uint32_t row);
 
 /* Room for rows_count rows, all columns empty; for decoders. 0 or -ENOMEM. */
 int block_prepare(struct block *b, uint32_t rows_count);

@@ -1,0 +1,112 @@
+/*
+ * col - the encodings of a column's page, all behind one table.
+ *
+ * A page holds one column of one block. Its values are integers, codes into the segment's
+ * dictionary, or bytes; an encoder takes the cheapest encoding of that kind, the page table says
+ * which one it was, and the decoder looks it up here. A new encoding is a new number and a line in
+ * the table; a number is never used again.
+ *
+ * Thread:  none of its own.
+ * Memory:  decoding writes rows_count values into arrays of the caller and, for bytes, at most
+ *          memory() bytes into a buffer. Encoding appends to a buffer.
+ * Errors:  decoders take bytes nobody vouches for: ERR_CORRUPT, and what was written is undefined.
+ */
+#ifndef STORAGE_COL_H
+#define STORAGE_COL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/span.h"
+
+enum col_kind {
+	COL_KIND_INTS,  /* int64_t */
+	COL_KIND_CODES, /* uint16_t: 0 absent, else 1 + index in the dictionary */
+	COL_KIND_BYTES, /* lengths (0 absent, else bytes + 1) and the bytes one after another */
+};
+
+/* On disk. */
+enum col_encoding {
+	COL_SEQ = 1,       /* ints: first + row * step; a constant has step 0 */
+	COL_INT = 2,       /* ints: frames of 128, each its minimum and packed bits */
+	COL_DELTA = 3,     /* ints: first value, then frames of differences */
+	COL_TIME = 4,      /* ints: a unit all values are multiples of, then as COL_DELTA */
+	COL_TIME_REL = 5,  /* ints: as COL_INT, less the row's time */
+	COL_CODE_SAME = 6, /* codes: one for all rows */
+	COL_CODES = 7,     /* codes: packed in one width */
+	COL_BYTES = 8,     /* bytes: lengths, then chunks of rows, LZ4 where it pays */
+	COL_DICT = 9,      /* not a column but its dictionary (col_dict.h) */
+	COL_ENCODING_COUNT,
+};
+
+struct col_input {
+	uint32_t rows_count; /* 1 .. LIMIT_BLOCK_ROWS */
+	const int64_t *ints;
+	const int64_t *times; /* of the same rows; NULL: COL_TIME_REL does not apply */
+	const uint16_t *codes;
+	const uint32_t *lengths;
+	const uint8_t *bytes;
+	int compress_level; /* 0: LZ4, else LZ4HC */
+};
+
+struct col_output {
+	uint32_t rows_count;
+	int64_t *ints;
+	const int64_t *times;
+	uint16_t *codes;
+	uint32_t *lengths;
+	struct buf *bytes; /* reset first */
+};
+
+struct col_codec {
+	const char *name;
+	enum col_kind kind;
+	/* Bytes that encode would write, or a close estimate; SIZE_MAX: does not apply. NULL: not compared. */
+	size_t (*cost)(const struct col_input *in);
+	/* Appends to out; its sticky error is the error. */
+	void (*encode)(const struct col_input *in, struct buf *out);
+	int (*decode)(struct span page, struct col_output *out);
+	/* Memory that decode takes beside the arrays: from the page's own claim, already bounded. */
+	int (*memory)(struct span page, uint32_t rows_count, size_t *out_bytes);
+};
+
+/* NULL: no such encoding. */
+const struct col_codec *col_codec(unsigned encoding);
+
+/* Appends the column in the cheapest encoding of its kind; returns that encoding. */
+enum col_encoding col_encode(enum col_kind kind, const struct col_input *in, struct buf *out);
+/* ERR_CORRUPT also where the encoding is unknown or of another kind. */
+int col_decode(unsigned encoding, enum col_kind kind, struct span page, struct col_output *out);
+
+/* ---- the table's members, one file each ---- */
+
+size_t col_int_seq_cost(const struct col_input *in);
+void col_int_seq_encode(const struct col_input *in, struct buf *out);
+int col_int_seq_decode(struct span page, struct col_output *out);
+size_t col_int_cost(const struct col_input *in);
+void col_int_encode(const struct col_input *in, struct buf *out);
+int col_int_decode(struct span page, struct col_output *out);
+size_t col_int_delta_cost(const struct col_input *in);
+void col_int_delta_encode(const struct col_input *in, struct buf *out);
+int col_int_delta_decode(struct span page, struct col_output *out);
+
+size_t col_time_cost(const struct col_input *in);
+void col_time_encode(const struct col_input *in, struct buf *out);
+int col_time_decode(struct span page, struct col_output *out);
+size_t col_time_rel_cost(const struct col_input *in);
+void col_time_rel_encode(const struct col_input *in, struct buf *out);
+int col_time_rel_decode(struct span page, struct col_output *out);
+
+size_t col_dict_same_cost(const struct col_input *in);
+void col_dict_same_encode(const struct col_input *in, struct buf *out);
+int col_dict_same_decode(struct span page, struct col_output *out);
+size_t col_dict_codes_cost(const struct col_input *in);
+void col_dict_codes_encode(const struct col_input *in, struct buf *out);
+int col_dict_codes_decode(struct span page, struct col_output *out);
+
+void col_bytes_encode(const struct col_input *in, struct buf *out);
+int col_bytes_decode(struct span page, struct col_output *out);
+int col_bytes_memory(struct span page, uint32_t rows_count, size_t *out_bytes);
+
+#endif

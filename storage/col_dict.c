@@ -1,0 +1,309 @@
+/*
+ * Codes and the dictionary they lead to (col_dict.h).
+ *
+ * CODE_SAME  varint code of all rows
+ * CODES      u8 width (1..16), then the packed codes of all rows
+ */
+#include "storage/col_dict.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "proto/base/check.h"
+#include "proto/base/limits.h"
+#include "storage/col.h"
+#include "storage/col_pack.h"
+
+static_assert(LIMIT_DICT_ENTRIES <= UINT16_MAX, "a code has 16 bits, 0 is absent");
+
+enum {
+	SLOTS_MIN = 64,
+	/* Far above what LIMIT_DICT_BYTES and the lengths can take. */
+	PAGE_BYTES_MAX = LIMIT_DICT_BYTES + LIMIT_DICT_ENTRIES * 10,
+};
+
+void col_dict_maker_init(struct col_dict_maker *m)
+{
+	*m = (struct col_dict_maker){ 0 };
+	buf_init(&m->bytes, LIMIT_DICT_BYTES);
+}
+
+void col_dict_maker_fini(struct col_dict_maker *m)
+{
+	buf_fini(&m->bytes);
+	free(m->offs);
+	free(m->slots);
+	col_dict_maker_init(m);
+}
+
+static uint32_t hash_of(struct span s)
+{
+	return (uint32_t)XXH3_64bits(s.p, s.n);
+}
+
+/* The slot of the value, or the free one where it would go. */
+static struct col_dict_slot *seek(const struct col_dict_maker *m, struct span s, uint32_t hash)
+{
+	uint32_t mask = m->slots_count - 1;
+
+	ASSERT(m->entries_count < m->slots_count);
+	for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
+		struct col_dict_slot *slot = &m->slots[i];
+		uint32_t off, n;
+
+		if (slot->code == 0)
+			return slot;
+		if (slot->hash != hash)
+			continue;
+		off = m->offs[slot->code - 1];
+		n = m->offs[slot->code] - off;
+		if (n == s.n && memcmp(m->bytes.p + off, s.p, n) == 0)
+			return slot;
+	}
+}
+
+/* Twice the slots; entries go in again in their order, so that undo finds chains as it expects. */
+static int grow_slots(struct col_dict_maker *m)
+{
+	uint32_t n = m->slots_count ? m->slots_count * 2 : SLOTS_MIN;
+	struct col_dict_slot *slots = calloc(n, sizeof *slots), *old = m->slots;
+	uint32_t *hashes;
+
+	hashes = malloc(((size_t)m->entries_count + 1) * sizeof *hashes);
+	if (!slots || !hashes) {
+		free(slots);
+		free(hashes);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < m->slots_count; i++) {
+		if (old[i].code)
+			hashes[old[i].code] = old[i].hash;
+	}
+	for (uint32_t code = 1; code <= m->entries_count; code++) {
+		uint32_t at = hashes[code] & (n - 1);
+
+		while (slots[at].code)
+			at = (at + 1) & (n - 1);
+		slots[at] = (struct col_dict_slot){ hashes[code], code };
+	}
+	free(hashes);
+	free(old);
+	m->slots = slots;
+	m->slots_count = n;
+	return 0;
+}
+
+static int grow_offs(struct col_dict_maker *m)
+{
+	uint32_t cap = m->entries_cap ? m->entries_cap * 2 : SLOTS_MIN;
+	uint32_t *offs = realloc(m->offs, ((size_t)cap + 1) * sizeof *offs);
+
+	if (!offs)
+		return -ENOMEM;
+	offs[0] = 0;
+	m->offs = offs;
+	m->entries_cap = cap;
+	return 0;
+}
+
+int col_dict_maker_code(struct col_dict_maker *m, struct span value, uint16_t *out_code)
+{
+	uint32_t hash = hash_of(value);
+	struct col_dict_slot *slot;
+
+	if (m->entries_count * 2 >= m->slots_count && grow_slots(m) < 0)
+		return -ENOMEM;
+	if (buf_reserve(&m->bytes, 1) < 0 && m->bytes.err != ERR_LIMIT)
+		return m->bytes.err;
+	slot = seek(m, value, hash);
+	if (slot->code) {
+		*out_code = (uint16_t)slot->code;
+		return 0;
+	}
+	if (m->entries_count == LIMIT_DICT_ENTRIES || value.n > LIMIT_DICT_BYTES - m->bytes.len)
+		return 1;
+	if (m->entries_count == m->entries_cap && grow_offs(m) < 0)
+		return -ENOMEM;
+	buf_put_span(&m->bytes, value);
+	if (m->bytes.err)
+		return m->bytes.err;
+	m->offs[++m->entries_count] = (uint32_t)m->bytes.len;
+	*slot = (struct col_dict_slot){ hash, m->entries_count };
+	*out_code = (uint16_t)m->entries_count;
+	return 0;
+}
+
+/* With linear probing, emptying the slot of the entry added last restores the table before it. */
+void col_dict_maker_undo(struct col_dict_maker *m, uint32_t entries_count)
+{
+	ASSERT(entries_count <= m->entries_count);
+	while (m->entries_count > entries_count) {
+		uint32_t code = m->entries_count, off = m->offs[code - 1];
+		struct span s = span_of(m->bytes.p + off, m->offs[code] - off);
+		struct col_dict_slot *slot = seek(m, s, hash_of(s));
+
+		ASSERT(slot->code == code);
+		slot->code = 0;
+		m->bytes.len = off;
+		m->entries_count--;
+	}
+}
+
+void col_dict_maker_encode(const struct col_dict_maker *m, struct buf *out)
+{
+	struct col_series lengths = { .unit = 1, .count = m->entries_count };
+	int64_t *v = malloc(((size_t)m->entries_count + 1) * sizeof *v);
+
+	if (!v) {
+		out->err = -ENOMEM;
+		return;
+	}
+	for (uint32_t i = 0; i < m->entries_count; i++)
+		v[i] = m->offs[i + 1] - m->offs[i];
+	lengths.v = v;
+	col_pack_varint(out, m->entries_count);
+	if (m->entries_count > 0)
+		col_pack_frames_put(&lengths, out);
+	buf_put(out, m->bytes.p, m->bytes.len);
+	free(v);
+}
+
+void col_dict_init(struct col_dict *d)
+{
+	*d = (struct col_dict){ 0 };
+	buf_init(&d->page, PAGE_BYTES_MAX);
+}
+
+void col_dict_fini(struct col_dict *d)
+{
+	buf_fini(&d->page);
+	free(d->offs);
+	col_dict_init(d);
+}
+
+static int reserve_offs(struct col_dict *d, uint32_t count)
+{
+	uint32_t *offs;
+
+	if (d->offs && count <= d->offs_cap)
+		return 0;
+	offs = realloc(d->offs, ((size_t)count + 1) * sizeof *offs);
+	if (!offs)
+		return -ENOMEM;
+	d->offs = offs;
+	d->offs_cap = count;
+	return 0;
+}
+
+int col_dict_load(struct col_dict *d, struct span page)
+{
+	struct rcur c = rcur_of(page.p, page.n);
+	uint64_t count = rcur_varint(&c), sum = 0;
+
+	/* A frame of 128 lengths takes two bytes at least: the claim is bounded by the page. */
+	if (c.err || count > LIMIT_DICT_ENTRIES || count / COL_PACK_FRAME > rcur_left(&c))
+		return ERR_CORRUPT;
+	d->count = 0;
+	if (reserve_offs(d, (uint32_t)count) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count;) {
+		int64_t v[COL_PACK_FRAME];
+		uint32_t n = count - i < COL_PACK_FRAME ? (uint32_t)count - i : COL_PACK_FRAME;
+
+		col_pack_frames_get(&c, n, v);
+		if (c.err)
+			return ERR_CORRUPT;
+		for (uint32_t k = 0; k < n; k++, i++) {
+			d->offs[i] = (uint32_t)sum;
+			sum += (uint64_t)v[k];
+			if (v[k] < 0 || v[k] > LIMIT_DICT_BYTES || sum > LIMIT_DICT_BYTES)
+				return ERR_CORRUPT;
+		}
+	}
+	if (rcur_left(&c) != sum)
+		return ERR_CORRUPT;
+	d->offs[count] = (uint32_t)sum;
+	d->bytes = c.p;
+	d->count = (uint32_t)count;
+	return 0;
+}
+
+unsigned col_dict_find(const struct col_dict *d, struct span value)
+{
+	for (uint32_t i = 0; i < d->count; i++) {
+		if (d->offs[i + 1] - d->offs[i] == value.n &&
+			memcmp(d->bytes + d->offs[i], value.p, value.n) == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+size_t col_dict_same_cost(const struct col_input *in)
+{
+	for (uint32_t i = 1; i < in->rows_count; i++) {
+		if (in->codes[i] != in->codes[0])
+			return SIZE_MAX;
+	}
+	return 1;
+}
+
+void col_dict_same_encode(const struct col_input *in, struct buf *out)
+{
+	col_pack_varint(out, in->codes[0]);
+}
+
+int col_dict_same_decode(struct span page, struct col_output *out)
+{
+	struct rcur c = rcur_of(page.p, page.n);
+	uint64_t code = rcur_varint(&c);
+
+	if (c.err || rcur_left(&c) != 0 || code > LIMIT_DICT_ENTRIES)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < out->rows_count; i++)
+		out->codes[i] = (uint16_t)code;
+	return 0;
+}
+
+static unsigned codes_width(const struct col_input *in)
+{
+	uint16_t all = 0;
+
+	for (uint32_t i = 0; i < in->rows_count; i++)
+		all |= in->codes[i];
+	return all ? col_pack_width(all) : 1;
+}
+
+size_t col_dict_codes_cost(const struct col_input *in)
+{
+	return 1 + col_pack_bytes(in->rows_count, codes_width(in));
+}
+
+void col_dict_codes_encode(const struct col_input *in, struct buf *out)
+{
+	unsigned width = codes_width(in);
+	size_t bytes = col_pack_bytes(in->rows_count, width);
+
+	buf_put_u8(out, (uint8_t)width);
+	if (buf_reserve(out, bytes) < 0)
+		return;
+	col_pack_put16(in->codes, in->rows_count, width, out->p + out->len);
+	out->len += bytes;
+}
+
+int col_dict_codes_decode(struct span page, struct col_output *out)
+{
+	struct rcur c = rcur_of(page.p, page.n);
+	unsigned width = rcur_u8(&c);
+	struct span packed;
+
+	if (width < 1 || width > 16)
+		return ERR_CORRUPT;
+	packed = rcur_bytes(&c, col_pack_bytes(out->rows_count, width));
+	if (c.err || rcur_left(&c) != 0)
+		return ERR_CORRUPT;
+	col_pack_get16(packed.p, out->rows_count, width, out->codes);
+	return 0;
+}

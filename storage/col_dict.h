@@ -1,0 +1,74 @@
+/*
+ * col_dict - the dictionary of one text column of one segment: distinct values in order of arrival,
+ * code = 1 + index, 0 for an absent value.
+ *
+ * DICTIONARY PAGE: varint count, frames of the count lengths (col_pack.h), the bytes of all entries
+ * one after another.
+ *
+ * col_dict_maker builds one while a segment is written; what a block added can be taken back when
+ * the block turns out not to suit. col_dict is the same thing decoded.
+ *
+ * Thread:  one at a time; a decoded dictionary is read by many.
+ * Memory:  maker: bytes up to LIMIT_DICT_BYTES, 12 bytes an entry; decoded: the bytes, 4 an entry.
+ */
+#ifndef STORAGE_COL_DICT_H
+#define STORAGE_COL_DICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/span.h"
+
+struct col_dict_slot {
+	uint32_t hash;
+	uint32_t code; /* 0: free */
+};
+
+struct col_dict_maker {
+	struct buf bytes;
+	uint32_t *offs; /* entries_count + 1 of them */
+	uint32_t entries_count;
+	uint32_t entries_cap;
+	struct col_dict_slot *slots;
+	uint32_t slots_count; /* power of two, or 0 */
+};
+
+void col_dict_maker_init(struct col_dict_maker *m);
+void col_dict_maker_fini(struct col_dict_maker *m);
+
+/* The code of the value, added if new. 1: the dictionary is full; -ENOMEM. */
+int col_dict_maker_code(struct col_dict_maker *m, struct span value, uint16_t *out_code);
+/* Forgets the entries from index `entries_count` on: the newest first were added last. */
+void col_dict_maker_undo(struct col_dict_maker *m, uint32_t entries_count);
+static inline size_t col_dict_maker_bytes(const struct col_dict_maker *m)
+{
+	return m->bytes.len;
+}
+/* The dictionary page. */
+void col_dict_maker_encode(const struct col_dict_maker *m, struct buf *out);
+
+struct col_dict {
+	struct buf page; /* holds the bytes when they had to be decompressed */
+	const uint8_t *bytes;
+	uint32_t *offs; /* count + 1 */
+	uint32_t count;
+	uint32_t offs_cap;
+};
+
+void col_dict_init(struct col_dict *d);
+void col_dict_fini(struct col_dict *d);
+/* The page's bytes must outlive the dictionary or be d->page. ERR_CORRUPT, -ENOMEM. */
+int col_dict_load(struct col_dict *d, struct span page);
+
+/* code 1 .. count */
+static inline struct span col_dict_at(const struct col_dict *d, unsigned code)
+{
+	return span_of(d->bytes + d->offs[code - 1], d->offs[code] - d->offs[code - 1]);
+}
+
+/* The code of exactly that value; 0: not in the dictionary. Walks the lengths. */
+unsigned col_dict_find(const struct col_dict *d, struct span value);
+
+#endif

@@ -1,0 +1,246 @@
+#include "storage/col_pack.h"
+
+#include <string.h>
+
+#include "proto/base/check.h"
+
+/* Up to eight bytes at p as a little-endian number, never reading at or beyond end. */
+static inline uint64_t load_tail(const uint8_t *p, const uint8_t *end)
+{
+	uint64_t v = 0;
+	size_t n = (size_t)(end - p);
+
+	memcpy(&v, p, n < sizeof v ? n : sizeof v);
+	return le64toh(v);
+}
+
+static inline uint64_t load(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof v);
+	return le64toh(v);
+}
+
+static inline uint64_t mask_of(unsigned width)
+{
+	return width == 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1;
+}
+
+void col_pack_put(const uint64_t *v, size_t count, unsigned width, uint8_t *dst)
+{
+	uint64_t acc = 0;
+	unsigned used = 0;
+
+	ASSERT(width <= 64);
+	if (width == 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t x = v[i];
+
+		ASSERT_SLOW((x & ~mask_of(width)) == 0);
+		acc |= x << used;
+		if (used + width >= 64) {
+			uint64_t le = htole64(acc);
+
+			memcpy(dst, &le, sizeof le);
+			dst += sizeof le;
+			acc = used ? x >> (64 - used) : 0;
+			used = used + width - 64;
+		} else {
+			used += width;
+		}
+	}
+	acc = htole64(acc);
+	memcpy(dst, &acc, (used + 7) / 8);
+}
+
+/*
+ * A value of more than 57 bits may span nine bytes: the ninth is read apart. The fast loop runs as
+ * long as eight bytes (and one) are surely inside.
+ */
+void col_pack_get(const uint8_t *src, size_t count, unsigned width, uint64_t *out)
+{
+	const uint8_t *end = src + col_pack_bytes(count, width);
+	uint64_t mask = mask_of(width);
+	size_t i = 0, bit = 0;
+
+	ASSERT(width <= 64);
+	if (width == 0) {
+		memset(out, 0, count * sizeof *out);
+		return;
+	}
+	for (; i < count && (size_t)(end - src) >= bit / 8 + 9; i++, bit += width) {
+		unsigned shift = bit % 8;
+		uint64_t v = load(src + bit / 8) >> shift;
+
+		if (width + shift > 64)
+			v |= (uint64_t)src[bit / 8 + 8] << (64 - shift);
+		out[i] = v & mask;
+	}
+	for (; i < count; i++, bit += width) {
+		const uint8_t *p = src + bit / 8;
+		unsigned shift = bit % 8;
+		uint64_t v = load_tail(p, end) >> shift;
+
+		if (width + shift > 64)
+			v |= (uint64_t)p[8] << (64 - shift);
+		out[i] = v & mask;
+	}
+}
+
+void col_pack_put16(const uint16_t *v, size_t count, unsigned width, uint8_t *dst)
+{
+	uint64_t acc = 0;
+	unsigned used = 0;
+
+	ASSERT(width <= 16);
+	for (size_t i = 0; i < count; i++) {
+		ASSERT_SLOW(((uint64_t)v[i] & ~mask_of(width)) == 0);
+		acc |= (uint64_t)v[i] << used;
+		used += width;
+		if (used >= 32) {
+			uint32_t le = htole32((uint32_t)acc);
+
+			memcpy(dst, &le, sizeof le);
+			dst += sizeof le;
+			acc >>= 32;
+			used -= 32;
+		}
+	}
+	acc = htole64(acc);
+	memcpy(dst, &acc, (used + 7) / 8);
+}
+
+void col_pack_get16(const uint8_t *src, size_t count, unsigned width, uint16_t *out)
+{
+	const uint8_t *end = src + col_pack_bytes(count, width);
+	uint64_t mask = mask_of(width);
+	size_t i = 0, bit = 0;
+
+	ASSERT(width <= 16);
+	for (; i < count && (size_t)(end - src) >= bit / 8 + 8; i++, bit += width)
+		out[i] = (uint16_t)(load(src + bit / 8) >> bit % 8 & mask);
+	for (; i < count; i++, bit += width)
+		out[i] = (uint16_t)(load_tail(src + bit / 8, end) >> bit % 8 & mask);
+}
+
+struct frame {
+	int64_t v[COL_PACK_FRAME];
+	size_t count;
+	int64_t min;
+	unsigned width;
+};
+
+static size_t series_count(const struct col_series *s)
+{
+	return s->delta ? s->count - 1 : s->count;
+}
+
+static inline int64_t series_at(const struct col_series *s, size_t i)
+{
+	uint64_t v = (uint64_t)s->v[i];
+
+	if (s->less)
+		v -= (uint64_t)s->less[i];
+	return s->unit == 1 ? (int64_t)v : (int64_t)v / s->unit;
+}
+
+static void frame_load(struct frame *f, const struct col_series *s, size_t i)
+{
+	size_t left = series_count(s) - i;
+	uint64_t before = s->delta ? (uint64_t)series_at(s, i) : 0;
+
+	f->count = left < COL_PACK_FRAME ? left : COL_PACK_FRAME;
+	for (size_t k = 0; k < f->count; k++) {
+		uint64_t v = (uint64_t)series_at(s, i + k + s->delta);
+
+		f->v[k] = (int64_t)(v - before);
+		before = s->delta ? v : 0;
+	}
+}
+
+static void frame_measure(struct frame *f)
+{
+	int64_t min = f->v[0], max = f->v[0];
+
+	for (size_t i = 1; i < f->count; i++) {
+		min = f->v[i] < min ? f->v[i] : min;
+		max = f->v[i] > max ? f->v[i] : max;
+	}
+	f->min = min;
+	f->width = col_pack_width((uint64_t)max - (uint64_t)min);
+}
+
+void col_pack_frames_put(const struct col_series *s, struct buf *out)
+{
+	uint64_t over[COL_PACK_FRAME];
+	struct frame f;
+
+	ASSERT(s->count > 0);
+	ASSERT(s->unit > 0);
+	for (size_t i = 0; i < series_count(s); i += COL_PACK_FRAME) {
+		size_t bytes;
+		struct wcur w;
+
+		frame_load(&f, s, i);
+		frame_measure(&f);
+		bytes = col_pack_bytes(f.count, f.width);
+		if (buf_reserve(out, 1 + CURSOR_VARINT_BYTES_MAX + bytes) < 0)
+			return;
+		w = wcur_of(out->p + out->len, out->cap - out->len);
+		wcur_u8(&w, (uint8_t)f.width);
+		wcur_varint(&w, cursor_zigzag(f.min));
+		for (size_t k = 0; k < f.count; k++)
+			over[k] = (uint64_t)f.v[k] - (uint64_t)f.min;
+		col_pack_put(over, f.count, f.width, wcur_room(&w, bytes));
+		ASSERT(w.err == 0);
+		out->len = (size_t)(w.p - out->p);
+	}
+}
+
+size_t col_pack_frames_cost(const struct col_series *s)
+{
+	struct frame f;
+	size_t n = 0;
+
+	for (size_t i = 0; i < series_count(s); i += COL_PACK_FRAME) {
+		unsigned min_width;
+
+		frame_load(&f, s, i);
+		frame_measure(&f);
+		min_width = col_pack_width(cursor_zigzag(f.min));
+		n += 1 + (min_width ? (min_width + 6) / 7 : 1) + col_pack_bytes(f.count, f.width);
+	}
+	return n;
+}
+
+void col_pack_frames_get(struct rcur *c, size_t count, int64_t *out)
+{
+	uint64_t diff[COL_PACK_FRAME];
+
+	for (size_t i = 0; i < count; i += COL_PACK_FRAME) {
+		size_t n = count - i < COL_PACK_FRAME ? count - i : COL_PACK_FRAME;
+		unsigned width = rcur_u8(c);
+		uint64_t min = (uint64_t)cursor_unzigzag(rcur_varint(c));
+		struct span packed;
+
+		if (width > 64 && !c->err)
+			c->err = ERR_CORRUPT;
+		packed = rcur_bytes(c, col_pack_bytes(n, width));
+		if (c->err)
+			return;
+		col_pack_get(packed.p, n, width, diff);
+		for (size_t k = 0; k < n; k++)
+			out[i + k] = (int64_t)(min + diff[k]);
+	}
+}
+
+void col_pack_varint(struct buf *out, uint64_t v)
+{
+	uint8_t tmp[CURSOR_VARINT_BYTES_MAX];
+	struct wcur w = wcur_of(tmp, sizeof tmp);
+
+	wcur_varint(&w, v);
+	buf_put(out, tmp, (size_t)(w.p - tmp));
+}

@@ -1,0 +1,58 @@
+/*
+ * col_pack - unsigned integers in as many bits as the largest needs, and frames of them.
+ *
+ * PACKED BITS: value i stands at bits i * width ... of the bytes, lowest bit first; the last byte is
+ * filled with zeroes.
+ * FRAME of up to 128 values: u8 width (0..64), varint zigzag of the minimum, then the packed
+ * differences to it. A column's frames stand one after another; all but the last have 128 values.
+ *
+ * Arithmetic is modulo 2^64, so every int64 column fits, INT64_MIN beside INT64_MAX too.
+ */
+#ifndef STORAGE_COL_PACK_H
+#define STORAGE_COL_PACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/cursor.h"
+
+enum { COL_PACK_FRAME = 128 };
+
+/* Bits that v needs, 0 for 0. */
+static inline unsigned col_pack_width(uint64_t v)
+{
+	return v ? 64u - (unsigned)__builtin_clzll(v) : 0;
+}
+
+static inline size_t col_pack_bytes(size_t count, unsigned width)
+{
+	return (count * width + 7) / 8;
+}
+
+/* width up to 64; dst has col_pack_bytes(count, width). */
+void col_pack_put(const uint64_t *v, size_t count, unsigned width, uint8_t *dst);
+/* src has col_pack_bytes(count, width) and no byte more is read. */
+void col_pack_get(const uint8_t *src, size_t count, unsigned width, uint64_t *out);
+/* The same for 16-bit values; width up to 16. */
+void col_pack_put16(const uint16_t *v, size_t count, unsigned width, uint8_t *dst);
+void col_pack_get16(const uint8_t *src, size_t count, unsigned width, uint16_t *out);
+
+/* What frames are made of: values as they are, or changed on the way. */
+struct col_series {
+	const int64_t *v;
+	const int64_t *less; /* NULL, or taken off each value */
+	int64_t unit;        /* at least 1; divides every value */
+	size_t count;
+	bool delta; /* the count - 1 differences instead of the values */
+};
+
+/* The frames of a series, and what they cost without writing them. */
+void col_pack_frames_put(const struct col_series *s, struct buf *out);
+size_t col_pack_frames_cost(const struct col_series *s);
+/* Moves c past the frames of count values; c->err as usual. */
+void col_pack_frames_get(struct rcur *c, size_t count, int64_t *out);
+void col_pack_varint(struct buf *out, uint64_t v);
+
+#endif
