@@ -12,6 +12,7 @@
 #ifndef STORAGE_RETENTION_H
 #define STORAGE_RETENTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,7 +57,7 @@ void retention_explain(
 	const struct retention_rules *rules, const struct retention_item *item, struct buf *out);
 
 /* True for an event time that no sane clock shows: before 1990 or more than a year after now. */
-static inline int retention_time_odd(int64_t time_ns, int64_t now_ns)
+static inline bool retention_time_odd(int64_t time_ns, int64_t now_ns)
 {
 	const int64_t y1990 = INT64_C(631152000) * 1000000000;
 	const int64_t year = INT64_C(366) * 86400 * 1000000000;
