@@ -1,0 +1,141 @@
+#include "proto/wire/csv_out.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+#include "proto/base/timefmt.h"
+#include "proto/base/utf8.h"
+#include "proto/wire/json_out.h"
+
+static bool is_formula(struct span s)
+{
+	return s.n && memchr("=+-@\t\r", s.p[0], 6);
+}
+
+static bool needs_quotes(struct span s)
+{
+	if (s.n == 0 || s.p[0] == ' ' || s.p[s.n - 1] == ' ')
+		return true;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == ',' || s.p[i] == '\n' || s.p[i] == '\r')
+			return true;
+	}
+	return false;
+}
+
+/* Text without quotes in it. */
+static void put_utf8(struct span s, struct buf *out)
+{
+	while (s.n) {
+		size_t good = utf8_valid_prefix(s), bad;
+
+		buf_put(out, s.p, good);
+		if (good == s.n)
+			return;
+		buf_put_str(out, UTF8_REPLACEMENT_BYTES);
+		bad = utf8_bad_bytes(s.p + good, s.n - good);
+		s = span_of(s.p + good + bad, s.n - good - bad);
+	}
+}
+
+void csv_out_cell(struct span s, struct buf *out)
+{
+	bool quotes;
+
+	if (!s.p)
+		return;
+	quotes = needs_quotes(s);
+	if (quotes)
+		buf_put_u8(out, '"');
+	if (is_formula(s))
+		buf_put_u8(out, '\'');
+	while (s.n) {
+		const uint8_t *quote = memchr(s.p, '"', s.n);
+		size_t n = quote ? (size_t)(quote - s.p) : s.n;
+
+		put_utf8(span_of(s.p, n), out);
+		if (!quote)
+			break;
+		buf_put_str(out, "\"\"");
+		s = span_of(quote + 1, s.n - n - 1);
+	}
+	if (quotes)
+		buf_put_u8(out, '"');
+}
+
+static void put_time(int64_t ns, struct buf *out)
+{
+	char text[TIMEFMT_BYTES_MAX];
+
+	buf_put(out, text, timefmt_put(text, ns));
+}
+
+/* A map as JSON has quotes inside, or is {}: quoted in place. Nothing when it cannot be read. */
+static void put_metadata(struct span metadata, struct buf *out)
+{
+	size_t from = out->len, more = 2, to;
+
+	if (json_out_value(metadata, out) < 0)
+		return;
+	for (size_t i = from; i < out->len; i++)
+		more += out->p[i] == '"';
+	if (buf_reserve(out, more) < 0)
+		return;
+	to = out->len + more;
+	out->p[--to] = '"';
+	for (size_t i = out->len; i-- > from;) {
+		out->p[--to] = out->p[i];
+		if (out->p[i] == '"')
+			out->p[--to] = '"';
+	}
+	out->p[--to] = '"';
+	ASSERT(to == from);
+	out->len += more;
+}
+
+static void put_flags(unsigned flags, struct buf *out)
+{
+	const char *space = "";
+
+	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_CUT; bit <<= 1) {
+		if (flags & bit) {
+			buf_put_str(out, space);
+			buf_put_str(out, json_out_flag_name((enum event_flag)bit));
+			space = " ";
+		}
+	}
+}
+
+void csv_out_header(struct buf *out)
+{
+	buf_put_str(out, "id,timestamp,received,event_type,severity");
+	for (int i = EVENT_TEXT_EVENT_TYPE + 1; i < EVENT_TEXT_COUNT; i++) {
+		buf_put_u8(out, ',');
+		buf_put_str(out, event_text_name((enum event_text)i));
+	}
+	buf_put_str(out, ",metadata,flags\r\n");
+}
+
+void csv_out_event(const struct event *ev, struct buf *out)
+{
+	buf_printf(out, "%" PRIu64 ",", ev->id);
+	put_time(ev->time_ns, out);
+	buf_put_u8(out, ',');
+	put_time(ev->received_ns, out);
+	buf_put_u8(out, ',');
+	csv_out_cell(ev->text[EVENT_TEXT_EVENT_TYPE], out);
+	buf_put_u8(out, ',');
+	buf_put_str(out, event_severity_name((enum event_severity)ev->severity));
+	for (int i = EVENT_TEXT_EVENT_TYPE + 1; i < EVENT_TEXT_COUNT; i++) {
+		buf_put_u8(out, ',');
+		csv_out_cell(ev->text[i], out);
+	}
+	buf_put_u8(out, ',');
+	if (ev->metadata.p)
+		put_metadata(ev->metadata, out);
+	buf_put_u8(out, ',');
+	put_flags(ev->flags, out);
+	buf_put_str(out, "\r\n");
+}
