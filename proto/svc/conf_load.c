@@ -227,7 +227,7 @@ static bool read_line(struct load *l, char dst[LINE_BYTES_MAX + 1])
 	bool too_long = false, has_nul = false;
 	int c;
 
-	while ((c = getc(l->file)) != EOF && c != '\n' && ++l->bytes < FILE_BYTES_MAX) {
+	while ((c = getc(l->file)) != EOF && ++l->bytes < FILE_BYTES_MAX && c != '\n') {
 		has_nul |= c == 0;
 		if (n == 0 && isspace(c))
 			continue;
