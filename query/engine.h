@@ -49,6 +49,7 @@ enum engine_order {
 
 /* What is wrong with a parameter, for people and for the API's error body. */
 struct engine_err {
+	int code;        /* as returned */
 	char field[32];  /* the parameter's name, cut */
 	char error[160]; /* what was expected and found, a clause without a full stop */
 	char hint[160];  /* what to do, or "" */
@@ -105,7 +106,7 @@ void engine_request_fini(struct engine_request *req);
 /*
  * One parameter by its API name; value bytes are copied. Filters (event_type, entity_type, entity_id,
  * user_id, description, ip_address, user_agent, service, host, severity, id, timestamp, received) may
- * be given again: any of the values. Single ones, given twice, are refused: search, start_date,
+ * be given again: any of the values. Single ones given twice are refused: search, start_date,
  * end_date, start_time, end_time, order (asc, desc), limit, offset, cursor, after, wait (seconds),
  * total (exact, none).
  * ERR_UNKNOWN: no such parameter, the hint names the closest; ERR_SYNTAX, ERR_RANGE, ERR_LIMIT.

@@ -1,0 +1,134 @@
+#include "query/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+#include "query/engine_param_int.h"
+#include "query/page.h"
+
+enum {
+	/* Tables of values beside their bytes. */
+	REQUEST_ARENA_BYTES = LIMIT_QUERY_VALUES_BYTES + (64 << 10),
+};
+
+void engine_request_init(struct engine_request *req)
+{
+	*req = (struct engine_request){
+		.from_ns = INT64_MIN,
+		.to_ns = INT64_MAX,
+		.order = ENGINE_ORDER_DESC,
+		.limit = ENGINE_LIMIT_DEFAULT,
+		.want_total = true,
+		.budget_ns = LIMIT_QUERY_MS * CLOCK_NS_PER_MS,
+		.budget_bytes = LIMIT_QUERY_PAGE_BYTES,
+		.threads = 2,
+	};
+	arena_init(&req->arena, REQUEST_ARENA_BYTES);
+}
+
+void engine_request_fini(struct engine_request *req)
+{
+	arena_fini(&req->arena);
+	memset(req, 0, sizeof *req);
+}
+
+/* ---------------------------------------------------------------- contradictions */
+
+static int refuse(struct engine_err *err, const char *field, const char *error, const char *hint)
+{
+	*err = (struct engine_err){ .code = ERR_RANGE };
+	snprintf(err->field, sizeof err->field, "%s", field);
+	snprintf(err->error, sizeof err->error, "%s", error);
+	snprintf(err->hint, sizeof err->hint, "%s", hint);
+	return ERR_RANGE;
+}
+
+static int check_places(const struct engine_request *req, struct engine_err *err)
+{
+	if (req->place.set && (req->given & ENGINE_PARAM_OFFSET))
+		return refuse(err, "offset", "a cursor already says where to go on",
+			"give cursor or offset, not both");
+	if (req->given & ENGINE_PARAM_AFTER) {
+		if (req->place.set)
+			return refuse(err, "cursor", "`after` already says where to go on",
+				"give after or cursor, not both");
+		if (req->given & (ENGINE_PARAM_ORDER | ENGINE_PARAM_OFFSET))
+			return refuse(err, req->given & ENGINE_PARAM_ORDER ? "order" : "offset",
+				"`after` answers in the order of arrival",
+				"leave out order and offset");
+	} else if (req->given & ENGINE_PARAM_WAIT) {
+		return refuse(err, "wait", "there is nothing to wait for without `after`",
+			"give after=ID, the newest id you have seen (0 for all)");
+	}
+	return 0;
+}
+
+static int compare_spans(const void *a, const void *b)
+{
+	return span_cmp(*(const struct span *)a, *(const struct span *)b);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Sorted and each once: the same question has the same sum however it is written. */
+static void tidy_texts(struct engine_texts *t)
+{
+	size_t n = 0;
+
+	qsort(t->values, t->count, sizeof t->values[0], compare_spans);
+	for (size_t i = 0; i < t->count; i++) {
+		if (n == 0 || !span_eq(t->values[i], t->values[n - 1]))
+			t->values[n++] = t->values[i];
+	}
+	ASSERT(n > 0);
+	t->count = n;
+}
+
+static size_t tidy_numbers(struct engine_numbers *t)
+{
+	size_t n = 0;
+
+	if (!t)
+		return 1;
+	qsort(t->values, t->count, sizeof t->values[0], compare_numbers);
+	for (size_t i = 0; i < t->count; i++) {
+		if (n == 0 || t->values[i] != t->values[n - 1])
+			t->values[n++] = t->values[i];
+	}
+	ASSERT(n > 0);
+	return t->count = n;
+}
+
+int engine_request_check(struct engine_request *req, struct engine_err *err)
+{
+	size_t scans;
+	int rc = check_places(req, err);
+
+	if (rc < 0)
+		return rc;
+	if (req->from_ns > req->to_ns)
+		return refuse(err, req->spelled_as_time ? "end_time" : "end_date",
+			"the range ends before it begins", "exchange the two, or leave one out");
+	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
+		if (req->text[i])
+			tidy_texts(req->text[i]);
+	}
+	scans = tidy_numbers(req->ids) * tidy_numbers(req->times) * tidy_numbers(req->received);
+	if (scans > LIMIT_QUERY_SCANS)
+		return refuse(err, req->ids ? "id" : "timestamp",
+			"too many values of id, timestamp and received together",
+			"ask for fewer at once");
+	if (req->place.set && req->place.query_sum != page_query_sum(req))
+		return refuse(err, "cursor", "the cursor belongs to another query",
+			"repeat the parameters it came from, or leave it out");
+	return 0;
+}

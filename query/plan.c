@@ -1,0 +1,188 @@
+#include "query/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "proto/base/check.h"
+
+/* ---------------------------------------------------------------- what every scan has in common */
+
+static void common_spec(const struct engine_request *req, const struct plan *p,
+	struct store_snapshot *snap, struct scan_spec *spec)
+{
+	scan_spec_init(spec);
+	spec->from_ns = req->from_ns;
+	spec->to_ns = req->to_ns;
+	spec->severity_mask = req->severity_mask ? req->severity_mask : 255;
+	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
+		if (req->text[i])
+			spec->text[i] =
+				(struct scan_any){ req->text[i]->values, req->text[i]->count };
+	}
+	spec->contains = req->search;
+	spec->id_max = store_snapshot_committed(snap);
+	if (req->place.set && req->place.newest < spec->id_max)
+		spec->id_max = req->place.newest;
+	if (req->order == ENGINE_ORDER_ARRIVAL)
+		spec->id_min = req->after == UINT64_MAX ? UINT64_MAX : req->after + 1;
+	/* Pages after the first need nothing that stands before them, unless it must be counted. */
+	if (!p->resumed || p->need_total)
+		return;
+	if (req->order == ENGINE_ORDER_DESC && req->place.time_ns < spec->to_ns)
+		spec->to_ns = req->place.time_ns;
+	if (req->order == ENGINE_ORDER_ASC && req->place.time_ns > spec->from_ns)
+		spec->from_ns = req->place.time_ns;
+}
+
+/* ---------------------------------------------------------------- one scan for each combination */
+
+static size_t values_count(const struct engine_numbers *t)
+{
+	return t ? t->count : 1;
+}
+
+/* False: nothing can match this combination. */
+static bool narrow(const struct engine_request *req, size_t nth, struct scan_spec *spec)
+{
+	size_t ids = values_count(req->ids), times = values_count(req->times);
+
+	if (req->ids) {
+		uint64_t id = (uint64_t)req->ids->values[nth % ids];
+
+		if (id < spec->id_min || id > spec->id_max)
+			return false;
+		spec->id_min = spec->id_max = id;
+	}
+	if (req->times) {
+		int64_t t = req->times->values[nth / ids % times];
+
+		if (t < spec->from_ns || t > spec->to_ns)
+			return false;
+		spec->from_ns = spec->to_ns = t;
+	}
+	if (req->received)
+		spec->received_from_ns = spec->received_to_ns =
+			req->received->values[nth / ids / times];
+	return spec->from_ns <= spec->to_ns && spec->id_min <= spec->id_max;
+}
+
+static int open_scans(const struct engine_request *req, struct store_snapshot *snap, struct plan *p,
+	struct scan_stats *stats, struct diag *d)
+{
+	size_t combinations =
+		values_count(req->ids) * values_count(req->times) * values_count(req->received);
+
+	ASSERT(combinations <= LIMIT_QUERY_SCANS);
+	for (size_t i = 0; i < combinations; i++) {
+		struct scan_spec spec;
+		int rc;
+
+		common_spec(req, p, snap, &spec);
+		if (!narrow(req, i, &spec))
+			continue;
+		rc = scan_open(snap, &spec, &p->scans[p->scans_count], stats, d);
+		if (rc < 0)
+			return rc;
+		p->scans_count++;
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- units in order */
+
+static void put_bounds(enum engine_order order, const struct scan_unit *u, struct plan_unit *out)
+{
+	switch (order) {
+	case ENGINE_ORDER_ASC:
+		out->lo = page_time(u->time_min_ns);
+		out->hi = page_time(u->time_max_ns);
+		break;
+	case ENGINE_ORDER_DESC:
+		out->lo = ~page_time(u->time_max_ns);
+		out->hi = ~page_time(u->time_min_ns);
+		break;
+	case ENGINE_ORDER_ARRIVAL:
+		out->lo = u->id_min;
+		out->hi = u->id_max;
+		break;
+	}
+}
+
+static int compare_units(const void *x, const void *y)
+{
+	const struct plan_unit *a = x, *b = y;
+
+	if (a->lo != b->lo)
+		return a->lo < b->lo ? -1 : 1;
+	return (a->hi > b->hi) - (a->hi < b->hi);
+}
+
+static int list_units(struct plan *p)
+{
+	size_t n = 0;
+
+	for (size_t s = 0; s < p->scans_count; s++)
+		n += scan_unit_count(p->scans[s]);
+	if (n == 0)
+		return 0;
+	p->units = calloc(n, sizeof p->units[0]);
+	if (!p->units)
+		return -ENOMEM;
+	for (size_t s = 0; s < p->scans_count; s++) {
+		for (size_t u = 0; u < scan_unit_count(p->scans[s]); u++) {
+			const struct scan_unit *from = scan_unit(p->scans[s], u);
+			struct plan_unit *to = &p->units[p->units_count++];
+
+			*to = (struct plan_unit){ .scan = (uint32_t)s,
+				.unit = (uint32_t)u,
+				.rows_count = from->rows_count,
+				.all = from->all };
+			put_bounds(p->order, from, to);
+		}
+	}
+	ASSERT(p->units_count == n);
+	qsort(p->units, n, sizeof p->units[0], compare_units);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- face */
+
+int plan_make(const struct engine_request *req, struct store_snapshot *snap, struct plan *out,
+	struct scan_stats *stats, struct diag *d)
+{
+	int rc;
+
+	*out = (struct plan){ .order = req->order, .resumed = req->place.set };
+	out->need_total = req->want_total && !(req->place.set && req->place.total_known);
+	if (out->resumed)
+		out->place = page_key(req->order, req->place.time_ns, req->place.id);
+	rc = open_scans(req, snap, out, stats, d);
+	if (rc == 0 && list_units(out) < 0)
+		rc = diag_set(d, -ENOMEM, "", -1, "cannot plan the query");
+	if (rc < 0)
+		plan_free(out);
+	return rc;
+}
+
+void plan_free(struct plan *p)
+{
+	for (size_t i = 0; i < p->scans_count; i++)
+		scan_close(&p->scans[i]);
+	free(p->units);
+	*p = (struct plan){ .order = p->order };
+}
+
+size_t plan_cluster(const struct plan *p, size_t from)
+{
+	size_t end = from + 1;
+	uint64_t hi;
+
+	ASSERT(from < p->units_count);
+	hi = p->units[from].hi;
+	while (end < p->units_count && p->units[end].lo <= hi) {
+		if (p->units[end].hi > hi)
+			hi = p->units[end].hi;
+		end++;
+	}
+	return end;
+}
