@@ -53,7 +53,10 @@ void ctl_publish_manifest(struct ctl *ctl, const struct ctl_manifest *m);
 /* The collector's loop, about once a second, so that people can see a hang. */
 void ctl_beat(struct ctl *ctl, int64_t wall_ns);
 
-/* ERR_STALE: its writer died half-way; the files must be asked instead. */
+/*
+ * ERR_STALE: its writer died half-way; ERR_CORRUPT: never written, or damaged. The files must be
+ * asked instead.
+ */
 int ctl_commit(const struct ctl *ctl, struct ctl_commit *out);
 int ctl_manifest(const struct ctl *ctl, struct ctl_manifest *out);
 /* Number of collector starts so far; time of the last beat, 0 if none. */

@@ -55,7 +55,7 @@ static_assert(LAYOUT_FORMAT_SUM + 8 == LAYOUT_FORMAT_BYTES, "format: the sum is 
  *   off size
  *    0   16  common head        magic "ASTROCTL"
  *   16   16  uuid
- *   32    8  sum                XXH3-64 of bytes 0..31; the rest has none: it changes all the time
+ *   32    8  sum                XXH3-64 of bytes 0..31
  *   64    8  starts             collector starts so far                 line of the collector's start
  *   72    8  started_ns         wall time of the last
  *   80    8  pid                of that collector, for people
@@ -63,14 +63,16 @@ static_assert(LAYOUT_FORMAT_SUM + 8 == LAYOUT_FORMAT_BYTES, "format: the sum is 
  *  136    8  file_seq           journal file
  *  144    8  off                end of the last committed record in it
  *  152    8  id                 last committed id
+ *  160    8  sum                XXH3-64 of bytes 136..159
  *  192    8  turn                                                       line of the manifest's writer
  *  200    8  number             manifest-<number>
  *  208    8  bytes              of it that are durable
  *  216    8  changes            version
  *  224    8  sealed_id          of that version
+ *  232    8  sum                XXH3-64 of bytes 200..231
  *  256    8  beat_ns            wall time                               line of the collector's loop
  *  320    4  word               adds one at every publish; futex        any publisher
- * Valid:  head and sum hold and the uuid is the store's; a line is valid when its turn is even.
+ * Valid:  head and sum hold and the uuid is the store's; a line, when its turn is even and its sum holds.
  * Crash:  a turn left odd, or old values: both are true of an earlier moment; recovery sets them.
  */
 #define LAYOUT_CTL_MAGIC "ASTROCTL"
@@ -85,11 +87,13 @@ enum {
 	LAYOUT_CTL_COMMIT_SEQ = 136,
 	LAYOUT_CTL_COMMIT_OFF = 144,
 	LAYOUT_CTL_COMMIT_ID = 152,
+	LAYOUT_CTL_COMMIT_SUM = 160,
 	LAYOUT_CTL_MANIFEST_TURN = 192,
 	LAYOUT_CTL_MANIFEST_NUMBER = 200,
 	LAYOUT_CTL_MANIFEST_BYTES = 208,
 	LAYOUT_CTL_MANIFEST_CHANGES = 216,
 	LAYOUT_CTL_MANIFEST_SEALED = 224,
+	LAYOUT_CTL_MANIFEST_SUM = 232,
 	LAYOUT_CTL_BEAT = 256,
 	LAYOUT_CTL_WORD = 320,
 	LAYOUT_CTL_BYTES = LAYOUT_PAGE_BYTES,

@@ -4,13 +4,16 @@
  *
  * Life:    open (reads the newest manifest whole), refresh or lock/append/unlock..., close.
  * Durable: a change is on disk, whole, when manifest_append returned 0. After a failure it is not in
- *          the store now but may appear after a restart: leave the files it names where they are.
+ *          the store now but may appear at the next lock or start, for a write that failed may still
+ *          have reached the disk: leave the files it names where they are, and look again.
  * Writers: the sealer and astrocompact, one at a time under the lock of ctl. Order of a change:
  *          write tmp/, fsync, manifest_lock, rename, fsync the directory, manifest_append,
  *          manifest_unlock, unlink what was dropped.
  * Thread:  one per handle.
  * Memory:  sizeof(struct manifest_segment) per live segment, at most LIMIT_SEGMENTS.
- * Errors:  ERR_CORRUPT with file and offset; the segments known up to there stay readable.
+ * Errors:  ERR_CORRUPT with file and offset. Each file is kept twice (manifest-<n> and
+ *          manifest-<n>.b, written and synced one after the other), so that this takes damage to
+ *          both; one damaged copy costs nothing, and the next change begins a new pair.
  */
 #ifndef STORAGE_MANIFEST_H
 #define STORAGE_MANIFEST_H
@@ -64,8 +67,7 @@ struct manifest;
 
 /*
  * Reads the current manifest. ctl may be NULL (files alone are asked; then no append). Makes
- * nothing: -ENOENT where there is no manifest. ERR_CORRUPT: opened as far as it can be read and
- * *out is set, but it takes no append before recovery has looked at it.
+ * nothing: -ENOENT where there is no manifest.
  */
 int manifest_open(const struct vfs *vfs, int dir, const uint8_t *uuid, struct ctl *ctl,
 	struct manifest **out, struct diag *d);
@@ -94,5 +96,12 @@ uint64_t manifest_sealed(const struct manifest *m);
 uint64_t manifest_changes(const struct manifest *m);
 /* Number of the manifest file in use. */
 uint64_t manifest_number(const struct manifest *m);
+/* The first damage met in a copy that another one stood in for; code 0: none. */
+const struct diag *manifest_damage(const struct manifest *m);
+/*
+ * Under the lock, after a crash: begins a new file if the present one or its copy is torn or damaged,
+ * removes the older ones, and publishes in ctl.
+ */
+int manifest_repair(struct manifest *m, struct diag *d);
 
 #endif

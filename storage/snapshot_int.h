@@ -51,6 +51,11 @@ struct snapshot_damage {
 	struct diag first; /* code 0: none */
 };
 
+/* The store the snapshot is of; valid as long as it. uuid: 16 bytes. */
+const struct vfs *snapshot_vfs(const struct store_snapshot *s);
+int snapshot_dir(const struct store_snapshot *s);
+const uint8_t *snapshot_uuid(const struct store_snapshot *s);
+
 uint64_t snapshot_committed(const struct store_snapshot *s);
 uint64_t snapshot_sealed(const struct store_snapshot *s);
 /* Version of the manifest the snapshot was made of. */
