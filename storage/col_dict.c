@@ -116,7 +116,8 @@ int col_dict_maker_code(struct col_dict_maker *m, struct span value, uint16_t *o
 
 	if (m->entries_count * 2 >= m->slots_count && grow_slots(m) < 0)
 		return -ENOMEM;
-	if (buf_reserve(&m->bytes, 1) < 0 && m->bytes.err != ERR_LIMIT)
+	/* Memory before the first entry, so that an empty one has an address. */
+	if (!m->bytes.p && buf_reserve(&m->bytes, 1) < 0)
 		return m->bytes.err;
 	slot = seek(m, value, hash);
 	if (slot->code) {

@@ -20,6 +20,8 @@ enum {
 	/* After so many rows, a column where more than 97 of 100 values were new is no dictionary's. */
 	SAMPLE_ROWS = 1024,
 	SAMPLE_NEW_PERCENT = 97,
+	/* Compressed to guess what a column comes to. */
+	GUESS_BYTES = 32 << 10,
 	/* Every page of a block at its worst: stored bytes, nine bytes an integer, and some. */
 	PAGES_BYTES_MAX = 4 * BLOCK_BYTES_MAX,
 	CODES_COUNT = LIMIT_DICT_ENTRIES + 1,
@@ -100,15 +102,34 @@ static int encode_ints(struct seg_encode *e, const struct block *b, int col, str
 	return put_page(e, (uint8_t)encoding, true, out);
 }
 
-/* Whether codes for these rows cost more than the bytes: halves stand for what LZ4 makes of text. */
-static bool codes_cost_more(const struct col_dict_maker *m, uint32_t entries_before,
-	size_t bytes_before, const struct block_text *t, uint32_t rows)
+/* What n bytes come to when compressed, by the look of the first ones; e->raw is at hand for it. */
+static size_t compressed_guess(struct seg_encode *e, const uint8_t *p, size_t n)
+{
+	size_t sample = n < GUESS_BYTES ? n : GUESS_BYTES, got;
+
+	if (sample == 0)
+		return 0;
+	buf_reset(&e->raw);
+	got = page_lz4(span_of(p, sample), 0, &e->raw);
+	return got > 0 ? n / sample * got + n % sample * got / sample : n;
+}
+
+/* Whether codes for these rows cost more than the bytes would. Lengths cost about a byte each. */
+static bool codes_cost_more(struct seg_encode *e, const struct block *b, const struct block_text *t,
+	const struct col_dict_maker *m, uint32_t entries_before, size_t bytes_before)
 {
 	size_t added = m->entries_count - entries_before;
 	size_t added_bytes = col_dict_maker_bytes(m) - bytes_before;
-	size_t codes = col_pack_bytes(rows, col_pack_width(m->entries_count));
+	size_t codes = col_pack_bytes(b->rows_count, col_pack_width(m->entries_count));
 
-	return added_bytes / 2 + added * 2 + codes > t->bytes.len / 2 + rows;
+	/* Few new values: nothing to weigh. */
+	if (added <= b->rows_count / 16)
+		return false;
+	codes += compressed_guess(e, m->bytes.p + bytes_before, added_bytes) + added;
+	/* A large dictionary is read whole for one row: it has to pay where no filter gains from it. */
+	if (t == &b->texts[EVENT_TEXT_DESCRIPTION] || t == &b->texts[EVENT_TEXT_COUNT])
+		codes += codes / 2;
+	return codes > compressed_guess(e, t->bytes.p, t->bytes.len) + b->rows_count;
 }
 
 /* The code of each row in e->codes: 0; 1: codes do not suit this column. */
@@ -142,14 +163,14 @@ static int code_rows(
 }
 
 /* As code_rows, with the dictionary as it was when codes do not suit. */
-static int try_codes(
-	struct seg_encode *e, const struct block_text *t, uint32_t rows, struct col_dict_maker *m)
+static int try_codes(struct seg_encode *e, const struct block *b, const struct block_text *t,
+	struct col_dict_maker *m)
 {
 	uint32_t entries_before = m->entries_count;
 	size_t bytes_before = col_dict_maker_bytes(m);
-	int rc = code_rows(e, t, rows, m);
+	int rc = code_rows(e, t, b->rows_count, m);
 
-	if (rc == 0 && codes_cost_more(m, entries_before, bytes_before, t, rows))
+	if (rc == 0 && codes_cost_more(e, b, t, m, entries_before, bytes_before))
 		rc = 1;
 	if (rc != 0)
 		col_dict_maker_undo(m, entries_before);
@@ -265,7 +286,7 @@ static int encode_text(struct seg_encode *e, const struct block *b, int text, st
 	const struct block_text *t = &b->texts[text];
 	struct col_dict_maker *m = &e->dicts[text];
 	struct col_input in = { .rows_count = b->rows_count, .compress_level = e->compress_level };
-	int rc = try_codes(e, t, b->rows_count, m);
+	int rc = try_codes(e, b, t, m);
 	enum col_kind kind = rc == 0 ? COL_KIND_CODES : COL_KIND_BYTES;
 	enum col_encoding encoding;
 
