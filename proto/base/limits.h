@@ -165,6 +165,27 @@ enum {
 	LIMIT_VFS_RESERVE = 16,
 };
 
+/* ---- collector ---- */
+enum {
+	/* Rows of one unfinished frame in memory; more of them go to a file below DATA/tmp. */
+	LIMIT_STAGE_BYTES = LIMIT_EVENT_BYTES,
+	/* Emptied row buffers kept for the next frames. */
+	LIMIT_STAGE_SPARES = 8,
+	/* Batches between the loop and the journal thread. */
+	LIMIT_COMMIT_SLOTS = 16,
+	/* Longest pause between two tries of a journal that fails. */
+	LIMIT_COMMIT_RETRY_MS = 5000,
+	/* A frame may take its time limit and a second more for each so many bytes that came. */
+	LIMIT_FRAME_RATE = 16 << 10,
+	/* A client that does not read its acks for so long is closed. */
+	LIMIT_ACK_UNREAD_MS = 60000,
+	/* A connection that is silent from its start for so long is worth a log line. */
+	LIMIT_SILENT_MS = 60000,
+	/* At the end: reading what is still on its way to us; writing the last acks. */
+	LIMIT_DRAIN_READ_MS = 2000,
+	LIMIT_DRAIN_WRITE_MS = 2000,
+};
+
 /* ---- sockets ---- */
 enum {
 	/* One read; all connections of a loop share the buffer. */
@@ -191,6 +212,8 @@ static_assert(LIMIT_BATCH_BYTES + LIMIT_EVENT_BYTES < LIMIT_JOURNAL_FILE_BYTES /
 static_assert(LIMIT_BATCH_BYTES + LIMIT_EVENT_BYTES + 16 * LIMIT_BATCH_CHUNKS + 8192 <
 		      LIMIT_JOURNAL_FILE_BYTES_MIN * 3 / 4,
 	"the largest record fits the smallest journal file beside its carry record");
+static_assert(LIMIT_COMMIT_SLOTS * LIMIT_BATCH_CHUNKS <= LIMIT_CHUNKS_REMEMBERED,
+	"a chunk id is not forgotten before it is durable");
 static_assert(LIMIT_VFS_RESERVE < LIMIT_FDS_RESERVED, "the store's own descriptors are the rest");
 
 #endif

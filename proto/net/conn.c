@@ -384,7 +384,7 @@ static bool read_once(struct conn *c)
 
 static void read_turn(struct conn *c)
 {
-	if (c->set->stalled) {
+	if (c->set->stalled && !c->finishing) {
 		block(c, CONN_STALLED);
 		return;
 	}

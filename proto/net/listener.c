@@ -51,8 +51,23 @@ int listener_gate_init(struct listener_gate *g, unsigned wanted, struct diag *d)
 			"connection; raise LimitNOFILE= or ulimit -n",
 			(unsigned long long)rl.rlim_cur, used);
 	left = rl.rlim_cur - used;
-	g->open_max = left < wanted ? (unsigned)left : wanted;
+	g->open_ceiling = left < UINT32_MAX ? (unsigned)left : UINT32_MAX;
+	listener_gate_limit(g, wanted);
 	return 0;
+}
+
+void listener_gate_limit(struct listener_gate *g, unsigned wanted)
+{
+	g->open_max = wanted < g->open_ceiling ? wanted : g->open_ceiling;
+}
+
+void listener_gate_split(struct listener_gate *g, unsigned n, struct listener_gate *out)
+{
+	if (n > g->open_ceiling / 2)
+		n = g->open_ceiling / 2;
+	g->open_ceiling -= n;
+	listener_gate_limit(g, g->open_max);
+	*out = (struct listener_gate){ .open_max = n, .open_ceiling = n };
 }
 
 /* ---------------------------------------------------------------- accepting */

@@ -24,8 +24,9 @@
 #include "proto/net/addr.h"
 
 struct listener_gate {
-	unsigned open;     /* descriptors held by peers now */
-	unsigned open_max; /* at most */
+	unsigned open;         /* descriptors held by peers now */
+	unsigned open_max;     /* at most */
+	unsigned open_ceiling; /* what the kernel's limit leaves for open_max */
 	uint64_t accepted;
 	uint64_t refused; /* accepted and closed: the gate was full */
 	uint64_t starved; /* times the kernel had no descriptor left */
@@ -36,6 +37,10 @@ struct listener_gate {
  * at most `wanted`. ERR_LIMIT: nothing is left.
  */
 int listener_gate_init(struct listener_gate *g, unsigned wanted, struct diag *d);
+/* Takes `n` places from it, for a gate of their own that `out` becomes. */
+void listener_gate_split(struct listener_gate *g, unsigned n, struct listener_gate *out);
+/* Changes it later; those already open above it stay. */
+void listener_gate_limit(struct listener_gate *g, unsigned wanted);
 
 struct listener;
 /*

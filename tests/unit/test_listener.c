@@ -144,7 +144,7 @@ static void test_starved(void **state)
 
 static void test_gate_init(void **state)
 {
-	struct listener_gate g;
+	struct listener_gate g, part;
 	struct rlimit old, low;
 	struct diag d;
 
@@ -152,6 +152,11 @@ static void test_gate_init(void **state)
 	getrlimit(RLIMIT_NOFILE, &old);
 	assert_int_equal(listener_gate_init(&g, 10, &d), 0);
 	assert_int_equal(g.open_max, 10);
+	listener_gate_limit(&g, 20);
+	assert_int_equal(g.open_max, 20);
+	listener_gate_split(&g, 5, &part);
+	assert_int_equal(part.open_max, 5);
+	assert_int_equal(g.open_max, 20); /* there was more than it may use */
 	assert_int_equal(listener_gate_init(&g, 1u << 30, &d), 0);
 	assert_true(g.open_max < old.rlim_max - LIMIT_FDS_RESERVED);
 	low = (struct rlimit){ LIMIT_FDS_RESERVED, LIMIT_FDS_RESERVED };

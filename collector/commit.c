@@ -1,0 +1,324 @@
+#include "collector/commit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "collector/commit_int.h"
+#include "proto/base/check.h"
+#include "proto/base/err.h"
+
+enum { COMMIT_TAG = 0x434f4d54 };
+
+/* ---------------------------------------------------------------- batches */
+
+static bool holds_rows(const struct commit_slot *s, uint64_t number)
+{
+	return s->number == number && (s->rows_count > 0 || s->spill);
+}
+
+static void close_open(struct commit *c)
+{
+	ASSERT(holds_rows(commit_slot(c, c->open), c->open));
+	pthread_mutex_lock(&c->lock);
+	c->closed = c->open;
+	/* From here on the thread has work; a second small batch behind this one would cost a sync. */
+	atomic_store(&c->idle, false);
+	pthread_cond_signal(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+	c->open++;
+	c->stats.batches++;
+}
+
+/* The open batch, made ready when it is touched first: until then its slot may still be in use. */
+static struct commit_slot *open_slot(struct commit *c)
+{
+	struct commit_slot *s = commit_slot(c, c->open);
+
+	if (s->number == c->open)
+		return s;
+	ASSERT(c->open <= atomic_load(&c->durable) + LIMIT_COMMIT_SLOTS);
+	ASSERT(!s->spill);
+	s->number = c->open;
+	s->rows_bytes = 0;
+	s->rows_count = 0;
+	s->chunks_count = 0;
+	return s;
+}
+
+static bool fits(const struct commit_slot *s, const struct stage *st)
+{
+	return s->rows_bytes + st->rows.len <= COMMIT_SLOT_BYTES &&
+	       s->rows_count + st->rows_count <= LIMIT_BATCH_ROWS &&
+	       s->chunks_count < LIMIT_BATCH_CHUNKS;
+}
+
+static void take_rows(struct commit_slot *s, const struct stage *st)
+{
+	memcpy(s->rows + s->rows_bytes, st->rows.p, st->rows.len);
+	if (s->rows_count == 0 || st->time_min_ns < s->time_min_ns)
+		s->time_min_ns = st->time_min_ns;
+	if (s->rows_count == 0 || st->time_max_ns > s->time_max_ns)
+		s->time_max_ns = st->time_max_ns;
+	s->rows_bytes += st->rows.len;
+	s->rows_count += st->rows_count;
+}
+
+static struct commit_slot *slot_for(struct commit *c, const struct stage *st)
+{
+	struct commit_slot *s = open_slot(c);
+
+	if (s->rows_count > 0 && (st->spill || !fits(s, st))) {
+		close_open(c);
+		s = open_slot(c);
+	}
+	return s;
+}
+
+uint64_t commit_put(struct commit *c, struct stage *st, const struct store_chunk *chunk)
+{
+	struct commit_slot *s;
+	uint64_t number;
+
+	CHECK_TAG(c, COMMIT_TAG);
+	ASSERT(commit_room(c));
+	if (st->total == 0) {
+		stage_drop(st);
+		return 0;
+	}
+	c->stats.frames++;
+	c->stats.rows += st->total;
+	s = slot_for(c, st);
+	number = s->number;
+	if (st->spill) {
+		ASSERT(st->rows_count == 0);
+		s->spill = st->spill;
+		st->spill = NULL;
+	} else {
+		take_rows(s, st);
+	}
+	if (chunk) {
+		bool added = chunkset_add(&c->known, *chunk, number);
+
+		ASSERT(added);
+		s->chunks[s->chunks_count++] = *chunk;
+	}
+	if (s->spill || s->rows_bytes >= LIMIT_BATCH_BYTES)
+		close_open(c);
+	stage_drop(st);
+	return number;
+}
+
+bool commit_room(const struct commit *c)
+{
+	/* A frame may end the open batch and need the next one whole. */
+	return c->open + 1 <=
+	       atomic_load_explicit(&c->durable, memory_order_acquire) + LIMIT_COMMIT_SLOTS;
+}
+
+bool commit_known(struct commit *c, struct store_chunk chunk, uint64_t *out_seq)
+{
+	if (!chunkset_has(&c->known, chunk, out_seq))
+		return false;
+	c->stats.repeats++;
+	return true;
+}
+
+void commit_flush(struct commit *c)
+{
+	if (holds_rows(commit_slot(c, c->open), c->open))
+		close_open(c);
+}
+
+/* After the sockets of this turn: what they brought goes as one batch, if the thread is waiting. */
+static void on_turn(uv_check_t *check)
+{
+	struct commit *c = check->data;
+
+	CHECK_TAG(c, COMMIT_TAG);
+	if (atomic_load_explicit(&c->idle, memory_order_relaxed))
+		commit_flush(c);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+	struct commit *c = wake->data;
+
+	CHECK_TAG(c, COMMIT_TAG);
+	if (atomic_load(&c->fatal) && !c->told_fatal) {
+		c->told_fatal = true;
+		c->conf.fatal(c->conf.arg);
+		return;
+	}
+	c->conf.durable(c->conf.arg);
+}
+
+/* ---------------------------------------------------------------- state */
+
+uint64_t commit_durable(const struct commit *c)
+{
+	return atomic_load_explicit(&c->durable, memory_order_acquire);
+}
+
+bool commit_idle(const struct commit *c)
+{
+	return !holds_rows(&c->slots[c->open % LIMIT_COMMIT_SLOTS], c->open) &&
+	       commit_durable(c) + 1 == c->open;
+}
+
+bool commit_failing(const struct commit *c)
+{
+	return atomic_load_explicit(&c->failing, memory_order_relaxed);
+}
+
+const struct commit_stats *commit_stats(const struct commit *c)
+{
+	return &c->stats;
+}
+
+uint64_t commit_syncs(const struct commit *c)
+{
+	return atomic_load_explicit(&c->syncs, memory_order_relaxed);
+}
+
+uint64_t commit_sync_ns(const struct commit *c)
+{
+	return atomic_load_explicit(&c->sync_ns, memory_order_relaxed);
+}
+
+uint64_t commit_failures(const struct commit *c)
+{
+	return atomic_load_explicit(&c->failures, memory_order_relaxed);
+}
+
+uint64_t commit_last_id(const struct commit *c)
+{
+	return atomic_load_explicit(&c->last_id, memory_order_relaxed);
+}
+
+/* ---------------------------------------------------------------- life */
+
+static void free_memory(struct commit *c)
+{
+	for (unsigned i = 0; i < LIMIT_COMMIT_SLOTS; i++) {
+		free(c->slots[i].rows);
+		free(c->slots[i].chunks);
+		spill_close(&c->slots[i].spill);
+	}
+	free(c->spill_rows);
+	chunkset_fini(&c->known);
+	pthread_cond_destroy(&c->changed);
+	pthread_mutex_destroy(&c->lock);
+	c->tag = 0;
+	free(c);
+}
+
+static int take_memory(struct commit *c)
+{
+	for (unsigned i = 0; i < LIMIT_COMMIT_SLOTS; i++) {
+		c->slots[i].rows = malloc(COMMIT_SLOT_BYTES);
+		c->slots[i].chunks = malloc(LIMIT_BATCH_CHUNKS * sizeof c->slots[i].chunks[0]);
+		if (!c->slots[i].rows || !c->slots[i].chunks)
+			return -ENOMEM;
+	}
+	c->spill_rows = malloc(COMMIT_SLOT_BYTES);
+	return c->spill_rows ? 0 : -ENOMEM;
+}
+
+static void remember(void *arg, struct store_chunk chunk)
+{
+	struct commit *c = arg;
+
+	chunkset_add(&c->known, chunk, 0);
+}
+
+static void init_sync(struct commit *c)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&c->changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+static int open_handles(struct commit *c)
+{
+	int rc = uv_async_init(c->conf.loop, &c->wake, on_wake);
+
+	if (rc < 0)
+		return rc;
+	uv_check_init(c->conf.loop, &c->check);
+	uv_check_start(&c->check, on_turn);
+	uv_unref((uv_handle_t *)&c->check);
+	c->wake.data = c->check.data = c;
+	c->handles_open = 2;
+	return 0;
+}
+
+int commit_open(const struct commit_conf *conf, struct commit **out, struct diag *d)
+{
+	struct commit *c = calloc(1, sizeof *c);
+	int rc;
+
+	if (!c)
+		return diag_set(d, -ENOMEM, "", -1, "no memory for the batches");
+	c->tag = COMMIT_TAG;
+	c->conf = *conf;
+	c->open = 1;
+	atomic_store(&c->idle, true);
+	init_sync(c);
+	rc = take_memory(c);
+	if (rc == 0)
+		rc = chunkset_init(&c->known, LIMIT_CHUNKS_REMEMBERED);
+	if (rc == 0)
+		rc = open_handles(c);
+	if (rc < 0) {
+		free_memory(c);
+		return diag_set(d, rc, "", -1, "no memory for the batches");
+	}
+	store_writer_chunks(conf->writer, remember, c);
+	atomic_store(&c->last_id, store_writer_committed(conf->writer));
+	rc = -pthread_create(&c->thread, NULL, commit_journal_run, c);
+	if (rc < 0) {
+		c->conf.writer = NULL; /* no thread to join */
+		commit_close(&c);
+		return diag_set(d, rc, "", -1, "cannot start the journal thread");
+	}
+	*out = c;
+	return 0;
+}
+
+static void on_closed(uv_handle_t *h)
+{
+	struct commit *c = h->data;
+
+	CHECK_TAG(c, COMMIT_TAG);
+	if (--c->handles_open == 0)
+		free_memory(c);
+}
+
+bool commit_close(struct commit **at)
+{
+	struct commit *c = *at;
+	bool all;
+
+	if (!c)
+		return true;
+	CHECK_TAG(c, COMMIT_TAG);
+	*at = NULL;
+	commit_flush(c);
+	if (c->conf.writer) {
+		pthread_mutex_lock(&c->lock);
+		c->stop = true;
+		pthread_cond_signal(&c->changed);
+		pthread_mutex_unlock(&c->lock);
+		pthread_join(c->thread, NULL);
+	}
+	all = commit_idle(c);
+	uv_close((uv_handle_t *)&c->check, on_closed);
+	uv_close((uv_handle_t *)&c->wake, on_closed);
+	return all;
+}

@@ -1,0 +1,183 @@
+#include "collector/door_dgram.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+#include "proto/net/dgram.h"
+#include "proto/svc/logger.h"
+
+struct door_dgram {
+	struct collector *c;
+	struct dgram socket;
+	struct forward forward;
+	struct stage stage;
+	struct intake_origin origin;
+	struct door_dgram_counts counts;
+	bool reading;
+	struct addr peer; /* whose text `host` is: most datagrams come from the last one's sender */
+	char host[ADDR_TEXT_BYTES];
+};
+
+static bool same_host(const struct addr *a, const struct addr *b)
+{
+	struct addr x = *a, y = *b;
+
+	addr_set_port(&x, 0);
+	addr_set_port(&y, 0);
+	return x.sa_bytes == y.sa_bytes && memcmp(&x.sa, &y.sa, x.sa_bytes) == 0;
+}
+
+static void set_origin(struct door_dgram *g, const struct addr *peer)
+{
+	if (!g->peer.sa_bytes || !same_host(&g->peer, peer)) {
+		g->peer = *peer;
+		addr_host(peer, g->host);
+		g->origin.host = span_str(g->host);
+	}
+}
+
+static void drop_bad(struct door_dgram *g, const char *reason)
+{
+	g->counts.dropped_bad++;
+	LOGGER(LOGGER_WARNING, "udp", "datagram dropped", LOGGER_STR("peer", g->host),
+		LOGGER_STR("reason", reason));
+}
+
+static void drop_full(struct door_dgram *g, const struct diag *d)
+{
+	g->counts.dropped_full++;
+	LOGGER(LOGGER_ERROR, "udp", "datagram dropped: no room", LOGGER_STR("peer", g->host),
+		LOGGER_DIAG(d));
+}
+
+static void end_frame(struct door_dgram *g)
+{
+	struct intake *intake = &g->c->intake;
+	struct diag d;
+	uint64_t seq;
+
+	/* Only the rest of a batch that was already received can meet this. */
+	if (!commit_room(intake->commit)) {
+		diag_set(&d, ERR_LIMIT, "", -1, "the journal is behind");
+		drop_full(g, &d);
+	} else if (intake_end(intake, &g->origin, &g->forward, &g->stage, &seq, &d) < 0) {
+		drop_full(g, &d);
+	}
+}
+
+static void take_frame(struct door_dgram *g, struct rcur *in, const struct addr *peer)
+{
+	struct intake *intake = &g->c->intake;
+	struct forward_entry entry;
+	struct diag d;
+	int rc;
+
+	while ((rc = forward_next(&g->forward, in, &entry)) > 0) {
+		if (rc == FORWARD_ENTRY &&
+			intake_entry(intake, &g->origin, &g->forward, &entry, &g->stage, &d) < 0) {
+			drop_full(g, &d);
+			return;
+		}
+		if (rc == FORWARD_END) {
+			end_frame(g);
+			return;
+		}
+		if (rc == FORWARD_HEARTBEAT) {
+			intake->counts.heartbeats[INTAKE_UDP]++;
+			dgram_send(&g->socket, "", 1, peer);
+			return;
+		}
+		if (rc == FORWARD_MORE)
+			break;
+	}
+	intake->counts.faults[g->forward.fault]++;
+	drop_bad(g, rc < 0 ? forward_fault_text(g->forward.fault) : "it is empty");
+}
+
+static void on_recv(void *arg, const uint8_t *p, size_t n, bool cut, const struct addr *peer)
+{
+	struct door_dgram *g = arg;
+	struct rcur in = rcur_of(p, n);
+
+	set_origin(g, peer);
+	g->counts.bytes += n;
+	if (cut) {
+		drop_bad(g, "it is longer than LIMIT_DATAGRAM_BYTES");
+		return;
+	}
+	g->origin.received_ns = clock_wall_ns();
+	forward_datagram(&g->forward);
+	take_frame(g, &in, peer);
+	stage_drop(&g->stage);
+	if (!commit_room(g->c->intake.commit))
+		dgram_pause(&g->socket);
+}
+
+int door_dgram_open(struct collector *c, const struct addr *at, unsigned buffer_bytes,
+	struct door_dgram **out, struct diag *d)
+{
+	struct door_dgram *g = calloc(1, sizeof *g);
+	struct dgram_conf conf = { .at = *at, .rcvbuf_bytes = buffer_bytes, .recv = on_recv };
+	int rc;
+
+	if (!g)
+		return diag_set(d, -ENOMEM, "", -1, "no memory for the UDP door");
+	g->c = c;
+	g->reading = true;
+	g->origin.door = INTAKE_UDP;
+	conf.arg = g;
+	forward_init(&g->forward);
+	stage_init(&g->stage, &c->intake.pool);
+	rc = dgram_open(&g->socket, &c->loop, &conf, d);
+	if (rc < 0)
+		door_dgram_free(&g);
+	*out = g;
+	return rc;
+}
+
+const struct addr *door_dgram_addr(const struct door_dgram *g)
+{
+	return &g->socket.addr;
+}
+
+void door_dgram_durable(struct door_dgram *g)
+{
+	if (g->reading && commit_room(g->c->intake.commit))
+		dgram_resume(&g->socket);
+}
+
+void door_dgram_counts(struct door_dgram *g, struct door_dgram_counts *out)
+{
+	*out = g->counts;
+	out->received = g->socket.received;
+	out->errors = g->socket.errors;
+	out->dropped_kernel = dgram_dropped(&g->socket);
+	out->buffer_bytes = g->socket.rcvbuf_bytes;
+}
+
+void door_dgram_stop_reading(struct door_dgram *g)
+{
+	g->reading = false;
+	dgram_pause(&g->socket);
+}
+
+void door_dgram_close(struct door_dgram *g)
+{
+	dgram_close(&g->socket, NULL);
+}
+
+void door_dgram_free(struct door_dgram **at)
+{
+	struct door_dgram *g = *at;
+
+	if (!g)
+		return;
+	stage_fini(&g->stage);
+	forward_fini(&g->forward);
+	free(g);
+	*at = NULL;
+}

@@ -1,0 +1,536 @@
+#include "collector/door_forward.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "collector/ackq.h"
+#include "proto/base/check.h"
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+#include "proto/net/conn.h"
+#include "proto/svc/logger.h"
+#include "proto/wire/forward_put.h"
+
+enum {
+	CLIENT_TAG = 0x434c4e54,
+	/* Room for all acks that can wait, so that writing one never meets the cap. */
+	CLIENT_OUT_BYTES = LIMIT_ACKS_PENDING * FORWARD_PUT_ACK_BYTES,
+	/* A parser that holds more than this between frames gives it back. */
+	CLIENT_KEEP_BYTES = 64 << 10,
+};
+
+struct door_forward {
+	struct collector *c;
+	struct listener tcp;
+	struct listener local;
+	struct conn_set set;
+	struct client *waiting; /* clients with acks to come */
+	struct door_forward_counts counts;
+	bool reading;
+	bool finishing;
+};
+
+struct client {
+	unsigned tag;
+	struct door_forward *door;
+	struct conn *conn;
+	struct client *prev, *next; /* in door->waiting */
+	bool listed;
+	struct intake_origin origin;
+	struct forward forward;
+	struct stage stage;
+	struct ackq acks;
+	size_t charged;          /* of the parser's memory, to the stage pool */
+	uint64_t frames;         /* complete */
+	uint64_t frames_watched; /* `frames` when the deadline of the frame under way was set */
+	uint64_t frame_ms;       /* time that frame has been given so far */
+	bool in_frame;           /* as of the last look */
+	bool eof;
+	bool noted_silent;
+	char peer[ADDR_TEXT_BYTES];
+	char host[ADDR_TEXT_BYTES];
+};
+
+/* ---------------------------------------------------------------- ending one */
+
+static void end_client(struct client *k, int why, const char *reason)
+{
+	if (k->conn->closing)
+		return;
+	LOGGER(LOGGER_WARNING, "forward", "connection closed", LOGGER_STR("peer", k->peer),
+		LOGGER_STR("reason", reason), LOGGER_UINT("frames", k->frames));
+	conn_close(k->conn, why);
+}
+
+static void refuse_frame(struct client *k, int why, const struct diag *d)
+{
+	if (k->conn->closing)
+		return;
+	k->door->counts.refused++;
+	LOGGER(LOGGER_ERROR, "forward", "connection closed: its frame could not be kept",
+		LOGGER_STR("peer", k->peer), LOGGER_DIAG(d));
+	conn_close(k->conn, why);
+}
+
+static void fault(struct client *k, int why)
+{
+	k->door->c->intake.counts.faults[k->forward.fault]++;
+	end_client(k, why, forward_fault_text(k->forward.fault));
+}
+
+/* ---------------------------------------------------------------- deadlines */
+
+/* One frame has its own time, however many reads it comes in: a dribble cannot stretch it. */
+static void set_deadline(struct client *k)
+{
+	const struct collector_settings *set = &k->door->c->settings;
+	bool in_frame = forward_mid_frame(&k->forward);
+
+	if (!in_frame) {
+		conn_deadline(k->conn, set->idle_ms);
+	} else if (!k->in_frame || k->frames_watched != k->frames) {
+		k->frames_watched = k->frames;
+		k->frame_ms = set->frame_ms;
+		conn_deadline(k->conn, set->frame_ms);
+	}
+	k->in_frame = in_frame;
+}
+
+/* A frame that keeps coming at a fair rate is large, not stuck: true if it was given more time. */
+static bool extend_frame(struct client *k)
+{
+	uint64_t fair =
+		k->door->c->settings.frame_ms + k->forward.frame.bytes * 1000 / LIMIT_FRAME_RATE;
+
+	if (fair < k->frame_ms + LIMIT_SWEEP_MS)
+		return false;
+	conn_deadline(k->conn, (unsigned)(fair - k->frame_ms));
+	k->frame_ms = fair;
+	return true;
+}
+
+static void expire_silent(struct client *k)
+{
+	struct door_forward *f = k->door;
+
+	if (k->forward.bytes == 0 && !k->noted_silent) {
+		k->noted_silent = true;
+		LOGGER(LOGGER_INFO, "forward",
+			"silent since it connected; a client with a shared key waits for a "
+			"greeting that is only sent where a key is configured",
+			LOGGER_STR("peer", k->peer));
+		conn_deadline(k->conn, f->c->settings.idle_ms);
+		return;
+	}
+	if (k->acks.count > 0) { /* it is we who keep it waiting */
+		conn_deadline(k->conn, f->c->settings.idle_ms);
+		return;
+	}
+	f->counts.idle++;
+	LOGGER(LOGGER_INFO, "forward", "closed after idle_timeout", LOGGER_STR("peer", k->peer),
+		LOGGER_UINT("frames", k->frames));
+	conn_close(k->conn, -ETIMEDOUT);
+}
+
+static void on_expired(struct conn *conn)
+{
+	struct client *k = conn->owner;
+	struct door_forward *f = k->door;
+
+	CHECK_TAG(k, CLIENT_TAG);
+	if (f->finishing) {
+		conn_close(conn, 0);
+	} else if (conn_queued(conn) > 0) {
+		f->counts.deaf++;
+		end_client(k, -ETIMEDOUT, "the client does not read its acks");
+	} else if (!k->in_frame) {
+		expire_silent(k);
+	} else if (!extend_frame(k)) {
+		f->counts.frames_slow++;
+		end_client(k, -ETIMEDOUT, "a frame took longer than frame_timeout");
+	}
+}
+
+/* ---------------------------------------------------------------- acks */
+
+static void list(struct client *k)
+{
+	struct door_forward *f = k->door;
+
+	if (k->listed)
+		return;
+	k->listed = true;
+	k->prev = NULL;
+	k->next = f->waiting;
+	if (f->waiting)
+		f->waiting->prev = k;
+	f->waiting = k;
+}
+
+static void unlist(struct client *k)
+{
+	if (!k->listed)
+		return;
+	k->listed = false;
+	if (k->prev)
+		k->prev->next = k->next;
+	else
+		k->door->waiting = k->next;
+	if (k->next)
+		k->next->prev = k->prev;
+}
+
+/* Each ack in a write of its own: there are clients that take one read for one ack. */
+static void send_acks(struct client *k)
+{
+	uint64_t durable = commit_durable(k->door->c->intake.commit);
+	uint8_t bytes[FORWARD_PUT_ACK_BYTES];
+	struct span chunk;
+
+	if (k->conn->closing)
+		return;
+	while (ackq_pop(&k->acks, durable, &chunk)) {
+		if (conn_write(k->conn, bytes, forward_put_ack(bytes, chunk)) < 0)
+			return;
+		k->door->counts.acks++;
+	}
+	if (conn_queued(k->conn) > 0)
+		conn_deadline(k->conn, LIMIT_ACK_UNREAD_MS);
+	if (k->acks.count > 0) {
+		list(k);
+		return;
+	}
+	unlist(k);
+	if (k->eof || k->door->finishing)
+		conn_finish(k->conn);
+}
+
+static void on_drained(struct conn *conn)
+{
+	struct client *k = conn->owner;
+
+	CHECK_TAG(k, CLIENT_TAG);
+	k->in_frame = false; /* the clock of its frame starts anew */
+	set_deadline(k);
+}
+
+/* ---------------------------------------------------------------- frames */
+
+/* Whether the next frame may be taken; if not, what holds it up will start reading again. */
+static bool may_take(struct client *k)
+{
+	struct door_forward *f = k->door;
+
+	if (k->conn->closing)
+		return false;
+	if (!f->reading || !commit_room(f->c->intake.commit)) {
+		f->counts.stalls += f->reading;
+		conn_set_stall(&f->set);
+		return false;
+	}
+	if (ackq_full(&k->acks)) {
+		conn_pause(k->conn);
+		return false;
+	}
+	return true;
+}
+
+static void end_frame(struct client *k)
+{
+	struct diag d;
+	uint64_t seq;
+	int rc = intake_end(&k->door->c->intake, &k->origin, &k->forward, &k->stage, &seq, &d);
+
+	if (rc < 0) {
+		refuse_frame(k, rc, &d);
+		return;
+	}
+	k->frames++;
+	if (!k->forward.frame.chunk.p)
+		return;
+	rc = ackq_push(&k->acks, seq, k->forward.frame.chunk);
+	if (rc < 0)
+		conn_close(k->conn, rc);
+}
+
+/* Up to the end of a frame or of the input; true to go on with the next frame. */
+static bool take_frame(struct client *k, struct rcur *in)
+{
+	struct intake *intake = &k->door->c->intake;
+	struct forward_entry entry;
+	struct diag d;
+	int rc;
+
+	for (;;) {
+		rc = forward_next(&k->forward, in, &entry);
+		switch (rc) {
+		case FORWARD_ENTRY:
+			rc = intake_entry(intake, &k->origin, &k->forward, &entry, &k->stage, &d);
+			if (rc < 0) {
+				refuse_frame(k, rc, &d);
+				return false;
+			}
+			break;
+		case FORWARD_BEGIN:
+			break;
+		case FORWARD_END:
+			end_frame(k);
+			return true;
+		case FORWARD_HEARTBEAT:
+			intake->counts.heartbeats[k->origin.door]++;
+			return true;
+		case FORWARD_MORE:
+			return false;
+		default:
+			fault(k, rc);
+			return false;
+		}
+	}
+}
+
+/* The memory that the parser holds for this connection is the pool's too. */
+static void charge(struct client *k)
+{
+	struct stage_pool *pool = &k->door->c->intake.pool;
+	size_t held = forward_bytes(&k->forward);
+	struct diag d;
+
+	if (held > CLIENT_KEEP_BYTES && !forward_mid_frame(&k->forward)) {
+		forward_fini(&k->forward);
+		forward_init(&k->forward);
+		held = forward_bytes(&k->forward);
+	}
+	stage_charge(pool, k->charged, held);
+	k->charged = held;
+	if (held <= CLIENT_KEEP_BYTES || !stage_pool_full(pool))
+		return;
+	diag_set(&d, ERR_BUDGET, "", -1,
+		"no memory for another large entry in flight; raise memory_max of [collector]");
+	pool->refused++;
+	refuse_frame(k, ERR_BUDGET, &d);
+}
+
+static size_t on_read(struct conn *conn, const uint8_t *p, size_t n)
+{
+	struct client *k = conn->owner;
+	struct rcur in = rcur_of(p, n);
+
+	CHECK_TAG(k, CLIENT_TAG);
+	k->origin.received_ns = clock_wall_ns();
+	while (may_take(k)) {
+		if (!take_frame(k, &in))
+			break;
+	}
+	if (conn->closing)
+		return n;
+	charge(k);
+	set_deadline(k);
+	if (k->acks.count > 0)
+		send_acks(k);
+	return (size_t)(in.p - p);
+}
+
+static void note_cut(struct client *k)
+{
+	if (!forward_mid_frame(&k->forward))
+		return;
+	k->door->counts.frames_cut++;
+	LOGGER(LOGGER_INFO, "forward", "connection ended inside a frame, which is dropped whole",
+		LOGGER_STR("peer", k->peer), LOGGER_UINT("bytes", k->forward.frame.bytes));
+}
+
+static void on_eof(struct conn *conn)
+{
+	struct client *k = conn->owner;
+
+	CHECK_TAG(k, CLIENT_TAG);
+	k->eof = true;
+	/* It may have closed its writing side alone and be waiting for the acks. */
+	if (k->acks.count == 0)
+		conn_finish(conn);
+	else
+		conn_deadline(conn, 0);
+}
+
+/* ---------------------------------------------------------------- life of a connection */
+
+static void free_client(struct client *k)
+{
+	unlist(k);
+	stage_fini(&k->stage);
+	stage_charge(&k->door->c->intake.pool, k->charged, 0);
+	forward_fini(&k->forward);
+	ackq_fini(&k->acks);
+	k->tag = 0;
+	free(k);
+}
+
+static void on_closed(struct conn *conn, int why)
+{
+	struct client *k = conn->owner;
+
+	CHECK_TAG(k, CLIENT_TAG);
+	/* Other ends have been logged by whoever ended it. */
+	if (why == 0 || why == -ECONNRESET || why == -EPIPE)
+		note_cut(k);
+	free_client(k);
+}
+
+static const struct conn_ops client_ops = { on_read, on_eof, on_drained, on_expired, on_closed };
+
+static struct client *new_client(
+	struct door_forward *f, const struct addr *peer, enum intake_door door)
+{
+	struct client *k = calloc(1, sizeof *k);
+
+	if (!k)
+		return NULL;
+	k->tag = CLIENT_TAG;
+	k->door = f;
+	addr_text(peer, k->peer);
+	addr_host(peer, k->host);
+	k->origin.door = door;
+	k->origin.host = span_str(door == INTAKE_UNIX ? f->c->host : k->host);
+	forward_init(&k->forward);
+	stage_init(&k->stage, &f->c->intake.pool);
+	ackq_init(&k->acks);
+	return k;
+}
+
+static void accept_client(
+	struct door_forward *f, int fd, const struct addr *peer, enum intake_door door)
+{
+	struct client *k = new_client(f, peer, door);
+	int rc = -ENOMEM;
+
+	if (!k) {
+		close(fd);
+		listener_gate_leave(&f->c->gate);
+	} else {
+		rc = conn_open(&f->set, fd, peer, CLIENT_OUT_BYTES, &client_ops, k, &k->conn);
+	}
+	if (rc < 0) {
+		LOGGER(LOGGER_ERROR, "forward", "cannot take a connection", LOGGER_ERR(rc));
+		if (k)
+			free_client(k);
+		return;
+	}
+	conn_read_stop(k->conn, 0);
+	conn_deadline(k->conn, LIMIT_SILENT_MS);
+}
+
+static void on_accept_tcp(void *arg, int fd, const struct addr *peer)
+{
+	accept_client(arg, fd, peer, INTAKE_TCP);
+}
+
+static void on_accept_unix(void *arg, int fd, const struct addr *peer)
+{
+	accept_client(arg, fd, peer, INTAKE_UNIX);
+}
+
+/* ---------------------------------------------------------------- life of the door */
+
+int door_forward_open(struct collector *c, struct door_forward **out, struct diag *d)
+{
+	struct door_forward *f = calloc(1, sizeof *f);
+	int rc = f ? conn_set_init(&f->set, &c->loop, &c->gate) : -ENOMEM;
+
+	if (rc < 0) {
+		free(f);
+		return diag_set(d, rc, "", -1, "no memory for the Forward door");
+	}
+	f->c = c;
+	f->reading = true;
+	*out = f;
+	return 0;
+}
+
+int door_forward_listen(struct door_forward *f, const struct addr *tcp, const char *unix_path,
+	unsigned unix_mode, struct diag *d)
+{
+	struct collector *c = f->c;
+	int rc = 0;
+
+	if (tcp)
+		rc = listener_open_tcp(&f->tcp, &c->loop, &c->gate, tcp, on_accept_tcp, f, d);
+	if (rc == 0 && unix_path)
+		rc = listener_open_unix(
+			&f->local, &c->loop, &c->gate, unix_path, unix_mode, on_accept_unix, f, d);
+	return rc;
+}
+
+const struct addr *door_forward_tcp(const struct door_forward *f)
+{
+	return f->tcp.addr.sa_bytes ? &f->tcp.addr : NULL;
+}
+
+void door_forward_durable(struct door_forward *f)
+{
+	struct client *next;
+
+	for (struct client *k = f->waiting; k; k = next) {
+		next = k->next;
+		send_acks(k);
+		if (!ackq_full(&k->acks))
+			conn_resume(k->conn);
+	}
+	if (f->reading && commit_room(f->c->intake.commit))
+		conn_set_unstall(&f->set);
+}
+
+void door_forward_counts(const struct door_forward *f, struct door_forward_counts *out)
+{
+	*out = f->counts;
+	out->bytes_in = f->set.bytes_in;
+	out->connections = f->set.count;
+}
+
+/* ---------------------------------------------------------------- the end */
+
+void door_forward_stop_accepting(struct door_forward *f)
+{
+	listener_close(&f->tcp, NULL);
+	listener_close(&f->local, NULL);
+}
+
+void door_forward_stop_reading(struct door_forward *f)
+{
+	f->reading = false;
+	conn_set_stall(&f->set);
+}
+
+void door_forward_finish(struct door_forward *f)
+{
+	f->finishing = true;
+	for (struct conn *conn = f->set.head; conn; conn = conn->next) {
+		struct client *k = conn->owner;
+
+		conn_deadline(conn, LIMIT_DRAIN_WRITE_MS);
+		if (k->acks.count == 0)
+			conn_finish(conn);
+	}
+}
+
+bool door_forward_empty(const struct door_forward *f)
+{
+	return f->set.count == 0;
+}
+
+void door_forward_close(struct door_forward *f)
+{
+	door_forward_stop_accepting(f);
+	conn_set_fini(&f->set);
+}
+
+void door_forward_end_all(struct door_forward *f)
+{
+	conn_set_close(&f->set, 0);
+}
+
+void door_forward_free(struct door_forward **f)
+{
+	free(*f);
+	*f = NULL;
+}

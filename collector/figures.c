@@ -1,0 +1,139 @@
+#include "collector/figures.h"
+
+#include "collector/door_dgram.h"
+#include "collector/door_forward.h"
+#include "collector/seal.h"
+#include "proto/svc/metrics.h"
+
+/* A row of metrics with one label stands together, in the order of the enum that counts. */
+static void set_row(enum metrics_id first, const uint64_t *counts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		metrics_set(first + i, (int64_t)counts[i]);
+}
+
+static_assert(
+	METRICS_COLLECTOR_FRAMES_UDP - METRICS_COLLECTOR_FRAMES_TCP == INTAKE_UDP &&
+		METRICS_COLLECTOR_EVENTS_UDP - METRICS_COLLECTOR_EVENTS_TCP == INTAKE_UDP &&
+		METRICS_COLLECTOR_HEARTBEATS_UDP - METRICS_COLLECTOR_HEARTBEATS_TCP == INTAKE_UDP,
+	"doors stand in one order");
+static_assert(METRICS_COLLECTOR_DROPPED_TRUNCATED - METRICS_COLLECTOR_DROPPED_LARGE ==
+		      FORWARD_DROP_COUNT - 1,
+	"every reason to drop an event has its row");
+static_assert(
+	METRICS_COLLECTOR_FAULT_MEMORY - METRICS_COLLECTOR_FAULT_TLS == FORWARD_FAULT_COUNT - 2,
+	"every fault but `none` has its row");
+
+static void refresh_intake(const struct intake *in)
+{
+	const struct intake_counts *n = &in->counts;
+
+	set_row(METRICS_COLLECTOR_FRAMES_TCP, n->frames, INTAKE_DOOR_COUNT);
+	set_row(METRICS_COLLECTOR_EVENTS_TCP, n->events, INTAKE_DOOR_COUNT);
+	set_row(METRICS_COLLECTOR_HEARTBEATS_TCP, n->heartbeats, INTAKE_DOOR_COUNT);
+	set_row(METRICS_COLLECTOR_DROPPED_LARGE, n->dropped, FORWARD_DROP_COUNT);
+	set_row(METRICS_COLLECTOR_DROPPED_LIMITS, n->rejected, INTAKE_REJECT_COUNT);
+	set_row(METRICS_COLLECTOR_FAULT_TLS, n->faults + 1, FORWARD_FAULT_COUNT - 1);
+	metrics_set(METRICS_COLLECTOR_SIGNALS, (int64_t)n->signals);
+	metrics_set(METRICS_COLLECTOR_ODD_OPTIONS, (int64_t)n->odd_options);
+	metrics_set(METRICS_COLLECTOR_FRAMES_REFUSED, (int64_t)in->pool.refused);
+	metrics_set(METRICS_COLLECTOR_FRAMES_SPILLED, (int64_t)in->pool.spilled);
+	metrics_set(METRICS_COLLECTOR_STAGE_BYTES, (int64_t)in->pool.bytes);
+	metrics_set(METRICS_COLLECTOR_SPILL_BYTES,
+		(int64_t)atomic_load_explicit(&in->pool.spills.all_bytes, memory_order_relaxed));
+}
+
+static void refresh_normalise(const struct normalise *norm)
+{
+	struct normalise_counts n;
+
+	normalise_counts(norm, &n);
+	metrics_set(METRICS_COLLECTOR_KEYS_DROPPED, (int64_t)n.keys_dropped);
+	metrics_set(METRICS_COLLECTOR_KEYS_REPEATED, (int64_t)n.keys_repeated);
+	metrics_set(METRICS_COLLECTOR_FIELDS_CUT, (int64_t)n.fields_cut);
+	metrics_set(METRICS_COLLECTOR_FIELDS_MOVED, (int64_t)n.fields_moved);
+	metrics_set(METRICS_COLLECTOR_VALUES_DISPLACED, (int64_t)n.values_displaced);
+	metrics_set(METRICS_COLLECTOR_TIME_ODD, (int64_t)n.time_odd);
+	metrics_set(METRICS_COLLECTOR_TIME_ARRIVAL, (int64_t)n.time_arrival);
+}
+
+static void refresh_forward(const struct door_forward *f)
+{
+	struct door_forward_counts n;
+
+	door_forward_counts(f, &n);
+	metrics_set(METRICS_COLLECTOR_ACKS, (int64_t)n.acks);
+	metrics_set(METRICS_COLLECTOR_BYTES_STREAM, (int64_t)n.bytes_in);
+	metrics_set(METRICS_COLLECTOR_FRAMES_CUT, (int64_t)n.frames_cut);
+	metrics_set(METRICS_COLLECTOR_TIMEOUT_FRAME, (int64_t)n.frames_slow);
+	metrics_set(METRICS_COLLECTOR_TIMEOUT_IDLE, (int64_t)n.idle);
+	metrics_set(METRICS_COLLECTOR_TIMEOUT_ACKS_UNREAD, (int64_t)n.deaf);
+	metrics_set(METRICS_COLLECTOR_STALLS, (int64_t)n.stalls);
+}
+
+static void refresh_dgram(struct door_dgram *g)
+{
+	struct door_dgram_counts n;
+
+	door_dgram_counts(g, &n);
+	metrics_set(METRICS_COLLECTOR_BYTES_UDP, (int64_t)n.bytes);
+	metrics_set(METRICS_COLLECTOR_DATAGRAMS, (int64_t)n.received);
+	metrics_set(METRICS_COLLECTOR_DATAGRAMS_KERNEL, (int64_t)n.dropped_kernel);
+	metrics_set(METRICS_COLLECTOR_DATAGRAMS_BAD, (int64_t)n.dropped_bad);
+	metrics_set(METRICS_COLLECTOR_DATAGRAMS_FULL, (int64_t)n.dropped_full);
+	metrics_set(METRICS_COLLECTOR_DATAGRAM_ERRORS, (int64_t)n.errors);
+	metrics_set(METRICS_COLLECTOR_UDP_BUFFER, n.buffer_bytes);
+}
+
+static void refresh_commit(struct collector *c)
+{
+	const struct commit *commit = c->intake.commit;
+
+	metrics_set(METRICS_COLLECTOR_REPEATS, (int64_t)commit_stats(commit)->repeats);
+	metrics_set(METRICS_STORE_BATCHES, (int64_t)commit_stats(commit)->batches);
+	metrics_set(METRICS_STORE_COMMITS, (int64_t)commit_syncs(commit));
+	metrics_set(METRICS_STORE_COMMIT_NS, (int64_t)commit_sync_ns(commit));
+	metrics_set(METRICS_STORE_JOURNAL_FAILURES, (int64_t)commit_failures(commit));
+	metrics_set(METRICS_STORE_JOURNAL_FAILING, commit_failing(commit));
+	metrics_set(METRICS_STORE_COMMITTED, (int64_t)commit_last_id(commit));
+}
+
+static void refresh_seal(struct collector *c)
+{
+	const struct store_recovery *found = store_writer_recovery(c->writer);
+	struct seal_counts n;
+
+	seal_counts(c->seal, &n);
+	metrics_set(METRICS_STORE_SEALED,
+		(int64_t)(n.sealed_id > found->sealed ? n.sealed_id : found->sealed));
+	metrics_set(METRICS_STORE_UNSEALED_ROWS, (int64_t)n.pending_rows);
+	metrics_set(METRICS_STORE_UNSEALED_BYTES, (int64_t)n.pending_bytes);
+	metrics_set(METRICS_STORE_SEALS, (int64_t)n.seals);
+	metrics_set(METRICS_STORE_SEAL_ROWS, (int64_t)n.rows);
+	metrics_set(METRICS_STORE_SEAL_RAW, (int64_t)n.raw_bytes);
+	metrics_set(METRICS_STORE_SEAL_FILE, (int64_t)n.file_bytes);
+	metrics_set(METRICS_STORE_SEGMENTS_MADE, (int64_t)n.segments);
+	metrics_set(METRICS_STORE_SEAL_NS, n.took_ns);
+	metrics_set(METRICS_STORE_SEAL_FAILURES, (int64_t)n.failures);
+	metrics_set(METRICS_STORE_LOST, (int64_t)(found->lost_ids + n.lost_ids));
+	metrics_set(METRICS_STORE_FDS_SAVED, (int64_t)vfs_reserve_used());
+}
+
+void figures_refresh(struct collector *c)
+{
+	metrics_set(METRICS_COLLECTOR_CONNECTIONS, c->gate.open);
+	metrics_set(METRICS_COLLECTOR_CONNECTIONS_MAX, c->gate.open_max);
+	metrics_set(METRICS_COLLECTOR_ACCEPTED, (int64_t)c->gate.accepted);
+	metrics_set(METRICS_COLLECTOR_REFUSED, (int64_t)c->gate.refused);
+	metrics_set(METRICS_COLLECTOR_STARVED, (int64_t)c->gate.starved);
+	refresh_intake(&c->intake);
+	refresh_normalise(c->intake.normalise);
+	if (c->forward)
+		refresh_forward(c->forward);
+	if (c->dgram)
+		refresh_dgram(c->dgram);
+	if (c->intake.commit)
+		refresh_commit(c);
+	if (c->seal)
+		refresh_seal(c);
+}

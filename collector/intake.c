@@ -1,0 +1,86 @@
+#include "collector/intake.h"
+
+#include <xxhash.h>
+
+#include "proto/base/check.h"
+#include "proto/base/cursor.h"
+#include "proto/base/err.h"
+
+int intake_entry(struct intake *in, const struct intake_origin *from, const struct forward *f,
+	const struct forward_entry *entry, struct stage *stage, struct diag *d)
+{
+	struct normalise_input raw = { .record = entry->record,
+		.metadata = entry->metadata,
+		.group = entry->group,
+		.tag = f->frame.tag,
+		.peer = from->host,
+		.received_ns = from->received_ns,
+		.time_ns = entry->time_ns,
+		.has_time = entry->has_time };
+	struct event ev;
+	int rc = normalise_event(in->normalise, &raw, &ev);
+
+	if (rc < 0) {
+		in->counts.rejected[rc == ERR_LIMIT ? INTAKE_REJECT_LIMITS : INTAKE_REJECT_FORM]++;
+		return 0;
+	}
+	rc = stage_put(stage, &ev, d);
+	if (rc == STAGE_TOO_LARGE) {
+		in->counts.rejected[INTAKE_REJECT_LIMITS]++;
+		return 0;
+	}
+	return rc;
+}
+
+/* The tag's length keeps ("ab", "c") and ("a", "bc") apart. */
+static struct store_chunk chunk_hash(struct span tag, struct span chunk)
+{
+	uint8_t bytes[2 + LIMIT_TAG_BYTES + LIMIT_CHUNK_BYTES];
+	struct wcur w = wcur_of(bytes, sizeof bytes);
+	XXH128_hash_t h;
+
+	wcur_le16(&w, (uint16_t)tag.n);
+	wcur_bytes(&w, tag.p, tag.n);
+	wcur_bytes(&w, chunk.p, chunk.n);
+	ASSERT(w.err == 0);
+	h = XXH3_128bits(bytes, (size_t)(w.p - bytes));
+	return (struct store_chunk){ .lo = h.low64, .hi = h.high64 };
+}
+
+static void count_frame(struct intake *in, enum intake_door door, const struct forward_frame *frame)
+{
+	in->counts.frames[door]++;
+	in->counts.odd_options += frame->odd_option;
+	for (int i = 0; i < FORWARD_DROP_COUNT; i++)
+		in->counts.dropped[i] += frame->dropped[i];
+}
+
+int intake_end(struct intake *in, const struct intake_origin *from, const struct forward *f,
+	struct stage *stage, uint64_t *out_seq, struct diag *d)
+{
+	const struct forward_frame *frame = &f->frame;
+	struct store_chunk chunk;
+	int rc;
+
+	count_frame(in, from->door, frame);
+	*out_seq = 0;
+	if (frame->signal != 0) {
+		in->counts.signals++;
+		stage_drop(stage);
+		return 0;
+	}
+	if (frame->chunk.p && from->door != INTAKE_UDP) {
+		chunk = chunk_hash(frame->tag, frame->chunk);
+		if (commit_known(in->commit, chunk, out_seq)) {
+			stage_drop(stage);
+			return 0;
+		}
+	}
+	rc = stage_complete(stage, d);
+	if (rc < 0)
+		return rc;
+	in->counts.events[from->door] += stage->total;
+	*out_seq = commit_put(
+		in->commit, stage, frame->chunk.p && from->door != INTAKE_UDP ? &chunk : NULL);
+	return 0;
+}

@@ -1,0 +1,66 @@
+/*
+ * intake - the one path from a frame to the journal that all doors share: entry -> event -> stage,
+ * and at the frame's end stage -> batch, or a known chunk id recognised. Doors differ in framing only.
+ *
+ * Thread:  the loop's.
+ * Memory:  none per event or frame; what a frame needs is its stage's.
+ * Errors:  negative: the frame cannot be taken; its stage must be dropped and its connection closed,
+ *          so that the client sends it again. A bad event is no error: it is dropped and counted.
+ */
+#ifndef COLLECTOR_INTAKE_H
+#define COLLECTOR_INTAKE_H
+
+#include <stdint.h>
+
+#include "collector/commit.h"
+#include "collector/normalise.h"
+#include "collector/stage.h"
+#include "proto/base/diag.h"
+#include "proto/wire/forward.h"
+
+enum intake_door { INTAKE_TCP, INTAKE_UNIX, INTAKE_UDP, INTAKE_DOOR_COUNT };
+
+/* Why an event that its frame delivered whole was not stored. */
+enum intake_reject {
+	INTAKE_REJECT_LIMITS, /* more pairs or bytes than an event may have */
+	INTAKE_REJECT_FORM,   /* no record that can be walked: type, depth, syntax */
+	INTAKE_REJECT_COUNT,
+};
+
+/* Rising numbers, read by whoever prints them on the same thread. */
+struct intake_counts {
+	uint64_t frames[INTAKE_DOOR_COUNT];
+	uint64_t events[INTAKE_DOOR_COUNT]; /* stored or to be stored */
+	uint64_t heartbeats[INTAKE_DOOR_COUNT];
+	uint64_t dropped[FORWARD_DROP_COUNT];
+	uint64_t rejected[INTAKE_REJECT_COUNT];
+	uint64_t faults[FORWARD_FAULT_COUNT];
+	uint64_t signals;     /* frames of metrics or traces, discarded */
+	uint64_t odd_options; /* frames with options of a wrong type, which were ignored */
+};
+
+struct intake {
+	struct normalise *normalise;
+	struct commit *commit;
+	struct stage_pool pool;
+	struct intake_counts counts;
+};
+
+/* Who sent it. */
+struct intake_origin {
+	enum intake_door door;
+	struct span host; /* default of the event's host */
+	int64_t received_ns;
+};
+
+int intake_entry(struct intake *in, const struct intake_origin *from, const struct forward *f,
+	const struct forward_entry *entry, struct stage *stage, struct diag *d);
+
+/*
+ * The frame is complete; commit_room was true. Leaves the stage empty. *out_seq: when it is durable
+ * the frame may be acknowledged.
+ */
+int intake_end(struct intake *in, const struct intake_origin *from, const struct forward *f,
+	struct stage *stage, uint64_t *out_seq, struct diag *d);
+
+#endif

@@ -1,0 +1,409 @@
+/*
+ * astrocollectd - takes events from the network, makes them durable, acknowledges them, and seals
+ * them into segments. This file is the order of the start; the end is in stop.c.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "collector/collector.h"
+#include "collector/door_dgram.h"
+#include "collector/door_forward.h"
+#include "collector/door_http.h"
+#include "collector/seal.h"
+#include "collector/settings.h"
+#include "collector/stop.h"
+#include "proto/base/check.h"
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+#include "proto/svc/logger.h"
+#include "proto/svc/opt.h"
+
+enum {
+	PROBLEMS_BYTES = 64 << 10,
+	HTTP_CONNECTIONS = 16,
+	TICK_MS = 1000,
+};
+
+static struct collector collector;
+static const char *conf_file;
+static bool check_only;
+
+static const struct opt opts[] = {
+	{ "data", 'D', "DIR", "directory of the event store", OPT_CONF, .key = CONF_STORE_DATA },
+	{ "forward", 'f', "HOST:PORT", "Forward by TCP and UDP; empty: not at all", OPT_CONF,
+		.key = CONF_FORWARD_LISTEN },
+	{ "unix", 'u', "PATH", "Forward by a unix socket too", OPT_CONF, .key = CONF_FORWARD_UNIX },
+	{ "http", 0, "HOST:PORT", "metrics and health; empty: not at all", OPT_CONF,
+		.key = CONF_COLLECTOR_HTTP },
+	{ "log-level", 0, "LEVEL", "error, warning, notice, info or debug", OPT_CONF,
+		.key = CONF_LOG_LEVEL },
+	{ "config", 'c', "FILE", "configuration file instead of " CONF_FILE_DEFAULT, OPT_TEXT,
+		.to = &conf_file },
+	{ "check-config", 0, NULL, "read the configuration, say what is wrong with it, and exit",
+		OPT_FLAG, .to = &check_only },
+};
+
+static const struct opt_program program = {
+	.name = "astrocollectd",
+	.operands = "",
+	.about =
+		"Takes events by the Fluent Forward protocol, makes them durable, acknowledges them.",
+	.more = "Every setting may be given as a flag above, as ASTRO_<SECTION>_<KEY> in the "
+		"environment,\nor in the file; see astrolabe.conf(5). SIGHUP rereads, SIGTERM drains "
+		"and seals.\n",
+	.opts = opts,
+	.opts_count = ARRAY_COUNT(opts),
+	.conf = &collector.conf,
+};
+
+/* ---------------------------------------------------------------- configuration */
+
+/* Each problem is a line of its own; false when there was any. */
+static bool load_conf(struct collector *c)
+{
+	struct buf problems;
+	int rc;
+
+	buf_init(&problems, PROBLEMS_BYTES);
+	rc = conf_load(&c->conf, conf_file, &problems);
+	if (rc < 0)
+		fprintf(stderr, "%.*s", (int)problems.len, (const char *)problems.p);
+	buf_fini(&problems);
+	return rc == 0;
+}
+
+static int print_conf(struct collector *c)
+{
+	struct buf text;
+
+	buf_init(&text, PROBLEMS_BYTES);
+	conf_print(&c->conf, &text);
+	fwrite(text.p, 1, text.len, stdout);
+	buf_fini(&text);
+	puts("configuration ok");
+	return 0;
+}
+
+/* ---------------------------------------------------------------- store */
+
+/* What to do about a store that cannot be opened. */
+static const char *advice(int rc)
+{
+	switch (rc) {
+	case ERR_LOCKED:
+		return "another astrocollectd writes to it: stop that one, or choose another "
+		       "directory with --data";
+	case ERR_TOO_NEW:
+		return "nothing was touched: install the newer version, or choose another "
+		       "directory with --data";
+	case ERR_NOT_A_STORE:
+		return "nothing was touched: choose an empty or a new directory with --data";
+	case -EACCES:
+	case -EPERM:
+		return "run as the user who owns the directory, or change its owner";
+	case -ENOSPC:
+		return "the disk is full: make room, or run astrocompact with a smaller size";
+	default:
+		return "astrodump verify tells more";
+	}
+}
+
+static int fail(const char *what, const struct diag *d, const char *hint)
+{
+	LOGGER(LOGGER_ERROR, "start", what, LOGGER_DIAG(d), LOGGER_STR("hint", hint));
+	return d->code;
+}
+
+static void log_recovery(const struct store_recovery *r)
+{
+	if (r->created)
+		LOGGER(LOGGER_INFO, "store", "made a new store");
+	if (r->lost_ids || r->quarantined_files || r->missing_files)
+		LOGGER(LOGGER_ERROR, "store", "damage was found and stepped over",
+			LOGGER_UINT("lost_events", r->lost_ids),
+			LOGGER_UINT("quarantined_files", r->quarantined_files),
+			LOGGER_UINT("missing_files", r->missing_files), LOGGER_DIAG(&r->damage));
+	LOGGER(LOGGER_INFO, "store", "open", LOGGER_UINT("committed", r->committed),
+		LOGGER_UINT("sealed", r->sealed), LOGGER_UINT("torn_bytes", r->torn_bytes),
+		LOGGER_UINT("swept_files", r->swept_files));
+}
+
+static void store_conf(const struct conf *conf, struct store_conf *out)
+{
+	*out = (struct store_conf){ .dir = conf_text(conf, CONF_STORE_DATA),
+		.node = (uint16_t)conf_num(conf, CONF_STORE_NODE),
+		.journal_file_bytes = (uint64_t)conf_num(conf, CONF_STORE_JOURNAL_FILE_BYTES),
+		.seal_rows = (uint64_t)conf_num(conf, CONF_STORE_SEAL_ROWS),
+		.seal_bytes = (uint64_t)conf_num(conf, CONF_STORE_SEAL_BYTES),
+		.seal_age_ns = conf_num(conf, CONF_STORE_SEAL_AGE) };
+}
+
+static int open_store(struct collector *c, const struct store_conf *sc)
+{
+	const struct vfs *vfs = vfs_real();
+	struct diag d = { 0 };
+	int rc = store_writer_open(sc, &c->writer, &d);
+
+	if (rc < 0)
+		return fail("cannot open the store", &d, advice(rc));
+	log_recovery(store_writer_recovery(c->writer));
+	rc = vfs->open_dir(vfs->ctx, sc->dir);
+	if (rc < 0) {
+		diag_set(&d, rc, sc->dir, -1, "cannot open the data directory");
+		return fail("cannot open the store", &d, advice(rc));
+	}
+	c->dir = rc;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- callbacks */
+
+static void on_durable(void *arg)
+{
+	struct collector *c = arg;
+
+	door_forward_durable(c->forward);
+	if (c->dgram)
+		door_dgram_durable(c->dgram);
+}
+
+static void on_fatal(void *arg)
+{
+	struct collector *c = arg;
+
+	c->broken = true;
+	LOGGER(LOGGER_ERROR, "journal",
+		"the temporary file of a frame in flight cannot be read back: ending, so that its "
+		"sender sends it again");
+	stop_begin(c, 1);
+}
+
+static void on_sealed(void *arg, bool all)
+{
+	stop_sealed(arg, all);
+}
+
+static void on_signal(void *arg, enum daemon_event event)
+{
+	struct collector *c = arg;
+
+	switch (event) {
+	case DAEMON_STOP:
+		stop_begin(c, 0);
+		break;
+	case DAEMON_STOP_NOW:
+		LOGGER(LOGGER_WARNING, "stop", "told twice: ending at once");
+		_exit(1);
+	case DAEMON_REREAD:
+		if (!c->stop)
+			settings_reread(c);
+		break;
+	}
+}
+
+static void on_tick(uv_timer_t *t)
+{
+	struct collector *c = t->data;
+
+	store_writer_beat(c->writer);
+	if (daemon_watchdog_us() > 0)
+		daemon_notify("WATCHDOG=1");
+}
+
+/* ---------------------------------------------------------------- doors */
+
+/* False when the key names no address. */
+static int door_addr(const struct conf *conf, enum conf_key key, struct addr *out, struct diag *d)
+{
+	struct conf_addr at;
+	char text[CONF_ADDR_HOST_BYTES + 16];
+
+	if (!conf_addr(conf, key, &at))
+		return 0;
+	snprintf(text, sizeof text, strchr(at.host, ':') ? "[%s]:%u" : "%s:%u", at.host, at.port);
+	return addr_parse(text, out, d) < 0 ? d->code : 1;
+}
+
+static void warn_if_open(const char *door, const struct addr *at)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	if (!addr_is_loopback(at))
+		LOGGER(LOGGER_WARNING, "start",
+			"listens beyond this machine without authentication: whoever reaches it "
+			"may write events",
+			LOGGER_STR("door", door), LOGGER_STR("address", addr_text(at, text)));
+}
+
+static int open_forward(struct collector *c, struct diag *d)
+{
+	const char *path = conf_text(&c->conf, CONF_FORWARD_UNIX);
+	bool enabled = conf_bool(&c->conf, CONF_FORWARD_ENABLED);
+	struct addr at;
+	int rc = door_forward_open(c, &c->forward, d);
+	int has;
+
+	if (rc < 0 || !enabled)
+		return rc;
+	has = door_addr(&c->conf, CONF_FORWARD_LISTEN, &at, d);
+	if (has < 0)
+		return has;
+	rc = door_forward_listen(c->forward, has ? &at : NULL, path[0] ? path : NULL,
+		(unsigned)conf_num(&c->conf, CONF_FORWARD_UNIX_MODE), d);
+	if (rc < 0 || !has)
+		return rc;
+	warn_if_open("forward", door_forward_tcp(c->forward));
+	/* The same port for both, as clients expect it, when the kernel has chosen it. */
+	addr_set_port(&at, addr_port(door_forward_tcp(c->forward)));
+	return door_dgram_open(
+		c, &at, (unsigned)conf_num(&c->conf, CONF_FORWARD_UDP_BUFFER), &c->dgram, d);
+}
+
+static int open_http(struct collector *c, struct diag *d)
+{
+	struct addr at;
+	int rc = door_addr(&c->conf, CONF_COLLECTOR_HTTP, &at, d);
+
+	if (rc <= 0)
+		return rc;
+	warn_if_open("http", &at);
+	return door_http_open(c, &at, &c->http, d);
+}
+
+static int open_gates(struct collector *c, struct diag *d)
+{
+	unsigned wanted = (unsigned)conf_num(&c->conf, CONF_COLLECTOR_CONNECTIONS_MAX);
+	int rc = listener_gate_init(&c->gate, wanted, d);
+
+	if (rc == 0)
+		listener_gate_split(&c->gate, HTTP_CONNECTIONS, &c->http_gate);
+	return rc;
+}
+
+/* ---------------------------------------------------------------- start */
+
+static int open_threads(struct collector *c, const struct store_conf *sc, struct diag *d)
+{
+	const struct commit_conf commit = { .loop = &c->loop,
+		.writer = c->writer,
+		.durable = on_durable,
+		.fatal = on_fatal,
+		.arg = c };
+	const struct seal_conf seal = {
+		.store = sc, .writer = c->writer, .loop = &c->loop, .finished = on_sealed, .arg = c
+	};
+	int rc = normalise_new(&c->intake.normalise);
+
+	if (rc < 0)
+		return diag_set(d, rc, "", -1, "no memory to normalise events in");
+	rc = commit_open(&commit, &c->intake.commit, d);
+	return rc < 0 ? rc : seal_open(&seal, &c->seal, d);
+}
+
+static int open_rest(struct collector *c, const struct store_conf *sc)
+{
+	struct diag d = { 0 };
+	int rc = open_gates(c, &d);
+
+	stage_pool_init(&c->intake.pool, c->dir, 0, 0);
+	settings_apply(c);
+	if (rc == 0)
+		rc = open_threads(c, sc, &d);
+	if (rc == 0)
+		rc = open_forward(c, &d);
+	if (rc == 0)
+		rc = open_http(c, &d);
+	if (rc == 0)
+		rc = daemon_signals_open(&c->signals, &c->loop, on_signal, c, &d);
+	if (rc == 0)
+		rc = daemon_confine(&d);
+	if (rc < 0)
+		return fail("cannot start", &d, "see astrocollectd(8)");
+	uv_timer_init(&c->loop, &c->tick);
+	c->tick.data = c;
+	uv_timer_start(&c->tick, on_tick, 0, TICK_MS);
+	return 0;
+}
+
+/* The one line that says where everything is; scripts and tests read it. */
+static void log_ready(struct collector *c)
+{
+	char tcp[ADDR_TEXT_BYTES], udp[ADDR_TEXT_BYTES], http[ADDR_TEXT_BYTES];
+	const char *path = conf_text(&c->conf, CONF_FORWARD_UNIX);
+	struct logger_field fields[6];
+	size_t n = 0;
+
+	if (door_forward_tcp(c->forward))
+		fields[n++] = LOGGER_STR("forward", addr_text(door_forward_tcp(c->forward), tcp));
+	if (c->dgram)
+		fields[n++] = LOGGER_STR("udp", addr_text(door_dgram_addr(c->dgram), udp));
+	if (path[0] && conf_bool(&c->conf, CONF_FORWARD_ENABLED))
+		fields[n++] = LOGGER_STR("unix", path);
+	if (c->http)
+		fields[n++] = LOGGER_STR("http", addr_text(door_http_addr(c->http), http));
+	fields[n++] = LOGGER_STR("data", conf_text(&c->conf, CONF_STORE_DATA));
+	logger_write(NULL, LOGGER_NOTICE, "collector", "ready", fields, n);
+	daemon_notify("READY=1");
+}
+
+static void free_all(struct collector *c)
+{
+	door_forward_free(&c->forward);
+	door_dgram_free(&c->dgram);
+	door_http_free(&c->http);
+	stop_free(&c->stop);
+	stage_pool_fini(&c->intake.pool);
+	normalise_free(&c->intake.normalise);
+	store_writer_close(&c->writer);
+	close(c->dir);
+	conf_fini(&c->conf);
+}
+
+static int run(struct collector *c)
+{
+	uint64_t files = (uint64_t)conf_num(&c->conf, CONF_COLLECTOR_CONNECTIONS_MAX) +
+			 HTTP_CONNECTIONS + 4 * LIMIT_FDS_RESERVED;
+	struct store_conf sc;
+	struct diag d = { 0 };
+
+	if (gethostname(c->host, sizeof c->host - 1) < 0)
+		strcpy(c->host, "localhost");
+	if (daemon_prepare(files, &files, &d) < 0) {
+		fail("cannot start", &d, "see astrocollectd(8)");
+		return 1;
+	}
+	store_conf(&c->conf, &sc);
+	vfs_reserve(LIMIT_VFS_RESERVE);
+	if (open_store(c, &sc) < 0)
+		return 1;
+	uv_loop_init(&c->loop);
+	/* What is open after a failure the process takes with it: nothing is half done on disk. */
+	if (open_rest(c, &sc) < 0)
+		return 1;
+	log_ready(c);
+	uv_run(&c->loop, UV_RUN_DEFAULT);
+	ASSERT(c->stop);
+	uv_loop_close(&c->loop);
+	free_all(c);
+	return c->exit_status;
+}
+
+int main(int argc, char **argv)
+{
+	struct collector *c = &collector;
+	int first, status;
+
+	if (conf_init(&c->conf) < 0)
+		return 1;
+	status = opt_start(&program, argc, argv, &first);
+	if (status >= 0)
+		return status;
+	logger_init(STDERR_FILENO, LOGGER_INFO);
+	if (!load_conf(c))
+		return 1;
+	logger_set_level((enum logger_level)conf_num(&c->conf, CONF_LOG_LEVEL));
+	return check_only ? print_conf(c) : run(c);
+}
