@@ -20,6 +20,8 @@ enum {
 	/* After so many rows, a column where more than 97 of 100 values were new is no dictionary's. */
 	SAMPLE_ROWS = 1024,
 	SAMPLE_NEW_PERCENT = 97,
+	/* What a block may pay for codes: filters and counts live on them. */
+	PREFER_CODES_BYTES = 1024,
 	/* Compressed to guess what a column comes to. */
 	GUESS_BYTES = 32 << 10,
 	/* Every page of a block at its worst: stored bytes, nine bytes an integer, and some. */
@@ -129,7 +131,8 @@ static bool codes_cost_more(struct seg_encode *e, const struct block *b, const s
 	/* A large dictionary is read whole for one row: it has to pay where no filter gains from it. */
 	if (t == &b->texts[EVENT_TEXT_DESCRIPTION] || t == &b->texts[EVENT_TEXT_COUNT])
 		codes += codes / 2;
-	return codes > compressed_guess(e, t->bytes.p, t->bytes.len) + b->rows_count;
+	return codes >
+	       compressed_guess(e, t->bytes.p, t->bytes.len) + b->rows_count + PREFER_CODES_BYTES;
 }
 
 /* The code of each row in e->codes: 0; 1: codes do not suit this column. */

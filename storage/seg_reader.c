@@ -133,8 +133,12 @@ int seg_reader_open(
 	struct seg_reader *r = calloc(1, sizeof *r);
 	int rc;
 
-	if (!r)
+	if (r)
+		r->slot = calloc(1, sizeof *r->slot);
+	if (!r || !r->slot) {
+		free(r);
 		return diag_set(d, -ENOMEM, name, -1, "opening a segment");
+	}
 	r->vfs = vfs;
 	r->dir = dir;
 	snprintf(r->name, sizeof r->name, "%s", name);
@@ -157,9 +161,10 @@ void seg_reader_close(struct seg_reader **rp)
 
 	if (!r)
 		return;
-	a = atomic_load(&r->attached);
+	a = atomic_load(&r->slot->attached);
 	if (a)
 		a->close(a);
+	free(r->slot);
 	if (r->map)
 		r->vfs->unmap(r->vfs->ctx, r->map, r->map_bytes);
 	seg_footer_fini(&r->footer);

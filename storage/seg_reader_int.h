@@ -14,6 +14,11 @@ struct seg_attached {
 	void (*close)(struct seg_attached *a);
 };
 
+/* The only part of a reader that changes after open. */
+struct seg_slot {
+	_Atomic(struct seg_attached *) attached;
+};
+
 struct seg_reader {
 	const struct vfs *vfs;
 	int dir;
@@ -21,7 +26,7 @@ struct seg_reader {
 	uint64_t map_bytes;
 	struct seg_info info;
 	struct seg_footer footer;
-	_Atomic(struct seg_attached *) attached;
+	struct seg_slot *slot;
 	char name[DIAG_FILE_BYTES];
 };
 

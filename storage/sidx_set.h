@@ -1,0 +1,25 @@
+/*
+ * sidx_set - the sidecars of an open segment, opened at first use and shared by all who read it.
+ *
+ * Life:    belongs to the reader and ends with it. A sidecar that could not be opened stays unused
+ *          until the segment is opened again.
+ * Thread:  free for all threads.
+ */
+#ifndef STORAGE_SIDX_SET_H
+#define STORAGE_SIDX_SET_H
+
+#include "storage/sidx_entity.h"
+#include "storage/sidx_type.h"
+
+struct sidx_set {
+	const struct sidx_type *type;     /* NULL: missing, stale or damaged */
+	const struct sidx_entity *entity; /* NULL: the same */
+	int rc[SIDX_COUNT];               /* why: 0, -ENOENT, ERR_STALE, ERR_CORRUPT ... */
+};
+
+/* Never NULL; what could not even be allocated is a set without sidecars. */
+const struct sidx_set *sidx_set_get(const struct seg_reader *r);
+/* The sidecar's name for a segment's name that ends in ".seg"; dst has DIAG_FILE_BYTES. */
+const char *sidx_set_name(const char *seg_name, enum sidx_kind kind, char *dst);
+
+#endif
