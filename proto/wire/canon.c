@@ -169,24 +169,6 @@ static void note_key(struct check *ck, struct span key)
 	top->seen |= bit;
 }
 
-/* A key that is no text is dropped with its pair later on, but has to be moved past now. */
-static int check_key(struct check *ck)
-{
-	struct rcur start = *ck->c;
-	struct walk_value v;
-	int rc = walk_read(ck->c, &v);
-
-	if (rc < 0)
-		return rc;
-	if (walk_is_text(&v))
-		note_key(ck, v.data);
-	ck->rewrite |= v.type != WALK_STR;
-	if (v.type != WALK_ARRAY && v.type != WALK_MAP)
-		return 0;
-	*ck->c = start;
-	return walk_skip(ck->c);
-}
-
 static int enter(struct check *ck, const struct walk_value *v)
 {
 	bool map = v->type == WALK_MAP;
@@ -202,6 +184,20 @@ static int enter(struct check *ck, const struct walk_value *v)
 		.map = map,
 	};
 	return 0;
+}
+
+/* A key that is no text is dropped with its pair later on, but counts as any value until then. */
+static int check_key(struct check *ck)
+{
+	struct walk_value v;
+	int rc = walk_read(ck->c, &v);
+
+	if (rc < 0)
+		return rc;
+	if (walk_is_text(&v))
+		note_key(ck, v.data);
+	ck->rewrite |= v.type != WALK_STR;
+	return v.type == WALK_ARRAY || v.type == WALK_MAP ? enter(ck, &v) : 0;
 }
 
 static int check_value(struct check *ck)
@@ -292,6 +288,7 @@ static uint32_t push_pairs(struct canon *k, struct rcur *c, uint32_t count)
 			continue;
 		}
 		walk_take(c, &value);
+		ASSERT(value.p);
 		ASSERT(k->used < STACK_PAIRS);
 		k->used++;
 		pairs[n++] = (struct canon_pair){ .key = key.data, .value = value };

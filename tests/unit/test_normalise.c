@@ -71,8 +71,8 @@ static struct span record_of(const char *json)
 static void assert_sound(const struct event *ev)
 {
 	struct canon *k;
-	struct rcur c = rcur_of(ev->metadata.p, ev->metadata.n);
 	struct walk_value v;
+	struct rcur c;
 
 	assert_int_equal(ev->id, 0);
 	assert_true(ev->severity < EVENT_SEVERITY_COUNT);
@@ -82,6 +82,7 @@ static void assert_sound(const struct event *ev)
 	}
 	if (!ev->metadata.p)
 		return;
+	c = rcur_of(ev->metadata.p, ev->metadata.n);
 	assert_int_equal(walk_read(&c, &v), 0);
 	assert_int_equal(v.type, WALK_MAP);
 	c = rcur_of(ev->metadata.p, ev->metadata.n);
