@@ -14,6 +14,8 @@
 
 enum {
 	ENGINE_TAG = 0x454e4749,
+	/* Budgets of time after which even what cannot be divided ends; see exec.c. */
+	ENGINE_OVERTIME = 3,
 	/* Beside the events' own bytes. */
 	ENGINE_TABLE_BYTES = (ENGINE_LIMIT_MAX + 1) * (int)sizeof(struct event) + 4096,
 };
@@ -240,16 +242,19 @@ static void put_total(struct run *r)
 	const struct engine_place *place = &r->req->place;
 	struct engine_result *out = r->out;
 
-	if (place->set && place->total_known) {
+	if (place->set) {
 		out->total = place->total;
-		out->total_known = true;
+		out->total_known = place->total_known;
 		return;
 	}
 	out->total = r->exec.total;
 	out->total_known = r->plan.need_total && !r->exec.stopped && r->exec.damage.count == 0;
 }
 
-/* Where the next page goes on: behind the last event, or before the first unit not looked at. */
+/*
+ * Where the next page goes on: behind the last event, or before the first unit not looked at. False on
+ * the last page, and where going on would be going in a circle.
+ */
 static bool next_key(const struct run *r, struct page_key *out)
 {
 	if (r->more && r->page_count) {
@@ -259,7 +264,7 @@ static bool next_key(const struct run *r, struct page_key *out)
 	if (!r->exec.stopped || r->exec.heap.count < r->exec.skip || r->exec.horizon == 0)
 		return false;
 	*out = (struct page_key){ r->exec.horizon - 1, UINT64_MAX };
-	return true;
+	return !r->plan.resumed || page_key_less(r->plan.place, *out);
 }
 
 static void put_next(struct run *r)
@@ -300,11 +305,12 @@ static void put_stats(struct run *r, int64_t began_ns)
 
 /* ---------------------------------------------------------------- run */
 
-static int64_t deadline_of(const struct engine_request *req, int64_t now_ns)
+static int64_t deadline_of(const struct engine_request *req, int64_t now_ns, int64_t times)
 {
 	int64_t at;
 
-	if (req->budget_ns <= 0 || __builtin_add_overflow(now_ns, req->budget_ns, &at))
+	if (req->budget_ns <= 0 || __builtin_mul_overflow(req->budget_ns, times, &at) ||
+		__builtin_add_overflow(now_ns, at, &at))
 		return INT64_MAX;
 	return at;
 }
@@ -314,7 +320,8 @@ static int run_plan(struct run *r, int64_t began_ns, struct diag *d)
 	const struct exec_conf conf = { .scratch = { r->engine->scratch[0], r->engine->scratch[1] },
 		.threads = r->req->threads,
 		.cancel = &r->engine->cancel,
-		.deadline_ns = deadline_of(r->req, began_ns),
+		.deadline_ns = deadline_of(r->req, began_ns, 1),
+		.overtime_ns = deadline_of(r->req, began_ns, ENGINE_OVERTIME),
 		.offset = r->req->offset,
 		.limit = r->req->limit };
 	int rc = exec_run(&r->plan, &conf, &r->exec);

@@ -141,7 +141,8 @@ struct engine_result {
 	struct arena arena;
 	struct event *events; /* in the arena, in the order asked for */
 	size_t count;
-	uint64_t total;   /* of all matching events, whatever limit, offset and cursor */
+	/* Of all matching events, whatever limit, offset and cursor; a walk counts on its first page. */
+	uint64_t total;
 	bool total_known; /* false: not asked for, or at least so many */
 	enum engine_partial partial;
 	char next[ENGINE_CURSOR_BYTES]; /* "" on the last page, and in arrival order */

@@ -150,14 +150,26 @@ static int do_unit(struct worker *w, size_t index)
 
 /* ---------------------------------------------------------------- all units */
 
-static bool out_of_time(struct shared *s)
+/* deadline_ns: INT64_MAX for none. */
+static bool out_of_time(struct shared *s, int64_t deadline_ns)
 {
 	if (atomic_load_explicit(s->conf->cancel, memory_order_relaxed))
 		atomic_store(&s->canceled, true);
-	else if (s->conf->deadline_ns == INT64_MAX || clock_mono_ns() < s->conf->deadline_ns)
+	else if (deadline_ns == INT64_MAX || clock_mono_ns() < deadline_ns)
 		return false;
 	atomic_store(&s->late, true);
 	return true;
+}
+
+/*
+ * A walk must get on: the time is up only at a unit whose rows stand behind those of the first, so that
+ * the cursor can move. Units that all begin at one key are gone through in overtime, which ends too.
+ */
+static int64_t deadline_at(const struct shared *s, size_t i)
+{
+	const struct plan_unit *units = s->plan->units;
+
+	return units[i].lo > units[s->first].lo ? s->conf->deadline_ns : s->conf->overtime_ns;
 }
 
 static void lower_horizon(struct shared *s, uint64_t lo)
@@ -168,7 +180,7 @@ static void lower_horizon(struct shared *s, uint64_t lo)
 	}
 }
 
-/* The next unit, or false. One unit at least is done whatever the time: a walk gets on. */
+/* The next unit, or false. */
 static bool take_unit(struct worker *w, size_t *out)
 {
 	struct shared *s = w->shared;
@@ -179,7 +191,7 @@ static bool take_unit(struct worker *w, size_t *out)
 	i = atomic_fetch_add(&s->next, 1);
 	if (i >= s->plan->units_count)
 		return false;
-	if (i > s->first && out_of_time(s)) {
+	if (out_of_time(s, i < s->first ? s->conf->deadline_ns : deadline_at(s, i))) {
 		lower_horizon(s, s->plan->units[i].lo);
 		atomic_store(&s->stop, true);
 		return false;
@@ -252,7 +264,7 @@ static int count_cluster(struct worker *w, size_t from, size_t end, uint64_t *ou
 		uint64_t n;
 		int rc;
 
-		if (out_of_time(s))
+		if (out_of_time(s, s->conf->deadline_ns))
 			return 0;
 		rc = count_unit(w, &s->plan->units[i], &n);
 		if (rc < 0)

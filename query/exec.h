@@ -32,6 +32,7 @@ struct exec_conf {
 	unsigned threads;
 	const atomic_bool *cancel;
 	int64_t deadline_ns; /* clock_mono_ns; INT64_MAX: none */
+	int64_t overtime_ns; /* later: the end for what cannot be divided */
 	uint64_t offset;
 	size_t limit;
 };

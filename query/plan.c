@@ -25,8 +25,8 @@ static void common_spec(const struct engine_request *req, const struct plan *p,
 		spec->id_max = req->place.newest;
 	if (req->order == ENGINE_ORDER_ARRIVAL)
 		spec->id_min = req->after == UINT64_MAX ? UINT64_MAX : req->after + 1;
-	/* Pages after the first need nothing that stands before them, unless it must be counted. */
-	if (!p->resumed || p->need_total)
+	/* Pages after the first need nothing that stands before them; the total came with the cursor. */
+	if (!p->resumed)
 		return;
 	if (req->order == ENGINE_ORDER_DESC && req->place.time_ns < spec->to_ns)
 		spec->to_ns = req->place.time_ns;
@@ -117,8 +117,17 @@ static int compare_units(const void *x, const void *y)
 	return (a->hi > b->hi) - (a->hi < b->hi);
 }
 
+/* The smallest `a` that is left: rows up to the place are behind us, and bounds say where work is. */
+static uint64_t first_key(const struct plan *p)
+{
+	if (!p->resumed)
+		return 0;
+	return p->place.a + (p->place.b == UINT64_MAX && p->place.a < UINT64_MAX);
+}
+
 static int list_units(struct plan *p)
 {
+	uint64_t first = first_key(p);
 	size_t n = 0;
 
 	for (size_t s = 0; s < p->scans_count; s++)
@@ -138,6 +147,8 @@ static int list_units(struct plan *p)
 				.rows_count = from->rows_count,
 				.all = from->all };
 			put_bounds(p->order, from, to);
+			if (to->lo < first)
+				to->lo = first;
 		}
 	}
 	ASSERT(p->units_count == n);
@@ -153,7 +164,7 @@ int plan_make(const struct engine_request *req, struct store_snapshot *snap, str
 	int rc;
 
 	*out = (struct plan){ .order = req->order, .resumed = req->place.set };
-	out->need_total = req->want_total && !(req->place.set && req->place.total_known);
+	out->need_total = req->want_total && !req->place.set;
 	if (out->resumed)
 		out->place = page_key(req->order, req->place.time_ns, req->place.id);
 	rc = open_scans(req, snap, out, stats, d);
