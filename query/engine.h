@@ -94,6 +94,7 @@ struct engine_request {
 	bool want_total;
 	uint32_t wait_ms;     /* for callers that can wait for events; the engine does not */
 	bool spelled_as_time; /* start_time or end_time was used: the API's list is `data` */
+	size_t values_bytes;  /* copied so far */
 	unsigned given;       /* which single parameters were given; private */
 	int64_t budget_ns;    /* of time; 0: none */
 	size_t budget_bytes;  /* of events in the result */

@@ -70,10 +70,14 @@ static int too_long(struct engine_err *err)
 static int copy_value(
 	struct engine_request *req, struct span value, struct span *out, struct engine_err *err)
 {
-	uint8_t *p = arena_dup(&req->arena, value.p, value.n);
+	uint8_t *p;
 
+	if (value.n > LIMIT_QUERY_VALUES_BYTES - req->values_bytes)
+		return too_long(err);
+	p = arena_dup(&req->arena, value.p, value.n);
 	if (!p)
 		return too_long(err);
+	req->values_bytes += value.n;
 	*out = span_of(p, value.n);
 	return 0;
 }
