@@ -652,6 +652,7 @@ static void expect_datagram(const char *hex, const char *want)
 
 	buf_init(&b, 4096);
 	buf_init(&out, 4096);
+	assert_int_equal(buf_reserve(&b, 1), 0);
 	put_from_hex(&b, hex);
 	forward_init(&f);
 	/* Twice, for one struct serves all datagrams. */
