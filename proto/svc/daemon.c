@@ -21,22 +21,6 @@ enum {
 	DAEMON_SIGNALS_TAG = 0x44534947,
 };
 
-/*
- * A leak checker looks at this process from another one, which an undumpable process refuses: a
- * build with a sanitizer stays dumpable.
- */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define DAEMON_DUMPABLE 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-	__has_feature(memory_sanitizer)
-#define DAEMON_DUMPABLE 1
-#endif
-#endif
-#ifndef DAEMON_DUMPABLE
-#define DAEMON_DUMPABLE 0
-#endif
-
 /* ---- limits ---- */
 
 /* A program started with a closed stderr must not write its log into the first file it opens. */

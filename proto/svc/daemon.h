@@ -25,7 +25,21 @@
  */
 int daemon_prepare(uint64_t files_want, uint64_t *out_files, struct diag *d);
 
-/* No new privileges by exec, no core dump, no tracing by other processes of the user. */
+/*
+ * No new privileges by exec, no core dump, no tracing by other processes of the user. A build with
+ * a sanitizer stays dumpable (DAEMON_DUMPABLE is 1): its leak checker looks in from outside.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define DAEMON_DUMPABLE 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+	__has_feature(memory_sanitizer)
+#define DAEMON_DUMPABLE 1
+#endif
+#endif
+#ifndef DAEMON_DUMPABLE
+#define DAEMON_DUMPABLE 0
+#endif
 int daemon_confine(struct diag *d);
 
 enum daemon_event {
