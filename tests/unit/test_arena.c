@@ -1,0 +1,83 @@
+/* Goal: arena memory is aligned, apart, bounded by max, and given back by reset. */
+#include "tests/support/check_cmocka.h"
+
+#include <string.h>
+
+#include "proto/base/arena.h"
+
+enum { MAX = 1 << 20 };
+
+/* Method: every piece is filled with its own number and looked at again at the end. */
+static void pieces_do_not_overlap(void **state)
+{
+	uint8_t *pieces[200];
+	size_t sizes[200];
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, MAX);
+	for (size_t i = 0; i < 200; i++) {
+		sizes[i] = i * 37 % 4000;
+		pieces[i] = arena_alloc(&a, sizes[i]);
+		assert_non_null(pieces[i]);
+		assert_int_equal((uintptr_t)pieces[i] % 16, 0);
+		memset(pieces[i], (int)i, sizes[i]);
+	}
+	for (size_t i = 0; i < 200; i++)
+		for (size_t k = 0; k < sizes[i]; k++)
+			assert_int_equal(pieces[i][k], (uint8_t)i);
+	arena_fini(&a);
+}
+
+static void max_is_the_end(void **state)
+{
+	struct arena a;
+	size_t taken = 0;
+
+	(void)state;
+	arena_init(&a, MAX);
+	while (arena_alloc(&a, 1000))
+		taken += 1008;
+	assert_int_equal(taken, MAX / 1008 * 1008);
+	assert_int_equal(a.used, taken);
+	assert_int_equal(a.high, taken);
+	assert_null(arena_alloc(&a, SIZE_MAX));
+	assert_null(arena_alloc(&a, MAX + 1));
+	arena_reset(&a);
+	assert_int_equal(a.used, 0);
+	assert_int_equal(a.high, taken);
+	assert_non_null(arena_alloc(&a, MAX));
+	assert_null(arena_alloc(&a, 1));
+	arena_fini(&a);
+	arena_fini(&a);
+}
+
+static void calloc_and_dup(void **state)
+{
+	struct arena a;
+	uint64_t *v;
+
+	(void)state;
+	arena_init(&a, MAX);
+	memset(arena_alloc(&a, 4096), 0xFF, 4096);
+	arena_reset(&a);
+	v = arena_calloc(&a, 100, sizeof *v);
+	assert_non_null(v);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(v[i], 0);
+	assert_null(arena_calloc(&a, SIZE_MAX / 2, 3));
+	assert_string_equal(arena_dup(&a, "text", 5), "text");
+	assert_non_null(arena_dup(&a, NULL, 0));
+	arena_fini(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pieces_do_not_overlap),
+		cmocka_unit_test(max_is_the_end),
+		cmocka_unit_test(calloc_and_dup),
+	};
+
+	return cmocka_run_group_tests_name("arena", tests, NULL, NULL);
+}
