@@ -145,7 +145,11 @@ enum {
 	/* Scans that a query is split into: values of id, timestamp and received, multiplied. */
 	LIMIT_QUERY_SCANS = 64,
 	/* Events of one page in memory; a page of larger ones is cut short and says so. */
-	LIMIT_QUERY_PAGE_BYTES = 16 << 20,
+	LIMIT_QUERY_PAGE_BYTES = 8 << 20,
+	/* The same page as JSON: at worst six times as long. */
+	LIMIT_QUERY_ANSWER_BYTES = 64 << 20,
+	/* Answers on their way to clients, all together; above it queries are answered 503. */
+	LIMIT_QUERY_HELD_BYTES = 32 << 20,
 	/* Row numbers held for sorting: what an offset may cost. */
 	LIMIT_QUERY_HITS_BYTES = 16 << 20,
 	/* A query ends with a partial answer after this. */
@@ -204,6 +208,22 @@ enum {
 	/* Datagrams of one receive, and receives before the other sockets have their turn. */
 	LIMIT_DGRAM_BATCH = 64,
 	LIMIT_DGRAM_TURNS = 8,
+};
+
+/* ---- clients ---- */
+enum {
+	/* Head of an answer, or one line of chunk framing; a longer one ends the request. */
+	LIMIT_CLIENT_HEAD_BYTES = 64 << 10,
+	/* Body of an answer: a page of events, each byte of it escaped. */
+	LIMIT_CLIENT_BODY_BYTES = 128 << 20,
+	/* To connect; and to wait for the next byte of an answer. */
+	LIMIT_CLIENT_CONNECT_MS = 5000,
+	LIMIT_CLIENT_ANSWER_MS = 60000,
+	/* One request of a follower waits so long for events. */
+	LIMIT_CLIENT_WAIT_S = 10,
+	/* A follower's pause after a failure, doubled each time. */
+	LIMIT_CLIENT_RETRY_MS_MIN = 250,
+	LIMIT_CLIENT_RETRY_MS_MAX = 4000,
 };
 
 static_assert(LIMIT_CHUNK_BYTES + 16 < 512, "an ack is one read of the most impatient client");

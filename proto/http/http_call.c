@@ -84,6 +84,7 @@ void http_call_reply(struct http_call *call, const struct http_call_head *head, 
 		call->out = first;
 		buf_init(&first, 0);
 	}
+	hc->server->counters.held_bytes += call->out.len;
 	buf_fini(&first);
 	buf_fini(body);
 	http_conn_released(hc);

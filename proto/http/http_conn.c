@@ -54,14 +54,23 @@ static void enter(struct http_conn *hc, enum http_conn_phase phase)
 
 /* ---------------------------------------------------------------- ending */
 
+/* The answer's bytes are with the kernel, or nobody wants them any more. */
+static void drop_answer(struct http_conn *hc)
+{
+	ASSERT(hc->server->counters.held_bytes >= hc->call.out.len);
+	hc->server->counters.held_bytes -= hc->call.out.len;
+	buf_fini(&hc->call.out);
+	hc->call.out_at = 0;
+}
+
 static void free_conn(struct http_conn *hc)
 {
 	ASSERT(!hc->conn);
 	ASSERT(!hc->call.tag);
+	drop_answer(hc);
 	http_server_left(hc->server, hc);
 	buf_fini(&hc->in);
 	buf_fini(&hc->body);
-	buf_fini(&hc->call.out);
 	hc->tag = 0;
 	free(hc);
 }
@@ -314,8 +323,7 @@ static size_t on_read(struct conn *c, const uint8_t *p, size_t n)
 /* The answer is with the kernel and the handler has let go: what comes next on this connection? */
 static void turn(struct http_conn *hc)
 {
-	buf_fini(&hc->call.out);
-	hc->call.out_at = 0;
+	drop_answer(hc);
 	if (!hc->keep_alive || hc->eof || hc->server->draining) {
 		end(hc);
 		return;

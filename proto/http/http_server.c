@@ -225,6 +225,15 @@ static void set_conf(struct http_server *s, const struct http_server_conf *conf)
 	c->write_ms = or_default(c->write_ms, LIMIT_HTTP_WRITE_MS);
 }
 
+void http_server_retune(
+	struct http_server *s, unsigned conns_max, unsigned head_ms, unsigned idle_ms)
+{
+	CHECK_TAG(s, HTTP_SERVER_TAG);
+	s->conf.conns_max = or_default(conns_max, LIMIT_HTTP_CONNS);
+	s->conf.head_ms = or_default(head_ms, LIMIT_HTTP_HEAD_MS);
+	s->conf.idle_ms = or_default(idle_ms, LIMIT_HTTP_IDLE_MS);
+}
+
 static void init_timer(struct http_server *s, uv_timer_t *t)
 {
 	uv_timer_init(s->loop, t);

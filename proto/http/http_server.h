@@ -70,6 +70,7 @@ struct http_server_counters {
 	uint64_t gone;        /* clients that left before their answer */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
+	uint64_t held_bytes; /* of answers that clients have not taken yet */
 };
 
 struct http_server;
@@ -80,6 +81,10 @@ int http_server_open(uv_loop_t *loop, struct listener_gate *gate, const struct a
 /* As bound: the real port. */
 const struct addr *http_server_addr(const struct http_server *s);
 const struct http_server_counters *http_server_counters(const struct http_server *s);
+
+/* New limits for what begins from now on; zero means the default. */
+void http_server_retune(
+	struct http_server *s, unsigned conns_max, unsigned head_ms, unsigned idle_ms);
 
 /* Accepts no more, closes what is idle, lets the others finish their answer and then closes them. */
 void http_server_drain(struct http_server *s);

@@ -221,6 +221,7 @@ static void pipelined_in_order(void **state)
 	assert_true(strstr(text, "two") < strstr(text, "three"));
 	assert_true(strstr(text, "three") < strstr(text, "404 Not Found"));
 	assert_int_equal(http_server_counters(b->server)->requests, 4);
+	assert_int_equal(http_server_counters(b->server)->held_bytes, 0);
 	close(fd);
 }
 
