@@ -323,3 +323,28 @@ unsigned partition_of(struct partition *p, int64_t time_ns)
 	}
 	return p->last->group;
 }
+
+/* Bytes that the writer of such a group holds: about two blocks, or all of it if that is less. */
+static uint64_t writer_bytes(const struct partition_group *g)
+{
+	uint64_t row = g->bytes / g->rows_count + 1, block = 2 * LIMIT_BLOCK_ROWS * row;
+
+	if (block > LIMIT_BLOCK_BYTES + LIMIT_EVENT_BYTES)
+		block = LIMIT_BLOCK_BYTES + LIMIT_EVENT_BYTES;
+	return g->bytes < block ? g->bytes : block;
+}
+
+unsigned partition_pass(
+	const struct partition *p, unsigned first, unsigned segments_max, uint64_t bytes_max)
+{
+	uint64_t bytes = 0;
+	unsigned i = first;
+
+	ASSERT(p->planned);
+	for (; i < p->groups_count && i - first < segments_max; i++) {
+		bytes += writer_bytes(&p->groups[i]);
+		if (i > first && bytes > bytes_max)
+			break;
+	}
+	return i;
+}

@@ -57,6 +57,13 @@ int partition_plan(struct partition *p);
 /* The group of a row that was counted. */
 unsigned partition_of(struct partition *p, int64_t time_ns);
 
+/*
+ * The groups to be written at the same time from group `first` on: at most segments_max of them, whose
+ * writers hold at most bytes_max of rows together; at least one. Returns the first that is left.
+ */
+unsigned partition_pass(
+	const struct partition *p, unsigned first, unsigned segments_max, uint64_t bytes_max);
+
 /* Whole hours and days since 1970, rounded down. */
 int32_t partition_hour(int64_t time_ns);
 int32_t partition_day(int64_t time_ns);

@@ -150,6 +150,27 @@ static void small_days_stay_mixed(void **state)
 	partition_fini(&p);
 }
 
+static void passes_keep_their_bounds(void **state)
+{
+	struct partition p;
+	unsigned next;
+
+	(void)state;
+	assert_int_equal(partition_init(&p, false, 1), 0);
+	for (int hour = 0; hour < 40; hour++)
+		add(&p, hour, 100);
+	assert_int_equal(partition_plan(&p), 0);
+	assert_int_equal(partition_pass(&p, 0, 16, UINT64_MAX), 16);
+	assert_int_equal(partition_pass(&p, 32, 16, UINT64_MAX), 40);
+	assert_int_equal(partition_pass(&p, 5, 16, 3500), 8);
+	assert_int_equal(partition_pass(&p, 5, 16, 1), 6);
+	for (unsigned at = 0; at < p.groups_count; at = next) {
+		next = partition_pass(&p, at, 7, 10000);
+		assert_in_range(next, at + 1, at + 7);
+	}
+	partition_fini(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +180,7 @@ int main(void)
 		cmocka_unit_test(many_days_are_mixed),
 		cmocka_unit_test(too_many_hours_to_count),
 		cmocka_unit_test(small_days_stay_mixed),
+		cmocka_unit_test(passes_keep_their_bounds),
 	};
 
 	return cmocka_run_group_tests_name("partition", tests, NULL, NULL);
