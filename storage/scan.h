@@ -25,7 +25,10 @@
 #include "proto/base/diag.h"
 #include "storage/store.h"
 
-/* Any of these values, exactly; values_count == 0 means no condition. */
+/*
+ * Any of these values, exactly; values_count == 0 means no condition. A value that is absent
+ * (p == NULL) matches events without the field; an empty one, those where it is empty.
+ */
 struct scan_any {
 	const struct span *values;
 	size_t values_count;
@@ -70,8 +73,10 @@ struct scan_stats {
 	uint64_t bytes_read;   /* encoded bytes of those pages */
 	uint64_t journal_rows; /* unsealed rows looked at */
 	uint64_t rows_matched;
-	uint64_t damaged_units; /* could not be read; the answer lacks them */
-	struct diag damage;     /* the first of these */
+	uint64_t
+		sidecars_bypassed; /* missing, stale or damaged: the blocks were asked themselves */
+	uint64_t damaged_units;    /* could not be read; the answer lacks them */
+	struct diag damage;        /* the first of these */
 };
 
 struct scan_hit {
@@ -79,6 +84,9 @@ struct scan_hit {
 	uint64_t id;
 	uint32_t row; /* within the unit */
 };
+
+/* Dictionaries of one segment, one block's columns, one journal batch. Most scratches stay below 2 MiB. */
+enum { SCAN_SCRATCH_BYTES = 40 << 20 };
 
 struct scan_scratch;
 struct scan_scratch *scan_scratch_new(void);

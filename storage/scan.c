@@ -1,0 +1,219 @@
+#include "storage/scan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "proto/base/check.h"
+#include "proto/base/err.h"
+#include "proto/base/limits.h"
+#include "storage/scan_int.h"
+#include "storage/snapshot_int.h"
+
+static_assert((int)SNAPSHOT_RUN_ROWS <= (int)LIMIT_BLOCK_ROWS, "a batch fits into a scratch");
+static_assert(sizeof(struct scan_scratch) +
+			      SEG_COL_BYTES * (LIMIT_DICT_ENTRIES * 5 + SEG_DECODE_PAGE_MAX / 2) +
+			      SEG_DECODE_PAGE_MAX + COL_BYTES_CHUNK_MAX + SNAPSHOT_BATCH_BYTES_MAX <
+		      SCAN_SCRATCH_BYTES,
+	"the promise of scan.h");
+
+void scan_spec_init(struct scan_spec *spec)
+{
+	*spec = (struct scan_spec){
+		.from_ns = INT64_MIN,
+		.to_ns = INT64_MAX,
+		.received_from_ns = INT64_MIN,
+		.received_to_ns = INT64_MAX,
+		.id_max = UINT64_MAX,
+		.severity_mask = 255,
+	};
+}
+
+struct scan_scratch *scan_scratch_new(void)
+{
+	struct scan_scratch *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return NULL;
+	for (int i = 0; i < SEG_COL_BYTES; i++)
+		col_dict_init(&s->dicts[i].dict);
+	seg_decode_buf_init(&s->page);
+	buf_init(&s->chunk, COL_BYTES_CHUNK_MAX + 1);
+	buf_init(&s->batch, SNAPSHOT_BATCH_BYTES_MAX);
+	return s;
+}
+
+void scan_scratch_free(struct scan_scratch **sp)
+{
+	struct scan_scratch *s = *sp;
+
+	if (!s)
+		return;
+	for (int i = 0; i < SEG_COL_BYTES; i++) {
+		col_dict_fini(&s->dicts[i].dict);
+		free(s->dicts[i].wanted);
+	}
+	buf_fini(&s->page);
+	buf_fini(&s->chunk);
+	buf_fini(&s->batch);
+	free(s);
+	*sp = NULL;
+}
+
+/* 0 is no scan's number: that of a fresh scratch. */
+static uint64_t next_serial(void)
+{
+	static _Atomic uint64_t last;
+
+	return atomic_fetch_add(&last, 1) + 1;
+}
+
+static int new_scan(
+	const struct scan_spec *spec, size_t segments, struct scan **out, struct diag *d)
+{
+	struct scan *s = calloc(1, sizeof *s);
+
+	if (s)
+		s->segments = calloc(segments + 1, sizeof *s->segments);
+	if (!s || !s->segments || scan_plan_init(s, spec) < 0) {
+		scan_close(&s);
+		return diag_set(d, -ENOMEM, "", -1, "opening a scan");
+	}
+	s->serial = next_serial();
+	*out = s;
+	return 0;
+}
+
+static void note_damage(struct scan_stats *stats, const struct diag *d)
+{
+	if (stats->damaged_units++ == 0)
+		stats->damage = *d;
+}
+
+/* A segment of the snapshot. One that cannot be read is noted, and the others answer. */
+static int add_segment(struct scan *s, size_t i, struct scan_stats *stats, struct diag *d)
+{
+	const struct manifest_segment *m = snapshot_segment(s->snap, i);
+	const struct seg_reader *r;
+	struct diag own = { .code = 0 };
+	int rc;
+
+	stats->segments_total++;
+	stats->blocks_total += m->blocks_count;
+	if (!scan_plan_overlaps(s, m->time_min_ns, m->time_max_ns, m->id_first, m->id_last)) {
+		stats->blocks_pruned += m->blocks_count;
+		return 0;
+	}
+	rc = snapshot_segment_get(s->snap, i, &r, &own);
+	if (rc == -ENOMEM || rc == ERR_STALE) {
+		if (d)
+			*d = own;
+		return rc;
+	}
+	if (rc < 0) {
+		note_damage(stats, &own);
+		return 0;
+	}
+	stats->segments_opened++;
+	return scan_plan_segment(s, r, i, stats, d);
+}
+
+int scan_open(struct store_snapshot *snap, const struct scan_spec *spec, struct scan **out,
+	struct scan_stats *stats, struct diag *d)
+{
+	size_t segments = snapshot_segment_count(snap);
+	struct scan *s = NULL;
+	int rc = new_scan(spec, segments, &s, d);
+
+	if (rc < 0)
+		return rc;
+	s->snap = store_snapshot_ref(snap);
+	if (snapshot_damage(snap)->first.code != 0)
+		note_damage(stats, &snapshot_damage(snap)->first);
+	for (size_t i = 0; i < segments && rc == 0; i++)
+		rc = add_segment(s, i, stats, d);
+	for (size_t i = 0; i < snapshot_batch_count(snap) && rc == 0; i++)
+		rc = scan_plan_batch(s, i, d);
+	if (rc < 0) {
+		scan_close(&s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+int scan_open_readers(const struct seg_reader *const *readers, size_t count,
+	const struct scan_spec *spec, struct scan **out, struct scan_stats *stats, struct diag *d)
+{
+	struct scan *s = NULL;
+	int rc = new_scan(spec, count, &s, d);
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		stats->segments_total++;
+		stats->segments_opened++;
+		stats->blocks_total += seg_reader_info(readers[i])->blocks_count;
+		rc = scan_plan_segment(s, readers[i], i, stats, d);
+	}
+	if (rc < 0)
+		scan_close(&s);
+	else
+		*out = s;
+	return rc;
+}
+
+void scan_close(struct scan **sp)
+{
+	struct scan *s = *sp;
+
+	if (!s)
+		return;
+	for (size_t i = 0; s->snap && i < s->segments_count; i++)
+		snapshot_segment_put(s->snap, s->segments[i].snapshot_idx);
+	if (s->snap)
+		store_snapshot_free(&s->snap);
+	for (int i = 0; i < EVENT_TEXT_COUNT; i++)
+		scan_text_set_fini(&s->sets[i]);
+	scan_text_needle_fini(&s->needle);
+	free(s->segments);
+	free(s->pieces);
+	free(s);
+	*sp = NULL;
+}
+
+size_t scan_unit_count(const struct scan *s)
+{
+	return s->pieces_count;
+}
+
+const struct scan_unit *scan_unit(const struct scan *s, size_t unit)
+{
+	ASSERT(unit < s->pieces_count);
+	return &s->pieces[unit].unit;
+}
+
+int scan_count(const struct scan *s, size_t unit, struct scan_scratch *scratch, uint64_t *out_count,
+	struct scan_stats *stats, struct diag *d)
+{
+	struct scan_work w = scan_select_work(s, unit, scratch, stats, d);
+	const struct scan_hit *hits;
+	uint32_t matches;
+	size_t n;
+	int rc;
+
+	if (w.piece->counted) {
+		*out_count = w.piece->count;
+		stats->rows_matched += w.piece->count;
+		return 0;
+	}
+	if (w.reader) {
+		rc = scan_select_match(&w, &matches);
+		if (rc < 0)
+			return rc;
+		stats->rows_matched += matches;
+		*out_count = matches;
+		return 0;
+	}
+	rc = scan_select(s, unit, scratch, &hits, &n, stats, d);
+	if (rc == 0)
+		*out_count = n;
+	return rc;
+}
