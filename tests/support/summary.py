@@ -10,7 +10,7 @@ import json
 import re
 import sys
 
-POINT = re.compile(r"^\s*(not )?ok\b(?:\s+\d+)?(?:\s*-?\s*)([^#]*)(?:#\s*(SKIP|TODO)\b(.*))?", re.I)
+POINT = re.compile(r"^\s*(not )?ok\b(?:\s+\d+)?(?:\s*-?\s*)([^#]*)(?:#\s*(SKIP)\b(.*))?", re.I)
 PLAN_SKIP = re.compile(r"^\s*1\.\.0\s*#\s*skip(.*)", re.I)
 
 
@@ -30,9 +30,9 @@ class Total:
     def point(self, test, match):
         bad, name, directive, why = match.groups()
         name = f"{test}: {name.strip()}" if name.strip() else test
-        if (directive or "").upper() == "SKIP":
+        if directive:
             self.skip(name, why)
-        elif bad and (directive or "").upper() != "TODO":
+        elif bad:
             self.fail(name)
         else:
             self.passed += 1
