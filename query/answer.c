@@ -1,0 +1,103 @@
+#include "query/answer.h"
+
+#include <inttypes.h>
+
+#include "proto/base/err.h"
+#include "proto/wire/json_out.h"
+
+/* Readers that keep numbers as doubles lose digits from here on. */
+#define ANSWER_NUMBER_MAX (UINT64_C(1) << 53)
+
+static void put_id(struct buf *out, uint64_t id)
+{
+	buf_printf(out, id < ANSWER_NUMBER_MAX ? "%" PRIu64 : "\"%" PRIu64 "\"", id);
+}
+
+static int put_events(const struct engine_result *r, struct buf *out)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		int rc;
+
+		if (i)
+			buf_put_u8(out, ',');
+		rc = json_out_event(&r->events[i], out);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static void put_place(
+	const struct engine_request *req, const struct engine_result *r, struct buf *out)
+{
+	if (r->total_known)
+		buf_printf(out, ",\"total\":%" PRIu64, r->total);
+	else
+		buf_put_str(out, ",\"total\":null");
+	buf_printf(out, ",\"limit\":%" PRIu32 ",\"offset\":%" PRIu64, req->limit, req->offset);
+	if (r->next[0])
+		buf_printf(out, ",\"next\":\"%s\"", r->next);
+	else
+		buf_put_str(out, ",\"next\":null");
+	buf_put_str(out, ",\"covered\":");
+	put_id(out, r->covered);
+}
+
+static void put_damage(const struct engine_result *r, struct buf *out)
+{
+	size_t n = r->damage_count < ENGINE_DAMAGE_MAX ? r->damage_count : ENGINE_DAMAGE_MAX;
+
+	if (n == 0)
+		return;
+	buf_put_str(out, ",\"damage\":[");
+	for (size_t i = 0; i < n; i++) {
+		const struct diag *d = &r->damage[i];
+
+		buf_put_str(out, i ? ",{\"file\":" : "{\"file\":");
+		json_out_string(span_str(d->file), out);
+		if (d->off >= 0)
+			buf_printf(out, ",\"offset\":%" PRId64, d->off);
+		buf_put_str(out, ",\"error\":");
+		json_out_string(span_str(d->text), out);
+		buf_printf(out, ",\"code\":\"%s\"}", err_name(d->code));
+	}
+	buf_put_str(out, "]");
+}
+
+static void put_stats(const struct engine_result *r, struct buf *out)
+{
+	const struct engine_stats *s = &r->stats;
+
+	buf_printf(out,
+		",\"stats\":{\"us\":%" PRIu64 ",\"threads\":%u,\"segments\":%" PRIu64
+		",\"segments_opened\":%" PRIu64 ",\"blocks\":%" PRIu64 ",\"blocks_pruned\":%" PRIu64
+		",\"blocks_read\":%" PRIu64 ",\"pages_read\":%" PRIu64 ",\"bytes_read\":%" PRIu64,
+		s->us, s->threads, s->scan.segments_total, s->scan.segments_opened,
+		s->scan.blocks_total, s->scan.blocks_pruned, s->scan.blocks_read,
+		s->scan.pages_read, s->scan.bytes_read);
+	buf_printf(out,
+		",\"journal_rows\":%" PRIu64 ",\"units_searched\":%" PRIu64
+		",\"units_counted\":%" PRIu64 ",\"counted\":%" PRIu64 ",\"damaged\":%" PRIu64 "}",
+		s->scan.journal_rows, s->units_visited, s->units_counted, r->total,
+		s->scan.damaged_units);
+}
+
+int answer_put(
+	const struct engine_request *req, const struct engine_result *result, struct buf *out)
+{
+	const char *partial = engine_partial_name(result->partial);
+	int rc;
+
+	buf_printf(out, "{\"status\":\"success\",\"%s\":[", req->spelled_as_time ? "data" : "logs");
+	rc = put_events(result, out);
+	if (rc < 0)
+		return rc;
+	buf_put_u8(out, ']');
+	put_place(req, result, out);
+	if (partial)
+		buf_printf(out, ",\"partial\":\"%s\"", partial);
+	put_damage(result, out);
+	put_stats(result, out);
+	buf_put_str(out, "}\n");
+	return out->err;
+}

@@ -1,0 +1,177 @@
+#include "query/api.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "proto/base/check.h"
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+#include "proto/svc/metrics.h"
+#include "query/api_logs.h"
+
+enum {
+	METRICS_PAGE_BYTES = 1 << 20,
+	STATE_TEXT_BYTES = 600,
+};
+
+/* ---------------------------------------------------------------- small pages */
+
+static const char root_page[] =
+	"<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Astrolabe</title>\n"
+	"<h1>Astrolabe</h1>\n<p>This is the query API of an event store. Try\n"
+	"<ul>\n<li><a href=\"/api/logs?limit=20\">/api/logs?limit=20</a>: the newest events\n"
+	"<li><a href=\"/api/logs?severity=error\">/api/logs?severity=error</a>: errors\n"
+	"<li><a href=\"/readyz\">/readyz</a>, <a href=\"/metrics\">/metrics</a>\n</ul>\n"
+	"<p>query/API.md has every parameter; astroquery(1) asks from a terminal.\n</html>\n";
+
+static void on_root(void *arg, struct http_call *call)
+{
+	static const struct http_call_head head = { .status = 200,
+		.type = "text/html; charset=utf-8",
+		.fields =
+			"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n" };
+	struct buf body;
+
+	(void)arg;
+	buf_init(&body, sizeof root_page);
+	buf_put(&body, root_page, sizeof root_page - 1);
+	http_call_reply(call, &head, &body);
+}
+
+static void on_health(void *arg, struct http_call *call)
+{
+	(void)arg;
+	http_call_text(call, 200, "application/json", "{\"status\":\"success\"}\n");
+}
+
+static void on_ready(void *arg, struct http_call *call)
+{
+	struct query *q = arg;
+	char text[STATE_TEXT_BYTES];
+	struct diag why;
+	struct http_call_problem p = { .status = 503, .fields = "Retry-After: 1\r\n" };
+
+	if (q->stopping) {
+		p.error = "the query daemon is stopping";
+		p.hint = "try again in a moment";
+	} else if (view_state(q->view, &why) < 0) {
+		p.error = "the store cannot be read";
+		p.hint = diag_format(&why, text, sizeof text);
+	} else {
+		http_call_text(call, 200, "application/json", "{\"status\":\"success\"}\n");
+		return;
+	}
+	http_call_problem(call, &p);
+}
+
+/* ---------------------------------------------------------------- metrics */
+
+static void refresh_http(const struct http_server_counters *n)
+{
+	metrics_set(METRICS_QUERY_REQUESTS, (int64_t)n->requests);
+	for (int i = 2; i <= 5; i++)
+		metrics_set(METRICS_QUERY_REPLIES_2XX + (i - 2), (int64_t)n->replies[i]);
+	metrics_set(METRICS_QUERY_CONNECTIONS, (int64_t)n->conns_open);
+	metrics_set(METRICS_QUERY_ACCEPTED, (int64_t)n->conns_total);
+	metrics_set(METRICS_QUERY_REFUSED, (int64_t)n->conns_refused);
+	metrics_set(METRICS_QUERY_MALFORMED, (int64_t)n->malformed);
+	metrics_set(METRICS_QUERY_TOO_LARGE, (int64_t)n->too_large);
+	metrics_set(METRICS_QUERY_TIMEOUTS, (int64_t)n->timeouts);
+	metrics_set(METRICS_QUERY_HOSTS_WRONG, (int64_t)n->hosts_wrong);
+	metrics_set(METRICS_QUERY_GONE, (int64_t)n->gone);
+	metrics_set(METRICS_QUERY_BYTES_IN, (int64_t)n->bytes_in);
+	metrics_set(METRICS_QUERY_BYTES_OUT, (int64_t)n->bytes_out);
+	metrics_set(METRICS_QUERY_HELD_BYTES, (int64_t)n->held_bytes);
+}
+
+static void on_metrics(void *arg, struct http_call *call)
+{
+	static const struct http_call_head head = { .status = 200, .type = METRICS_CONTENT_TYPE };
+	struct query *q = arg;
+	struct diag why;
+	struct buf page;
+
+	refresh_http(http_server_counters(q->server));
+	metrics_set(METRICS_QUERY_QUEUED, (int64_t)pool_queued(q->pool));
+	metrics_set(METRICS_QUERY_WAITING, waiters_count(q->waiters));
+	metrics_set(METRICS_QUERY_COMMITTED, (int64_t)view_committed(q->view));
+	metrics_set(METRICS_QUERY_READY, view_state(q->view, &why) == 0);
+	buf_init(&page, METRICS_PAGE_BYTES);
+	metrics_print(&page, METRICS_GROUP_QUERY | METRICS_GROUP_PROCESS);
+	http_call_reply(call, &head, &page);
+}
+
+/* ---------------------------------------------------------------- hosts */
+
+/* An address cannot be rebound to another one, a name can: of names only ours are taken. */
+static bool is_address(struct span host)
+{
+	if (host.n == 0 || host.p[0] == '[')
+		return true;
+	for (size_t i = 0; i < host.n; i++) {
+		if ((host.p[i] < '0' || host.p[i] > '9') && host.p[i] != '.')
+			return false;
+	}
+	return true;
+}
+
+static bool same_name(struct span host, const char *name, size_t n)
+{
+	return host.n == n && strncasecmp((const char *)host.p, name, n) == 0;
+}
+
+static bool host_ok(void *arg, struct span host)
+{
+	const struct query *q = arg;
+	const char *names = conf_text(&q->conf, CONF_QUERY_HOSTS);
+
+	if (is_address(host) || same_name(host, "localhost", 9))
+		return true;
+	while (*names) {
+		size_t n = strcspn(names, " ,");
+
+		if (n > 0 && same_name(host, names, n))
+			return true;
+		names += n + (names[n] != 0);
+	}
+	return false;
+}
+
+/* ---------------------------------------------------------------- the table */
+
+static const struct http_server_route routes[] = {
+	{ "/", HTTP_PARSE_GET, on_root },
+	{ "/api/logs", HTTP_PARSE_GET, api_logs_get },
+	{ "/healthz", HTTP_PARSE_GET, on_health },
+	{ "/readyz", HTTP_PARSE_GET, on_ready },
+	{ "/metrics", HTTP_PARSE_GET, on_metrics },
+};
+
+static unsigned milliseconds(const struct conf *conf, enum conf_key key)
+{
+	int64_t ms = conf_num(conf, key) / CLOCK_NS_PER_MS;
+
+	ASSERT(ms >= 0);
+	return ms > INT32_MAX ? INT32_MAX : (unsigned)ms;
+}
+
+void api_settings(struct query *q)
+{
+	unsigned conns = (unsigned)conf_num(&q->conf, CONF_QUERY_CONNECTIONS_MAX);
+
+	http_server_retune(q->server, conns < q->gate.open_max ? conns : q->gate.open_max,
+		milliseconds(&q->conf, CONF_QUERY_HEADER_TIMEOUT),
+		milliseconds(&q->conf, CONF_QUERY_IDLE_TIMEOUT));
+}
+
+int api_open(struct query *q, const struct addr *at, struct diag *d)
+{
+	const struct http_server_conf conf = {
+		.routes = routes, .routes_count = ARRAY_COUNT(routes), .arg = q, .host_ok = host_ok
+	};
+	int rc = http_server_open(&q->loop, &q->gate, at, &conf, &q->server, d);
+
+	if (rc == 0)
+		api_settings(q);
+	return rc;
+}

@@ -1,0 +1,293 @@
+/*
+ * astroqueryd - answers queries over a store that astrocollectd writes, by HTTP. It opens the store
+ * read-only and starts whether or not there is one yet. This file is the order of the start; the end is
+ * in stop.c.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/base/check.h"
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+#include "proto/net/addr.h"
+#include "proto/svc/logger.h"
+#include "proto/svc/opt.h"
+#include "query/api.h"
+#include "query/query.h"
+#include "query/stop.h"
+
+enum {
+	PROBLEMS_BYTES = 64 << 10,
+	TICK_MS = 1000,
+	/* Beyond connections_max: room to accept one and tell it that there is none. */
+	CONNECTIONS_SPARE = 8,
+};
+
+static struct query query;
+static const char *conf_file;
+static bool check_only;
+
+static const struct opt opts[] = {
+	{ "data", 'D', "DIR", "directory of the event store", OPT_CONF, .key = CONF_STORE_DATA },
+	{ "http", 0, "HOST:PORT", "where the API is", OPT_CONF, .key = CONF_QUERY_HTTP },
+	{ "log-level", 0, "LEVEL", "error, warning, notice, info or debug", OPT_CONF,
+		.key = CONF_LOG_LEVEL },
+	{ "config", 'c', "FILE", "configuration file instead of " CONF_FILE_DEFAULT, OPT_TEXT,
+		.to = &conf_file },
+	{ "check-config", 0, NULL, "read the configuration, say what is wrong with it, and exit",
+		OPT_FLAG, .to = &check_only },
+};
+
+static const struct opt_program program = {
+	.name = "astroqueryd",
+	.operands = "",
+	.about = "Answers queries over an event store by HTTP. Never writes to it.",
+	.more = "Every setting may be given as a flag above, as ASTRO_<SECTION>_<KEY> in the "
+		"environment,\nor in the file; see astrolabe.conf(5). SIGHUP rereads, SIGTERM "
+		"finishes what is asked and ends.\n",
+	.opts = opts,
+	.opts_count = ARRAY_COUNT(opts),
+	.conf = &query.conf,
+};
+
+/* ---------------------------------------------------------------- configuration */
+
+/* Each problem is a line of its own; false when there was any. */
+static bool load_conf(struct query *q)
+{
+	struct buf problems;
+	int rc;
+
+	buf_init(&problems, PROBLEMS_BYTES);
+	rc = conf_load(&q->conf, conf_file, &problems);
+	if (rc < 0)
+		fprintf(stderr, "%.*s", (int)problems.len, (const char *)problems.p);
+	buf_fini(&problems);
+	return rc == 0;
+}
+
+static int print_conf(struct query *q)
+{
+	struct buf text;
+
+	buf_init(&text, PROBLEMS_BYTES);
+	conf_print(&q->conf, &text);
+	fwrite(text.p, 1, text.len, stdout);
+	buf_fini(&text);
+	puts("configuration ok");
+	return 0;
+}
+
+static void log_change(void *arg, enum conf_key key, bool applied)
+{
+	const struct conf_entry *e = conf_entry(key);
+	struct query *q = arg;
+	char name[96];
+
+	snprintf(name, sizeof name, "[%s] %s", e->section, e->name);
+	if (applied)
+		LOGGER(LOGGER_NOTICE, "config", "changed", LOGGER_STR("key", name),
+			LOGGER_STR("value", conf_text(&q->conf, key)));
+	else
+		LOGGER(LOGGER_WARNING, "config", "changed, but takes effect with a restart only",
+			LOGGER_STR("key", name));
+}
+
+static void log_problems(const struct buf *problems)
+{
+	struct span rest = buf_span(problems);
+
+	while (rest.n > 0) {
+		const uint8_t *nl = memchr(rest.p, '\n', rest.n);
+		size_t n = nl ? (size_t)(nl - rest.p) : rest.n;
+
+		LOGGER(LOGGER_ERROR, "config", "not reread",
+			LOGGER_SPAN("problem", span_of(rest.p, n)));
+		n += nl != NULL;
+		rest = span_of(rest.p + n, rest.n - n);
+	}
+}
+
+/* A manager that waits for the reload (Type=notify-reload) wants to know when it began. */
+static void tell_reloading(void)
+{
+	char text[64];
+
+	snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+		clock_mono_ns() / CLOCK_NS_PER_US);
+	daemon_notify(text);
+}
+
+static void reread(struct query *q)
+{
+	struct buf problems;
+
+	tell_reloading();
+	buf_init(&problems, PROBLEMS_BYTES);
+	if (conf_reload(&q->conf, log_change, q, &problems) == 0) {
+		logger_set_level((enum logger_level)conf_num(&q->conf, CONF_LOG_LEVEL));
+		api_settings(q);
+		LOGGER(LOGGER_NOTICE, "config", "reread");
+	} else {
+		log_problems(&problems);
+	}
+	buf_fini(&problems);
+	daemon_notify("READY=1");
+}
+
+/* ---------------------------------------------------------------- callbacks */
+
+static void on_signal(void *arg, enum daemon_event event)
+{
+	struct query *q = arg;
+
+	switch (event) {
+	case DAEMON_STOP:
+		stop_begin(q);
+		break;
+	case DAEMON_STOP_NOW:
+		LOGGER(LOGGER_WARNING, "stop", "told twice: ending at once");
+		_exit(1);
+	case DAEMON_REREAD:
+		if (!q->stopping)
+			reread(q);
+		break;
+	}
+}
+
+static void on_tick(uv_timer_t *t)
+{
+	(void)t;
+	daemon_notify("WATCHDOG=1");
+}
+
+/* ---------------------------------------------------------------- start */
+
+static int http_addr(const struct conf *conf, struct addr *out, struct diag *d)
+{
+	struct conf_addr at;
+	char text[CONF_ADDR_HOST_BYTES + 16];
+
+	if (!conf_addr(conf, CONF_QUERY_HTTP, &at))
+		return diag_set(
+			d, ERR_SYNTAX, "", -1, "no address for the API; give --http HOST:PORT");
+	snprintf(text, sizeof text, strchr(at.host, ':') ? "[%s]:%u" : "%s:%u", at.host, at.port);
+	return addr_parse(text, out, d);
+}
+
+static void warn_if_open(const struct addr *at)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	if (!addr_is_loopback(at))
+		LOGGER(LOGGER_WARNING, "start",
+			"listens beyond this machine without authentication: whoever reaches it "
+			"may read every event",
+			LOGGER_STR("address", addr_text(at, text)));
+}
+
+static int open_all(struct query *q, struct diag *d)
+{
+	unsigned conns = (unsigned)conf_num(&q->conf, CONF_QUERY_CONNECTIONS_MAX);
+	struct addr at;
+	int rc = http_addr(&q->conf, &at, d);
+
+	if (rc == 0)
+		rc = listener_gate_init(&q->gate, conns + CONNECTIONS_SPARE, d);
+	q->view = view_new(conf_text(&q->conf, CONF_STORE_DATA));
+	if (!q->view)
+		return diag_set(d, ERR_LIMIT, "", -1, "no memory for the store");
+	if (rc == 0)
+		rc = pool_new(
+			&q->loop, (unsigned)conf_num(&q->conf, CONF_QUERY_THREADS), &q->pool, d);
+	if (rc == 0)
+		rc = waiters_new(&q->loop, q->view, &q->waiters, d);
+	if (rc == 0)
+		rc = api_open(q, &at, d);
+	if (rc == 0)
+		rc = daemon_signals_open(&q->signals, &q->loop, on_signal, q, d);
+	if (rc == 0)
+		rc = daemon_confine(d);
+	if (rc == 0)
+		warn_if_open(&at);
+	return rc;
+}
+
+static void start_timers(struct query *q)
+{
+	uv_timer_init(&q->loop, &q->stop_timer);
+	uv_timer_init(&q->loop, &q->tick);
+	q->stop_timer.data = q->tick.data = q;
+	if (daemon_watchdog_us() > 0)
+		uv_timer_start(&q->tick, on_tick, 0, TICK_MS);
+}
+
+/* Whether there is a store is told once; afterwards /readyz knows. */
+static void log_store(struct query *q)
+{
+	struct store_snapshot *snap = NULL;
+	struct diag why;
+
+	if (view_snapshot(q->view, &snap, &why) < 0) {
+		LOGGER(LOGGER_WARNING, "store", "cannot be read yet; queries are answered 503",
+			LOGGER_DIAG(&why));
+		return;
+	}
+	LOGGER(LOGGER_INFO, "store", "open",
+		LOGGER_UINT("committed", store_snapshot_committed(snap)));
+	store_snapshot_free(&snap);
+}
+
+/* The one line that says where everything is; scripts and tests read it. */
+static void log_ready(struct query *q)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	LOGGER(LOGGER_NOTICE, "query", "ready",
+		LOGGER_STR("http", addr_text(http_server_addr(q->server), text)),
+		LOGGER_STR("data", conf_text(&q->conf, CONF_STORE_DATA)));
+	daemon_notify("READY=1");
+}
+
+static int run(struct query *q)
+{
+	uint64_t files = (uint64_t)conf_num(&q->conf, CONF_QUERY_CONNECTIONS_MAX) +
+			 CONNECTIONS_SPARE + 4 * LIMIT_FDS_RESERVED;
+	struct diag d = { 0 };
+
+	uv_loop_init(&q->loop);
+	/* What is open after a failure the process takes with it: nothing of it is on disk. */
+	if (daemon_prepare(files, &files, &d) < 0 || open_all(q, &d) < 0) {
+		LOGGER(LOGGER_ERROR, "start", "cannot start", LOGGER_DIAG(&d),
+			LOGGER_STR("hint", "see astroqueryd(8)"));
+		return 1;
+	}
+	start_timers(q);
+	log_store(q);
+	log_ready(q);
+	uv_run(&q->loop, UV_RUN_DEFAULT);
+	ASSERT(q->stopping);
+	uv_loop_close(&q->loop);
+	view_free(&q->view);
+	conf_fini(&q->conf);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct query *q = &query;
+	int first, status;
+
+	if (conf_init(&q->conf) < 0)
+		return 1;
+	status = opt_start(&program, argc, argv, &first);
+	if (status >= 0)
+		return status;
+	logger_init(STDERR_FILENO, LOGGER_INFO);
+	if (!load_conf(q))
+		return 1;
+	logger_set_level((enum logger_level)conf_num(&q->conf, CONF_LOG_LEVEL));
+	return check_only ? print_conf(q) : run(q);
+}

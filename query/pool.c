@@ -1,0 +1,238 @@
+#include "query/pool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "proto/base/check.h"
+#include "proto/base/err.h"
+
+enum { POOL_TAG = 0x504f4f4c };
+
+struct list {
+	struct pool_job *first, **end;
+};
+
+struct worker {
+	struct pool *pool;
+	struct engine *engine;
+	pthread_t thread;
+};
+
+struct pool {
+	unsigned tag;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct list queue; /* to run */
+	struct list done;  /* to be done by the loop */
+	size_t queued;
+	bool stop;
+	uv_async_t async;
+	struct worker *workers;
+	unsigned workers_count;
+};
+
+static void list_init(struct list *l)
+{
+	l->first = NULL;
+	l->end = &l->first;
+}
+
+static void list_add(struct list *l, struct pool_job *job)
+{
+	job->next = NULL;
+	*l->end = job;
+	l->end = &job->next;
+}
+
+static struct pool_job *list_take(struct list *l)
+{
+	struct pool_job *job = l->first;
+
+	if (!job)
+		return NULL;
+	l->first = job->next;
+	if (!l->first)
+		l->end = &l->first;
+	return job;
+}
+
+/* ---------------------------------------------------------------- workers */
+
+/* The next job, ready to run; NULL at the end. The lock is held. */
+static struct pool_job *next_job(struct worker *w)
+{
+	struct pool *p = w->pool;
+	struct pool_job *job;
+
+	while (!p->queue.first && !p->stop)
+		pthread_cond_wait(&p->wake, &p->lock);
+	job = list_take(&p->queue);
+	if (!job)
+		return NULL;
+	p->queued--;
+	job->engine = w->engine;
+	engine_uncancel(w->engine);
+	return job;
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct pool *p = w->pool;
+	struct pool_job *job;
+
+	pthread_mutex_lock(&p->lock);
+	while ((job = next_job(w))) {
+		bool canceled = job->canceled;
+
+		pthread_mutex_unlock(&p->lock);
+		if (!canceled)
+			job->run(job, w->engine);
+		pthread_mutex_lock(&p->lock);
+		/* From here on a cancel of this job does not reach the engine's next one. */
+		job->engine = NULL;
+		list_add(&p->done, job);
+		uv_async_send(&p->async);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+/* ---------------------------------------------------------------- the loop's side */
+
+static void on_async(uv_async_t *async)
+{
+	struct pool *p = async->data;
+	struct pool_job *job;
+
+	CHECK_TAG(p, POOL_TAG);
+	do {
+		pthread_mutex_lock(&p->lock);
+		job = list_take(&p->done);
+		pthread_mutex_unlock(&p->lock);
+		if (job)
+			job->done(job);
+	} while (job);
+}
+
+int pool_submit(struct pool *p, struct pool_job *job)
+{
+	int rc = 0;
+
+	CHECK_TAG(p, POOL_TAG);
+	job->canceled = false;
+	job->engine = NULL;
+	pthread_mutex_lock(&p->lock);
+	ASSERT(!p->stop);
+	if (p->queued >= LIMIT_QUERY_QUEUE) {
+		rc = ERR_LIMIT;
+	} else {
+		list_add(&p->queue, job);
+		p->queued++;
+		pthread_cond_signal(&p->wake);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+void pool_cancel(struct pool *p, struct pool_job *job)
+{
+	CHECK_TAG(p, POOL_TAG);
+	pthread_mutex_lock(&p->lock);
+	job->canceled = true;
+	if (job->engine)
+		engine_cancel(job->engine);
+	pthread_mutex_unlock(&p->lock);
+}
+
+size_t pool_queued(struct pool *p)
+{
+	size_t n;
+
+	pthread_mutex_lock(&p->lock);
+	n = p->queued;
+	pthread_mutex_unlock(&p->lock);
+	return n;
+}
+
+/* ---------------------------------------------------------------- life */
+
+static void on_closed(uv_handle_t *h)
+{
+	struct pool *p = h->data;
+
+	pthread_mutex_destroy(&p->lock);
+	pthread_cond_destroy(&p->wake);
+	p->tag = 0;
+	free(p->workers);
+	free(p);
+}
+
+static int start_worker(struct pool *p)
+{
+	struct worker *w = &p->workers[p->workers_count];
+	int rc;
+
+	w->pool = p;
+	w->engine = engine_new();
+	if (!w->engine)
+		return -ENOMEM;
+	rc = pthread_create(&w->thread, NULL, work, w);
+	if (rc != 0) {
+		engine_free(&w->engine);
+		return -rc;
+	}
+	p->workers_count++;
+	return 0;
+}
+
+int pool_new(uv_loop_t *loop, unsigned threads, struct pool **out, struct diag *d)
+{
+	struct pool *p = calloc(1, sizeof *p);
+	int rc = 0;
+
+	ASSERT(threads > 0);
+	if (p)
+		p->workers = calloc(threads, sizeof p->workers[0]);
+	if (!p || !p->workers) {
+		free(p);
+		return diag_set(d, -ENOMEM, "", -1, "no memory for the query threads");
+	}
+	p->tag = POOL_TAG;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->wake, NULL);
+	list_init(&p->queue);
+	list_init(&p->done);
+	uv_async_init(loop, &p->async, on_async);
+	p->async.data = p;
+	for (unsigned i = 0; i < threads && rc == 0; i++)
+		rc = start_worker(p);
+	if (rc < 0) {
+		pool_free(&p);
+		return diag_set(d, rc, "", -1, "cannot start the query threads");
+	}
+	*out = p;
+	return 0;
+}
+
+void pool_free(struct pool **pp)
+{
+	struct pool *p = *pp;
+
+	if (!p)
+		return;
+	CHECK_TAG(p, POOL_TAG);
+	pthread_mutex_lock(&p->lock);
+	ASSERT(!p->queue.first);
+	p->stop = true;
+	pthread_cond_broadcast(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+	for (unsigned i = 0; i < p->workers_count; i++) {
+		pthread_join(p->workers[i].thread, NULL);
+		engine_free(&p->workers[i].engine);
+	}
+	ASSERT(!p->done.first);
+	uv_close((uv_handle_t *)&p->async, on_closed);
+	*pp = NULL;
+}

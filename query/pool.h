@@ -1,0 +1,45 @@
+/*
+ * pool - threads that run queries, each with an engine of its own.
+ *
+ * A job is run in a worker and then done in the loop, always both in this order and each once; a job
+ * that was canceled before its turn is not run, only done.
+ *
+ * Life:    new, submit..., free when no job is in flight.
+ * Thread:  the loop's, but `run`, which a worker calls.
+ * Memory:  jobs are the caller's; the engines' scratch memory.
+ * Errors:  submit: ERR_LIMIT.
+ */
+#ifndef QUERY_POOL_H
+#define QUERY_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "proto/base/diag.h"
+#include "query/engine.h"
+
+struct pool_job {
+	void (*run)(struct pool_job *job, struct engine *engine);
+	void (*done)(struct pool_job *job);
+	bool canceled; /* set before `done` if pool_cancel came in time; see there */
+	/* Private. */
+	struct pool_job *next;
+	struct engine *engine; /* while it runs */
+};
+
+struct pool;
+
+int pool_new(uv_loop_t *loop, unsigned threads, struct pool **out, struct diag *d);
+/* Ends the threads; every job must be done. The loop must run once more before its end. */
+void pool_free(struct pool **p);
+
+/* ERR_LIMIT: LIMIT_QUERY_QUEUE jobs are waiting already. */
+int pool_submit(struct pool *p, struct pool_job *job);
+/* A waiting job is not run any more, a running one ends soon; `done` comes in both cases. */
+void pool_cancel(struct pool *p, struct pool_job *job);
+
+/* Jobs that wait for a thread. */
+size_t pool_queued(struct pool *p);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * query - the one context of astroqueryd: what its parts share.
+ *
+ * Threads: L, the loop in main(): HTTP, deadlines, who waits for what. Q, the workers of pool: snapshots,
+ *          engine, JSON. W, the watcher of waiters: sleeps until something is committed. They meet in
+ *          view (the store, under its own lock), in pool's queue and in waiters.
+ */
+#ifndef QUERY_QUERY_H
+#define QUERY_QUERY_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "proto/http/http_server.h"
+#include "proto/net/listener.h"
+#include "proto/svc/conf.h"
+#include "proto/svc/daemon.h"
+#include "query/pool.h"
+#include "query/view.h"
+#include "query/waiters.h"
+
+struct query {
+	struct conf conf;
+	uv_loop_t loop;
+	struct listener_gate gate;
+	struct daemon_signals signals;
+	struct view *view;
+	struct pool *pool;
+	struct waiters *waiters;
+	struct http_server *server;
+	uv_timer_t tick, stop_timer;
+	int64_t stop_at_ms; /* on uv_now's clock: what is left then is cut */
+	unsigned logs_open; /* requests of api_logs in flight */
+	bool stopping;
+};
+
+#endif
