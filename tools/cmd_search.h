@@ -1,0 +1,13 @@
+/*
+ * cmd_search - shows the events that match: a walk through the source's pages, which streams
+ * whatever the number is, and turns the order round where the wanted one is not the source's.
+ */
+#ifndef TOOLS_CMD_SEARCH_H
+#define TOOLS_CMD_SEARCH_H
+
+#include "tools/cmd_run.h"
+
+/* Also finds out what a follower has to go on from (covered). Negative with a diag. */
+int cmd_search_run(struct cmd_run *r, struct diag *d);
+
+#endif

@@ -1,0 +1,169 @@
+#include "tools/source_dir.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+
+struct source_dir {
+	struct source base;
+	const char *dir;
+	struct store_reader *reader;
+	struct engine *engine;
+	struct engine_result result;
+	bool has_result;
+};
+
+/* One parameter; numbers of ours cannot be refused, the user's words were checked before. */
+static int put(struct engine_request *req, const char *name, const char *value, struct diag *d)
+{
+	struct engine_err err;
+	int rc = engine_param(req, span_str(name), span_str(value), &err);
+
+	return rc < 0 ? diag_set(d, -EINVAL, "", -1, "%s: %s", name, err.error) : 0;
+}
+
+static int put_number(struct engine_request *req, const char *name, uint64_t v, struct diag *d)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%" PRIu64, v);
+	return put(req, name, text, d);
+}
+
+static int make_request(struct engine_request *req, const struct source_ask *ask, struct diag *d)
+{
+	struct engine_err err;
+	int rc = put_number(req, "limit", ask->limit, d);
+
+	for (size_t i = 0; i < ask->params_count && rc == 0; i++)
+		rc = put(req, ask->params[i].name, ask->params[i].value, d);
+	if (rc == 0 && ask->order == ENGINE_ORDER_ARRIVAL)
+		rc = put_number(req, "after", ask->after, d);
+	else if (rc == 0)
+		rc = put(req, "order", ask->order == ENGINE_ORDER_ASC ? "asc" : "desc", d);
+	if (rc == 0 && *ask->cursor)
+		rc = put(req, "cursor", ask->cursor, d);
+	if (rc == 0 && !ask->total)
+		rc = put(req, "total", "none", d);
+	if (rc < 0)
+		return rc;
+	if (engine_request_check(req, &err) < 0)
+		return diag_set(d, -EINVAL, "", -1, "%s: %s", err.field, err.error);
+	/* Nobody else waits for this program. */
+	req->budget_ns = 0;
+	return 0;
+}
+
+static void drop_result(struct source_dir *s)
+{
+	if (s->has_result)
+		engine_result_fini(&s->result);
+	s->has_result = false;
+}
+
+/* The newest snapshot, asked once. */
+static int run(struct source_dir *s, const struct engine_request *req, struct diag *d)
+{
+	struct store_snapshot *snap = NULL;
+	int rc;
+
+	drop_result(s);
+	rc = store_reader_snapshot(s->reader, &snap, d);
+	if (rc < 0)
+		return rc;
+	rc = engine_run(s->engine, snap, req, &s->result, d);
+	s->has_result = rc == 0;
+	store_snapshot_free(&snap);
+	return rc;
+}
+
+/* Again and again until there is something or the time is over. */
+static int run_and_wait(
+	struct source_dir *s, const struct engine_request *req, unsigned wait_s, struct diag *d)
+{
+	int64_t end = clock_mono_ns() + (int64_t)wait_s * CLOCK_NS_PER_SEC;
+
+	for (;;) {
+		int rc = run(s, req, d);
+		int64_t left = (end - clock_mono_ns()) / CLOCK_NS_PER_MS;
+
+		if (rc < 0 || s->result.count || left <= 0)
+			return rc;
+		rc = store_reader_wait(s->reader, s->result.committed, (int)left);
+		if (rc < 0)
+			return diag_set(d, rc, s->dir, -1, "cannot wait for events");
+	}
+}
+
+static void tell_lack(const struct engine_result *r, struct source_page *out)
+{
+	if (r->damage_count)
+		snprintf(out->lack, sizeof out->lack,
+			"%zu damaged part%s could not be read, first %.120s; see astrodump verify",
+			r->damage_count, r->damage_count == 1 ? "" : "s", r->damage[0].file);
+	else if (r->partial == ENGINE_PARTIAL_DAMAGE || r->partial == ENGINE_PARTIAL_CANCELED)
+		snprintf(out->lack, sizeof out->lack, "the answer is not complete (%s)",
+			engine_partial_name(r->partial));
+}
+
+static int page(
+	struct source *base, const struct source_ask *ask, struct source_page *out, struct diag *d)
+{
+	struct source_dir *s = (struct source_dir *)base;
+	struct engine_request req;
+	int rc;
+
+	engine_request_init(&req);
+	rc = make_request(&req, ask, d);
+	if (rc == 0)
+		rc = run_and_wait(s, &req, ask->wait_s, d);
+	engine_request_fini(&req);
+	if (rc < 0)
+		return rc;
+	*out = (struct source_page){
+		.events = s->result.events,
+		.count = s->result.count,
+		.total = s->result.total,
+		.total_known = s->result.total_known,
+		.covered = s->result.covered,
+	};
+	snprintf(out->next, sizeof out->next, "%s", s->result.next);
+	tell_lack(&s->result, out);
+	return 0;
+}
+
+static void close_dir(struct source *base)
+{
+	struct source_dir *s = (struct source_dir *)base;
+
+	drop_result(s);
+	engine_free(&s->engine);
+	store_reader_close(&s->reader);
+	free(s);
+}
+
+int source_dir_open(const char *dir, struct source **out, struct diag *d)
+{
+	static const struct source_ops ops = { page, close_dir };
+	struct store_conf conf = { .dir = dir };
+	struct source_dir *s = calloc(1, sizeof *s);
+	int rc;
+
+	if (!s)
+		return diag_set(d, -ENOMEM, dir, -1, "no memory for a reader");
+	s->base.ops = &ops;
+	s->dir = dir;
+	s->engine = engine_new();
+	rc = s->engine ? store_reader_open(&conf, &s->reader, d)
+		       : diag_set(d, -ENOMEM, dir, -1, "no memory for the engine");
+	if (rc < 0) {
+		close_dir(&s->base);
+		return rc;
+	}
+	*out = &s->base;
+	return 0;
+}
