@@ -268,13 +268,26 @@ int ctl_manifest(const struct ctl *ctl, struct ctl_manifest *out)
 	return rc;
 }
 
-void ctl_start(struct ctl *ctl, int64_t wall_ns)
+void ctl_starting(struct ctl *ctl)
 {
 	ASSERT(ctl->writable);
+	store(ctl, LAYOUT_CTL_STARTS, load(ctl, LAYOUT_CTL_STARTS) | 1);
+}
+
+void ctl_started(struct ctl *ctl, int64_t wall_ns)
+{
+	ASSERT(ctl->writable);
+	ASSERT(load(ctl, LAYOUT_CTL_STARTS) % 2 == 1);
 	store(ctl, LAYOUT_CTL_STARTED, (uint64_t)wall_ns);
 	store(ctl, LAYOUT_CTL_PID, (uint64_t)getpid());
 	store(ctl, LAYOUT_CTL_STARTS, load(ctl, LAYOUT_CTL_STARTS) + 1);
 	ctl_beat(ctl, wall_ns);
+	ctl_wake(ctl);
+}
+
+void ctl_sync(struct ctl *ctl)
+{
+	ctl->vfs->fsync(ctl->vfs->ctx, ctl->fd);
 }
 
 void ctl_beat(struct ctl *ctl, int64_t wall_ns)

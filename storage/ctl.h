@@ -44,8 +44,14 @@ int ctl_open(const struct vfs *vfs, int dir, const uint8_t *uuid, enum ctl_mode 
 	struct ctl **out, struct diag *d);
 void ctl_close(struct ctl **ctl);
 
-/* The collector, once per start, before its first publish: tells readers to look at all anew. */
-void ctl_start(struct ctl *ctl, int64_t wall_ns);
+/*
+ * The collector's start: until `started` the lines below are those of an earlier run, and readers ask
+ * the files. After it they look at all anew.
+ */
+void ctl_starting(struct ctl *ctl);
+void ctl_started(struct ctl *ctl, int64_t wall_ns);
+/* Best effort, at a clean end: the next recovery then knows exactly what was committed. */
+void ctl_sync(struct ctl *ctl);
 /* The journal thread, after fdatasync; wakes the waiting. */
 void ctl_publish_commit(struct ctl *ctl, const struct ctl_commit *c);
 /* Whoever holds the manifest lock, after fdatasync; wakes the waiting. */
@@ -59,7 +65,7 @@ void ctl_beat(struct ctl *ctl, int64_t wall_ns);
  */
 int ctl_commit(const struct ctl *ctl, struct ctl_commit *out);
 int ctl_manifest(const struct ctl *ctl, struct ctl_manifest *out);
-/* Number of collector starts so far; time of the last beat, 0 if none. */
+/* Twice the number of collector starts so far; odd: one is under way. Time of the last beat, 0 if none. */
 uint64_t ctl_starts(const struct ctl *ctl);
 int64_t ctl_beat_ns(const struct ctl *ctl);
 

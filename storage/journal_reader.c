@@ -12,9 +12,9 @@
 #include "proto/base/limits.h"
 
 enum {
+	/* An unreadable place is damage like any other, but only once it has failed so often. */
+	READ_TRIES = 3,
 	WINDOW_BYTES = 256 << 10,
-	PAYLOAD_BYTES_MAX = LIMIT_CHUNKS_REMEMBERED * LAYOUT_CHUNK_BYTES + LIMIT_BATCH_BYTES +
-			    LIMIT_EVENT_BYTES,
 };
 
 struct journal_reader {
@@ -38,6 +38,25 @@ static int fail_read(const struct journal_reader *r, ssize_t rc, uint64_t off, s
 	return diag_set(d, (int)rc, r->name, (int64_t)off, "read the journal");
 }
 
+static ssize_t read_at(const struct journal_reader *r, void *p, size_t n, uint64_t off)
+{
+	ssize_t got = -EIO;
+
+	for (int i = 0; i < READ_TRIES && got == -EIO; i++)
+		got = r->vfs->pread(r->vfs->ctx, r->fd, p, n, off);
+	return got;
+}
+
+/* The first page cannot be read at once: perhaps the sectors of the second header can. */
+static ssize_t read_copy_alone(const struct journal_reader *r, uint8_t page[LAYOUT_JOURNAL_RECORDS])
+{
+	memset(page, 0, LAYOUT_JOURNAL_RECORDS);
+	return read_at(r, page + LAYOUT_JOURNAL_COPY, LAYOUT_JOURNAL_HEAD_BYTES,
+		       LAYOUT_JOURNAL_COPY) < 0
+		       ? -EIO
+		       : LAYOUT_JOURNAL_RECORDS;
+}
+
 static int read_head(struct journal_reader *r, uint64_t seq, const uint8_t *uuid, struct diag *d)
 {
 	uint8_t page[LAYOUT_JOURNAL_RECORDS];
@@ -49,9 +68,11 @@ static int read_head(struct journal_reader *r, uint64_t seq, const uint8_t *uuid
 	if (rc < 0)
 		return diag_set(d, rc, r->name, -1, "read the length of the journal");
 	r->bytes = st.bytes;
-	n = r->vfs->pread(r->vfs->ctx, r->fd, page, sizeof page, 0);
+	n = read_at(r, page, sizeof page, 0);
+	if (n == -EIO)
+		n = read_copy_alone(r, page);
 	if (n < 0)
-		return fail_read(r, n, 0, d);
+		return fail_read(r, n == -EIO ? ERR_CORRUPT : n, 0, d);
 	rc = journal_record_get_head(page, (size_t)n, &r->head);
 	if (rc < 0)
 		return diag_set(d, rc, r->name, 0, "read the header of the journal file");
@@ -73,7 +94,7 @@ int journal_reader_open(const struct vfs *vfs, int dir, uint64_t seq, const uint
 	if (!r)
 		return diag_set(d, -ENOMEM, "journal", -1, "open a journal file");
 	r->vfs = vfs;
-	buf_init(&r->payload, PAYLOAD_BYTES_MAX);
+	buf_init(&r->payload, JOURNAL_READER_PAYLOAD_BYTES);
 	journal_reader_name(seq, r->name);
 	r->fd = vfs->open(vfs->ctx, dir, r->name, O_RDONLY, 0);
 	if (r->fd < 0)
@@ -113,7 +134,7 @@ uint64_t journal_reader_bytes(const struct journal_reader *r)
 
 /* 1: a record's header holds at `off` and the record fits the file, 0: not. */
 static int header_at(
-	struct journal_reader *r, uint64_t off, struct journal_record *out, struct diag *d)
+	const struct journal_reader *r, uint64_t off, struct journal_record *out, struct diag *d)
 {
 	uint8_t head[LAYOUT_RECORD_HEAD_BYTES];
 	ssize_t n;
@@ -121,7 +142,9 @@ static int header_at(
 	if (off < LAYOUT_JOURNAL_RECORDS || off > r->bytes ||
 		r->bytes - off < LAYOUT_RECORD_HEAD_BYTES)
 		return 0;
-	n = r->vfs->pread(r->vfs->ctx, r->fd, head, sizeof head, off);
+	n = read_at(r, head, sizeof head, off);
+	if (n == -EIO)
+		return 0;
 	if (n < 0)
 		return fail_read(r, n, off, d);
 	if (n < (ssize_t)sizeof head || journal_record_get(head, r->head.salt, off, out) < 0)
@@ -130,7 +153,7 @@ static int header_at(
 }
 
 int journal_reader_at(
-	struct journal_reader *r, uint64_t off, struct journal_record *out, struct diag *d)
+	const struct journal_reader *r, uint64_t off, struct journal_record *out, struct diag *d)
 {
 	uint64_t near = journal_record_align(off, LAYOUT_RECORD_ALIGN);
 	uint64_t page = journal_record_align(off, LAYOUT_PAGE_BYTES);
@@ -141,24 +164,29 @@ int journal_reader_at(
 	return rc;
 }
 
-static int read_payload(struct journal_reader *r, const struct journal_record *rec, struct diag *d)
+static int read_payload(const struct journal_reader *r, const struct journal_record *rec,
+	struct buf *payload, struct diag *d)
 {
 	size_t n = journal_record_payload_bytes(rec);
 	uint64_t at = rec->off + LAYOUT_RECORD_HEAD_BYTES;
 	ssize_t got;
 	int rc;
 
-	buf_reset(&r->payload);
-	rc = buf_reserve(&r->payload, n);
+	buf_reset(payload);
+	rc = buf_reserve(payload, n);
 	if (rc < 0)
 		return diag_set(d, rc, r->name, (int64_t)at, "hold %zu bytes of a record", n);
-	got = r->vfs->pread(r->vfs->ctx, r->fd, r->payload.p, n, at);
+	got = read_at(r, payload->p, n, at);
+	if (got == -EIO)
+		return diag_set(d, ERR_CORRUPT, r->name, (int64_t)at,
+			"the disk cannot read the rows of the record with ids from %" PRIu64,
+			rec->first_id);
 	if (got < 0)
 		return fail_read(r, got, at, d);
 	if ((size_t)got < n)
 		return diag_set(d, ERR_TRUNCATED, r->name, (int64_t)at, "read a record's rows");
-	r->payload.len = n;
-	if (journal_record_payload_sum(r->head.salt, rec->off, r->payload.p, n) != rec->payload_sum)
+	payload->len = n;
+	if (journal_record_payload_sum(r->head.salt, rec->off, payload->p, n) != rec->payload_sum)
 		return diag_set(d, ERR_CORRUPT, r->name, (int64_t)rec->off,
 			"check the rows of the record with ids from %" PRIu64, rec->first_id);
 	return 0;
@@ -166,7 +194,7 @@ static int read_payload(struct journal_reader *r, const struct journal_record *r
 
 int journal_reader_check(struct journal_reader *r, const struct journal_record *rec, struct diag *d)
 {
-	return read_payload(r, rec, d);
+	return read_payload(r, rec, &r->payload, d);
 }
 
 /* True when the bytes are exactly rows_count rows by their length words. */
@@ -192,14 +220,14 @@ static int decode(const struct journal_record *rec, const uint8_t *src, uint8_t 
 	return n >= 0 && (uint32_t)n == rec->raw_bytes ? 0 : ERR_CORRUPT;
 }
 
-int journal_reader_rows(
-	struct journal_reader *r, const struct journal_record *rec, struct buf *dst, struct diag *d)
+int journal_reader_rows(const struct journal_reader *r, const struct journal_record *rec,
+	struct buf *payload, struct buf *dst, struct diag *d)
 {
 	const uint8_t *src;
 	int rc;
 
 	ASSERT(rec->kind == LAYOUT_RECORD_KIND_ROWS);
-	rc = read_payload(r, rec, d);
+	rc = read_payload(r, rec, payload, d);
 	if (rc < 0)
 		return rc;
 	if (buf_reserve(dst, rec->raw_bytes) < 0) {
@@ -208,7 +236,7 @@ int journal_reader_rows(
 		return diag_set(
 			d, rc, r->name, (int64_t)rec->off, "hold %u bytes of rows", rec->raw_bytes);
 	}
-	src = r->payload.p + (size_t)rec->chunks_count * LAYOUT_CHUNK_BYTES;
+	src = payload->p + (size_t)rec->chunks_count * LAYOUT_CHUNK_BYTES;
 	rc = decode(rec, src, dst->p + dst->len);
 	if (rc == 0 && !rows_add_up(dst->p + dst->len, rec->raw_bytes, rec->rows_count))
 		rc = ERR_CORRUPT;
@@ -222,7 +250,7 @@ int journal_reader_rows(
 int journal_reader_chunks(struct journal_reader *r, const struct journal_record *rec,
 	struct span *out, struct diag *d)
 {
-	int rc = read_payload(r, rec, d);
+	int rc = read_payload(r, rec, &r->payload, d);
 
 	if (rc == 0)
 		*out = span_of(r->payload.p, (size_t)rec->chunks_count * LAYOUT_CHUNK_BYTES);
@@ -241,6 +269,20 @@ struct store_chunk journal_reader_chunk(struct span chunks, size_t i)
 	return chunk;
 }
 
+/* Page by page; what cannot be read is as good as zero. */
+static ssize_t patch_window(struct journal_reader *r, uint64_t off)
+{
+	size_t n = r->bytes - off < WINDOW_BYTES ? (size_t)(r->bytes - off) : WINDOW_BYTES;
+
+	for (size_t at = 0; at < n; at += LAYOUT_PAGE_BYTES) {
+		size_t want = n - at < LAYOUT_PAGE_BYTES ? n - at : LAYOUT_PAGE_BYTES;
+
+		if (read_at(r, r->window + at, want, off + at) < 0)
+			memset(r->window + at, 0, want);
+	}
+	return (ssize_t)n;
+}
+
 /* Fills the window from `off`; returns the bytes there, 0 at the end of the file. */
 static ssize_t fill_window(struct journal_reader *r, uint64_t off, struct diag *d)
 {
@@ -250,7 +292,9 @@ static ssize_t fill_window(struct journal_reader *r, uint64_t off, struct diag *
 		r->window = malloc(WINDOW_BYTES);
 	if (!r->window)
 		return diag_set(d, -ENOMEM, r->name, (int64_t)off, "search the journal");
-	n = off < r->bytes ? r->vfs->pread(r->vfs->ctx, r->fd, r->window, WINDOW_BYTES, off) : 0;
+	n = off < r->bytes ? read_at(r, r->window, WINDOW_BYTES, off) : 0;
+	if (n == -EIO)
+		n = patch_window(r, off);
 	return n < 0 ? fail_read(r, n, off, d) : n;
 }
 
@@ -269,7 +313,7 @@ static int whole_at(
 
 	if (rc <= 0)
 		return rc;
-	rc = read_payload(r, out, NULL);
+	rc = read_payload(r, out, &r->payload, NULL);
 	if (rc == ERR_CORRUPT || rc == ERR_TRUNCATED)
 		return 0;
 	return rc < 0 ? fail_read(r, rc, off, d) : 1;

@@ -3,7 +3,7 @@
  *
  * Life:    open, then per position: at, find, rows, chunks; close. The reader holds no position: the
  *          caller says where, and decides what a record that is not valid means (journal_walk.h).
- * Thread:  one at a time.
+ * Thread:  at and rows are free for all threads, each with its own buffers; the rest one at a time.
  * Memory:  one payload at most (about 1.4 MiB), taken as needed.
  * Errors:  ERR_CORRUPT with file and offset; -ENOENT, the file was retired; -EIO as the kernel says.
  */
@@ -15,11 +15,17 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/diag.h"
+#include "proto/base/limits.h"
 #include "proto/base/span.h"
 #include "storage/journal_record.h"
 #include "storage/vfs.h"
 
-enum { JOURNAL_READER_NAME_BYTES = 40 };
+enum {
+	JOURNAL_READER_NAME_BYTES = 40,
+	/* No payload is longer. */
+	JOURNAL_READER_PAYLOAD_BYTES = LIMIT_CHUNKS_REMEMBERED * LAYOUT_CHUNK_BYTES +
+				       LIMIT_BATCH_BYTES + LIMIT_EVENT_BYTES,
+};
 
 /* "journal/<seq>.aj" into dst; returns dst. */
 const char *journal_reader_name(uint64_t seq, char dst[JOURNAL_READER_NAME_BYTES]);
@@ -40,7 +46,7 @@ uint64_t journal_reader_bytes(const struct journal_reader *r);
  * its payload not. 1: found, 0: no valid header at either place.
  */
 int journal_reader_at(
-	struct journal_reader *r, uint64_t off, struct journal_record *out, struct diag *d);
+	const struct journal_reader *r, uint64_t off, struct journal_record *out, struct diag *d);
 /*
  * The first record at `off` or later, but before `limit`, of which header and payload hold. 1: found,
  * 0: none. Reads the whole range in the worst case.
@@ -52,10 +58,10 @@ int journal_reader_check(
 	struct journal_reader *r, const struct journal_record *rec, struct diag *d);
 /*
  * Appends the record's rows, checked and decoded, to dst: exactly rows_count rows in raw_bytes. On
- * failure nothing is appended.
+ * failure nothing is appended. `payload` is for the work (max JOURNAL_READER_PAYLOAD_BYTES).
  */
-int journal_reader_rows(struct journal_reader *r, const struct journal_record *rec, struct buf *dst,
-	struct diag *d);
+int journal_reader_rows(const struct journal_reader *r, const struct journal_record *rec,
+	struct buf *payload, struct buf *dst, struct diag *d);
 /* The record's chunk ids, checked, as bytes for journal_reader_chunk; valid until the next call. */
 int journal_reader_chunks(struct journal_reader *r, const struct journal_record *rec,
 	struct span *out, struct diag *d);

@@ -56,7 +56,7 @@ static_assert(LAYOUT_FORMAT_SUM + 8 == LAYOUT_FORMAT_BYTES, "format: the sum is 
  *    0   16  common head        magic "ASTROCTL"
  *   16   16  uuid
  *   32    8  sum                XXH3-64 of bytes 0..31
- *   64    8  starts             collector starts so far                 line of the collector's start
+ *   64    8  starts             two a start; odd: recovering                 line of the collector's start
  *   72    8  started_ns         wall time of the last
  *   80    8  pid                of that collector, for people
  *  128    8  turn               odd while the line is being changed     line of the journal thread

@@ -122,8 +122,8 @@ int manifest_state_apply(struct manifest_state *st, const struct manifest_rec *r
 	if (rec->base)
 		st->segs_count = 0;
 	drop(st, rec->drops, rec->drops_count);
-	memcpy(st->segs + st->segs_count, rec->adds, rec->adds_count * sizeof *rec->adds);
-	st->segs_count += rec->adds_count;
+	for (size_t i = 0; i < rec->adds_count; i++)
+		st->segs[st->segs_count++] = rec->adds[i];
 	st->changes = rec->changes;
 	st->sealed_id = rec->sealed_id;
 	st->next_no = rec->next_no;
@@ -139,8 +139,8 @@ int manifest_state_copy(const struct manifest_state *from, size_t more, struct m
 	st.segs_count = 0;
 	if (room(&st, from->segs_count + more) < 0)
 		return -ENOMEM;
-	memcpy(st.segs, from->segs, from->segs_count * sizeof *st.segs);
-	st.segs_count = from->segs_count;
+	for (size_t i = 0; i < from->segs_count; i++)
+		st.segs[st.segs_count++] = from->segs[i];
 	*out = st;
 	return 0;
 }

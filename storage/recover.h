@@ -4,7 +4,7 @@
  *
  * Steps:   lock DATA/format; map ctl; read the manifest; sweep tmp/; move segment files that the
  *          manifest does not list to bad/; find the end of the journal, cut a torn tail, link a
- *          damaged journal file into bad/ and step over the damage; publish in ctl.
+ *          damaged journal file into bad/ and step over the damage.
  * Durable: it can be killed at any point and run again with the same outcome.
  * Memory:  bounded by the number of files, and one journal record. Time: one pass over the unsealed
  *          journal files.
@@ -14,6 +14,11 @@
 #define STORAGE_RECOVER_H
 
 #include "proto/base/diag.h"
+#include "storage/chunkset.h"
+#include "storage/ctl.h"
+#include "storage/journal_walk.h"
+#include "storage/store.h"
+#include "storage/store_format.h"
 #include "storage/vfs.h"
 
 /*
@@ -30,5 +35,31 @@
  */
 int recover_sweep(
 	const struct vfs *vfs, int dir, const char *prefix, uint64_t *out_count, struct diag *d);
+/*
+ * Moves DATA/<path> to DATA/bad, under a name that is free there; `keep` leaves the file where it is
+ * too. A path that is not there: -ENOENT.
+ */
+int recover_quarantine(const struct vfs *vfs, int dir, const char *path, bool keep, struct diag *d);
+
+/* A store opened for appending; the writer takes all of it over. */
+struct recover {
+	const struct vfs *vfs;
+	int dir;     /* DATA */
+	int lock_fd; /* DATA/format */
+	struct store_format format;
+	struct ctl *ctl;
+	uint64_t sealed_id;
+	struct chunkset chunks;
+	/* Where the journal goes on: in that file, unless `begin` or seq 0 asks for a new one. */
+	struct journal_pos end;
+	struct journal_head head; /* of that file */
+	bool begin;
+	uint64_t seq_max;     /* greatest number of a journal file so far */
+	uint64_t files_count; /* journal files */
+	struct store_recovery report;
+};
+
+int recover_open(const struct store_conf *conf, struct recover *out, struct diag *d);
+void recover_close(struct recover *r);
 
 #endif

@@ -22,7 +22,8 @@
 #include "storage/store.h"
 
 struct seg_reader;
-struct snapshot_run;
+struct tail_file;
+struct tail_rows;
 
 enum {
 	/* Small journal records are joined up to this many bytes of rows, or that many rows. */
@@ -32,17 +33,23 @@ enum {
 	SNAPSHOT_BATCH_BYTES_MAX = LIMIT_BATCH_BYTES + LIMIT_EVENT_BYTES,
 };
 
-/* Unsealed rows with consecutive ids. A batch joins whole journal records, but its first may begin
-   inside one. */
+/*
+ * Unsealed rows with consecutive ids: one journal record, or several small ones joined. Sealing may
+ * have taken the first of them.
+ */
 struct snapshot_batch {
 	uint64_t id_min;
 	uint64_t id_max;
 	int64_t time_min_ns; /* bounds; may be wider than the rows */
 	int64_t time_max_ns;
 	uint32_t rows_count; /* id_max - id_min + 1 */
-	uint32_t rows_bytes;
-	uint32_t skip_rows; /* rows of the run that stand before this batch */
-	struct snapshot_run *run;
+	uint32_t rows_bytes; /* of these rows, or a little more */
+	/* For snapshot_batch_rows. */
+	uint32_t skip_rows; /* sealed rows that stand before these */
+	uint32_t all_bytes; /* with them */
+	uint64_t off;       /* of the first record */
+	struct tail_file *file;
+	struct tail_rows *rows; /* NULL: not kept in memory */
 };
 
 /* Journal bytes that could not be read: their events are missing from the snapshot. */

@@ -63,12 +63,13 @@ struct store_batch {
  * ERR_LOCKED: another collector has it. ERR_TOO_NEW, ERR_NOT_A_STORE: left untouched.
  */
 int store_writer_open(const struct store_conf *conf, struct store_writer **out, struct diag *d);
-/* Without a commit, what was appended since the last one is dropped. */
+/* What was appended since the last commit is not safe: the next open may find it, in whole frames. */
 void store_writer_close(struct store_writer **w);
 
 /*
  * Adds one batch to the journal file, not yet durable, not yet visible. A journal file is changed
- * for the reserved spare when full; where none could be reserved: -ENOSPC, and nothing was taken.
+ * for the reserved spare when full; where none could be reserved: -ENOSPC (or ERR_LIMIT: there are
+ * LIMIT_JOURNAL_FILES unsealed ones), and nothing was taken.
  * ERR_JOURNAL_DEAD: a write failed; see store_writer_restart.
  */
 int store_writer_append(struct store_writer *w, const struct store_batch *b, struct diag *d);
@@ -129,6 +130,7 @@ struct store_snapshot;
 
 /* Read-only; needs no collector alive. Thread: refresh and snapshot from one thread at a time. */
 int store_reader_open(const struct store_conf *conf, struct store_reader **out, struct diag *d);
+/* After all snapshots are freed. */
 void store_reader_close(struct store_reader **r);
 
 /*

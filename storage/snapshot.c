@@ -1,0 +1,76 @@
+#include "proto/base/check.h"
+#include "storage/store_reader_int.h"
+
+const struct vfs *snapshot_vfs(const struct store_snapshot *s)
+{
+	return s->reader->vfs;
+}
+
+int snapshot_dir(const struct store_snapshot *s)
+{
+	return s->reader->dir;
+}
+
+const uint8_t *snapshot_uuid(const struct store_snapshot *s)
+{
+	return s->reader->format.uuid;
+}
+
+uint64_t snapshot_committed(const struct store_snapshot *s)
+{
+	return s->committed;
+}
+
+uint64_t snapshot_sealed(const struct store_snapshot *s)
+{
+	return s->sealed;
+}
+
+uint64_t snapshot_changes(const struct store_snapshot *s)
+{
+	return s->changes;
+}
+
+const struct snapshot_damage *snapshot_damage(const struct store_snapshot *s)
+{
+	return &s->damage;
+}
+
+size_t snapshot_segment_count(const struct store_snapshot *s)
+{
+	return segment_list_count(s->segments);
+}
+
+const struct manifest_segment *snapshot_segment(const struct store_snapshot *s, size_t i)
+{
+	return segment_list_at(s->segments, i);
+}
+
+int snapshot_segment_get(
+	struct store_snapshot *s, size_t i, const struct seg_reader **out, struct diag *d)
+{
+	return segment_list_get(s->segments, i, out, d);
+}
+
+void snapshot_segment_put(struct store_snapshot *s, size_t i)
+{
+	segment_list_put(s->segments, i);
+}
+
+size_t snapshot_batch_count(const struct store_snapshot *s)
+{
+	return s->batches_count;
+}
+
+const struct snapshot_batch *snapshot_batch(const struct store_snapshot *s, size_t i)
+{
+	ASSERT(i < s->batches_count);
+	return &s->batches[i];
+}
+
+int snapshot_batch_rows(const struct store_snapshot *s, size_t i, struct buf *scratch,
+	struct span *out_rows, struct diag *d)
+{
+	ASSERT(i < s->batches_count);
+	return tail_batch_rows(&s->batches[i], scratch, out_rows, d);
+}

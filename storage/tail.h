@@ -1,0 +1,75 @@
+/*
+ * tail - the unsealed end of the journal as batches of rows, kept by one reader and handed out to
+ * its snapshots (snapshot_int.h).
+ *
+ * Small records are joined until SNAPSHOT_RUN_BYTES or _ROWS are reached, so that a quiet store does
+ * not end in thousands of batches of one row. Rows are kept decoded as long as cache_bytes_max holds;
+ * the oldest lose their memory first and are decoded anew where somebody asks for them.
+ *
+ * Life:    init, advance..., fini. Batches given out live on through references.
+ * Thread:  one at a time; tail_batch_rows, tail_ref and tail_unref are free for all.
+ * Memory:  about 100 bytes a batch, and the cache. A snapshot may keep rows alive that the cache
+ *          has dropped.
+ */
+#ifndef STORAGE_TAIL_H
+#define STORAGE_TAIL_H
+
+#include "proto/base/buf.h"
+#include "proto/base/diag.h"
+#include "storage/ctl.h"
+#include "storage/journal_walk.h"
+#include "storage/snapshot_int.h"
+
+struct tail {
+	const struct vfs *vfs;
+	int dir;
+	const uint8_t *uuid;
+	uint64_t cache_bytes_max;
+	uint64_t cache_bytes;
+	bool walking;
+	struct journal_walk walk;
+	struct snapshot_batch *batches; /* those from `begin` on */
+	size_t begin;
+	size_t end;
+	size_t cap;
+	size_t uncached; /* batches before this place have no rows */
+	bool closed;     /* nothing is joined to the last batch */
+	struct tail_file *file;
+	struct buf payload;
+	struct snapshot_damage damage;
+	uint64_t damage_id; /* sealing beyond it makes the damage history */
+};
+
+/* uuid must outlive the tail. */
+void tail_init(struct tail *t, const struct vfs *vfs, int dir, const uint8_t *uuid,
+	uint64_t cache_bytes_max);
+void tail_fini(struct tail *t);
+
+/*
+ * Drops what is sealed, adds what is committed up to `end`. ERR_STALE: the sealer was faster; refresh
+ * the manifest and come again.
+ */
+int tail_advance(struct tail *t, uint64_t sealed_id, const struct ctl_commit *end, struct diag *d);
+/* Forgets all; the next advance begins anew. */
+void tail_reset(struct tail *t);
+
+/*
+ * Where the journal ends by itself, when no collector says so. known_id: as in journal_walk; 0 where
+ * nothing is known.
+ */
+int tail_find_end(const struct tail *t, uint64_t sealed_id, uint64_t known_id,
+	struct ctl_commit *out, struct diag *d);
+
+static inline size_t tail_count(const struct tail *t)
+{
+	return t->end - t->begin;
+}
+
+/* Copies all batches to dst[tail_count]; each holds references that tail_unref gives back. */
+void tail_ref(const struct tail *t, struct snapshot_batch *dst);
+void tail_unref(struct snapshot_batch *b);
+
+int tail_batch_rows(
+	const struct snapshot_batch *b, struct buf *scratch, struct span *out_rows, struct diag *d);
+
+#endif
