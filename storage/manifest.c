@@ -78,7 +78,7 @@ static int refresh_files(struct manifest *m, struct diag *d)
 	int rc = ERR_STALE;
 
 	for (int try = 0; try < TRIES && (rc == ERR_STALE || rc == -ENOENT); try++) {
-		uint64_t newest;
+		uint64_t newest = 0;
 
 		rc = find_newest(m, &newest, d);
 		if (rc < 0)
@@ -268,7 +268,7 @@ static int write_pair(const struct manifest *m, struct manifest_state *next, str
 		.adds_count = next->segs_count };
 	uint8_t head[LAYOUT_MANIFEST_HEAD_BYTES];
 	struct buf b;
-	uint64_t newest;
+	uint64_t newest = 0;
 	int rc = find_newest(m, &newest, d);
 
 	if (rc < 0)
