@@ -26,9 +26,9 @@
 enum {
 	SEEDS_MAX = 4096,
 	SEED_BYTES_MAX = 1 << 20,
-	CHANGES_PER_SEED = 400,
-	CHANGED_BYTES_MAX = 64 << 20, /* of one seed's changes together: large seeds get fewer */
-	NOISE_INPUTS = 2000,
+	CHANGES_PER_SEED = 2000,
+	CHANGED_BYTES_MAX = 4 << 20, /* of one seed's changes together: large seeds get fewer */
+	NOISE_INPUTS = 20000,
 	NOISE_BYTES_MAX = 256,
 };
 
