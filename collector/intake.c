@@ -51,36 +51,42 @@ static void count_frame(struct intake *in, enum intake_door door, const struct f
 {
 	in->counts.frames[door]++;
 	in->counts.odd_options += frame->odd_option;
+	in->counts.groups_large += frame->groups_large;
 	for (int i = 0; i < FORWARD_DROP_COUNT; i++)
 		in->counts.dropped[i] += frame->dropped[i];
+}
+
+/* UDP has no acks, and an empty id names nothing. */
+static bool has_chunk(const struct intake_origin *from, const struct forward_frame *frame)
+{
+	return frame->chunk.p && frame->chunk.n > 0 && from->door != INTAKE_UDP;
 }
 
 int intake_end(struct intake *in, const struct intake_origin *from, const struct forward *f,
 	struct stage *stage, uint64_t *out_seq, struct diag *d)
 {
 	const struct forward_frame *frame = &f->frame;
+	bool chunked = has_chunk(from, frame);
 	struct store_chunk chunk;
 	int rc;
 
 	count_frame(in, from->door, frame);
 	*out_seq = 0;
+	if (chunked)
+		chunk = chunk_hash(frame->tag, frame->chunk);
 	if (frame->signal != 0) {
 		in->counts.signals++;
 		stage_drop(stage);
 		return 0;
 	}
-	if (frame->chunk.p && from->door != INTAKE_UDP) {
-		chunk = chunk_hash(frame->tag, frame->chunk);
-		if (commit_known(in->commit, chunk, out_seq)) {
-			stage_drop(stage);
-			return 0;
-		}
+	if (chunked && commit_known(in->commit, chunk, out_seq)) {
+		stage_drop(stage);
+		return 0;
 	}
 	rc = stage_complete(stage, d);
 	if (rc < 0)
 		return rc;
 	in->counts.events[from->door] += stage->total;
-	*out_seq = commit_put(
-		in->commit, stage, frame->chunk.p && from->door != INTAKE_UDP ? &chunk : NULL);
+	*out_seq = commit_put(in->commit, stage, chunked ? &chunk : NULL);
 	return 0;
 }

@@ -35,8 +35,9 @@ struct intake_counts {
 	uint64_t dropped[FORWARD_DROP_COUNT];
 	uint64_t rejected[INTAKE_REJECT_COUNT];
 	uint64_t faults[FORWARD_FAULT_COUNT];
-	uint64_t signals;     /* frames of metrics or traces, discarded */
-	uint64_t odd_options; /* frames with options of a wrong type, which were ignored */
+	uint64_t signals;      /* frames of metrics or traces, discarded */
+	uint64_t odd_options;  /* frames with options of a wrong type, which were ignored */
+	uint64_t groups_large; /* groups whose attributes were too many to add to their entries */
 };
 
 struct intake {

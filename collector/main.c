@@ -61,6 +61,19 @@ static const struct opt_program program = {
 
 /* ---------------------------------------------------------------- configuration */
 
+static void print_problems(const struct buf *problems)
+{
+	const char *p = (const char *)problems->p, *end = p + problems->len;
+
+	while (p < end) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		int n = (int)((nl ? nl : end) - p);
+
+		fprintf(stderr, "astrocollectd: %.*s\n", n, p);
+		p += n + 1;
+	}
+}
+
 /* Each problem is a line of its own; false when there was any. */
 static bool load_conf(struct collector *c)
 {
@@ -70,7 +83,7 @@ static bool load_conf(struct collector *c)
 	buf_init(&problems, PROBLEMS_BYTES);
 	rc = conf_load(&c->conf, conf_file, &problems);
 	if (rc < 0)
-		fprintf(stderr, "%.*s", (int)problems.len, (const char *)problems.p);
+		print_problems(&problems);
 	buf_fini(&problems);
 	return rc == 0;
 }

@@ -617,7 +617,8 @@ class Lab:
         """Every event of a data directory in id order, read without any daemon."""
         r = self.run("rows", self.path(data), timeout=300)
         equal(r.returncode, 0, r.stderr)
-        return [json.loads(line) for line in r.stdout.splitlines()]
+        return sorted((json.loads(line) for line in r.stdout.split("\n") if line),
+                      key=lambda row: int(row["id"]))
 
     def close(self):
         for d in self.daemons:

@@ -1,0 +1,130 @@
+#!/usr/bin/python3
+"""Goal: whatever is killed, every acknowledged event is there exactly once, and none half.
+
+Method: four clients send numbered events without pause and send again, under the same chunk id, what
+was not acknowledged when the connection was lost; the collector is killed (or, one time in ten, told to
+stop) at random moments; at the end the store is compared with what each client was promised.
+`--kills N` sets the number of kills, `--seed N` the moments.
+"""
+import os
+import random
+import signal
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import astro
+
+KILLS = astro.option("kills", 8)
+SEED = astro.option("seed", 1)
+CLIENTS = 4
+PER_FRAME = 20
+IN_FLIGHT = 4
+T0 = 1700000000
+
+
+class Sender(threading.Thread):
+    """Keeps up to IN_FLIGHT frames on their way; a frame is sent until it is acknowledged."""
+
+    def __init__(self, number, place):
+        super().__init__(daemon=True)
+        self.number, self.place = number, place
+        self.unacked, self.acked = [], []
+        self.next, self.resent, self.error = 0, 0, None
+        self.stop = threading.Event()
+
+    def frame(self, n):
+        first = n * PER_FRAME
+        events = [[T0 + n, {"client": self.number, "n": i, "description": f"event {i}"}]
+                  for i in range(first, first + PER_FRAME)]
+        option = {"chunk": f"{self.number}-{n}", "size": PER_FRAME}
+        mode = astro.packed if n % 3 else astro.forward
+        return mode(f"load.{self.number}", events, option)
+
+    def converse(self, s):
+        for n in self.unacked:
+            self.resent += 1
+            s.send(self.frame(n))
+        while not (self.stop.is_set() and not self.unacked):
+            while len(self.unacked) < IN_FLIGHT and not self.stop.is_set():
+                self.unacked.append(self.next)
+                self.next += 1
+                s.send(self.frame(self.unacked[-1]))
+            got = s.value()
+            if got is None:
+                raise ConnectionError("closed")
+            want = f"{self.number}-{self.unacked[0]}"
+            astro.equal(got, {"ack": want})
+            self.acked.append(self.unacked.pop(0))
+
+    def run(self):
+        while not (self.stop.is_set() and not self.unacked):
+            try:
+                with astro.Client(self.place["address"]) as s:
+                    self.converse(s)
+            except OSError:
+                time.sleep(0.01)
+            except BaseException as e:
+                self.error = e
+                return
+
+
+def t_every_acked_event_exactly_once_after_kills(lab):
+    rng, place = random.Random(SEED), {}
+    # Small files and early seals, so that kills fall into rotations and seals as well.
+    args = ["--config", lab.write("a.conf", "[store]\nseal_rows = 20000\njournal_file_bytes = 8M\n")]
+    c = lab.collector(args)
+    place["address"] = c.address("forward")
+    senders = [Sender(i, place) for i in range(CLIENTS)]
+    for s in senders:
+        s.start()
+    slowest = 0.0
+    for _ in range(KILLS):
+        time.sleep(rng.uniform(0.02, 0.6))
+        if rng.random() < 0.1:
+            c.signal(signal.SIGTERM)
+            astro.equal(c.wait(60), 0)
+        else:
+            c.kill()
+        lab.daemons.remove(c)
+        began = time.monotonic()
+        c = lab.collector(args)
+        slowest = max(slowest, time.monotonic() - began)
+        place["address"] = c.address("forward")
+    for s in senders:
+        s.stop.set()
+    for s in senders:
+        s.join(60 * astro.TIME_SCALE)
+        if s.error:
+            raise s.error
+        astro.check(not s.is_alive(), "a client still waits for acks")
+    compare(lab, senders)
+    astro.equal(c.stop(), 0)
+    compare(lab, senders)
+    acked = sum(len(s.acked) for s in senders) * PER_FRAME
+    astro.note(f"{KILLS} kills (seed {SEED}): {acked} events acked, "
+               f"{sum(s.resent for s in senders)} frames sent again, slowest start {slowest:.2f} s")
+
+
+def compare(lab, senders):
+    got = {}
+    rows = lab.rows()
+    for r in rows:
+        key = (r["metadata"]["client"], r["metadata"]["n"])
+        astro.check(key not in got, f"twice: {key} as {got.get(key)} and {r['id']}")
+        astro.equal(r["description"], f"event {key[1]}")
+        got[key] = r["id"]
+    astro.equal([r["id"] for r in rows], list(range(1, len(rows) + 1)), "ids are dense")
+    for s in senders:
+        for frame in s.acked:
+            for i in range(frame * PER_FRAME, (frame + 1) * PER_FRAME):
+                astro.check((s.number, i) in got, f"acked and missing: {(s.number, i)}")
+        whole = {}
+        for client, i in got:
+            if client == s.number:
+                whole[i // PER_FRAME] = whole.get(i // PER_FRAME, 0) + 1
+        astro.check(all(v == PER_FRAME for v in whole.values()), "half a frame is there")
+
+
+astro.main(globals())
