@@ -175,7 +175,7 @@ def t_a_fifth_over_udp_comes_back_unchanged(lab):
     collector, want = lab.collector(), Want()
     defaults = {"host": "127.0.0.1", "service": "astrosend"}
     for _ in feed("udp://" + collector.address("udp"), want, defaults, UDP_EVERY, ("--rate", "15000")):
-        collector.wait_metric("astro_collector_events_total", len(want.digests))
+        collector.wait_metric("astro_collector_events_total{door=\"udp\"}", len(want.digests))
     astro.equal(collector.stop(), 0)
     proc = subprocess.Popen([astro.program("astroquery"), "-D", lab.path("data"), "-n", "all", "-o", "json"],
                             stdout=subprocess.PIPE)
