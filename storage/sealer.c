@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,12 +220,8 @@ static void choose_range(struct seal *seal)
 /* Keeps the damaged journal file for a person to look at. A name outside journal/ is none of ours. */
 static void quarantine(const struct sealer *s, const char *file)
 {
-	char bad[DIAG_FILE_BYTES];
-
-	if (strncmp(file, "journal/", 8) != 0 || strlen(file) >= sizeof bad - 8)
-		return;
-	snprintf(bad, sizeof bad, "bad/%.64s", file + 8);
-	s->vfs->link(s->vfs->ctx, s->dir, file, s->dir, bad);
+	if (strncmp(file, "journal/", 8) == 0)
+		recover_quarantine(s->vfs, s->dir, file, true, NULL);
 }
 
 static void note_lost(struct seal *seal, uint64_t count, const struct diag *why)
