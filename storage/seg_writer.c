@@ -73,6 +73,8 @@ int seg_writer_open(const struct seg_writer_conf *conf, struct seg_writer **out,
 	if (!w)
 		return diag_set(d, -ENOMEM, conf->name, -1, "opening a segment writer");
 	w->conf = *conf;
+	if (w->conf.blocks_max == 0 || w->conf.blocks_max > LIMIT_SEGMENT_BLOCKS)
+		w->conf.blocks_max = LIMIT_SEGMENT_BLOCKS;
 	w->fd = -1;
 	snprintf(w->name, sizeof w->name, "%s", conf->name);
 	w->conf.name = w->name;
@@ -144,7 +146,7 @@ int seg_writer_append(struct seg_writer *w, const struct event *ev, struct diag 
 	rc = block_put(w->block, ev);
 	if (rc == BLOCK_FULL) {
 		/* The last block stays in memory: one more flush belongs to finish. */
-		if (w->footer.blocks_count + 1 >= LIMIT_SEGMENT_BLOCKS)
+		if (w->footer.blocks_count + 1 >= w->conf.blocks_max)
 			return SEG_WRITER_FULL;
 		rc = flush_block(w, d);
 		if (rc < 0)

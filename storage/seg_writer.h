@@ -32,7 +32,8 @@ struct seg_writer_conf {
 	uint8_t store_uuid[16];
 	uint64_t segment_id; /* unique in the store: a sidecar with another id is stale */
 	int64_t created_ns;
-	int compress_level; /* 0: LZ4; 1..12: LZ4HC of that level, for the compactor */
+	int compress_level;  /* 0: LZ4; 1..12: LZ4HC of that level, for the compactor */
+	uint32_t blocks_max; /* 0: LIMIT_SEGMENT_BLOCKS */
 };
 
 int seg_writer_open(const struct seg_writer_conf *conf, struct seg_writer **out, struct diag *d);
@@ -40,7 +41,7 @@ void seg_writer_close(struct seg_writer **w);
 
 /*
  * Copies the event; its memory is free again on return. Ids must rise: ERR_RANGE otherwise.
- * SEG_WRITER_FULL (1): not taken, LIMIT_SEGMENT_BLOCKS are full; finish and open the next one.
+ * SEG_WRITER_FULL (1): not taken, blocks_max blocks are full; finish and open the next one.
  */
 int seg_writer_append(struct seg_writer *w, const struct event *ev, struct diag *d);
 

@@ -1,0 +1,348 @@
+/*
+ * Goal:   a scan finds exactly the rows that a walk over all events finds, whatever the conditions
+ *         and with or without sidecars, and fetches these events to the byte.
+ * Method: seeded random events in several segments, seeded random conditions whose values are taken
+ *         from the events or made up, against a loop over the array. The seed is printed on failure;
+ *         ASTRO_SEED repeats it, ASTRO_ROUNDS sets the number of scans.
+ */
+#include "tests/support/check_cmocka.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/err.h"
+#include "storage/scan_int.h"
+#include "tests/support/event_gen.h"
+#include "tests/support/seg_fixture.h"
+
+enum { SEGMENTS = 3, EVENTS_MAX = 60000, VALUES_MAX = 4, ROUNDS = 150 };
+
+static const size_t sizes[SEGMENTS] = { 40000, 1, 7000 };
+
+struct world {
+	struct seg_fixture fixture;
+	struct event_gen gen;
+	struct event *events;
+	size_t count;
+	struct seg_reader *readers[SEGMENTS];
+	struct scan_scratch *scratch;
+};
+
+static uint64_t env_number(const char *name, uint64_t otherwise)
+{
+	const char *s = getenv(name);
+
+	return s ? strtoull(s, NULL, 10) : otherwise;
+}
+
+static void close_readers(struct world *w)
+{
+	for (int i = 0; i < SEGMENTS; i++)
+		seg_reader_close(&w->readers[i]);
+}
+
+static void open_readers(struct world *w)
+{
+	char name[16];
+
+	for (int i = 0; i < SEGMENTS; i++) {
+		snprintf(name, sizeof name, "s%d", i);
+		w->readers[i] = seg_fixture_open(&w->fixture, name);
+	}
+}
+
+static int set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof *w);
+	uint64_t seed = env_number("ASTRO_SEED", 20261120);
+	size_t at = 0;
+	char name[16];
+
+	if (!w)
+		return -1;
+	print_message("# seed %llu\n", (unsigned long long)seed);
+	seg_fixture_init(&w->fixture);
+	event_gen_init(&w->gen, seed);
+	w->gen.wild = 700;
+	for (int i = 0; i < SEGMENTS; i++)
+		w->count += sizes[i];
+	w->events = event_gen_many(&w->gen, w->count);
+	for (int i = 0; i < SEGMENTS; i++) {
+		snprintf(name, sizeof name, "s%d", i);
+		seg_fixture_write(&w->fixture, name, w->events + at, sizes[i]);
+		at += sizes[i];
+	}
+	open_readers(w);
+	w->scratch = scan_scratch_new();
+	*state = w;
+	return w->scratch ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	close_readers(w);
+	scan_scratch_free(&w->scratch);
+	event_gen_fini(&w->gen);
+	free(w->events);
+	seg_fixture_fini(&w->fixture);
+	free(w);
+	return 0;
+}
+
+/* ---- the stupid model ---- */
+
+static bool contains(struct span text, struct span what)
+{
+	for (size_t i = 0; i + what.n <= text.n; i++) {
+		size_t k = 0;
+
+		while (k < what.n && tolower(text.p[i + k]) == tolower(what.p[k]))
+			k++;
+		if (k == what.n)
+			return text.p != NULL;
+	}
+	return false;
+}
+
+static bool any_of(const struct scan_any *any, struct span v)
+{
+	for (size_t i = 0; i < any->values_count; i++) {
+		if ((any->values[i].p == NULL) == (v.p == NULL) && span_eq(any->values[i], v))
+			return true;
+	}
+	return any->values_count == 0;
+}
+
+static bool model_matches(const struct scan_spec *spec, const struct event *ev)
+{
+	if (ev->time_ns < spec->from_ns || ev->time_ns > spec->to_ns ||
+		ev->received_ns < spec->received_from_ns ||
+		ev->received_ns > spec->received_to_ns || ev->id < spec->id_min ||
+		ev->id > spec->id_max || !(spec->severity_mask >> ev->severity & 1))
+		return false;
+	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
+		if (!any_of(&spec->text[i], ev->text[i]))
+			return false;
+	}
+	return spec->contains.n == 0 || contains(ev->text[EVENT_TEXT_DESCRIPTION], spec->contains);
+}
+
+/* ---- random conditions ---- */
+
+struct question {
+	struct scan_spec spec;
+	struct span values[EVENT_TEXT_COUNT][VALUES_MAX];
+};
+
+static const struct event *some_event(struct world *w)
+{
+	return &w->events[event_gen_below(&w->gen, (unsigned)w->count)];
+}
+
+static void ask_text(struct world *w, struct question *q)
+{
+	unsigned field = event_gen_below(&w->gen, EVENT_TEXT_COUNT);
+	unsigned n = 1 + event_gen_below(&w->gen, VALUES_MAX);
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned shape = event_gen_below(&w->gen, 20);
+
+		q->values[field][i] = shape == 0   ? SPAN_LIT("")
+				      : shape == 1 ? SPAN_LIT("nobody")
+				      : shape == 2 ? SPAN_NONE
+						   : some_event(w)->text[field];
+	}
+	q->spec.text[field] = (struct scan_any){ q->values[field], n };
+}
+
+/* A piece of a description, or a word in another case, or what is nowhere. */
+static void ask_contains(struct world *w, struct question *q)
+{
+	struct span d = some_event(w)->text[EVENT_TEXT_DESCRIPTION];
+	unsigned shape = event_gen_below(&w->gen, 4);
+
+	if (shape == 0)
+		q->spec.contains = SPAN_LIT("zEPHYRINE");
+	else if (shape == 1)
+		q->spec.contains = SPAN_LIT("not there");
+	else if (d.n > 0) {
+		unsigned from = event_gen_below(&w->gen, (unsigned)d.n);
+		unsigned n = 1 + event_gen_below(&w->gen, (unsigned)(d.n - from));
+
+		q->spec.contains = span_of(d.p + from, n < 60 ? n : 60);
+	}
+}
+
+static void order(int64_t *a, int64_t *b)
+{
+	int64_t x = *a;
+
+	if (x <= *b)
+		return;
+	*a = *b;
+	*b = x;
+}
+
+static void ask_numbers(struct world *w, struct question *q)
+{
+	struct scan_spec *s = &q->spec;
+	const struct event *a = some_event(w), *b = some_event(w);
+
+	switch (event_gen_below(&w->gen, 5)) {
+	case 0:
+		s->from_ns = a->time_ns;
+		s->to_ns = b->time_ns;
+		order(&s->from_ns, &s->to_ns);
+		break;
+	case 1:
+		s->received_from_ns = a->received_ns;
+		s->received_to_ns = b->received_ns;
+		order(&s->received_from_ns, &s->received_to_ns);
+		break;
+	case 2:
+		s->id_min = a->id < b->id ? a->id : b->id;
+		s->id_max = a->id < b->id ? b->id : a->id;
+		break;
+	case 3:
+		s->severity_mask = (uint8_t)event_gen_random(&w->gen);
+		break;
+	default:
+		s->from_ns = s->to_ns = a->time_ns;
+		break;
+	}
+}
+
+static void ask(struct world *w, struct question *q)
+{
+	memset(q, 0, sizeof *q);
+	scan_spec_init(&q->spec);
+	for (unsigned n = event_gen_below(&w->gen, 4); n > 0; n--) {
+		switch (event_gen_below(&w->gen, 4)) {
+		case 0:
+			ask_contains(w, q);
+			break;
+		case 1:
+			ask_numbers(w, q);
+			break;
+		default:
+			ask_text(w, q);
+			break;
+		}
+	}
+}
+
+/* ---- comparing ---- */
+
+static void compare_unit(struct world *w, struct scan *scan, size_t unit, size_t *at,
+	const struct scan_spec *spec, struct scan_stats *stats)
+{
+	const struct scan_unit *u = scan_unit(scan, unit);
+	struct event out[64];
+	uint32_t rows[64];
+	struct arena arena;
+	const struct scan_hit *hits;
+	uint64_t counted;
+	size_t n, picked = 0, first = 0;
+	struct diag d;
+
+	assert_int_equal(scan_count(scan, unit, w->scratch, &counted, stats, &d), 0);
+	assert_int_equal(scan_select(scan, unit, w->scratch, &hits, &n, stats, &d), 0);
+	assert_int_equal(counted, n);
+	if (u->all)
+		assert_int_equal(n, u->rows_count);
+	for (size_t i = 0; i < n; i++) {
+		while (*at < w->count && !model_matches(spec, &w->events[*at]))
+			(*at)++;
+		assert_true(*at < w->count);
+		assert_int_equal(hits[i].id, w->events[*at].id);
+		assert_int_equal(hits[i].time_ns, w->events[*at].time_ns);
+		if (picked == 0)
+			first = *at;
+		if (picked < 64)
+			rows[picked++] = hits[i].row;
+		(*at)++;
+	}
+	arena_init(&arena, 64 << 20);
+	assert_int_equal(
+		scan_fetch(scan, unit, rows, picked, w->scratch, &arena, out, stats, &d), 0);
+	for (size_t i = 0; i < picked; i++) {
+		while (!model_matches(spec, &w->events[first]))
+			first++;
+		assert_true(event_gen_same(&out[i], &w->events[first]));
+		first++;
+	}
+	arena_fini(&arena);
+}
+
+static void compare(struct world *w, const struct scan_spec *spec)
+{
+	struct scan_stats stats = { 0 };
+	struct scan *scan = NULL;
+	struct diag d;
+	size_t at = 0;
+
+	assert_int_equal(scan_open_readers((const struct seg_reader *const *)w->readers, SEGMENTS,
+				 spec, &scan, &stats, &d),
+		0);
+	for (size_t i = 0; i < scan_unit_count(scan); i++)
+		compare_unit(w, scan, i, &at, spec, &stats);
+	while (at < w->count && !model_matches(spec, &w->events[at]))
+		at++;
+	assert_int_equal(at, w->count);
+	assert_int_equal(stats.damaged_units, 0);
+	assert_true(stats.blocks_read + stats.blocks_pruned <= stats.blocks_total);
+	scan_close(&scan);
+}
+
+static void random_questions(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+
+	for (uint64_t n = env_number("ASTRO_ROUNDS", ROUNDS); n > 0; n--) {
+		ask(w, &q);
+		compare(w, &q.spec);
+	}
+}
+
+/* Missing and damaged sidecars: the same answers. */
+static void without_sidecars(void **state)
+{
+	struct world *w = *state;
+	struct question q;
+	size_t n;
+	uint8_t *p = seg_fixture_load(&w->fixture, "s0.ent", &n);
+
+	close_readers(w);
+	p[n / 2] ^= 1;
+	p[n - 1] ^= 1;
+	seg_fixture_store(&w->fixture, "s0.ent", p, n);
+	seg_fixture_remove(&w->fixture, "s0.evt");
+	seg_fixture_remove(&w->fixture, "s2.ent");
+	free(p);
+	p = seg_fixture_load(&w->fixture, "s1.evt", &n);
+	seg_fixture_store(&w->fixture, "s2.evt", p, n);
+	free(p);
+	open_readers(w);
+	assert_int_equal(sidx_set_get(w->readers[0])->rc[SIDX_TYPE], -ENOENT);
+	assert_int_equal(sidx_set_get(w->readers[2])->rc[SIDX_TYPE], ERR_STALE);
+	for (uint64_t i = env_number("ASTRO_ROUNDS", ROUNDS) / 2; i > 0; i--) {
+		ask(w, &q);
+		compare(w, &q.spec);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(random_questions),
+		cmocka_unit_test(without_sidecars),
+	};
+
+	return cmocka_run_group_tests_name("scan_model", tests, set_up, tear_down);
+}

@@ -1,0 +1,366 @@
+/*
+ * Goal: what a scan reads is what it promises: blocks without the entity are not touched, counts
+ *       that sidecars know cost no page, a damaged page costs its own block, and two threads may
+ *       work on one scan.
+ */
+#include "tests/support/check_cmocka.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "proto/base/err.h"
+#include "storage/scan_int.h"
+#include "tests/support/event_gen.h"
+#include "tests/support/seg_fixture.h"
+
+enum { EVENTS = 100000, NEEDLES = 10 };
+
+struct world {
+	struct seg_fixture fixture;
+	struct event_gen gen;
+	struct event *events;
+	struct seg_reader *reader;
+	struct scan_scratch *scratch;
+	uint32_t blocks_with_needle;
+};
+
+/* One entity in ten rows, in the first block and in two others. */
+static void plant(struct world *w)
+{
+	static const size_t rows[NEEDLES] = { 3, 4, 5, 40000, 40001, 45000, 90000, 90001, 90002,
+		97000 };
+
+	for (int i = 0; i < NEEDLES; i++) {
+		w->events[rows[i]].text[EVENT_TEXT_ENTITY_TYPE] = SPAN_LIT("order");
+		w->events[rows[i]].text[EVENT_TEXT_ENTITY_ID] = SPAN_LIT("ORD-000123");
+		w->events[rows[i]].text[EVENT_TEXT_EVENT_TYPE] = SPAN_LIT("RECONCILE");
+	}
+	w->blocks_with_needle = 3;
+}
+
+static int set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof *w);
+
+	if (!w)
+		return -1;
+	seg_fixture_init(&w->fixture);
+	event_gen_init(&w->gen, 11);
+	w->gen.entities = 20000;
+	w->events = event_gen_many(&w->gen, EVENTS);
+	plant(w);
+	seg_fixture_write(&w->fixture, "s", w->events, EVENTS);
+	w->reader = seg_fixture_open(&w->fixture, "s");
+	w->scratch = scan_scratch_new();
+	*state = w;
+	return w->scratch ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	seg_reader_close(&w->reader);
+	scan_scratch_free(&w->scratch);
+	event_gen_fini(&w->gen);
+	free(w->events);
+	seg_fixture_fini(&w->fixture);
+	free(w);
+	return 0;
+}
+
+static struct scan *open_scan(
+	struct world *w, const struct scan_spec *spec, struct scan_stats *stats)
+{
+	const struct seg_reader *r = w->reader;
+	struct scan *s = NULL;
+	struct diag d;
+
+	*stats = (struct scan_stats){ 0 };
+	assert_int_equal(scan_open_readers(&r, 1, spec, &s, stats, &d), 0);
+	return s;
+}
+
+static uint64_t select_all(struct world *w, struct scan *s, struct scan_stats *stats)
+{
+	uint64_t n = 0;
+	struct diag d;
+
+	for (size_t i = 0; i < scan_unit_count(s); i++) {
+		const struct scan_hit *hits;
+		size_t count;
+
+		assert_int_equal(scan_select(s, i, w->scratch, &hits, &count, stats, &d), 0);
+		n += count;
+	}
+	return n;
+}
+
+static uint64_t count_all(struct world *w, struct scan *s, struct scan_stats *stats)
+{
+	uint64_t n = 0, count;
+	struct diag d;
+
+	for (size_t i = 0; i < scan_unit_count(s); i++) {
+		assert_int_equal(scan_count(s, i, w->scratch, &count, stats, &d), 0);
+		n += count;
+	}
+	return n;
+}
+
+/* The promise: ten events of one entity among 100 000 read the blocks that hold them, no other. */
+static void only_blocks_with_the_entity(void **state)
+{
+	const struct span type = SPAN_LIT("order"), id = SPAN_LIT("ORD-000123");
+	struct world *w = *state;
+	struct scan_spec spec;
+	struct scan_stats stats;
+	struct scan *s;
+
+	for (int with_type = 0; with_type < 2; with_type++) {
+		scan_spec_init(&spec);
+		spec.text[EVENT_TEXT_ENTITY_ID] = (struct scan_any){ &id, 1 };
+		if (with_type)
+			spec.text[EVENT_TEXT_ENTITY_TYPE] = (struct scan_any){ &type, 1 };
+		s = open_scan(w, &spec, &stats);
+		assert_int_equal(stats.blocks_total, 7);
+		assert_int_equal(scan_unit_count(s), w->blocks_with_needle);
+		assert_int_equal(stats.blocks_pruned, 7 - w->blocks_with_needle);
+		assert_int_equal(stats.blocks_read, 0);
+		assert_int_equal(select_all(w, s, &stats), NEEDLES);
+		assert_int_equal(stats.blocks_read, w->blocks_with_needle);
+		assert_int_equal(stats.rows_matched, NEEDLES);
+		scan_close(&s);
+	}
+}
+
+static void an_entity_nobody_has(void **state)
+{
+	const struct span id = SPAN_LIT("ORD-999999");
+	struct world *w = *state;
+	struct scan_spec spec;
+	struct scan_stats stats;
+	struct scan *s;
+
+	scan_spec_init(&spec);
+	spec.text[EVENT_TEXT_ENTITY_ID] = (struct scan_any){ &id, 1 };
+	s = open_scan(w, &spec, &stats);
+	assert_int_equal(scan_unit_count(s), 0);
+	scan_close(&s);
+}
+
+static uint64_t count_type(const struct world *w, struct span type)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < EVENTS; i++)
+		n += w->events[i].text[EVENT_TEXT_EVENT_TYPE].p &&
+		     span_eq(w->events[i].text[EVENT_TEXT_EVENT_TYPE], type);
+	return n;
+}
+
+/* Counts by type, by severity and of everything come from sidecar and footer. */
+static void counts_without_a_page(void **state)
+{
+	const struct span types[] = { SPAN_LIT("TYPE_3"), SPAN_LIT("TYPE_3"), SPAN_LIT("nobody") };
+	struct world *w = *state;
+	struct scan_spec spec;
+	struct scan_stats stats;
+	uint64_t want = 0;
+	struct scan *s;
+
+	scan_spec_init(&spec);
+	s = open_scan(w, &spec, &stats);
+	assert_int_equal(count_all(w, s, &stats), EVENTS);
+	assert_true(scan_unit(s, 0)->all);
+	assert_int_equal(stats.pages_read, 0);
+	scan_close(&s);
+
+	spec.text[EVENT_TEXT_EVENT_TYPE] = (struct scan_any){ types, 3 };
+	s = open_scan(w, &spec, &stats);
+	assert_int_equal(count_all(w, s, &stats), count_type(w, types[0]));
+	assert_int_equal(stats.pages_read, 0);
+	scan_close(&s);
+
+	scan_spec_init(&spec);
+	spec.severity_mask = 1 << EVENT_SEVERITY_ERROR | 1 << EVENT_SEVERITY_ALERT;
+	for (size_t i = 0; i < EVENTS; i++)
+		want += spec.severity_mask >> w->events[i].severity & 1;
+	s = open_scan(w, &spec, &stats);
+	assert_int_equal(count_all(w, s, &stats), want);
+	assert_int_equal(stats.pages_read, 0);
+	scan_close(&s);
+}
+
+/* A rare type: its rows stand in the sidecar, the column of types is not read. */
+static void rare_rows_from_the_sidecar(void **state)
+{
+	const struct span type = SPAN_LIT("RECONCILE");
+	struct world *w = *state;
+	struct scan_spec spec;
+	struct scan_stats stats;
+	struct scan *s;
+
+	scan_spec_init(&spec);
+	spec.text[EVENT_TEXT_EVENT_TYPE] = (struct scan_any){ &type, 1 };
+	s = open_scan(w, &spec, &stats);
+	assert_int_equal(scan_unit_count(s), w->blocks_with_needle);
+	assert_int_equal(select_all(w, s, &stats), NEEDLES);
+	/* Ids and times of the hits, that is all. */
+	assert_int_equal(stats.pages_read, 2 * w->blocks_with_needle);
+	scan_close(&s);
+}
+
+static void time_prunes(void **state)
+{
+	struct world *w = *state;
+	const struct seg_block *b = seg_reader_block(w->reader, 2);
+	struct scan_spec spec;
+	struct scan_stats stats;
+	uint64_t want = 0;
+	struct scan *s;
+
+	scan_spec_init(&spec);
+	spec.from_ns = b->time_min_ns + (b->time_max_ns - b->time_min_ns) / 2;
+	spec.to_ns = spec.from_ns + 1000000000;
+	for (size_t i = 0; i < EVENTS; i++)
+		want += w->events[i].time_ns >= spec.from_ns && w->events[i].time_ns <= spec.to_ns;
+	s = open_scan(w, &spec, &stats);
+	assert_true(scan_unit_count(s) <= 2);
+	assert_int_equal(select_all(w, s, &stats), want);
+	scan_close(&s);
+}
+
+/* ---- damage ---- */
+
+static void a_damaged_page_costs_its_block(void **state)
+{
+	struct world *w = *state;
+	struct seg_page p = *seg_reader_page(w->reader, 1, SEG_COL_TEXT + EVENT_TEXT_DESCRIPTION);
+	struct scan_spec spec;
+	struct scan_stats stats;
+	unsigned failed = 0;
+	uint8_t *bytes;
+	struct scan *s;
+	size_t n;
+
+	assert_false(p.is_inline);
+	bytes = seg_fixture_load(&w->fixture, "s.seg", &n);
+	bytes[p.off + p.bytes / 2] ^= 4;
+	seg_fixture_store(&w->fixture, "s.seg", bytes, n);
+	seg_reader_close(&w->reader);
+	w->reader = seg_fixture_open(&w->fixture, "s");
+	scan_spec_init(&spec);
+	spec.contains = SPAN_LIT("zephyrine");
+	s = open_scan(w, &spec, &stats);
+	for (size_t i = 0; i < scan_unit_count(s); i++) {
+		const struct scan_hit *hits;
+		size_t count;
+		struct diag d;
+
+		if (scan_select(s, i, w->scratch, &hits, &count, &stats, &d) == 0)
+			continue;
+		failed++;
+		assert_int_equal(i, 1);
+		assert_int_equal(d.code, ERR_CORRUPT);
+		assert_string_equal(d.file, "s.seg");
+		assert_string_equal(d.text, "page of column description in block 1");
+	}
+	assert_int_equal(failed, 1);
+	scan_close(&s);
+	bytes[p.off + p.bytes / 2] ^= 4;
+	seg_fixture_store(&w->fixture, "s.seg", bytes, n);
+	seg_reader_close(&w->reader);
+	w->reader = seg_fixture_open(&w->fixture, "s");
+	free(bytes);
+}
+
+/* ---- two threads ---- */
+
+struct worker {
+	const struct scan *scan;
+	size_t first;
+	uint64_t found;
+	int rc;
+};
+
+static void *work(void *arg)
+{
+	struct scan_scratch *scratch = scan_scratch_new();
+	struct scan_stats stats = { 0 };
+	struct worker *w = arg;
+	struct diag d;
+
+	for (size_t i = w->first; i < scan_unit_count(w->scan) && w->rc == 0; i += 2) {
+		const struct scan_hit *hits;
+		size_t n = 0;
+
+		w->rc = scan_select(w->scan, i, scratch, &hits, &n, &stats, &d);
+		w->found += n;
+	}
+	scan_scratch_free(&scratch);
+	return NULL;
+}
+
+static void two_threads(void **state)
+{
+	const struct span users[] = { SPAN_LIT("user-7"), SPAN_LIT("user-8"), SPAN_LIT("user-9") };
+	struct world *w = *state;
+	struct worker workers[2] = { 0 };
+	pthread_t threads[2];
+	struct scan_spec spec;
+	struct scan_stats stats;
+	struct scan *s;
+
+	scan_spec_init(&spec);
+	spec.text[EVENT_TEXT_USER_ID] = (struct scan_any){ users, 3 };
+	spec.contains = SPAN_LIT("PAYMENT");
+	s = open_scan(w, &spec, &stats);
+	for (size_t i = 0; i < 2; i++) {
+		workers[i] = (struct worker){ s, i, 0, 0 };
+		assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(workers[0].rc, 0);
+	assert_int_equal(workers[1].rc, 0);
+	assert_int_equal(workers[0].found + workers[1].found, select_all(w, s, &stats));
+	assert_true(workers[0].found > 0);
+	scan_close(&s);
+}
+
+static void a_full_arena(void **state)
+{
+	const uint32_t rows[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	struct world *w = *state;
+	struct event out[8];
+	struct scan_spec spec;
+	struct scan_stats stats;
+	struct arena arena;
+	struct scan *s;
+	struct diag d;
+
+	scan_spec_init(&spec);
+	s = open_scan(w, &spec, &stats);
+	arena_init(&arena, 500);
+	assert_int_equal(scan_fetch(s, 0, rows, 8, w->scratch, &arena, out, &stats, &d), -ENOMEM);
+	arena_fini(&arena);
+	scan_close(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_blocks_with_the_entity),
+		cmocka_unit_test(an_entity_nobody_has),
+		cmocka_unit_test(counts_without_a_page),
+		cmocka_unit_test(rare_rows_from_the_sidecar),
+		cmocka_unit_test(time_prunes),
+		cmocka_unit_test(a_damaged_page_costs_its_block),
+		cmocka_unit_test(two_threads),
+		cmocka_unit_test(a_full_arena),
+	};
+
+	return cmocka_run_group_tests_name("scan", tests, set_up, tear_down);
+}

@@ -1,0 +1,299 @@
+/*
+ * Goal: sidecars say exactly where types, entities and users are: no block too few, hardly one too
+ *       many, counts and rows exact; a sidecar of another segment or content is refused.
+ */
+#include "tests/support/check_cmocka.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/err.h"
+#include "storage/sidx_hash.h"
+#include "storage/sidx_set.h"
+#include "tests/support/event_gen.h"
+#include "tests/support/seg_fixture.h"
+
+enum { EVENTS = 50000 };
+
+struct world {
+	struct seg_fixture fixture;
+	struct event_gen gen;
+	struct event *events;
+	struct seg_reader *reader;
+};
+
+static int set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof *w);
+
+	if (!w)
+		return -1;
+	seg_fixture_init(&w->fixture);
+	event_gen_init(&w->gen, 4);
+	w->gen.entities = 3000;
+	w->events = event_gen_many(&w->gen, EVENTS);
+	for (size_t i = 20000; i < 20040; i += 3)
+		w->events[i].text[EVENT_TEXT_EVENT_TYPE] = SPAN_LIT("RARE");
+	seg_fixture_write(&w->fixture, "s", w->events, EVENTS);
+	w->reader = seg_fixture_open(&w->fixture, "s");
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	seg_reader_close(&w->reader);
+	event_gen_fini(&w->gen);
+	free(w->events);
+	seg_fixture_fini(&w->fixture);
+	free(w);
+	return 0;
+}
+
+static bool same(struct span a, struct span b)
+{
+	return (a.p == NULL) == (b.p == NULL) && span_eq(a, b);
+}
+
+/* The block a row of w->events went to: blocks are full of rows, but the last. */
+static uint32_t block_of(size_t i)
+{
+	return (uint32_t)(i / LIMIT_BLOCK_ROWS);
+}
+
+static void compare_type(const struct world *w, const struct sidx_type *x, size_t type)
+{
+	uint32_t rows[SIDX_TYPE_RARE_ROWS], counts[8] = { 0 };
+	struct sidx_type_block blocks[8];
+	struct sidx_type_entry e;
+	uint64_t n = 0, first = 0, last = 0;
+
+	sidx_type_entry(x, type, &e);
+	for (size_t i = 0; i < EVENTS; i++) {
+		if (!same(w->events[i].text[EVENT_TEXT_EVENT_TYPE], e.name))
+			continue;
+		first = n++ == 0 ? w->events[i].id : first;
+		last = w->events[i].id;
+		counts[block_of(i)]++;
+	}
+	assert_int_equal(e.rows_count, n);
+	assert_int_equal(e.id_min, first);
+	assert_int_equal(e.id_max, last);
+	assert_int_equal(e.rare, n <= SIDX_TYPE_RARE_ROWS);
+	sidx_type_blocks(x, type, blocks);
+	for (uint32_t b = 0, k = 0; b < seg_reader_info(w->reader)->blocks_count; b++) {
+		assert_int_equal(sidx_type_rows_in(x, type, b), counts[b]);
+		if (counts[b] > 0) {
+			assert_int_equal(blocks[k].block, b);
+			assert_int_equal(blocks[k++].rows_count, counts[b]);
+		}
+		if (!e.rare)
+			continue;
+		assert_int_equal(sidx_type_rows(x, type, b, rows), counts[b]);
+		for (uint32_t i = 0; i < counts[b]; i++)
+			assert_true(same(w->events[(size_t)b * LIMIT_BLOCK_ROWS + rows[i]]
+						 .text[EVENT_TEXT_EVENT_TYPE],
+				e.name));
+	}
+}
+
+static void types_are_exact(void **state)
+{
+	const struct world *w = *state;
+	const struct sidx_type *x = sidx_set_get(w->reader)->type;
+
+	assert_non_null(x);
+	assert_true(sidx_type_complete(x));
+	assert_int_equal(sidx_type_count(x), 14);
+	for (size_t i = 0; i < sidx_type_count(x); i++) {
+		struct sidx_type_entry e;
+
+		compare_type(w, x, i);
+		sidx_type_entry(x, i, &e);
+		assert_int_equal(sidx_type_find(x, e.name), i);
+	}
+	assert_int_equal(sidx_type_find(x, SPAN_NONE), 0);
+	assert_int_equal(sidx_type_find(x, SPAN_LIT("nobody")), -1);
+	assert_int_equal(sidx_type_find(x, SPAN_LIT("")), -1);
+	assert_true(sidx_type_find(x, SPAN_LIT("RARE")) > 0);
+}
+
+static uint64_t true_blocks(const struct world *w, struct span type, bool any_type, struct span id,
+	enum event_text id_field)
+{
+	uint64_t blocks = 0;
+
+	for (size_t i = 0; i < EVENTS; i++) {
+		const struct event *ev = &w->events[i];
+
+		if (same(ev->text[id_field], id) &&
+			(any_type || same(ev->text[EVENT_TEXT_ENTITY_TYPE], type)))
+			blocks |= UINT64_C(1) << block_of(i);
+	}
+	return blocks;
+}
+
+static void entities_are_found(void **state)
+{
+	const struct world *w = *state;
+	const struct sidx_entity *x = sidx_set_get(w->reader)->entity;
+	uint64_t entities, users, got, surplus = 0;
+	struct diag d;
+
+	assert_non_null(x);
+	assert_int_equal(sidx_entity_check(x, &d), 0);
+	sidx_entity_counts(x, &entities, &users);
+	assert_true(entities > 3000);
+	assert_int_equal(users, 500);
+	for (size_t i = 0; i < EVENTS; i += 97) {
+		const struct span *t = w->events[i].text;
+		uint64_t want;
+
+		if (t[EVENT_TEXT_ENTITY_ID].p) {
+			want = true_blocks(w, t[EVENT_TEXT_ENTITY_TYPE], false,
+				t[EVENT_TEXT_ENTITY_ID], EVENT_TEXT_ENTITY_ID);
+			got = 0;
+			assert_int_equal(sidx_entity_find(x, t[EVENT_TEXT_ENTITY_TYPE],
+						 t[EVENT_TEXT_ENTITY_ID], &got, &d),
+				0);
+			assert_int_equal(got & want, want);
+			surplus += got != want;
+			want = true_blocks(
+				w, SPAN_NONE, true, t[EVENT_TEXT_ENTITY_ID], EVENT_TEXT_ENTITY_ID);
+			got = 0;
+			assert_int_equal(
+				sidx_entity_find_id(x, t[EVENT_TEXT_ENTITY_ID], &got, &d), 0);
+			assert_int_equal(got & want, want);
+			surplus += got != want;
+		}
+		if (t[EVENT_TEXT_USER_ID].p) {
+			want = true_blocks(
+				w, SPAN_NONE, true, t[EVENT_TEXT_USER_ID], EVENT_TEXT_USER_ID);
+			got = 0;
+			assert_int_equal(
+				sidx_entity_find_user(x, t[EVENT_TEXT_USER_ID], &got, &d), 0);
+			assert_int_equal(got, want);
+		}
+	}
+	/* Shared fingerprints are one in millions. */
+	assert_true(surplus <= 1);
+	got = 0;
+	assert_int_equal(sidx_entity_find_user(x, SPAN_LIT("nobody"), &got, &d), 0);
+	assert_int_equal(got, 0);
+}
+
+static void another_segment_is_stale(void **state)
+{
+	struct world *w = *state;
+	struct seg_info other = *seg_reader_info(w->reader);
+	struct sidx_type *t = NULL;
+	struct sidx_entity *e = NULL;
+	struct diag d;
+
+	other.sum++;
+	assert_int_equal(
+		sidx_type_open(vfs_real(), w->fixture.dir, "s.evt", &other, &t, &d), ERR_STALE);
+	assert_null(t);
+	other = *seg_reader_info(w->reader);
+	other.segment_id++;
+	assert_int_equal(
+		sidx_entity_open(vfs_real(), w->fixture.dir, "s.ent", &other, &e, &d), ERR_STALE);
+	/* One kind is not the other. */
+	assert_int_equal(sidx_entity_open(vfs_real(), w->fixture.dir, "s.evt",
+				 seg_reader_info(w->reader), &e, &d),
+		ERR_CORRUPT);
+	assert_int_equal(sidx_common_check(vfs_real(), w->fixture.dir, "none.evt", SIDX_TYPE,
+				 seg_reader_info(w->reader), &d),
+		-ENOENT);
+}
+
+/* Built again from the segment: the same bytes. */
+static void rebuilt_the_same(void **state)
+{
+	struct world *w = *state;
+	struct diag d;
+
+	for (int k = 0; k < SIDX_COUNT; k++) {
+		char name[DIAG_FILE_BYTES];
+		uint8_t *a, *b;
+		size_t n, m;
+
+		sidx_set_name("s.seg", (enum sidx_kind)k, name);
+		assert_int_equal(sidx_common_write(vfs_real(), w->fixture.dir, "again",
+					 (enum sidx_kind)k, w->reader, &d),
+			0);
+		a = seg_fixture_load(&w->fixture, name, &n);
+		b = seg_fixture_load(&w->fixture, "again", &m);
+		assert_int_equal(n, m);
+		assert_memory_equal(a, b, n);
+		/* A name that is taken is left alone. */
+		assert_int_equal(sidx_common_write(vfs_real(), w->fixture.dir, "again",
+					 (enum sidx_kind)k, w->reader, &d),
+			-EEXIST);
+		seg_fixture_remove(&w->fixture, "again");
+		free(a);
+		free(b);
+	}
+}
+
+/* More types than are counted: the sidecar knows none, and is valid. */
+static void too_many_types(void **state)
+{
+	struct seg_fixture *f = &((struct world *)*state)->fixture;
+	struct event_gen g;
+	struct event *ev;
+	struct seg_reader *r;
+
+	event_gen_init(&g, 6);
+	g.types = 3 * LIMIT_SEGMENT_TYPES;
+	ev = event_gen_many(&g, 40000);
+	seg_fixture_write(f, "many", ev, 40000);
+	r = seg_fixture_open(f, "many");
+	assert_non_null(sidx_set_get(r)->type);
+	assert_false(sidx_type_complete(sidx_set_get(r)->type));
+	seg_reader_close(&r);
+	free(ev);
+	event_gen_fini(&g);
+}
+
+static int number_cmp(const void *pa, const void *pb)
+{
+	uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
+
+	return (a > b) - (a < b);
+}
+
+static void sorting(void **state)
+{
+	enum { COUNT = 3000 };
+	uint64_t v[COUNT], want[COUNT], spare[COUNT];
+	struct event_gen g = { .state = 8 };
+
+	(void)state;
+	for (unsigned bits = 1; bits < 64; bits += 5) {
+		size_t n = event_gen_below(&g, COUNT);
+
+		for (size_t i = 0; i < n; i++)
+			want[i] = v[i] = event_gen_random(&g) >> (64 - bits);
+		sidx_hash_sort(v, spare, n, bits);
+		qsort(want, n, sizeof want[0], number_cmp);
+		assert_memory_equal(v, want, n * sizeof v[0]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(types_are_exact),
+		cmocka_unit_test(entities_are_found),
+		cmocka_unit_test(another_segment_is_stale),
+		cmocka_unit_test(rebuilt_the_same),
+		cmocka_unit_test(too_many_types),
+		cmocka_unit_test(sorting),
+	};
+
+	return cmocka_run_group_tests_name("sidx", tests, set_up, tear_down);
+}
