@@ -179,6 +179,9 @@ static int flush_drops(
 	if (drops->count > 0 && !c->conf.dry_run)
 		rc = drop_segments(c, drops->segs, drops->count, d);
 	for (size_t i = 0; i < drops->count && rc == 0; i++) {
+		/* What would be dropped is not there to be merged. */
+		if (c->conf.dry_run)
+			rc = compact_skip(c, drops->segs[i].no);
 		c->total.dropped_segments++;
 		c->total.dropped_rows += drops->segs[i].rows_count;
 		c->total.dropped_bytes += drops->items[i]->bytes;
