@@ -1,11 +1,23 @@
 #include "proto/base/clock.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
 
-static bool fake;
-static int64_t fake_wall_ns;
-static int64_t fake_mono_ns;
+/* Relaxed: a test that turns the clock while threads run wants it to arrive soon, not in order. */
+static _Atomic bool fake;
+static _Atomic int64_t fake_wall_ns;
+static _Atomic int64_t fake_mono_ns;
+
+static int64_t get(_Atomic int64_t *v)
+{
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+static bool is_fake(void)
+{
+	return atomic_load_explicit(&fake, memory_order_relaxed);
+}
 
 static int64_t now_ns(clockid_t id)
 {
@@ -17,22 +29,22 @@ static int64_t now_ns(clockid_t id)
 
 int64_t clock_wall_ns(void)
 {
-	return fake ? fake_wall_ns : now_ns(CLOCK_REALTIME);
+	return is_fake() ? get(&fake_wall_ns) : now_ns(CLOCK_REALTIME);
 }
 
 int64_t clock_mono_ns(void)
 {
-	return fake ? fake_mono_ns : now_ns(CLOCK_MONOTONIC);
+	return is_fake() ? get(&fake_mono_ns) : now_ns(CLOCK_MONOTONIC);
 }
 
 void clock_fake(int64_t wall_ns, int64_t mono_ns)
 {
-	fake = true;
-	fake_wall_ns = wall_ns;
-	fake_mono_ns = mono_ns;
+	atomic_store(&fake_wall_ns, wall_ns);
+	atomic_store(&fake_mono_ns, mono_ns);
+	atomic_store(&fake, true);
 }
 
 void clock_real(void)
 {
-	fake = false;
+	atomic_store(&fake, false);
 }

@@ -1,7 +1,7 @@
 /*
  * clock - wall and monotonic time in nanoseconds, replaceable in tests.
  *
- * Thread:  reading is free for all; clock_fake is for tests, before any other thread starts.
+ * Thread:  any; clock_fake and clock_real are for tests.
  * Errors:  none; the kernel's clocks do not fail.
  */
 #ifndef PROTO_BASE_CLOCK_H

@@ -565,7 +565,7 @@ static void the_whole_suite_where_it_is(void **state)
 	}
 	pclose(f);
 	free(line);
-	print_message("%d cases of the suite\n", count);
+	print_message("# %d cases of the suite\n", count);
 	assert_true(count == 0 || count == 212);
 }
 
