@@ -458,9 +458,12 @@ class Daemon:
         self.name, self.argv = name, list(prefix) + argv
         self.lines, self.cond, self.ready = [], threading.Condition(), {}
         self.ended = False
+        env = dict(env or {})
+        if prefix:  # the leak sanitizer cannot work below another tracer
+            env.setdefault("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
         self.proc = subprocess.Popen(
             self.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})}, cwd=cwd, preexec_fn=limits)
+            env={**os.environ, **env}, cwd=cwd, preexec_fn=limits)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
