@@ -426,10 +426,20 @@ static void get_dicts(struct decoder *x, struct rcur *c)
 	}
 }
 
+static uint64_t rows_of(const struct seg_footer *f)
+{
+	uint64_t rows = 0;
+
+	for (uint32_t i = 0; i < f->blocks_count; i++)
+		rows += f->blocks[i].rows_count;
+	return rows;
+}
+
 static int get_types(struct decoder *x, struct rcur *c)
 {
 	uint8_t complete = rcur_u8(c);
 	uint32_t count = get_count(c, LIMIT_SEGMENT_TYPES, TYPE_BYTES_MIN);
+	uint64_t sum = 0;
 
 	x->f->types_complete = complete != 0;
 	if (c->err || x->f->types)
@@ -443,7 +453,11 @@ static int get_types(struct decoder *x, struct rcur *c)
 		if (n > 0)
 			t->name = rcur_bytes(c, n - 1 > SIZE_MAX ? SIZE_MAX : (size_t)(n - 1));
 		t->rows_count = rcur_varint(c);
+		if (__builtin_add_overflow(sum, t->rows_count, &sum))
+			fail(c);
 	}
+	if (x->f->types_complete && sum != rows_of(x->f))
+		fail(c);
 	return 0;
 }
 
