@@ -1,0 +1,275 @@
+/*
+ * Goal: what is committed is sealed when it is due and not before, into segments by hour, and every
+ * event is found afterwards exactly once; the journal's files go when nothing in them is needed.
+ */
+#include "tests/support/check_cmocka.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+#include "storage/snapshot_int.h"
+#include "tests/support/simfs.h"
+#include "tests/support/store_kit.h"
+
+struct fixture {
+	struct simfs *fs;
+	struct store_kit kit;
+};
+
+static int setup(void **state)
+{
+	static struct fixture f;
+	struct store_conf conf = {
+		.dir = SIMFS_DIR,
+		.journal_file_bytes = LIMIT_JOURNAL_FILE_BYTES_MIN,
+		.seal_rows = 5000,
+		.seal_bytes = 8 << 20,
+		.seal_age_ns = 60 * CLOCK_NS_PER_SEC,
+	};
+
+	f.fs = simfs_new(1);
+	conf.vfs = simfs_vfs(f.fs);
+	store_kit_init(&f.kit, &conf, 1);
+	f.kit.gen.wild = 0;
+	clock_fake(f.kit.now_ns, 1000);
+	assert_int_equal(store_kit_open(&f.kit), 0);
+	*state = &f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	store_kit_fini(&f->kit);
+	assert_int_equal(simfs_fds(f->fs), 0);
+	simfs_free(&f->fs);
+	clock_real();
+	return 0;
+}
+
+static void put(struct store_kit *k, unsigned events, unsigned hours)
+{
+	while (events > 0) {
+		unsigned n = events < 100 ? events : 100;
+
+		assert_int_equal(store_kit_append(k, n, hours), 0);
+		events -= n;
+	}
+	assert_int_equal(store_kit_commit(k), 0);
+}
+
+static void assert_sound(struct store_kit *k)
+{
+	int rc = store_kit_check(k);
+
+	if (rc == 0)
+		rc = store_kit_verify(k);
+	if (rc < 0)
+		print_error("%s; %s: %s\n", k->wrong, k->d.file, k->d.text);
+	assert_int_equal(rc, 0);
+}
+
+static size_t live_segments(struct store_kit *k)
+{
+	struct store_reader *r = NULL;
+	struct store_snapshot *snap = NULL;
+	size_t n;
+
+	assert_int_equal(store_reader_open(&k->conf, &r, &k->d), 0);
+	assert_int_equal(store_reader_snapshot(r, &snap, &k->d), 0);
+	n = snapshot_segment_count(snap);
+	store_snapshot_free(&snap);
+	store_reader_close(&r);
+	return n;
+}
+
+static void nothing_to_do(void **state)
+{
+	struct fixture *f = *state;
+	struct sealer_report report;
+
+	assert_int_equal(sealer_step(f->kit.sealer, false, &report, &f->kit.d), SEALER_IDLE);
+	assert_int_equal(sealer_step(f->kit.sealer, true, &report, &f->kit.d), SEALER_IDLE);
+	assert_sound(&f->kit);
+}
+
+static void due_by_rows(void **state)
+{
+	struct fixture *f = *state;
+	struct sealer_report report;
+
+	put(&f->kit, 4999, 1);
+	assert_int_equal(sealer_step(f->kit.sealer, false, &report, &f->kit.d), SEALER_IDLE);
+	assert_int_equal(sealer_pending_rows(f->kit.sealer), 4999);
+	put(&f->kit, 1, 1);
+	assert_int_equal(sealer_step(f->kit.sealer, false, &report, &f->kit.d), SEALER_DONE);
+	assert_int_equal(report.rows_count, 5000);
+	assert_int_equal(report.sealed_id, 5000);
+	assert_int_equal(report.lost_ids, 0);
+	assert_int_equal(sealer_step(f->kit.sealer, true, &report, &f->kit.d), SEALER_IDLE);
+	assert_sound(&f->kit);
+}
+
+static void due_by_age(void **state)
+{
+	struct fixture *f = *state;
+	struct sealer_report report;
+
+	put(&f->kit, 10, 1);
+	assert_int_equal(sealer_step(f->kit.sealer, false, &report, &f->kit.d), SEALER_IDLE);
+	clock_fake(f->kit.now_ns, 1000 + 59 * CLOCK_NS_PER_SEC);
+	assert_int_equal(sealer_step(f->kit.sealer, false, &report, &f->kit.d), SEALER_IDLE);
+	clock_fake(f->kit.now_ns, 1000 + 60 * CLOCK_NS_PER_SEC);
+	assert_int_equal(sealer_step(f->kit.sealer, false, &report, &f->kit.d), SEALER_DONE);
+	assert_sound(&f->kit);
+}
+
+static void due_by_bytes(void **state)
+{
+	struct fixture *f = *state;
+	struct store_conf *conf = &f->kit.conf;
+	struct sealer_report report;
+
+	store_kit_close(&f->kit);
+	conf->seal_bytes = 100000;
+	assert_int_equal(store_kit_open(&f->kit), 0);
+	put(&f->kit, 200, 1);
+	assert_int_equal(sealer_step(f->kit.sealer, false, &report, &f->kit.d), SEALER_IDLE);
+	put(&f->kit, 1000, 1);
+	assert_int_equal(sealer_step(f->kit.sealer, false, &report, &f->kit.d), SEALER_DONE);
+	assert_in_range(report.raw_bytes, 1, 300000);
+	assert_int_equal(store_kit_seal(&f->kit), 0);
+	assert_sound(&f->kit);
+}
+
+static void a_segment_for_each_hour(void **state)
+{
+	struct fixture *f = *state;
+	struct sealer_report report;
+
+	put(&f->kit, 3000, 5);
+	assert_int_equal(sealer_step(f->kit.sealer, true, &report, &f->kit.d), SEALER_DONE);
+	assert_in_range(report.segments_count, 5, 6);
+	assert_int_equal(live_segments(&f->kit), report.segments_count);
+	assert_sound(&f->kit);
+}
+
+static void many_hours_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct sealer_report report;
+
+	put(&f->kit, 4000, 24 * 200);
+	assert_int_equal(sealer_step(f->kit.sealer, true, &report, &f->kit.d), SEALER_DONE);
+	assert_int_equal(report.segments_count, LIMIT_SEAL_SEGMENTS);
+	assert_sound(&f->kit);
+}
+
+static void a_backlog_takes_several_seals(void **state)
+{
+	struct fixture *f = *state;
+	struct sealer_report report;
+	unsigned seals = 0;
+
+	put(&f->kit, 23000, 3);
+	while (sealer_step(f->kit.sealer, seals > 3, &report, &f->kit.d) == SEALER_DONE) {
+		assert_in_range(report.rows_count, 1, 10000);
+		seals++;
+	}
+	assert_in_range(seals, 3, 6);
+	assert_sound(&f->kit);
+	store_kit_close(&f->kit);
+	assert_int_equal(store_kit_open(&f->kit), 0);
+	assert_sound(&f->kit);
+}
+
+static void count_file(struct simfs *fs, unsigned *count)
+{
+	char path[64];
+
+	*count = 0;
+	for (unsigned i = 0; i < 64; i++) {
+		snprintf(path, sizeof path, "journal/%016x.aj", i);
+		*count += simfs_bytes(fs, path) >= 0;
+	}
+}
+
+static void journal_files_are_given_back(void **state)
+{
+	struct fixture *f = *state;
+	unsigned before, after;
+
+	for (int i = 0; i < 6; i++)
+		put(&f->kit, 10000, 3);
+	count_file(f->fs, &before);
+	assert_in_range(before, 2, 20);
+	assert_int_equal(store_kit_seal(&f->kit), 0);
+	count_file(f->fs, &after);
+	assert_in_range(after, 1, 2);
+	assert_sound(&f->kit);
+	put(&f->kit, 300, 3);
+	assert_sound(&f->kit);
+}
+
+/* What was unsealed before a restart is as old as its rows say. */
+static void age_goes_on_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct sealer_report report;
+
+	put(&f->kit, 10, 1);
+	store_kit_close(&f->kit);
+	clock_fake(f->kit.now_ns + 3600 * CLOCK_NS_PER_SEC, 5 * CLOCK_NS_PER_SEC);
+	assert_int_equal(store_kit_open(&f->kit), 0);
+	assert_int_equal(sealer_step(f->kit.sealer, false, &report, &f->kit.d), SEALER_DONE);
+	assert_sound(&f->kit);
+}
+
+static void wild_events_are_sealed_too(void **state)
+{
+	struct fixture *f = *state;
+
+	f->kit.gen.wild = 3;
+	put(&f->kit, 2000, 24 * 40);
+	assert_int_equal(store_kit_seal(&f->kit), 0);
+	assert_sound(&f->kit);
+}
+
+static void no_room_is_an_error_that_passes(void **state)
+{
+	struct fixture *f = *state;
+	struct sealer_report report;
+
+	put(&f->kit, 3000, 2);
+	simfs_capacity(f->fs, 1);
+	assert_int_equal(sealer_step(f->kit.sealer, true, &report, &f->kit.d), -ENOSPC);
+	assert_sound(&f->kit);
+	simfs_capacity(f->fs, 0);
+	assert_int_equal(sealer_step(f->kit.sealer, true, &report, &f->kit.d), SEALER_DONE);
+	assert_sound(&f->kit);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(nothing_to_do),
+		T(due_by_rows),
+		T(due_by_age),
+		T(due_by_bytes),
+		T(a_segment_for_each_hour),
+		T(many_hours_are_bounded),
+		T(a_backlog_takes_several_seals),
+		T(journal_files_are_given_back),
+		T(age_goes_on_after_a_restart),
+		T(wild_events_are_sealed_too),
+		T(no_room_is_an_error_that_passes),
+#undef T
+	};
+
+	return cmocka_run_group_tests_name("sealer", tests, NULL, NULL);
+}
