@@ -110,11 +110,22 @@ uint64_t commit_put(struct commit *c, struct stage *st, const struct store_chunk
 	return number;
 }
 
+/* Batches that may still be closed before one must have become durable. */
+static uint64_t batches_free(const struct commit *c)
+{
+	return atomic_load_explicit(&c->durable, memory_order_acquire) + LIMIT_COMMIT_SLOTS -
+	       (c->open - 1);
+}
+
 bool commit_room(const struct commit *c)
 {
 	/* A frame may end the open batch and need the next one whole. */
-	return c->open + 1 <=
-	       atomic_load_explicit(&c->durable, memory_order_acquire) + LIMIT_COMMIT_SLOTS;
+	return batches_free(c) >= 2;
+}
+
+bool commit_room_ample(const struct commit *c)
+{
+	return batches_free(c) >= 2 + LIMIT_COMMIT_MARGIN;
 }
 
 bool commit_known(struct commit *c, struct store_chunk chunk, uint64_t *out_seq)

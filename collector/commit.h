@@ -57,6 +57,8 @@ bool commit_close(struct commit **c);
 
 /* Whether another frame may be put; looked at before each. */
 bool commit_room(const struct commit *c);
+/* Whether LIMIT_COMMIT_MARGIN batches more are free: for those who cannot stop in the middle. */
+bool commit_room_ample(const struct commit *c);
 
 /*
  * The frame of a chunk id: true when it is known, with the number to wait for in *out_seq (0 when it

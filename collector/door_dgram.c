@@ -113,7 +113,7 @@ static void on_recv(void *arg, const uint8_t *p, size_t n, bool cut, const struc
 	forward_datagram(&g->forward);
 	take_frame(g, &in, peer);
 	stage_drop(&g->stage);
-	if (!commit_room(g->c->intake.commit))
+	if (!commit_room_ample(g->c->intake.commit))
 		dgram_pause(&g->socket);
 }
 
@@ -146,7 +146,7 @@ const struct addr *door_dgram_addr(const struct door_dgram *g)
 
 void door_dgram_durable(struct door_dgram *g)
 {
-	if (g->reading && commit_room(g->c->intake.commit))
+	if (g->reading && commit_room_ample(g->c->intake.commit))
 		dgram_resume(&g->socket);
 }
 

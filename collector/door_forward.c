@@ -41,8 +41,9 @@ struct client {
 	struct forward forward;
 	struct stage stage;
 	struct ackq acks;
-	size_t charged;          /* of the parser's memory, to the stage pool */
-	uint64_t frames;         /* complete */
+	size_t charged;  /* of the parser's memory, to the stage pool */
+	uint64_t frames; /* complete */
+	uint64_t acks_sent;
 	uint64_t frames_watched; /* `frames` when the deadline of the frame under way was set */
 	uint64_t frame_ms;       /* time that frame has been given so far */
 	bool in_frame;           /* as of the last look */
@@ -80,6 +81,12 @@ static void fault(struct client *k, int why)
 }
 
 /* ---------------------------------------------------------------- deadlines */
+
+/* Whoever sets idle_timeout below one of our own times means that one, too. */
+static unsigned at_most_idle(const struct door_forward *f, unsigned ms)
+{
+	return ms < f->c->settings.idle_ms ? ms : f->c->settings.idle_ms;
+}
 
 /* One frame has its own time, however many reads it comes in: a dribble cannot stretch it. */
 static void set_deadline(struct client *k)
@@ -194,9 +201,10 @@ static void send_acks(struct client *k)
 		if (conn_write(k->conn, bytes, forward_put_ack(bytes, chunk)) < 0)
 			return;
 		k->door->counts.acks++;
+		k->acks_sent++;
 	}
 	if (conn_queued(k->conn) > 0)
-		conn_deadline(k->conn, LIMIT_ACK_UNREAD_MS);
+		conn_deadline(k->conn, at_most_idle(k->door, LIMIT_ACK_UNREAD_MS));
 	if (k->acks.count > 0) {
 		list(k);
 		return;
@@ -417,7 +425,7 @@ static void accept_client(
 		return;
 	}
 	conn_read_stop(k->conn, 0);
-	conn_deadline(k->conn, LIMIT_SILENT_MS);
+	conn_deadline(k->conn, at_most_idle(f, LIMIT_SILENT_MS));
 }
 
 static void on_accept_tcp(void *arg, int fd, const struct addr *peer)
@@ -508,7 +516,10 @@ void door_forward_finish(struct door_forward *f)
 		struct client *k = conn->owner;
 
 		conn_deadline(conn, LIMIT_DRAIN_WRITE_MS);
-		if (k->acks.count == 0)
+		/* Only where the last thing sent could be lost is the peer waited for. */
+		if (k->acks.count == 0 && k->acks_sent == 0)
+			conn_close(conn, 0);
+		else if (k->acks.count == 0)
 			conn_finish(conn);
 	}
 }

@@ -226,6 +226,14 @@ static void on_tick(uv_timer_t *t)
 		daemon_notify("WATCHDOG=1");
 }
 
+/* Twice in each interval of the watchdog, if there is one. */
+static uint64_t tick_ms(void)
+{
+	uint64_t ms = daemon_watchdog_us() / 2000;
+
+	return ms > 0 && ms < TICK_MS ? ms : TICK_MS;
+}
+
 /* ---------------------------------------------------------------- doors */
 
 /* False when the key names no address. */
@@ -251,6 +259,21 @@ static void warn_if_open(const char *door, const struct addr *at)
 			LOGGER_STR("door", door), LOGGER_STR("address", addr_text(at, text)));
 }
 
+static int open_dgram(struct collector *c, struct addr *at, struct diag *d)
+{
+	unsigned buffer = (unsigned)conf_num(&c->conf, CONF_FORWARD_UDP_BUFFER);
+	bool any = addr_port(at) == 0;
+	int rc;
+
+	/* The same port for both, as clients expect it; where the kernel chose it, it may be taken. */
+	addr_set_port(at, addr_port(door_forward_tcp(c->forward)));
+	rc = door_dgram_open(c, at, buffer, &c->dgram, d);
+	if (rc != -EADDRINUSE || !any)
+		return rc;
+	addr_set_port(at, 0);
+	return door_dgram_open(c, at, buffer, &c->dgram, d);
+}
+
 static int open_forward(struct collector *c, struct diag *d)
 {
 	const char *path = conf_text(&c->conf, CONF_FORWARD_UNIX);
@@ -269,10 +292,7 @@ static int open_forward(struct collector *c, struct diag *d)
 	if (rc < 0 || !has)
 		return rc;
 	warn_if_open("forward", door_forward_tcp(c->forward));
-	/* The same port for both, as clients expect it, when the kernel has chosen it. */
-	addr_set_port(&at, addr_port(door_forward_tcp(c->forward)));
-	return door_dgram_open(
-		c, &at, (unsigned)conf_num(&c->conf, CONF_FORWARD_UDP_BUFFER), &c->dgram, d);
+	return open_dgram(c, &at, d);
 }
 
 static int open_http(struct collector *c, struct diag *d)
@@ -337,7 +357,7 @@ static int open_rest(struct collector *c, const struct store_conf *sc)
 		return fail("cannot start", &d, "see astrocollectd(8)");
 	uv_timer_init(&c->loop, &c->tick);
 	c->tick.data = c;
-	uv_timer_start(&c->tick, on_tick, 0, TICK_MS);
+	uv_timer_start(&c->tick, on_tick, 0, tick_ms());
 	return 0;
 }
 

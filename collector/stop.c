@@ -95,14 +95,15 @@ static void step_acking(struct stop *s)
 	}
 	if (!commit_close(&c->intake.commit))
 		c->exit_status = 1;
-	seal_finish(c->seal, !c->broken);
+	seal_finish(c->seal, c->exit_status == 0);
 	enter(s, SEALING);
 }
 
 /* Killed while it seals, the store is as before: the next start seals what is left. */
 static void step_sealing(struct stop *s)
 {
-	if (passed_ms(s->began_ns) < s->c->settings.stop_ms)
+	if (passed_ms(s->began_ns) < s->c->settings.stop_ms ||
+		passed_ms(s->phase_ns) < LIMIT_DRAIN_WRITE_MS)
 		return;
 	LOGGER(LOGGER_WARNING, "stop",
 		"sealing takes longer than stop_timeout; the next start goes on with it");

@@ -177,6 +177,8 @@ enum {
 	LIMIT_STAGE_SPARES = 8,
 	/* Batches between the loop and the journal thread. */
 	LIMIT_COMMIT_SLOTS = 16,
+	/* Of them, kept free for datagrams that are received already when reading has to stop. */
+	LIMIT_COMMIT_MARGIN = 3,
 	/* Longest pause between two tries of a journal that fails. */
 	LIMIT_COMMIT_RETRY_MS = 5000,
 	/* A frame may take its time limit and a second more for each so many bytes that came. */
@@ -187,7 +189,7 @@ enum {
 	LIMIT_SILENT_MS = 60000,
 	/* At the end: reading what is still on its way to us; writing the last acks. */
 	LIMIT_DRAIN_READ_MS = 2000,
-	LIMIT_DRAIN_WRITE_MS = 2000,
+	LIMIT_DRAIN_WRITE_MS = 1000,
 };
 
 /* ---- sockets ---- */

@@ -279,6 +279,73 @@ def t_peer_that_never_reads_its_acks(lab):
     good(c, "later")
 
 
+def t_peer_that_never_reads_is_closed_in_the_end(lab):
+    conf = lab.write("a.conf", "[collector]\nidle_timeout = 1s\n")
+    c = lab.collector(["--config", conf])
+    with c.connect() as s:
+        s.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        s.sock.settimeout(20 * astro.TIME_SCALE)
+        try:
+            for i in range(100000):
+                s.sock.sendall(astro.message("t", T0, {"n": i}, {"chunk": f"{i:0250d}"}))
+        except OSError:
+            pass
+        c.wait_metric('astro_collector_timeouts_total{reason="acks_unread"}', 1)
+    c.wait_log("does not read its acks")
+    good(c)
+
+
+def t_silent_connection_is_worth_a_line(lab):
+    conf = lab.write("a.conf", "[collector]\nidle_timeout = 1s\n")
+    c = lab.collector(["--config", conf])
+    with c.connect() as s:
+        c.wait_log("silent since it connected")
+        astro.check(s.closed_by_peer(10))
+
+
+def t_memory_for_frames_in_flight_is_bounded(lab):
+    """Forty connections with half an entry of 1 MB each, where 8 MB are allowed."""
+    conf = lab.write("a.conf", "[collector]\nmemory_max = 8M\n")
+    c = lab.collector(["--config", conf])
+    before = c.rss_mb()
+    half = astro.message("t", T0, {"description": "x" * 1_000_000}, {"chunk": "half"})[:900_000]
+    clients = []
+    for _ in range(40):
+        s = c.connect()
+        try:
+            s.send(half)
+        except OSError:
+            pass
+        clients.append(s)
+    c.wait_metric("astro_collector_frames_refused_total", 25)
+    c.wait_log("raise memory_max")
+    good(c)
+    astro.check(c.rss_mb() - before < 30, f"memory grew by {c.rss_mb() - before:.0f} MB")
+    for s in clients:
+        s.close()
+    astro.wait_for(lambda: c.metric("astro_collector_connections") == 0, "all are gone")
+    with c.connect() as s:
+        s.send(astro.message("t", T0, {"description": "x" * 1_000_000}, {"chunk": "whole"}))
+        astro.equal(s.ack(), "whole")
+
+
+def t_disk_for_frames_in_flight_is_bounded(lab):
+    conf = lab.write("a.conf", "[collector]\nhold_bytes = 4M\n")
+    c = lab.collector(["--config", conf])
+    events = [[T0, {"n": i, "t": "x" * 1000}] for i in range(20000)]
+    with c.connect() as s:
+        try:
+            s.send(astro.packed("t", events, {"chunk": "large"}))
+        except OSError:
+            pass
+        astro.check(s.closed_by_peer())
+    astro.equal(c.metric("astro_collector_frames_refused_total"), 1)
+    c.wait_log("its frame could not be kept")
+    good(c)
+    astro.equal(len(lab.rows()), 1)
+    astro.equal(c.metric("astro_collector_spill_bytes"), 0)
+
+
 def t_half_open_and_reset_connections(lab):
     c = lab.collector()
     fds = None
