@@ -5,6 +5,12 @@
 #include "proto/base/err.h"
 #include "proto/wire/json_out.h"
 
+enum {
+	/* JSON beside the bytes of an event's fields, and beside the events. */
+	ANSWER_EVENT_BYTES = 128,
+	ANSWER_REST_BYTES = 4096,
+};
+
 /* Readers that keep numbers as doubles lose digits from here on. */
 #define ANSWER_NUMBER_MAX (UINT64_C(1) << 53)
 
