@@ -108,13 +108,27 @@ static int reserve_event(struct block *b, const struct event *ev)
 	if (reserve_rows(b, b->rows_count + 1) < 0)
 		return -ENOMEM;
 	for (int i = 0; i < SEG_COL_BYTES; i++) {
+		struct buf *bytes = &b->texts[i].bytes;
+
 		/* A byte more than needed: an empty value has an address of its own too. */
-		if (buf_reserve(&b->texts[i].bytes, bytes_of(ev, i).n + 1) < 0) {
-			b->texts[i].bytes.err = 0;
+		if (bytes_of(ev, i).n < bytes->cap - bytes->len)
+			continue;
+		if (buf_reserve(bytes, bytes_of(ev, i).n + 1) < 0) {
+			bytes->err = 0;
 			return -ENOMEM;
 		}
 	}
 	return 0;
+}
+
+/* The value at the end of the column, where reserve_event made room. */
+static void put_text(struct block_text *t, uint32_t row, struct span s)
+{
+	t->offs[row] = (uint32_t)t->bytes.len;
+	t->lengths[row] = s.p ? (uint32_t)s.n + 1 : 0;
+	if (s.n)
+		memcpy(t->bytes.p + t->bytes.len, s.p, s.n);
+	t->bytes.len += s.n;
 }
 
 int block_put(struct block *b, const struct event *ev)
@@ -134,14 +148,8 @@ int block_put(struct block *b, const struct event *ev)
 	b->ints[SEG_COL_RECEIVED][row] = ev->received_ns;
 	b->ints[SEG_COL_SEVERITY][row] = ev->severity;
 	b->ints[SEG_COL_FLAGS][row] = ev->flags;
-	for (int i = 0; i < SEG_COL_BYTES; i++) {
-		struct block_text *t = &b->texts[i];
-		struct span s = bytes_of(ev, i);
-
-		t->offs[row] = (uint32_t)t->bytes.len;
-		t->lengths[row] = s.p ? (uint32_t)s.n + 1 : 0;
-		buf_put_span(&t->bytes, s);
-	}
+	for (int i = 0; i < SEG_COL_BYTES; i++)
+		put_text(&b->texts[i], row, bytes_of(ev, i));
 	b->bytes_count += bytes;
 	b->rows_count++;
 	ASSERT(b->bytes_count < BLOCK_BYTES_MAX);

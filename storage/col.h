@@ -47,7 +47,8 @@ struct col_input {
 	const uint16_t *codes;
 	const uint32_t *lengths;
 	const uint8_t *bytes;
-	int compress_level; /* 0: LZ4, else LZ4HC */
+	int compress_level;  /* 0: LZ4, else LZ4HC */
+	struct buf *scratch; /* NULL, or memory to keep between calls: for COL_BYTES */
 };
 
 struct col_output {

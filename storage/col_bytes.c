@@ -82,30 +82,43 @@ static size_t put_chunk(struct span raw, int level, struct buf *out)
 	return raw.n;
 }
 
-void col_bytes_encode(const struct col_input *in, struct buf *out)
+/* Lengths, directory and chunks; the chunks are made first, in body. */
+static void put_page(const struct col_input *in, uint64_t total, struct buf *body, struct buf *out)
 {
 	struct col_bytes_chunk chunks[COL_BYTES_CHUNKS_MAX];
-	uint64_t total = raw_total(in);
-	uint32_t count;
+	uint32_t count = cut(in->lengths, in->rows_count, chunks);
 	const uint8_t *p = in->bytes;
-	struct buf body;
 
-	ASSERT(total <= COL_BYTES_RAW_MAX);
-	count = cut(in->lengths, in->rows_count, chunks);
-	buf_init(&body, out->max);
+	buf_reserve(body, (size_t)total + 1);
 	col_pack_varint(out, total);
 	put_lengths(in->lengths, in->rows_count, out);
 	col_pack_varint(out, count);
 	for (uint32_t i = 0; i < count; i++) {
+		struct span raw = span_of(p, chunks[i].raw_bytes);
+
 		col_pack_varint(out, chunks[i].rows_count);
-		col_pack_varint(
-			out, put_chunk(span_of(p, chunks[i].raw_bytes), in->compress_level, &body));
-		p += chunks[i].raw_bytes;
+		col_pack_varint(out, put_chunk(raw, in->compress_level, body));
+		p += raw.n;
 	}
-	if (body.err && !out->err)
-		out->err = body.err;
-	buf_put(out, body.p, body.len);
-	buf_fini(&body);
+	if (body->err && !out->err)
+		out->err = body->err;
+	buf_put(out, body->p, body->len);
+}
+
+void col_bytes_encode(const struct col_input *in, struct buf *out)
+{
+	uint64_t total = raw_total(in);
+	struct buf own;
+
+	ASSERT(total <= COL_BYTES_RAW_MAX);
+	if (in->scratch) {
+		buf_reset(in->scratch);
+		put_page(in, total, in->scratch, out);
+		return;
+	}
+	buf_init(&own, out->max);
+	put_page(in, total, &own, out);
+	buf_fini(&own);
 }
 
 /* The directory of chunks; each one's raw bytes follow from the lengths of its rows. */

@@ -64,20 +64,14 @@ void seg_encode_written(struct seg_encode *e)
 	buf_reset(&e->pages);
 }
 
-/* Wraps e->raw if asked, files it inline or with the others, and describes it. */
-static int put_page(struct seg_encode *e, uint8_t encoding, bool wrap, struct seg_page *out)
+/* Describes what stands at the end of e->pages from start on; a short page moves to the footer. */
+static int file_page(
+	struct seg_encode *e, uint8_t encoding, uint8_t codec, size_t start, struct seg_page *out)
 {
-	size_t start = e->pages.len;
-	uint8_t codec = SEG_LAYOUT_CODEC_NONE;
-	struct seg_page p = { .encoding = encoding };
+	struct seg_page p = { .encoding = encoding, .codec = codec };
 
-	if (wrap)
-		codec = page_wrap(buf_span(&e->raw), e->compress_level, &e->pages);
-	else
-		buf_put(&e->pages, e->raw.p, e->raw.len);
 	if (e->raw.err || e->pages.err)
 		return -ENOMEM;
-	p.codec = codec;
 	p.bytes = e->pages.len - start;
 	p.is_inline = p.bytes <= SEG_LAYOUT_INLINE_BYTES;
 	if (p.is_inline) {
@@ -92,6 +86,15 @@ static int put_page(struct seg_encode *e, uint8_t encoding, bool wrap, struct se
 	return e->inline_pages.err ? -ENOMEM : 0;
 }
 
+/* Wraps e->raw where that pays. */
+static int wrap_page(struct seg_encode *e, uint8_t encoding, struct seg_page *out)
+{
+	size_t start = e->pages.len;
+	uint8_t codec = page_wrap(buf_span(&e->raw), e->compress_level, &e->pages);
+
+	return file_page(e, encoding, codec, start, out);
+}
+
 static int encode_ints(struct seg_encode *e, const struct block *b, int col, struct seg_page *out)
 {
 	struct col_input in = { .rows_count = b->rows_count, .ints = b->ints[col] };
@@ -101,7 +104,7 @@ static int encode_ints(struct seg_encode *e, const struct block *b, int col, str
 		in.times = b->ints[SEG_COL_TIME];
 	buf_reset(&e->raw);
 	encoding = col_encode(COL_KIND_INTS, &in, &e->raw);
-	return put_page(e, (uint8_t)encoding, true, out);
+	return wrap_page(e, (uint8_t)encoding, out);
 }
 
 /* What n bytes come to when compressed, by the look of the first ones; e->raw is at hand for it. */
@@ -282,16 +285,39 @@ static void count_types(struct seg_encode *e, uint32_t rows)
 		e->type_rows[e->codes[i]]++;
 }
 
+static int encode_codes(struct seg_encode *e, uint32_t rows, struct seg_page *out)
+{
+	struct col_input in = { .rows_count = rows, .codes = e->codes };
+	enum col_encoding encoding;
+
+	buf_reset(&e->raw);
+	encoding = col_encode(COL_KIND_CODES, &in, &e->raw);
+	return wrap_page(e, (uint8_t)encoding, out);
+}
+
+/* Straight to their place: bytes are compressed inside, chunk by chunk. */
+static int encode_bytes(
+	struct seg_encode *e, const struct block_text *t, uint32_t rows, struct seg_page *out)
+{
+	struct col_input in = { .rows_count = rows,
+		.lengths = t->lengths,
+		.bytes = t->bytes.p,
+		.compress_level = e->compress_level,
+		.scratch = &e->raw };
+	size_t start = e->pages.len;
+	enum col_encoding encoding = col_encode(COL_KIND_BYTES, &in, &e->pages);
+
+	return file_page(e, (uint8_t)encoding, SEG_LAYOUT_CODEC_NONE, start, out);
+}
+
 /* A text column, or the metadata, whose bounds nobody asks for: zone NULL. */
 static int encode_text(struct seg_encode *e, const struct block *b, int text, struct seg_zone *zone,
 	struct seg_page *out)
 {
 	const struct block_text *t = &b->texts[text];
 	struct col_dict_maker *m = &e->dicts[text];
-	struct col_input in = { .rows_count = b->rows_count, .compress_level = e->compress_level };
 	int rc = try_codes(e, b, t, m);
 	enum col_kind kind = rc == 0 ? COL_KIND_CODES : COL_KIND_BYTES;
-	enum col_encoding encoding;
 
 	if (rc < 0)
 		return rc;
@@ -303,13 +329,8 @@ static int encode_text(struct seg_encode *e, const struct block *b, int text, st
 		count_types(e, b->rows_count);
 	else if (text == EVENT_TEXT_EVENT_TYPE)
 		e->types_complete = false;
-	in.codes = e->codes;
-	in.lengths = t->lengths;
-	in.bytes = t->bytes.p;
-	buf_reset(&e->raw);
-	encoding = col_encode(kind, &in, &e->raw);
-	/* Bytes are compressed inside, chunk by chunk. */
-	return put_page(e, (uint8_t)encoding, kind == COL_KIND_CODES, out);
+	return kind == COL_KIND_CODES ? encode_codes(e, b->rows_count, out)
+				      : encode_bytes(e, t, b->rows_count, out);
 }
 
 static void bounds(const int64_t *v, uint32_t rows, int64_t *out_min, int64_t *out_max)
@@ -392,7 +413,7 @@ int seg_encode_finish(struct seg_encode *e, struct seg_footer *f)
 			continue;
 		buf_reset(&e->raw);
 		col_dict_maker_encode(&e->dicts[i], &e->raw);
-		rc = put_page(e, COL_DICT, true, &dict->page);
+		rc = wrap_page(e, COL_DICT, &dict->page);
 		if (rc < 0)
 			return rc;
 		dict->entries_count = e->dicts[i].entries_count;

@@ -156,6 +156,28 @@ static void read_one(int dir, struct totals *t)
 	block_free(&b);
 }
 
+static void index_one(int dir, struct totals *t)
+{
+	static const char *const names[SIDX_COUNT] = { "bench.evt", "bench.ent" };
+	struct seg_reader *r = NULL;
+	struct diag d;
+
+	if (seg_reader_open(vfs_real(), dir, "bench.seg", &r, &d) < 0)
+		die(&d);
+	for (int k = 0; k < SIDX_COUNT; k++) {
+		double start = cpu_s();
+		struct stat st;
+
+		unlinkat(dir, names[k], 0);
+		if (sidx_common_write(vfs_real(), dir, names[k], (enum sidx_kind)k, r, &d) < 0)
+			die(&d);
+		t->sidecar_s[k] += cpu_s() - start;
+		ASSERT(fstatat(dir, names[k], &st, 0) == 0);
+		t->sidecar_bytes[k] += (uint64_t)st.st_size;
+	}
+	seg_reader_close(&r);
+}
+
 static void print(const struct totals *t)
 {
 	double n = (double)t->rows;
@@ -175,6 +197,9 @@ static void print(const struct totals *t)
 	printf("write %.3f us/event (%.0f MB/s raw), read %.3f us/event (%.0f MB/s raw)\n",
 		t->write_s * 1e6 / n, (double)t->raw_bytes / t->write_s / 1e6, t->read_s * 1e6 / n,
 		(double)t->raw_bytes / t->read_s / 1e6);
+	for (int k = 0; k < SIDX_COUNT; k++)
+		printf("%s %.3f us/event, %.2f B/event\n", sidx_common_suffix((enum sidx_kind)k),
+			t->sidecar_s[k] * 1e6 / n, (double)t->sidecar_bytes[k] / n);
 }
 
 int main(int argc, char **argv)
@@ -196,9 +221,13 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < count; i += rows) {
 		write_one(dir, ev + i, count - i < rows ? count - i : rows, level, &t);
 		read_one(dir, &t);
+		index_one(dir, &t);
 	}
 	print(&t);
 	unlinkat(dir, "bench.seg", 0);
+	unlinkat(dir, "bench.evt", 0);
+	unlinkat(dir, "bench.ent", 0);
+	close(dir);
 	rmdir(tmp);
 	return 0;
 }
