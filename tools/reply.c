@@ -162,7 +162,7 @@ static void read_partial(const struct walk_value *v, struct source_page *out)
 	char why[64];
 
 	copy_text(v, why, sizeof why);
-	if (!*why || strcmp(why, "time") == 0 || strcmp(why, "memory") == 0)
+	if (!*why || *out->lack || strcmp(why, "time") == 0 || strcmp(why, "memory") == 0)
 		return;
 	snprintf(out->lack, sizeof out->lack,
 		strcmp(why, "damage") == 0
@@ -190,6 +190,9 @@ static int read_top(struct rcur *c, struct span name, struct source_page *out)
 		return ERR_SYNTAX;
 	} else if (span_eq(name, SPAN_LIT("partial"))) {
 		read_partial(&v, out);
+	} else if (span_eq(name, SPAN_LIT("damage")) && v.type == WALK_ARRAY && v.count) {
+		snprintf(out->lack, sizeof out->lack,
+			"some events could not be read, the store is damaged: see astrodump verify");
 	}
 	return 0;
 }
@@ -198,7 +201,7 @@ static int read_answer(struct reply *r, struct source_page *out)
 {
 	struct rcur c = rcur_of(r->msgpack.p, r->msgpack.len);
 	struct walk_value v, name;
-	bool listed = false;
+	bool listed = false, covered = false;
 	int rc;
 
 	if (walk_read(&c, &v) < 0 || v.type != WALK_MAP)
@@ -211,11 +214,12 @@ static int read_answer(struct reply *r, struct source_page *out)
 			listed = true;
 		} else {
 			rc = read_top(&c, name.data, out);
+			covered = covered || span_eq(name.data, SPAN_LIT("covered"));
 		}
 		if (rc < 0)
 			return rc;
 	}
-	return listed ? 0 : ERR_SYNTAX;
+	return listed && covered ? 0 : ERR_SYNTAX;
 }
 
 int reply_read(struct reply *r, struct span json, struct source_page *out, struct diag *d)
@@ -234,11 +238,6 @@ int reply_read(struct reply *r, struct span json, struct source_page *out, struc
 	if (rc < 0)
 		return diag_set(d, rc, "", -1,
 			"the answer is not that of astroqueryd; is it another program or version?");
-	/* A server that does not tell: the newest id seen. */
-	for (size_t i = 0; i < out->count; i++) {
-		if (out->events[i].id > out->covered)
-			out->covered = out->events[i].id;
-	}
 	return 0;
 }
 

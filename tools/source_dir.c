@@ -146,6 +146,18 @@ static void close_dir(struct source *base)
 	free(s);
 }
 
+/* Says what to do where a slip of the hand or a missing right is likely. */
+static int explain(int rc, const char *dir, struct diag *d)
+{
+	if (rc == -ENOENT || rc == -ENOTDIR || rc == ERR_NOT_A_STORE)
+		return diag_set(d, rc, dir, -1,
+			"cannot be read as a data directory; give the one of astrocollectd --data");
+	if (rc == -EACCES || rc == -EPERM)
+		return diag_set(d, rc, dir, -1,
+			"may not be read; become a member of its group, or ask astroqueryd by --addr");
+	return rc;
+}
+
 int source_dir_open(const char *dir, struct source **out, struct diag *d)
 {
 	static const struct source_ops ops = { page, close_dir };
@@ -162,7 +174,7 @@ int source_dir_open(const char *dir, struct source **out, struct diag *d)
 		       : diag_set(d, -ENOMEM, dir, -1, "no memory for the engine");
 	if (rc < 0) {
 		close_dir(&s->base);
-		return rc;
+		return explain(rc, dir, d);
 	}
 	*out = &s->base;
 	return 0;

@@ -94,7 +94,7 @@ static void what_is_optional_may_be_absent(void **state)
 	struct source_page page;
 
 	(void)state;
-	read_ok("{\"logs\":[]}", &page);
+	read_ok("{\"logs\":[],\"covered\":0}", &page);
 	assert_int_equal(page.count, 0);
 	assert_false(page.total_known);
 	assert_string_equal(page.next, "");
@@ -113,25 +113,31 @@ static void what_lacks_is_told(void **state)
 	struct source_page page;
 
 	(void)state;
-	read_ok("{\"logs\":[],\"partial\":\"damage\"}", &page);
-	assert_non_null(strstr(page.lack, "damaged"));
-	read_ok("{\"logs\":[],\"partial\":\"canceled\"}", &page);
+	read_ok("{\"logs\":[],\"covered\":1,\"partial\":\"damage\",\"damage\":[{\"file\":\"x\"}]}",
+		&page);
+	assert_non_null(strstr(page.lack, "store is damaged"));
+	read_ok("{\"logs\":[],\"covered\":1,\"damage\":[]}", &page);
+	assert_string_equal(page.lack, "");
+	read_ok("{\"logs\":[],\"covered\":1,\"partial\":\"canceled\"}", &page);
 	assert_string_equal(page.lack, "the answer is not complete (canceled)");
 	/* A cursor goes on from there. */
-	read_ok("{\"logs\":[],\"partial\":\"time\",\"next\":\"x\"}", &page);
+	read_ok("{\"logs\":[],\"covered\":1,\"partial\":\"time\",\"next\":\"x\"}", &page);
 	assert_string_equal(page.lack, "");
-	read_ok("{\"logs\":[],\"partial\":null}", &page);
+	read_ok("{\"logs\":[],\"covered\":1,\"partial\":null}", &page);
 	assert_string_equal(page.lack, "");
 }
 
 static void other_answers_are_refused(void **state)
 {
 	static const char *const texts[] = { "", "<html>", "[]", "{}", "{\"logs\":{}}",
-		"{\"logs\":[1]}", "{\"logs\":[{}]}", "{\"logs\":[{\"id\":-1}]}",
-		"{\"logs\":[{\"id\":\"1x\"}]}", "{\"logs\":[{\"id\":\"18446744073709551616\"}]}",
-		"{\"logs\":[{\"id\":1,\"timestamp\":\"today\"}]}",
-		"{\"logs\":[{\"id\":1,\"severity\":\"awful\"}]}",
-		"{\"logs\":[{\"id\":1,\"description\":7}]}", "{\"logs\":[{\"id\":1,\"flags\":7}]}",
+		"{\"logs\":[1],\"covered\":1}", "{\"logs\":[{}],\"covered\":1}",
+		"{\"logs\":[{\"id\":-1}],\"covered\":1}",
+		"{\"logs\":[{\"id\":\"1x\"}],\"covered\":1}",
+		"{\"logs\":[{\"id\":\"18446744073709551616\"}],\"covered\":1}",
+		"{\"logs\":[{\"id\":1,\"timestamp\":\"today\"}],\"covered\":1}",
+		"{\"logs\":[{\"id\":1,\"severity\":\"awful\"}],\"covered\":1}",
+		"{\"logs\":[{\"id\":1,\"description\":7}],\"covered\":1}",
+		"{\"logs\":[{\"id\":1,\"flags\":7}],\"covered\":1}", "{\"logs\":[]}",
 		"{\"logs\":[{\"id\":1}", "{\"logs\":[],\"covered\":\"x\"}" };
 
 	(void)state;
