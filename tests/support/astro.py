@@ -37,6 +37,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.abspath(os.environ.get("ASTRO_BUILD", os.path.join(ROOT, "build")))
 SHARED = os.path.abspath(os.environ.get("ASTRO_SHARED", os.path.join(ROOT, "..", "shared")))
 TIME_SCALE = float(os.environ.get("ASTRO_TIME_SCALE", "1"))
+# A sanitizer's shadow memory is not the product's: bounds on memory are wider where time is.
+MEMORY_SCALE = 4 if TIME_SCALE > 1 else 1
 DEADLINE = 20.0
 
 
@@ -440,6 +442,16 @@ def metrics(address):
 
 
 # ---------------------------------------------------------------- daemons
+
+
+def strace(*args):
+    """A prefix that starts a daemon below strace, or Skip where that cannot be."""
+    if not shutil.which("strace"):
+        raise Skip("strace is not installed")
+    if subprocess.run(["strace", "-o", "/dev/null", "true"], check=False,
+                      stderr=subprocess.DEVNULL).returncode:
+        raise Skip("strace may not trace here")
+    return ["strace", "-D", "-f", *args]
 
 
 def program(name):
