@@ -79,6 +79,7 @@ static void refresh_http(const struct http_server_counters *n)
 	metrics_set(METRICS_QUERY_TIMEOUTS, (int64_t)n->timeouts);
 	metrics_set(METRICS_QUERY_HOSTS_WRONG, (int64_t)n->hosts_wrong);
 	metrics_set(METRICS_QUERY_GONE, (int64_t)n->gone);
+	metrics_set(METRICS_QUERY_SHED, (int64_t)n->shed);
 	metrics_set(METRICS_QUERY_BYTES_IN, (int64_t)n->bytes_in);
 	metrics_set(METRICS_QUERY_BYTES_OUT, (int64_t)n->bytes_out);
 	metrics_set(METRICS_QUERY_HELD_BYTES, (int64_t)n->held_bytes);

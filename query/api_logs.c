@@ -312,11 +312,6 @@ static struct logs *new_logs(struct query *q, struct http_call *call)
 	return l;
 }
 
-static bool overloaded(const struct query *q)
-{
-	return http_server_counters(q->server)->held_bytes > LIMIT_QUERY_HELD_BYTES;
-}
-
 void api_logs_get(void *arg, struct http_call *call)
 {
 	static const struct http_call_problem no_memory = {
@@ -335,7 +330,7 @@ void api_logs_get(void *arg, struct http_call *call)
 		answer_problem(l, &problem);
 		return;
 	}
-	if (overloaded(q)) {
+	if (!http_server_shed(q->server, LIMIT_QUERY_HELD_BYTES)) {
 		metrics_inc(METRICS_QUERY_QUEUE_FULL);
 		answer_busy(l, "too many answers wait for their clients");
 		return;

@@ -130,6 +130,8 @@ enum {
 	/* For taking an answer, and a millisecond more for each LIMIT_HTTP_WRITE_RATE bytes of it. */
 	LIMIT_HTTP_WRITE_MS = 30000,
 	LIMIT_HTTP_WRITE_RATE = 16,
+	/* Where answers use up the memory, who has not taken his within this time loses it first. */
+	LIMIT_HTTP_SHED_MS = 1000,
 	/* A client that closed its sending side gets its answer within this time, or none. */
 	LIMIT_HTTP_HALF_CLOSED_MS = 1000,
 };
@@ -148,7 +150,7 @@ enum {
 	LIMIT_QUERY_PAGE_BYTES = 8 << 20,
 	/* The same page as JSON: at worst six times as long. */
 	LIMIT_QUERY_ANSWER_BYTES = 64 << 20,
-	/* Answers on their way to clients, all together; above it queries are answered 503. */
+	/* Answers on their way to clients, all together; above it the slowest are cut, else 503. */
 	LIMIT_QUERY_HELD_BYTES = 32 << 20,
 	/* Row numbers held for sorting: what an offset may cost. */
 	LIMIT_QUERY_HITS_BYTES = 16 << 20,

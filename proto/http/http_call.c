@@ -128,7 +128,7 @@ static void stream_put(struct http_call *call, const void *p, size_t n)
 	else if (!waiting)
 		http_conn_deadline(hc, hc->server->conf.write_ms, n);
 	else
-		hc->deadline_ms += (int64_t)(n / LIMIT_HTTP_WRITE_RATE);
+		hc->deadline_ms += (int64_t)(n / hc->server->conf.write_rate);
 }
 
 void http_call_begin(

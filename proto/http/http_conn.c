@@ -33,7 +33,7 @@ void http_conn_deadline(struct http_conn *hc, unsigned ms, size_t bytes)
 {
 	int64_t now = (int64_t)uv_now(hc->server->loop);
 
-	hc->deadline_ms = ms ? now + ms + (int64_t)(bytes / LIMIT_HTTP_WRITE_RATE) : 0;
+	hc->deadline_ms = ms ? now + ms + (int64_t)(bytes / hc->server->conf.write_rate) : 0;
 }
 
 static void enter(struct http_conn *hc, enum http_conn_phase phase)
@@ -49,6 +49,7 @@ static void enter(struct http_conn *hc, enum http_conn_phase phase)
 	};
 
 	hc->phase = phase;
+	hc->write_ms = (int64_t)uv_now(hc->server->loop);
 	http_conn_deadline(hc, ms[phase], phase == HTTP_CONN_WRITE ? hc->call.out.len : 0);
 }
 
@@ -81,6 +82,13 @@ static void end(struct http_conn *hc)
 	enter(hc, HTTP_CONN_ENDING);
 	if (is_open(hc))
 		conn_finish(hc->conn);
+}
+
+void http_conn_shed(struct http_conn *hc)
+{
+	ASSERT(hc->phase == HTTP_CONN_WRITE);
+	conn_close(hc->conn, -ETIMEDOUT);
+	drop_answer(hc);
 }
 
 static void on_closed(struct conn *c, int why)

@@ -59,6 +59,7 @@ struct http_conn {
 	struct conn *conn; /* NULL once closed */
 	enum http_conn_phase phase;
 	int64_t deadline_ms; /* on uv_now's clock; 0: none */
+	int64_t write_ms;    /* on that clock: when the answer began to leave */
 	struct http_parse parse;
 	struct http_parse_request req;
 	struct buf in; /* head of the request, then what follows it */
@@ -96,7 +97,9 @@ void http_conn_hold(struct http_conn *hc);
 void http_conn_pump(struct http_conn *hc);
 /* http_call: the handler is done with the call. */
 void http_conn_released(struct http_conn *hc);
-/* ms from now and a millisecond more per LIMIT_HTTP_WRITE_RATE bytes; 0: none. */
+/* The answer is given up, and the connection with it. */
+void http_conn_shed(struct http_conn *hc);
+/* ms from now and a millisecond more per write_rate bytes; 0: none. */
 void http_conn_deadline(struct http_conn *hc, unsigned ms, size_t bytes);
 
 /* http_server: finds the route and calls its handler, or answers the problem. */

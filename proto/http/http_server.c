@@ -223,6 +223,7 @@ static void set_conf(struct http_server *s, const struct http_server_conf *conf)
 	c->body_ms = or_default(c->body_ms, LIMIT_HTTP_BODY_MS);
 	c->idle_ms = or_default(c->idle_ms, LIMIT_HTTP_IDLE_MS);
 	c->write_ms = or_default(c->write_ms, LIMIT_HTTP_WRITE_MS);
+	c->write_rate = or_default(c->write_rate, LIMIT_HTTP_WRITE_RATE);
 }
 
 void http_server_retune(
@@ -232,6 +233,33 @@ void http_server_retune(
 	s->conf.conns_max = or_default(conns_max, LIMIT_HTTP_CONNS);
 	s->conf.head_ms = or_default(head_ms, LIMIT_HTTP_HEAD_MS);
 	s->conf.idle_ms = or_default(idle_ms, LIMIT_HTTP_IDLE_MS);
+}
+
+/* The connection whose answer has been leaving for the longest time, if that is long enough. */
+static struct http_conn *slowest(struct http_server *s)
+{
+	int64_t before = (int64_t)uv_now(s->loop) - LIMIT_HTTP_SHED_MS;
+	struct http_conn *found = NULL;
+
+	for (struct http_conn *hc = s->conns; hc; hc = hc->next) {
+		if (hc->phase == HTTP_CONN_WRITE && hc->call.out.len && hc->write_ms <= before) {
+			found = hc;
+			before = hc->write_ms;
+		}
+	}
+	return found;
+}
+
+bool http_server_shed(struct http_server *s, uint64_t held_max)
+{
+	struct http_conn *hc;
+
+	CHECK_TAG(s, HTTP_SERVER_TAG);
+	while (s->counters.held_bytes > held_max && (hc = slowest(s))) {
+		s->counters.shed++;
+		http_conn_shed(hc);
+	}
+	return s->counters.held_bytes <= held_max;
 }
 
 static void init_timer(struct http_server *s, uv_timer_t *t)

@@ -52,8 +52,8 @@ struct http_server_conf {
 	unsigned head_ms;
 	unsigned body_ms;
 	unsigned idle_ms;
-	unsigned
-		write_ms; /* and a millisecond more per LIMIT_HTTP_WRITE_RATE bytes of the answer */
+	unsigned write_ms; /* and a millisecond more per write_rate bytes of the answer */
+	unsigned write_rate;
 };
 
 /* Plain numbers, written by the loop's thread only. */
@@ -68,6 +68,7 @@ struct http_server_counters {
 	uint64_t timeouts;    /* 408, idle, and answers not taken */
 	uint64_t hosts_wrong; /* 421 */
 	uint64_t gone;        /* clients that left before their answer */
+	uint64_t shed;        /* cut by http_server_shed */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	uint64_t held_bytes; /* of answers that clients have not taken yet */
@@ -85,6 +86,12 @@ const struct http_server_counters *http_server_counters(const struct http_server
 /* New limits for what begins from now on; zero means the default. */
 void http_server_retune(
 	struct http_server *s, unsigned conns_max, unsigned head_ms, unsigned idle_ms);
+
+/*
+ * Cuts connections that have not taken their answer for LIMIT_HTTP_SHED_MS, oldest first, until the
+ * answers held are held_max bytes at most. False: they are more, but none is that slow.
+ */
+bool http_server_shed(struct http_server *s, uint64_t held_max);
 
 /* Accepts no more, closes what is idle, lets the others finish their answer and then closes them. */
 void http_server_drain(struct http_server *s);

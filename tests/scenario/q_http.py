@@ -217,6 +217,44 @@ def t_a_reader_that_does_not_read(lab):
     astro.wait_for(lambda: q.metric("astro_query_connections") == 1, "their connections end")
 
 
+def t_answers_nobody_takes_have_a_limit(lab):
+    """Who holds the memory for answers without reading loses it; the others are answered."""
+    c, q = lab.collector(), lab.query()
+    shop.ship(c, ((t, {**r, "description": "x" * 1500}) for t, r in shop.records(1000)))
+    deaf = []
+    for _ in range(40):
+        s = Raw(q)
+        s.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.sock.setblocking(False)
+        s.send(get("/api/logs?limit=1000") * 4)
+        deaf.append(s)
+    astro.wait_for(lambda: q.metric("astro_query_held_bytes") > 32 << 20, "the memory is used up")
+    astro.wait_for(lambda: q.get("/api/logs?limit=1").status == 200, "others are answered")
+    astro.check(q.metric("astro_query_shed_total") >= 1)
+    astro.check(q.metric("astro_query_held_bytes") <= 34 << 20)
+    for s in deaf:
+        s.sock.close()
+
+
+def t_an_answer_too_large(lab):
+    """Tiny binary values grow most in JSON: the page fits its budget, its text does not."""
+    c = lab.collector()
+    q = lab.query(["--config", lab.write("c.conf", "[query]\nmemory_max = 1M\n")])
+    grows = {"description": "grows", "metadata": {"x": [astro.Ext(5, b"a")] * 45_000}}
+    shop.ship(c, [(shop.START, {"description": "d" * 100_000}) for _ in range(5)], size=1)
+    shop.ship(c, [(shop.START, grows)], chunk="grows")
+    page = shop.ask(q, search="d", limit=5)
+    astro.equal((page["partial"], page["total"]), ("memory", 5))
+    got, cursor = len(page["logs"]), page["next"]
+    astro.check(0 < got < 5)
+    while cursor:
+        page = shop.ask(q, search="d", limit=5, cursor=cursor)
+        got, cursor = got + len(page["logs"]), page["next"]
+    astro.equal(got, 5)
+    answer = shop.ask(q, search="grows", status=400)
+    astro.equal((answer["error"], answer["field"]), ("the answer is too large", "limit"))
+
+
 def t_connections_have_a_limit(lab):
     q = lab.query(["--config", lab.write("c.conf", "[query]\nconnections_max = 8\n")])
     fds = q.fds()

@@ -484,6 +484,31 @@ static void an_offset_too_deep(void **state)
 	engine_free(&e);
 }
 
+/* What an offset may cost in memory is bounded. */
+static void an_offset_out_of_budget(void **state)
+{
+	struct engine *e = engine_new();
+	struct store_snapshot snap;
+	struct engine_request r;
+	struct engine_result got;
+	struct diag d;
+
+	(void)state;
+	clock_fake(0, 1000000);
+	cut(&snap, EVENTS, 20);
+	snap.unit_cost_ns = 1000;
+	engine_request_init(&r);
+	param(&r, "user_id", "anna");
+	number_param(&r, "offset", 1000000000000);
+	r.budget_ns = 5500;
+	check(&r);
+	assert_int_equal(engine_run(e, &snap, &r, &got, &d), ERR_BUDGET);
+	assert_non_null(strstr(d.text, "cursor"));
+	engine_request_fini(&r);
+	clock_real();
+	engine_free(&e);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -504,6 +529,7 @@ int main(void)
 		cmocka_unit_test(a_cancel),
 		cmocka_unit_test(stops_early),
 		cmocka_unit_test(an_offset_too_deep),
+		cmocka_unit_test(an_offset_out_of_budget),
 	};
 
 	return cmocka_run_group_tests_name("engine", tests, set_up, NULL);

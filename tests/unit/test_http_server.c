@@ -98,11 +98,25 @@ static void on_stream(void *arg, struct http_call *call)
 	stream_more(b, call);
 }
 
+/* Pays no attention to http_call_full. */
+static void on_flood(void *arg, struct http_call *call)
+{
+	static char part[PART_BYTES];
+	struct http_call_head head = { .status = 200 };
+
+	(void)arg;
+	http_call_begin(call, &head, NULL, NULL);
+	for (int i = 0; i < 1024; i++)
+		http_call_write(call, part, sizeof part);
+	http_call_end(call, true);
+}
+
 static const struct http_server_route routes[] = {
 	{ "/echo", HTTP_PARSE_GET | HTTP_PARSE_POST, on_echo },
 	{ "/later", HTTP_PARSE_GET, on_later },
 	{ "/big", HTTP_PARSE_GET, on_big },
 	{ "/stream", HTTP_PARSE_GET, on_stream },
+	{ "/flood", HTTP_PARSE_GET, on_flood },
 };
 
 static bool host_ok(void *arg, struct span host)
@@ -111,7 +125,7 @@ static bool host_ok(void *arg, struct span host)
 	return !span_eq(host, SPAN_LIT("evil.example"));
 }
 
-static int set_up(void **state)
+static int open_bench(void **state, unsigned ms)
 {
 	struct bench *b = calloc(1, sizeof *b);
 	struct http_server_conf conf = { .routes = routes,
@@ -119,7 +133,12 @@ static int set_up(void **state)
 		.arg = b,
 		.host_ok = host_ok,
 		.conns_max = 4,
-		.body_max = 1000 };
+		.body_max = 1000,
+		.head_ms = ms,
+		.body_ms = ms,
+		.idle_ms = ms,
+		.write_ms = ms,
+		.write_rate = ms ? UINT32_MAX : 0 };
 	struct addr at;
 	struct diag d;
 
@@ -130,6 +149,16 @@ static int set_up(void **state)
 	assert_int_equal(http_server_open(&b->loop, &b->gate, &at, &conf, &b->server, &d), 0);
 	*state = b;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	return open_bench(state, 0);
+}
+
+static int set_up_hasty(void **state)
+{
+	return open_bench(state, 1);
 }
 
 static void on_closed(void *arg)
@@ -417,6 +446,56 @@ static void one_connection_too_many(void **state)
 		close(fd[i]);
 }
 
+/* A peer that reads nothing holds LIMIT_HTTP_STREAM_BYTES of a stream at most. */
+static void a_stream_nobody_reads(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 16];
+	int fd = client(b);
+
+	say(fd, GET("/flood"));
+	for (int i = 0; i < 1000 && http_server_counters(b->server)->requests == 0; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	for (int i = 0; i < 10; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	assert_int_equal(http_server_counters(b->server)->conns_open, 0);
+	while (recv(fd, text, sizeof text, 0) > 0) {
+	}
+	close(fd);
+}
+
+static void run_until_timeouts(struct bench *b, uint64_t count)
+{
+	int64_t end_ns = clock_mono_ns() + 20 * CLOCK_NS_PER_SEC;
+
+	while (http_server_counters(b->server)->timeouts < count && clock_mono_ns() < end_ns)
+		uv_run(&b->loop, UV_RUN_ONCE);
+	assert_int_equal(http_server_counters(b->server)->timeouts, count);
+}
+
+/* Every phase that a peer can draw out ends: nothing sent, half a head, half a body, nothing read. */
+static void deadlines(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 16];
+	int idle = client(b), head = client(b), body = client(b), deaf = client(b);
+
+	say(head, "GET /echo HTTP/1.1\r\nHo");
+	say(body, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe");
+	say(deaf, GET("/big") GET("/big") GET("/big") GET("/big"));
+	run_until_timeouts(b, 4);
+	assert_int_equal(hear(b, idle, text, sizeof text, NULL), 0);
+	hear(b, head, text, sizeof text, NULL);
+	assert_non_null(strstr(text, "408 Request Timeout"));
+	hear(b, body, text, sizeof text, NULL);
+	assert_non_null(strstr(text, "408 Request Timeout"));
+	assert_int_equal(http_server_counters(b->server)->held_bytes, 0);
+	close(idle);
+	close(head);
+	close(body);
+	close(deaf);
+}
+
 static void draining(void **state)
 {
 	struct bench *b = *state;
@@ -451,6 +530,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_client_that_leaves, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_half_closed_client, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_connection_too_many, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_stream_nobody_reads, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(deadlines, set_up_hasty, tear_down),
 		cmocka_unit_test_setup_teardown(draining, set_up, tear_down),
 	};
 

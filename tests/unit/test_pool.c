@@ -1,0 +1,153 @@
+/*
+ * Goal: every job that was taken is done once, in the loop; a canceled one soon; the queue has an end.
+ * Method: jobs that wait for the test to let them go on, on a real loop, with two threads.
+ */
+#include "tests/support/check_cmocka.h"
+
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+#include "proto/base/err.h"
+#include "query/pool.h"
+
+enum { THREADS = 2 };
+
+struct job {
+	struct pool_job base;
+	struct bench *bench;
+	bool ran, done;
+};
+
+static struct bench {
+	uv_loop_t loop;
+	struct pool *pool;
+	sem_t gate; /* a job that runs takes one */
+	atomic_uint running;
+	unsigned done;
+	struct job jobs[LIMIT_QUERY_QUEUE + THREADS + 1];
+} bench;
+
+static void run(struct pool_job *base, struct engine *engine)
+{
+	struct job *job = (struct job *)base;
+
+	assert_non_null(engine);
+	assert_false(job->ran);
+	atomic_fetch_add(&job->bench->running, 1);
+	sem_wait(&job->bench->gate);
+	job->ran = true;
+}
+
+static void done(struct pool_job *base)
+{
+	struct job *job = (struct job *)base;
+
+	assert_false(job->done);
+	job->done = true;
+	job->bench->done++;
+}
+
+static int set_up(void **state)
+{
+	struct diag d;
+
+	memset(&bench, 0, sizeof bench);
+	assert_int_equal(uv_loop_init(&bench.loop), 0);
+	sem_init(&bench.gate, 0, 0);
+	for (size_t i = 0; i < ARRAY_COUNT(bench.jobs); i++) {
+		bench.jobs[i].bench = &bench;
+		bench.jobs[i].base.run = run;
+		bench.jobs[i].base.done = done;
+	}
+	assert_int_equal(pool_new(&bench.loop, THREADS, &bench.pool, &d), 0);
+	*state = &bench;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	pool_free(&bench.pool);
+	assert_int_equal(uv_run(&bench.loop, UV_RUN_DEFAULT), 0);
+	assert_int_equal(uv_loop_close(&bench.loop), 0);
+	sem_destroy(&bench.gate);
+	return 0;
+}
+
+static void let_go(unsigned n)
+{
+	while (n-- > 0)
+		sem_post(&bench.gate);
+}
+
+static void run_until_done(unsigned n)
+{
+	while (bench.done < n)
+		uv_run(&bench.loop, UV_RUN_ONCE);
+	assert_int_equal(bench.done, n);
+}
+
+static void await_running(unsigned n)
+{
+	while (atomic_load(&bench.running) < n) {
+	}
+}
+
+static void every_job_once(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 50; i++)
+		assert_int_equal(pool_submit(bench.pool, &bench.jobs[i].base), 0);
+	let_go(50);
+	run_until_done(50);
+	for (unsigned i = 0; i < 50; i++)
+		assert_true(bench.jobs[i].ran);
+	assert_int_equal(pool_queued(bench.pool), 0);
+}
+
+static void the_queue_has_an_end(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	for (; n < THREADS; n++)
+		assert_int_equal(pool_submit(bench.pool, &bench.jobs[n].base), 0);
+	await_running(THREADS);
+	for (; n < LIMIT_QUERY_QUEUE + THREADS; n++)
+		assert_int_equal(pool_submit(bench.pool, &bench.jobs[n].base), 0);
+	assert_int_equal(pool_submit(bench.pool, &bench.jobs[n].base), ERR_LIMIT);
+	assert_int_equal(pool_queued(bench.pool), LIMIT_QUERY_QUEUE);
+	let_go(n);
+	run_until_done(n);
+	assert_false(bench.jobs[n].done);
+}
+
+static void a_canceled_job_is_done_unrun(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < THREADS + 2; i++)
+		assert_int_equal(pool_submit(bench.pool, &bench.jobs[i].base), 0);
+	await_running(THREADS);
+	pool_cancel(bench.pool, &bench.jobs[0].base);
+	pool_cancel(bench.pool, &bench.jobs[THREADS].base);
+	let_go(THREADS + 1);
+	run_until_done(THREADS + 2);
+	assert_true(bench.jobs[0].ran);
+	assert_false(bench.jobs[THREADS].ran);
+	assert_true(bench.jobs[THREADS].base.canceled);
+	assert_true(bench.jobs[THREADS + 1].ran);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(every_job_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_queue_has_an_end, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_canceled_job_is_done_unrun, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
+}
