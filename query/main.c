@@ -157,10 +157,29 @@ static void on_signal(void *arg, enum daemon_event event)
 	}
 }
 
+/* Whether the store can be read is told when it changes; between, /readyz knows. */
+static void log_store(struct query *q)
+{
+	struct diag why;
+	bool readable = view_state(q->view, &why) == 0;
+
+	if (readable && !q->readable)
+		LOGGER(LOGGER_INFO, "store", "open",
+			LOGGER_UINT("committed", view_committed(q->view)));
+	else if (!readable && (q->readable || !q->told))
+		LOGGER(LOGGER_WARNING, "store", "cannot be read; queries are answered 503",
+			LOGGER_DIAG(&why));
+	q->readable = readable;
+	q->told = true;
+}
+
 static void on_tick(uv_timer_t *t)
 {
-	(void)t;
-	daemon_notify("WATCHDOG=1");
+	struct query *q = t->data;
+
+	log_store(q);
+	if (daemon_watchdog_us() > 0)
+		daemon_notify("WATCHDOG=1");
 }
 
 /* ---------------------------------------------------------------- start */
@@ -220,24 +239,17 @@ static void start_timers(struct query *q)
 	uv_timer_init(&q->loop, &q->stop_timer);
 	uv_timer_init(&q->loop, &q->tick);
 	q->stop_timer.data = q->tick.data = q;
-	if (daemon_watchdog_us() > 0)
-		uv_timer_start(&q->tick, on_tick, 0, TICK_MS);
+	uv_timer_start(&q->tick, on_tick, 0, TICK_MS);
 }
 
-/* Whether there is a store is told once; afterwards /readyz knows. */
-static void log_store(struct query *q)
+/* Queries of the first second find it open, and the log says how it is before `ready`. */
+static void look_at_store(struct query *q)
 {
 	struct store_snapshot *snap = NULL;
-	struct diag why;
 
-	if (view_snapshot(q->view, &snap, &why) < 0) {
-		LOGGER(LOGGER_WARNING, "store", "cannot be read yet; queries are answered 503",
-			LOGGER_DIAG(&why));
-		return;
-	}
-	LOGGER(LOGGER_INFO, "store", "open",
-		LOGGER_UINT("committed", store_snapshot_committed(snap)));
-	store_snapshot_free(&snap);
+	if (view_snapshot(q->view, &snap, NULL) == 0)
+		store_snapshot_free(&snap);
+	log_store(q);
 }
 
 /* The one line that says where everything is; scripts and tests read it. */
@@ -265,7 +277,7 @@ static int run(struct query *q)
 		return 1;
 	}
 	start_timers(q);
-	log_store(q);
+	look_at_store(q);
 	log_ready(q);
 	uv_run(&q->loop, UV_RUN_DEFAULT);
 	ASSERT(q->stopping);

@@ -190,6 +190,8 @@ def t_a_store_that_comes_later(lab):
     shop.ship(c, shop.records(10))
     astro.equal(shop.ask(q)["total"], 10)
     astro.wait_for(lambda: q.get("/readyz").status == 200, "/readyz")
+    q.wait_log("store: cannot be read")
+    q.wait_log("store: open committed=10")
     c.kill()
     astro.equal(shop.ask(q)["total"], 10, "a dead collector leaves the query daemon answering")
     astro.equal(q.metric("astro_query_ready"), 1)
