@@ -1,0 +1,53 @@
+/*
+ * Goal: no answer of a server makes astroquery read or write where it must not, or show a terminal
+ *       something to obey.
+ */
+#include "proto/base/check.h"
+#include "proto/base/printable.h"
+#include "proto/base/utf8.h"
+#include "tools/reply.h"
+#include "tools/show.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static void check_harmless(struct span text)
+{
+	for (size_t i = 0; i < text.n;) {
+		uint32_t cp;
+
+		i += utf8_next(text.p + i, text.n - i, &cp);
+		ASSERT(cp == '\n' || cp == '\t' || cp == '\r' || !printable_hidden(cp));
+	}
+}
+
+static void show_all(const struct source_page *page, enum show_format format)
+{
+	struct show s;
+	struct buf out;
+
+	show_init(&s, format, true, false, true);
+	buf_init(&out, 64 << 20);
+	for (size_t i = 0; i < page->count; i++)
+		show_event(&s, &page->events[i], &out);
+	check_harmless(buf_span(&out));
+	buf_fini(&out);
+	show_fini(&s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct source_page page;
+	struct reply r;
+	struct diag d;
+	char text[200];
+
+	reply_init(&r);
+	if (reply_read(&r, span_of(data, n), &page, &d) == 0) {
+		for (int format = SHOW_SHORT; format <= SHOW_ID; format++)
+			show_all(&page, (enum show_format)format);
+	}
+	reply_error(&r, span_of(data, n), 500, text, sizeof text);
+	check_harmless(span_str(text));
+	reply_fini(&r);
+	return 0;
+}
