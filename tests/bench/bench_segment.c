@@ -11,20 +11,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "collector/normalise.h"
 #include "proto/base/check.h"
-#include "proto/wire/walk.h"
 #include "storage/col.h"
 #include "storage/seg_writer.h"
 #include "storage/sidx_common.h"
-#include "tests/support/event_gen.h"
-
-enum { EVENTS_MAX = 2000000, GENERATED = 200000, BATCH = 100 };
+#include "tests/support/event_file.h"
 
 struct totals {
 	uint64_t col_bytes[SEG_COL_COUNT];
@@ -54,42 +49,6 @@ static _Noreturn void die(const struct diag *d)
 
 	fprintf(stderr, "%s\n", diag_format(d, msg, sizeof msg));
 	exit(1);
-}
-
-/* Events reach a collector in batches: all of one have the same time of arrival. */
-static struct event *load(const char *path, size_t *out_count)
-{
-	struct event *chunk = malloc(EVENTS_MAX * sizeof *chunk), *ev;
-	struct normalise *norm;
-	struct stat st;
-	struct rcur c;
-	size_t n = 0;
-	void *map;
-	int fd = open(path, O_RDONLY);
-
-	ASSERT(chunk && fd >= 0 && fstat(fd, &st) == 0);
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	ASSERT(map != MAP_FAILED);
-	ASSERT(normalise_new(&norm) == 0);
-	c = rcur_of(map, (size_t)st.st_size);
-	while (rcur_left(&c) > 0 && n < EVENTS_MAX) {
-		struct normalise_input in = { .tag = SPAN_LIT("bench") };
-
-		ASSERT(walk_take(&c, &in.record) == 0);
-		ASSERT(normalise_event(norm, &in, &chunk[n]) == 0);
-		chunk[n].id = n + 1;
-		/* Metadata is put together anew in the normaliser's memory. */
-		ev = event_gen_copy(&chunk[n], 1);
-		chunk[n] = *ev;
-		n++;
-	}
-	for (size_t i = 0; i < n; i++) {
-		size_t last = (i / BATCH + 1) * BATCH - 1;
-
-		chunk[i].received_ns = chunk[last < n ? last : n - 1].time_ns + 2100417;
-	}
-	*out_count = n;
-	return chunk;
 }
 
 static void add_pages(struct totals *t, const struct seg_reader *r)
@@ -204,11 +163,10 @@ static void print(const struct totals *t)
 
 int main(int argc, char **argv)
 {
-	size_t count = GENERATED, rows = argc > 2 ? strtoul(argv[2], NULL, 10) : 27700;
+	size_t count, rows = argc > 2 ? strtoul(argv[2], NULL, 10) : 27700;
 	int level = argc > 3 ? atoi(argv[3]) : 0;
 	char tmp[] = "/tmp/bench_segment.XXXXXX";
 	struct totals t = { 0 };
-	struct event_gen gen;
 	struct event *ev;
 	int dir;
 
@@ -216,8 +174,7 @@ int main(int argc, char **argv)
 	ASSERT(mkdtemp(tmp));
 	dir = open(tmp, O_RDONLY | O_DIRECTORY);
 	ASSERT(dir >= 0);
-	event_gen_init(&gen, 1);
-	ev = argc > 1 ? load(argv[1], &count) : event_gen_many(&gen, count);
+	ev = event_file_load(argc > 1 ? argv[1] : NULL, &count);
 	for (size_t i = 0; i < count; i += rows) {
 		write_one(dir, ev + i, count - i < rows ? count - i : rows, level, &t);
 		read_one(dir, &t);

@@ -290,6 +290,38 @@ static void too_many_types(void **state)
 	event_gen_fini(&g);
 }
 
+/* Values that recur, until the dictionary is full: blocks with codes, then blocks with bytes. */
+static void a_dictionary_fills_up(void **state)
+{
+	enum { COUNT = 3 * LIMIT_BLOCK_ROWS, VALUE = 130 };
+	struct event *ev = calloc(COUNT, sizeof *ev);
+	char(*values)[VALUE + 1] = calloc(COUNT, sizeof *values);
+	const int col = SEG_COL_TEXT + EVENT_TEXT_USER_ID;
+	struct seg_reader *r;
+	enum col_kind kind;
+	struct diag d;
+
+	assert_non_null(ev);
+	assert_non_null(values);
+	for (size_t i = 0; i < COUNT; i++) {
+		snprintf(values[i], sizeof values[i], "%0130zu", i / 4);
+		ev[i].id = i + 1;
+		ev[i].text[EVENT_TEXT_USER_ID] = span_of(values[i], VALUE);
+	}
+	seg_fixture_write(*state, "k", ev, COUNT);
+	r = seg_fixture_open(*state, "k");
+	assert_int_equal(seg_decode_kind(r, 0, col, &kind, &d), 0);
+	assert_int_equal(kind, COL_KIND_CODES);
+	assert_int_equal(seg_decode_kind(r, 1, col, &kind, &d), 0);
+	assert_int_equal(kind, COL_KIND_BYTES);
+	/* The block that did not fit left nothing of itself in the dictionary. */
+	assert_int_equal(seg_decode_dict_count(r, col), LIMIT_BLOCK_ROWS / 4);
+	assert_rows(r, ev, COUNT);
+	seg_reader_close(&r);
+	free(values);
+	free(ev);
+}
+
 /* The compactor's level: smaller, and the same events. */
 static void compressed_harder(void **state)
 {
@@ -333,6 +365,7 @@ int main(void)
 		cmocka_unit_test(full_of_bytes),
 		cmocka_unit_test(types_are_counted),
 		cmocka_unit_test(too_many_types),
+		cmocka_unit_test(a_dictionary_fills_up),
 		cmocka_unit_test(compressed_harder),
 	};
 
