@@ -403,7 +403,10 @@ class Daemon:
         return self._status("VmHWM") / 1024
 
     def fds(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        try:
+            return len(os.listdir(f"/proc/{self.pid}/fd"))
+        except PermissionError:  # a process that gave up being dumpable, and we are not root
+            return int(self.metric("process_open_fds"))
 
     def cpu_seconds(self):
         with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as f:
