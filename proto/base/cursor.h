@@ -30,7 +30,7 @@ struct rcur {
 
 static inline struct rcur rcur_of(const void *p, size_t n)
 {
-	return (struct rcur){ p, (const uint8_t *)p + n, 0 };
+	return (struct rcur){ p, span_end(span_of(p, n)), 0 };
 }
 
 static inline size_t rcur_left(const struct rcur *c)
@@ -112,7 +112,7 @@ struct wcur {
 
 static inline struct wcur wcur_of(void *p, size_t cap)
 {
-	return (struct wcur){ p, (uint8_t *)p + cap, 0 };
+	return (struct wcur){ p, cap ? (uint8_t *)p + cap : p, 0 };
 }
 
 /* Room for n bytes, moved past; NULL when full. */

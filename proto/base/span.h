@@ -32,6 +32,12 @@ static inline struct span span_str(const char *s)
 	return (struct span){ (const uint8_t *)s, s ? strlen(s) : 0 };
 }
 
+/* One past the last byte; of an absent span NULL, to which C adds not even 0. */
+static inline const uint8_t *span_end(struct span s)
+{
+	return s.n ? s.p + s.n : s.p;
+}
+
 static inline bool span_eq(struct span a, struct span b)
 {
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);

@@ -43,7 +43,7 @@ static int decode_one(const uint8_t **at, const uint8_t *end, bool plus)
 
 int http_url_decode(struct span in, bool plus, struct arena *a, struct span *out)
 {
-	const uint8_t *at = in.p, *end = in.p + in.n;
+	const uint8_t *at = in.p, *end = span_end(in);
 	uint8_t *to;
 	size_t n = 0;
 

@@ -100,6 +100,10 @@ static void the_first_error_sticks(void **state)
 	wcur_u8(&w, 9);
 	assert_int_equal(bytes[0], 1);
 	assert_null(wcur_room(&w, SIZE_MAX));
+	r = rcur_of(NULL, 0);
+	assert_int_equal(rcur_left(&r), 0);
+	assert_int_equal(rcur_u8(&r), 0);
+	assert_int_equal(r.err, ERR_TRUNCATED);
 }
 
 static void counted_bytes(void **state)
