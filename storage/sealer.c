@@ -449,29 +449,55 @@ static void tend_journal(struct sealer *s)
 	store_writer_prepare(s->writer, NULL);
 }
 
-int sealer_step(struct sealer *s, bool force, struct sealer_report *out, struct diag *d)
+/*
+ * A change whose writing failed may stand in the manifest all the same. Unless that is settled, and
+ * readers told, before the rows are chosen, they would be sealed twice.
+ */
+static int settle(struct sealer *s, struct diag *d)
+{
+	int rc;
+
+	if (!s->failed)
+		return 0;
+	rc = manifest_lock(s->manifest, d);
+	if (rc < 0)
+		return rc;
+	rc = manifest_repair(s->manifest, d);
+	manifest_unlock(s->manifest);
+	return rc;
+}
+
+static int try_step(struct sealer *s, bool force, struct sealer_report *out, struct diag *d)
 {
 	struct store_snapshot *snap = NULL;
-	int rc = store_reader_snapshot(s->reader, &snap, d);
+	int rc = settle(s, d);
 
+	if (rc == 0)
+		rc = store_reader_snapshot(s->reader, &snap, d);
 	s->failed = rc < 0;
 	if (rc < 0)
 		return rc;
 	measure(s, snap);
-	if (!is_due(s, snap, force)) {
-		store_snapshot_free(&snap);
-		tend_journal(s);
-		return SEALER_IDLE;
-	}
-	rc = seal_once(s, snap, out, d);
-	if (rc == -ENOSPC && s->writer && store_writer_yield(s->writer, NULL) == 1)
+	if (is_due(s, snap, force)) {
 		rc = seal_once(s, snap, out, d);
+		s->failed = rc < 0;
+		rc = rc < 0 ? rc : SEALER_DONE;
+	} else {
+		rc = SEALER_IDLE;
+	}
 	store_snapshot_free(&snap);
-	s->failed = rc < 0;
-	if (rc < 0)
-		return rc;
-	tend_journal(s);
-	return SEALER_DONE;
+	return rc;
+}
+
+int sealer_step(struct sealer *s, bool force, struct sealer_report *out, struct diag *d)
+{
+	int rc = try_step(s, force, out, d);
+
+	if (rc == -ENOSPC && s->writer && store_writer_yield(s->writer, NULL) == 1)
+		rc = try_step(s, force, out, d);
+	if (rc >= 0)
+		tend_journal(s);
+	return rc;
 }
 
 uint64_t sealer_pending_rows(const struct sealer *s)

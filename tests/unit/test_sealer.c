@@ -253,6 +253,40 @@ static void no_room_is_an_error_that_passes(void **state)
 	assert_sound(&f->kit);
 }
 
+/* Operation `nth` of a seal fails and the one `then` after it; false: the seal ended before that. */
+static bool seal_failing_twice(struct fixture *f, uint64_t nth, uint64_t then)
+{
+	struct sealer_report report;
+	bool fired;
+
+	put(&f->kit, 5, 1);
+	simfs_fail(f->fs, nth, SIMFS_ERROR, -EIO);
+	simfs_then(f->fs, then, SIMFS_ERROR, -EIO);
+	sealer_step(f->kit.sealer, true, &report, &f->kit.d);
+	fired = simfs_fired(f->fs);
+	simfs_fail(f->fs, 0, SIMFS_ERROR, 0);
+	assert_int_equal(store_kit_seal(&f->kit), 0);
+	return fired;
+}
+
+/*
+ * A record that reached the first copy of the manifest is in the store however its append ended: its
+ * rows must not be sealed again.
+ */
+static void a_change_in_doubt_is_not_made_twice(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint64_t then = 1; then <= 3; then++) {
+		uint64_t nth = 1;
+
+		while (seal_failing_twice(f, nth, then))
+			nth++;
+		assert_in_range(nth, 30, 5000);
+		assert_sound(&f->kit);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +302,7 @@ int main(void)
 		T(age_goes_on_after_a_restart),
 		T(wild_events_are_sealed_too),
 		T(no_room_is_an_error_that_passes),
+		T(a_change_in_doubt_is_not_made_twice),
 #undef T
 	};
 
