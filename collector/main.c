@@ -117,6 +117,10 @@ static const char *advice(int rc)
 	case -EACCES:
 	case -EPERM:
 		return "run as the user who owns the directory, or change its owner";
+	case -ENOENT:
+	case -ENOTDIR:
+	case -EROFS:
+		return "the directory above it must exist and be writable: choose another with --data";
 	case -ENOSPC:
 		return "the disk is full: make room, or run astrocompact with a smaller size";
 	default:

@@ -56,6 +56,12 @@ static int failed(struct send_conn *c, int code, const char *what)
 	return diag_set(&c->why, code, c->conf.name, -1, "%s", what);
 }
 
+static int not_connected(struct send_conn *c, int code)
+{
+	return failed(c, code,
+		"cannot connect; is astrocollectd running there? --to names another place");
+}
+
 /* ---- connecting ---- */
 
 /* A socket, connected within CONNECT_MS, that does not block; or a negative errno. */
@@ -88,10 +94,10 @@ static int connect_unix(struct send_conn *c)
 	int rc;
 
 	if (strlen(c->conf.port) >= sizeof sa.sun_path)
-		return failed(c, -ENAMETOOLONG, "cannot connect");
+		return not_connected(c, -ENAMETOOLONG);
 	strcpy(sa.sun_path, c->conf.port);
 	rc = connect_to(AF_UNIX, (const struct sockaddr *)&sa, sizeof sa);
-	return rc < 0 ? failed(c, rc, "cannot connect") : rc;
+	return rc < 0 ? not_connected(c, rc) : rc;
 }
 
 static int connect_tcp(struct send_conn *c)
@@ -108,7 +114,7 @@ static int connect_tcp(struct send_conn *c)
 			break;
 	}
 	freeaddrinfo(list);
-	return rc < 0 ? failed(c, rc, "cannot connect") : rc;
+	return rc < 0 ? not_connected(c, rc) : rc;
 }
 
 static int connect_once(struct send_conn *c)
