@@ -336,11 +336,6 @@ int manifest_repair(struct manifest *m, struct diag *d)
 	ASSERT(m->locked);
 	m->vfs->unlink(m->vfs->ctx, m->dir, "manifest.new");
 	m->vfs->unlink(m->vfs->ctx, m->dir, "manifest.new.b");
-	if (!m->files.unsound && !m->failed) {
-		publish(m);
-		remove_older(m);
-		return 0;
-	}
 	rc = manifest_state_copy(&m->st, 1, &next);
 	if (rc < 0)
 		return diag_set(d, rc, "manifest", -1, "copy the manifest");

@@ -99,8 +99,9 @@ uint64_t manifest_number(const struct manifest *m);
 /* The first damage met in a copy that another one stood in for; code 0: none. */
 const struct diag *manifest_damage(const struct manifest *m);
 /*
- * Under the lock, after a crash: begins a new file if the present one or its copy is torn or damaged,
- * removes the older ones, and publishes in ctl.
+ * Under the lock, at a start: writes the state to a new pair and removes the older ones. What was read
+ * may never have been synced by the process that wrote it, and a sync of it now would prove nothing
+ * if an earlier one had failed.
  */
 int manifest_repair(struct manifest *m, struct diag *d);
 

@@ -152,6 +152,7 @@ struct copy {
 	uint8_t *p;
 	size_t n;
 	bool missing;
+	bool behind; /* it ends before the offset it was to be read from */
 };
 
 static int read_copy(const struct manifest_files *f, const char *name, uint64_t from,
@@ -169,6 +170,7 @@ static int read_copy(const struct manifest_files *f, const char *name, uint64_t 
 	rc = v->fstat(v->ctx, fd, &stat);
 	if (rc == 0 && stat.bytes > FILE_BYTES_MAX)
 		rc = ERR_LIMIT;
+	out->behind = rc == 0 && stat.bytes < from;
 	if (rc < 0 || stat.bytes <= from)
 		goto done;
 	out->n = (size_t)(stat.bytes - from);
@@ -358,7 +360,9 @@ int manifest_state_follow(struct manifest_files *f, struct manifest_state *st, s
 		rc = read_copy(
 			f, manifest_state_name(st->number, i, name), st->bytes, &copies[i], d);
 	if (rc == 0) {
-		f->unsound = copies[0].missing || copies[1].missing || f->damage.code != 0;
+		/* A copy that a crash left behind stays behind: an append would leave a hole in it. */
+		f->unsound = copies[0].missing || copies[1].missing || copies[0].behind ||
+			     copies[1].behind || f->damage.code != 0;
 		rc = replay(f, st, copies, d);
 	}
 	for (int i = 0; i < COPIES; i++)

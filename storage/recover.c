@@ -110,43 +110,52 @@ int recover_quarantine(const struct vfs *vfs, int dir, const char *path, bool ke
 
 /* ---- the directory ---- */
 
-/* So that DATA itself is there after a power cut. */
-static void sync_parent(const struct vfs *v, const char *path)
+/*
+ * So that DATA itself is there after a power cut. Where its parent may not be read, its entry is the
+ * business of whoever made it.
+ */
+static int sync_parent(const struct vfs *v, const char *path, struct diag *d)
 {
 	char parent[DIAG_FILE_BYTES];
 	size_t n = strlen(path);
-	int fd;
+	int fd, rc;
 
 	while (n > 0 && path[n - 1] == '/')
 		n--;
 	while (n > 0 && path[n - 1] != '/')
 		n--;
 	if (n >= sizeof parent)
-		return;
+		return diag_set(d, -ENAMETOOLONG, path, -1, "open the data directory");
 	snprintf(parent, sizeof parent, "%.*s", n ? (int)n : 1, n ? path : ".");
 	fd = v->open_dir(v->ctx, parent);
-	if (fd < 0)
-		return;
-	v->fsync(v->ctx, fd);
-	v->close(v->ctx, fd);
+	if (fd == -EACCES)
+		return 0;
+	rc = fd < 0 ? fd : v->fsync(v->ctx, fd);
+	if (fd >= 0)
+		v->close(v->ctx, fd);
+	return rc < 0 ? diag_set(d, rc, parent, -1, "sync the folder of the data directory") : 0;
 }
 
+/* Opens DATA; as long as there is no store in it, makes sure that DATA itself stays. */
 static int open_data(struct recover *r, const char *path, struct diag *d)
 {
 	const struct vfs *v = r->vfs;
+	struct vfs_stat st;
 	int rc = v->open_dir(v->ctx, path);
 
 	if (rc == -ENOENT) {
 		rc = v->mkdir(v->ctx, AT_FDCWD, path, 0750);
 		if (rc < 0)
 			return diag_set(d, rc, path, -1, "make the data directory");
-		sync_parent(v, path);
 		rc = v->open_dir(v->ctx, path);
 	}
 	if (rc < 0)
 		return diag_set(d, rc, path, -1, "open the data directory");
 	r->dir = rc;
-	return 0;
+	rc = v->stat(v->ctx, r->dir, "format", &st);
+	if (rc == -ENOENT)
+		return sync_parent(v, path, d);
+	return rc < 0 ? diag_set(d, rc, "format", -1, "look for the store") : 0;
 }
 
 /* ---- manifest and segments ---- */

@@ -2,24 +2,30 @@
  * The end of the journal is the end of the last whole group. Behind it, in this order: later files,
  * which hold nothing but the rest of an unfinished group, are removed, newest first; then the tail of
  * the file is set to zero. Killed in between, the next run finds the same end.
+ *
+ * Records that nothing proves to be durable were perhaps never synced, or their sync failed and the
+ * kernel forgot about it: they are written once more before they count.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "storage/recover_int.h"
 
-enum { ZERO_BYTES = 64 << 10 };
+enum { PATCH_BYTES = 64 << 10 };
 
 /* What the walk has seen up to the last whole group. */
 struct progress {
 	struct journal_walk walk;
 	struct journal_pos end;
 	uint64_t chunks_end;
-	bool damaged; /* a gap in the file of `end`: no more is written to it */
+	uint64_t
+		proven_off; /* durable by the word of a later record, or of ctl; in the file of `end` */
+	bool damaged;       /* a gap in the file of `end`: no more is written to it */
 };
 
 static int take_chunks(
@@ -41,8 +47,10 @@ static int take_chunks(
 
 static void settle(struct recover *r, struct progress *p)
 {
-	if (p->end.seq != p->walk.pos.seq)
+	if (p->end.seq != p->walk.pos.seq) {
 		p->damaged = false;
+		p->proven_off = 0;
+	}
 	p->end = p->walk.pos;
 	p->chunks_end = r->chunks.end;
 }
@@ -84,6 +92,8 @@ static int scan(struct recover *r, struct progress *p, struct diag *d)
 			open = rec.more;
 		if (!open)
 			settle(r, p);
+		if (p->end.seq == w->pos.seq && rec.synced_off > p->proven_off)
+			p->proven_off = rec.synced_off;
 	}
 	return rc;
 }
@@ -93,8 +103,7 @@ static int clear_files(struct recover *r, const struct progress *p, struct diag 
 {
 	const struct journal_dir *files = &p->walk.files;
 	char name[JOURNAL_READER_NAME_BYTES];
-	bool changed = false;
-	int rc = 0;
+	int fd, rc = 0;
 
 	for (size_t i = files->files_count; i-- > 0 && rc == 0;) {
 		const struct journal_dir_file *f = &files->files[i];
@@ -109,48 +118,86 @@ static int clear_files(struct recover *r, const struct progress *p, struct diag 
 				diag_set(d, rc, name, -1, "remove a void journal file");
 		} else {
 			r->files_count++;
-			continue;
 		}
-		changed = true;
 	}
-	if (rc == 0 && changed) {
-		int fd = r->vfs->open(r->vfs->ctx, r->dir, "journal", O_RDONLY | O_DIRECTORY, 0);
+	if (rc < 0)
+		return rc;
+	/* In any case: the process that named the newest file may have died before it did this. */
+	fd = r->vfs->open(r->vfs->ctx, r->dir, "journal", O_RDONLY | O_DIRECTORY, 0);
+	rc = fd < 0 ? fd : r->vfs->fsync(r->vfs->ctx, fd);
+	if (fd >= 0)
+		r->vfs->close(r->vfs->ctx, fd);
+	return rc < 0 ? diag_set(d, rc, "journal", -1, "sync the folder") : 0;
+}
 
-		rc = fd < 0 ? fd : r->vfs->fsync(r->vfs->ctx, fd);
-		if (fd >= 0)
-			r->vfs->close(r->vfs->ctx, fd);
-		if (rc < 0)
-			diag_set(d, rc, "journal", -1, "sync the folder");
+/* A file opened for writing at a start. */
+struct patch {
+	const struct vfs *vfs;
+	int fd;
+	uint8_t *buf; /* PATCH_BYTES */
+};
+
+/* The same bytes again. */
+static int write_again(const struct patch *f, uint64_t off, uint64_t end)
+{
+	int rc = 0;
+
+	while (rc == 0 && off < end) {
+		size_t n = end - off < PATCH_BYTES ? (size_t)(end - off) : PATCH_BYTES;
+		ssize_t got = f->vfs->pread(f->vfs->ctx, f->fd, f->buf, n, off);
+
+		if (got < (ssize_t)n)
+			return got < 0 ? (int)got : -EIO;
+		rc = f->vfs->pwrite_all(f->vfs->ctx, f->fd, f->buf, n, off);
+		off += n;
 	}
 	return rc;
 }
 
-static int write_zeroes(
-	const struct recover *r, const char *name, uint64_t off, uint64_t end, struct diag *d)
+static int write_zeroes(const struct patch *f, uint64_t off, uint64_t end)
 {
-	static const uint8_t zero[ZERO_BYTES];
-	const struct vfs *v = r->vfs;
-	int fd = v->open(v->ctx, r->dir, name, O_RDWR, 0);
-	int rc = fd < 0 ? fd : 0;
+	int rc = 0;
 
+	memset(f->buf, 0, PATCH_BYTES);
 	while (rc == 0 && off < end) {
-		size_t n = end - off < ZERO_BYTES ? (size_t)(end - off) : ZERO_BYTES;
+		size_t n = end - off < PATCH_BYTES ? (size_t)(end - off) : PATCH_BYTES;
 
-		rc = v->pwrite_all(v->ctx, fd, zero, n, off);
+		rc = f->vfs->pwrite_all(f->vfs->ctx, f->fd, f->buf, n, off);
 		off += n;
 	}
-	if (rc == 0)
-		rc = v->fdatasync(v->ctx, fd);
-	if (fd >= 0)
-		v->close(v->ctx, fd);
-	return rc < 0 ? diag_set(d, rc, name, (int64_t)off, "cut a torn tail off the journal") : 0;
+	return rc;
 }
 
-/* Sets what stands behind the end to zero. The file is then ready to go on in. */
+/* proven .. end is written again, end .. last becomes zero. */
+static int patch_file(
+	const struct recover *r, const struct progress *p, uint64_t last, struct diag *d)
+{
+	const struct vfs *v = r->vfs;
+	char name[JOURNAL_READER_NAME_BYTES];
+	struct patch f = { .vfs = v, .buf = malloc(PATCH_BYTES) };
+	uint64_t proven =
+		p->proven_off > LAYOUT_JOURNAL_RECORDS ? p->proven_off : LAYOUT_JOURNAL_RECORDS;
+	int rc;
+
+	journal_reader_name(p->end.seq, name);
+	if (!f.buf)
+		return diag_set(d, -ENOMEM, name, -1, "recover the journal");
+	f.fd = v->open(v->ctx, r->dir, name, O_RDWR, 0);
+	rc = f.fd < 0 ? f.fd : write_again(&f, proven, p->end.off);
+	if (rc == 0)
+		rc = write_zeroes(&f, p->end.off, last);
+	if (rc == 0)
+		rc = v->fdatasync(v->ctx, f.fd);
+	if (f.fd >= 0)
+		v->close(v->ctx, f.fd);
+	free(f.buf);
+	return rc < 0 ? diag_set(d, rc, name, (int64_t)p->end.off, "settle the journal's end") : 0;
+}
+
+/* What stands behind the end becomes zero. The file is then ready to go on in. */
 static int cut_tail(struct recover *r, const struct progress *p, struct diag *d)
 {
 	struct journal_reader *reader = NULL;
-	char name[JOURNAL_READER_NAME_BYTES];
 	uint64_t last;
 	int rc = journal_reader_open(r->vfs, r->dir, p->end.seq, r->format.uuid, &reader, d);
 
@@ -162,10 +209,10 @@ static int cut_tail(struct recover *r, const struct progress *p, struct diag *d)
 	if (journal_reader_bytes(reader) < r->head.file_bytes)
 		r->begin = true;
 	journal_reader_close(&reader);
-	if (rc < 0 || last == p->end.off)
+	if (rc < 0)
 		return rc;
 	r->report.torn_bytes = last - p->end.off;
-	return write_zeroes(r, journal_reader_name(p->end.seq, name), p->end.off, last, d);
+	return patch_file(r, p, last, d);
 }
 
 static void remove_spare(const struct recover *r)
@@ -195,6 +242,8 @@ int recover_journal(struct recover *r, struct diag *d)
 	rc = scan(r, &p, d);
 	if (rc < 0)
 		goto done;
+	if (p.walk.known_id && known.file_seq == p.end.seq && known.off > p.proven_off)
+		p.proven_off = known.off;
 	chunkset_undo(&r->chunks, p.chunks_end);
 	r->seq_max = p.walk.files.seq_max;
 	rc = clear_files(r, &p, d);

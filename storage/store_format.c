@@ -118,18 +118,17 @@ static int see_foreign(void *arg, const char *name)
 	return 1;
 }
 
+/* Synced in any case: an earlier process may have died between making and syncing. */
 static int make_folders(const struct vfs *v, int dir, struct diag *d)
 {
-	bool made = false;
 	int rc;
 
 	for (size_t i = 0; i < ARRAY_COUNT(folders); i++) {
 		rc = v->mkdir(v->ctx, dir, folders[i], 0750);
 		if (rc < 0 && rc != -EEXIST)
 			return diag_set(d, rc, folders[i], -1, "make a folder of the store");
-		made |= rc == 0;
 	}
-	rc = made ? v->fsync(v->ctx, dir) : 0;
+	rc = v->fsync(v->ctx, dir);
 	return rc < 0 ? diag_set(d, rc, ".", -1, "make the folders of the store") : 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +71,9 @@ struct simfs {
 	uint64_t fail_at;
 	enum simfs_failure fail_kind;
 	int fail_error;
-	uint64_t crash_after;
+	uint64_t then_nth;
+	enum simfs_failure then_kind;
+	int then_error;
 	bool fired;
 	bool crashed;
 	uint64_t capacity;
@@ -126,7 +129,7 @@ static void apply_writes(struct node *f)
 		content_put(&f->disk, w->bytes, w->n, w->off);
 	if (f->disk.n != f->data.n)
 		content_resize(&f->disk, f->data.n);
-	if (f->shared)
+	if (f->shared && f->data.n)
 		memcpy(f->disk.p, f->data.p, f->data.n);
 	drop_writes(f);
 }
@@ -292,6 +295,8 @@ static struct node *lookup(struct simfs *fs, int dir, const char *path)
 /* Every operation begins here, with the lock taken. 0, or the error to return at once. */
 static int enter(struct simfs *fs)
 {
+	int error;
+
 	pthread_mutex_lock(&fs->lock);
 	if (fs->crashed)
 		return -EIO;
@@ -300,12 +305,14 @@ static int enter(struct simfs *fs)
 		return 0;
 	fs->fired = true;
 	fs->crashed = fs->fail_kind == SIMFS_CRASH;
-	if (fs->crash_after) {
-		fs->fail_at += fs->crash_after;
-		fs->fail_kind = SIMFS_CRASH;
-		fs->crash_after = 0;
+	error = fs->fail_error;
+	if (fs->then_nth) {
+		fs->fail_at += fs->then_nth;
+		fs->fail_kind = fs->then_kind;
+		fs->fail_error = fs->then_error;
+		fs->then_nth = 0;
 	}
-	return fs->fail_error;
+	return error;
 }
 
 static int leave(struct simfs *fs, int rc)
@@ -781,6 +788,9 @@ struct simfs *simfs_new(uint64_t seed)
 	struct simfs *fs = calloc(1, sizeof *fs);
 
 	ASSERT(fs);
+	/* Thousands of short lives of large files: their memory is not given back in between. */
+	mallopt(M_MMAP_THRESHOLD, 64 << 20);
+	mallopt(M_TRIM_THRESHOLD, 512 << 20);
 	fs->vfs = table;
 	fs->vfs.ctx = fs;
 	pthread_mutex_init(&fs->lock, NULL);
@@ -830,13 +840,15 @@ void simfs_fail(struct simfs *fs, uint64_t nth, enum simfs_failure kind, int err
 	fs->fail_at = nth ? fs->ops + nth : 0;
 	fs->fail_kind = kind;
 	fs->fail_error = error;
-	fs->crash_after = 0;
+	fs->then_nth = 0;
 	fs->fired = false;
 }
 
-void simfs_then_crash(struct simfs *fs, uint64_t nth)
+void simfs_then(struct simfs *fs, uint64_t nth, enum simfs_failure kind, int error)
 {
-	fs->crash_after = nth;
+	fs->then_nth = nth;
+	fs->then_kind = kind;
+	fs->then_error = error;
 }
 
 bool simfs_fired(const struct simfs *fs)
@@ -903,7 +915,7 @@ static void lose_writes(struct simfs *fs, struct node *f, enum simfs_policy poli
 		if (!stopped)
 			content_put(&f->disk, w->bytes, w->n, w->off);
 	}
-	for (size_t at = 0; f->shared && at + SECTOR <= f->data.n; at += SECTOR) {
+	for (size_t at = 0; f->shared && at + SECTOR <= f->disk.n; at += SECTOR) {
 		if (policy == SIMFS_KEEP_ALL || (policy != SIMFS_KEEP_NONE && roll(fs, 2)))
 			memcpy(f->disk.p + at, f->data.p + at, SECTOR);
 	}
@@ -944,7 +956,7 @@ void simfs_reboot(struct simfs *fs, enum simfs_policy policy)
 	ASSERT(simfs_fds(fs) == 0);
 	fs->crashed = false;
 	fs->fail_at = 0;
-	fs->crash_after = 0;
+	fs->then_nth = 0;
 	fs->fired = false;
 	if (policy == SIMFS_KILLED)
 		return;

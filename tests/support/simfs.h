@@ -46,8 +46,8 @@ const struct vfs *simfs_vfs(struct simfs *fs);
 
 /* The nth operation from now (1: the next) fails with `error`. 0: none will. */
 void simfs_fail(struct simfs *fs, uint64_t nth, enum simfs_failure kind, int error);
-/* When that has happened, the power goes with the nth operation after it. 0: it does not. */
-void simfs_then_crash(struct simfs *fs, uint64_t nth);
+/* And after that has happened, the nth operation from there fails so too. */
+void simfs_then(struct simfs *fs, uint64_t nth, enum simfs_failure kind, int error);
 /* Whether the first failure has happened. */
 bool simfs_fired(const struct simfs *fs);
 /* Operations so far. */
