@@ -3,6 +3,7 @@
  * file is there; and that its ids go on where the segments' end.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -133,6 +134,28 @@ static int walk_records(struct journal_check *c, struct diag *d)
 	}
 }
 
+/* Either copy of the header will do for readers, but both should be there. */
+static void check_copies(struct verify *v, uint64_t seq)
+{
+	uint8_t page[LAYOUT_JOURNAL_RECORDS];
+	char name[JOURNAL_READER_NAME_BYTES];
+	struct journal_head head;
+	ssize_t n = -1;
+	int fd;
+
+	journal_reader_name(seq, name);
+	fd = v->vfs->open(v->vfs->ctx, v->dir, name, O_RDONLY, 0);
+	if (fd < 0)
+		return; /* retired since */
+	n = v->vfs->pread(v->vfs->ctx, fd, page, sizeof page, 0);
+	v->vfs->close(v->vfs->ctx, fd);
+	if (n != (ssize_t)sizeof page || journal_record_get_head(page, sizeof page, &head) < 0)
+		return; /* told by who loads the list */
+	if (memcmp(page, page + LAYOUT_JOURNAL_COPY, LAYOUT_JOURNAL_HEAD_BYTES) != 0)
+		verify_say(v, VERIFY_DAMAGE, ERR_CORRUPT, name, 0,
+			"one of the two headers is damaged; the other one stands in");
+}
+
 /* Headers of all files; those that are void hold nothing that was ever acknowledged. */
 static int begin(struct journal_check *c, struct diag *d)
 {
@@ -146,6 +169,8 @@ static int begin(struct journal_check *c, struct diag *d)
 	if (bad.code < 0)
 		verify_found(c->v, VERIFY_DAMAGE, -1, NULL, &bad);
 	c->v->report.journal_files = files.files_count;
+	for (size_t i = 0; i < files.files_count && !c->twice_told; i++)
+		check_copies(c->v, files.files[i].seq);
 	first = journal_dir_next(&files, SIZE_MAX);
 	c->first_id = first == SIZE_MAX ? 0 : files.files[first].head.first_id;
 	journal_dir_free(&files);

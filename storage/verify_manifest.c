@@ -13,6 +13,7 @@
 #include "storage/verify_int.h"
 
 struct copy_check {
+	bool any;
 	uint64_t changes; /* of the last record that holds */
 };
 
@@ -21,8 +22,21 @@ static int see_record(void *arg, const struct manifest_rec *rec, uint64_t off)
 	struct copy_check *c = arg;
 
 	(void)off;
+	c->any = true;
 	c->changes = rec->changes;
 	return 0;
+}
+
+/*
+ * A crash between the two copies leaves the second a record behind, whole or torn. ctl is told after
+ * both: what it knows of must be in both.
+ */
+static enum verify_grade grade_of(const struct verify *v, int copy, uint64_t has, uint64_t changes)
+{
+	struct ctl_manifest said;
+	bool told = !v->ctl || ctl_manifest(v->ctl, &said) < 0 || said.changes >= changes;
+
+	return copy == 1 && has + 1 == changes && !told ? VERIFY_NOTE : VERIFY_DAMAGE;
 }
 
 /* What was appended after the manifest was opened may be half-written yet: it is not asked about. */
@@ -36,7 +50,7 @@ static void check_copy(struct verify *v, int copy, uint64_t number, uint64_t cha
 
 	manifest_state_name(number, copy, name);
 	rc = manifest_walk(v->vfs, v->dir, name, &head, see_record, &c, &why);
-	if (c.changes >= changes)
+	if (c.any && c.changes >= changes)
 		return;
 	manifest_refresh(v->manifest, NULL);
 	if (manifest_number(v->manifest) != number)
@@ -44,7 +58,7 @@ static void check_copy(struct verify *v, int copy, uint64_t number, uint64_t cha
 	if (rc == 0)
 		diag_set(&why, ERR_TRUNCATED, name, (int64_t)head.file_bytes,
 			"the file ends at change %" PRIu64 " of %" PRIu64, c.changes, changes);
-	verify_found(v, VERIFY_DAMAGE, -1, NULL, &why);
+	verify_found(v, grade_of(v, copy, c.changes, changes), -1, NULL, &why);
 }
 
 int verify_list_new(struct verify *v, struct diag *d)

@@ -215,6 +215,7 @@ struct reading {
 	struct scan_stats stats;
 	struct arena arena;
 	bool *seen;
+	bool lenient; /* what is damaged is passed over, what is missing is not asked for */
 };
 
 static int note_event(struct reading *r, const struct event *ev)
@@ -292,17 +293,20 @@ static int read_units(struct reading *r, struct store_reader *reader)
 
 	if (rc == 0)
 		rc = scan_open(snap, r->spec, &r->scan, &r->stats, &r->k->d);
-	for (size_t i = 0; rc == 0 && i < scan_unit_count(r->scan); i++)
+	for (size_t i = 0; rc == 0 && i < scan_unit_count(r->scan); i++) {
 		rc = read_unit(r, i);
+		if (r->lenient && rc != STORE_KIT_WRONG)
+			rc = 0;
+	}
 	if (r->scan)
 		scan_close(&r->scan);
 	store_snapshot_free(&snap);
 	return rc;
 }
 
-static int read_all(struct store_kit *k, const struct scan_spec *spec, bool *seen)
+static int read_all(struct store_kit *k, const struct scan_spec *spec, bool *seen, bool lenient)
 {
-	struct reading r = { .k = k, .spec = spec, .seen = seen };
+	struct reading r = { .k = k, .spec = spec, .seen = seen, .lenient = lenient };
 	struct store_reader *reader = NULL;
 	int rc = store_reader_open(&k->conf, &reader, &k->d);
 
@@ -311,9 +315,9 @@ static int read_all(struct store_kit *k, const struct scan_spec *spec, bool *see
 	arena_init(&r.arena, ARENA_BYTES);
 	if (rc == 0)
 		rc = read_units(&r, reader);
-	if (rc == 0 && r.stats.damaged_units > 0)
+	if (rc == 0 && !lenient && r.stats.damaged_units > 0)
 		rc = wrong(k, "%" PRIu64 " units are damaged", r.stats.damaged_units);
-	if (rc == 0)
+	if (rc == 0 && !lenient)
 		rc = compare(&r);
 	arena_fini(&r.arena);
 	scan_scratch_free(&r.scratch);
@@ -327,7 +331,7 @@ int store_kit_check_spec(struct store_kit *k, const struct scan_spec *spec)
 	int rc;
 
 	ASSERT(seen);
-	rc = read_all(k, spec, seen);
+	rc = read_all(k, spec, seen, false);
 	free(seen);
 	return rc;
 }
@@ -338,6 +342,15 @@ int store_kit_check(struct store_kit *k)
 
 	scan_spec_init(&spec);
 	return store_kit_check_spec(k, &spec);
+}
+
+int store_kit_see(struct store_kit *k, bool *seen)
+{
+	struct scan_spec spec;
+
+	scan_spec_init(&spec);
+	memset(seen, 0, k->events_count * sizeof *seen);
+	return read_all(k, &spec, seen, true);
 }
 
 /* Which of the events that may be gone are. */
@@ -356,7 +369,7 @@ static int see_retired(struct store_kit *k, int64_t older_than_ns, bool *seen)
 			 (t < older_than_ns || retention_time_odd(t, k->now_ns));
 		k->events[i].gone |= may[i];
 	}
-	rc = read_all(k, &spec, seen);
+	rc = read_all(k, &spec, seen, false);
 	/* Those that were seen came back in the eyes of the model: they were never gone. */
 	for (size_t i = 0; i < k->committed_count; i++)
 		k->events[i].gone &= !(may[i] && seen[i]);

@@ -63,6 +63,11 @@ int store_kit_compact(struct store_kit *k, bool merge, int64_t keep_ns, uint64_t
 int store_kit_check(struct store_kit *k);
 /* The same for what a spec selects, against a loop over the model. */
 int store_kit_check_spec(struct store_kit *k, const struct scan_spec *spec);
+/*
+ * For a damaged store: sets seen[id - 1] for each event that can be read; units that cannot are passed
+ * over. Wrong is only what is not true.
+ */
+int store_kit_see(struct store_kit *k, bool *seen);
 /* verify_run; any damage is wrong. */
 int store_kit_verify(struct store_kit *k);
 

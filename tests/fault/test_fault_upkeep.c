@@ -1,0 +1,236 @@
+/*
+ * Goal:   whatever operation of a seal, a merge, a retention pass or the making of a sidecar fails, and
+ *         whenever the power goes within one, the store is as before or as after, and the next attempt
+ *         leaves nothing behind.
+ * Method: the same small store on a simulated disk, with the 1st, 2nd, 3rd ... operation of the step
+ *         failing until it passes untouched; after each the model, verify, the step once more, and a
+ *         look for files that nobody lists. FAULT_STRIDE=n tries every nth operation only.
+ */
+#include "tests/support/check_cmocka.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+#include "storage/publish.h"
+#include "storage/sidx_common.h"
+#include "storage/snapshot_int.h"
+#include "tests/support/simfs.h"
+#include "tests/support/store_kit.h"
+
+enum step { STEP_SEAL, STEP_MERGE, STEP_RETAIN, STEP_SIDECARS };
+
+#define DAY_NS  (INT64_C(86400) * CLOCK_NS_PER_SEC)
+#define KEEP_NS (2 * DAY_NS)
+
+struct world {
+	struct simfs *fs;
+	struct store_kit kit;
+};
+
+static void assert_rc(struct world *w, int rc, const char *what, uint64_t nth)
+{
+	if (rc != 0)
+		print_error("operation %lu, %s: %s; %s: %s (%s)\n", (unsigned long)nth, what,
+			w->kit.wrong, w->kit.d.file, w->kit.d.text, err_name(w->kit.d.code));
+	assert_int_equal(rc, 0);
+}
+
+/* Three seals over four days, and a few rows that are not sealed. */
+static void make_store(struct world *w)
+{
+	struct store_conf conf = {
+		.dir = SIMFS_DIR,
+		.journal_file_bytes = LIMIT_JOURNAL_FILE_BYTES_MIN,
+	};
+
+	w->fs = simfs_new(3);
+	conf.vfs = simfs_vfs(w->fs);
+	store_kit_init(&w->kit, &conf, 3);
+	w->kit.gen.wild = 0;
+	assert_rc(w, store_kit_open(&w->kit), "open", 0);
+	for (int i = 0; i < 3; i++) {
+		assert_rc(w, store_kit_append(&w->kit, 12, 24 * 4), "append", 0);
+		assert_rc(w, store_kit_commit(&w->kit), "commit", 0);
+		if (i < 2)
+			assert_rc(w, store_kit_seal(&w->kit), "seal", 0);
+	}
+}
+
+static void end_store(struct world *w)
+{
+	store_kit_fini(&w->kit);
+	assert_int_equal(simfs_fds(w->fs), 0);
+	simfs_free(&w->fs);
+}
+
+/* One sidecar of the first segment is of no use. */
+static void spoil_sidecar(struct world *w)
+{
+	struct store_reader *r = NULL;
+	struct store_snapshot *snap = NULL;
+	char path[MANIFEST_PATH_BYTES];
+
+	assert_int_equal(store_reader_open(&w->kit.conf, &r, &w->kit.d), 0);
+	assert_int_equal(store_reader_snapshot(r, &snap, &w->kit.d), 0);
+	publish_path(snapshot_segment(snap, 0), SIDX_TYPE, path);
+	store_snapshot_free(&snap);
+	store_reader_close(&r);
+	assert_int_equal(simfs_flip(w->fs, path, 30, 0x10), 0);
+}
+
+static int act(struct world *w, enum step step)
+{
+	switch (step) {
+	case STEP_SEAL:
+		return store_kit_seal(&w->kit);
+	case STEP_MERGE:
+		return store_kit_compact(&w->kit, true, 0, 0);
+	case STEP_RETAIN:
+		return store_kit_compact(&w->kit, false, KEEP_NS, 0);
+	case STEP_SIDECARS:
+		return store_kit_compact(&w->kit, false, 0, 0);
+	}
+	return -1;
+}
+
+static unsigned count_gone(const struct world *w)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < w->kit.events_count; i++)
+		n += w->kit.events[i].gone;
+	return n;
+}
+
+struct notes {
+	unsigned count;
+	char text[512];
+};
+
+static void on_note(void *arg, const struct verify_finding *f)
+{
+	struct notes *n = arg;
+
+	if (strncmp(f->diag.file, "seg/", 4) != 0)
+		return;
+	n->count++;
+	verify_format(f, n->text, sizeof n->text);
+}
+
+/* At rest, nothing stands below seg/ that the manifest does not list. */
+static void assert_tidy(struct world *w, uint64_t nth)
+{
+	struct notes notes = { 0 };
+	const struct verify_conf conf = {
+		.vfs = w->kit.conf.vfs,
+		.dir = SIMFS_DIR,
+		.found = on_note,
+		.arg = &notes,
+	};
+	struct verify_report report;
+
+	store_kit_close(&w->kit);
+	assert_int_equal(verify_run(&conf, &report, &w->kit.d), 0);
+	if (notes.count > 0)
+		print_error("operation %lu left: %s\n", (unsigned long)nth, notes.text);
+	assert_int_equal(notes.count, 0);
+}
+
+static void assert_sound(struct world *w, enum step step, uint64_t nth)
+{
+	if (step == STEP_RETAIN)
+		store_kit_expect_retired(&w->kit, w->kit.now_ns - KEEP_NS);
+	assert_rc(w, store_kit_check(&w->kit), "check", nth);
+	if (step != STEP_SIDECARS)
+		assert_rc(w, store_kit_verify(&w->kit), "verify", nth);
+}
+
+/* False: the step passed before its nth operation. */
+static bool try_one(enum step step, uint64_t nth, enum simfs_failure kind, int error)
+{
+	struct world w;
+	unsigned gone, gone_after;
+	bool fired;
+	int rc;
+
+	make_store(&w);
+	if (step == STEP_SIDECARS)
+		spoil_sidecar(&w);
+	simfs_fail(w.fs, nth, kind, error);
+	rc = act(&w, step);
+	fired = simfs_fired(w.fs);
+	simfs_fail(w.fs, 0, kind, 0);
+	if (!fired)
+		assert_rc(&w, rc, "the step itself", nth);
+	if (kind == SIMFS_CRASH && fired) {
+		store_kit_close(&w.kit);
+		simfs_reboot(w.fs, (enum simfs_policy)(nth % SIMFS_POLICIES));
+		assert_rc(&w, store_kit_open(&w.kit), "open after a crash", nth);
+	}
+	assert_sound(&w, step, nth);
+	gone = count_gone(&w);
+	assert_rc(&w, act(&w, step), "the step once more", nth);
+	assert_sound(&w, step == STEP_SIDECARS ? STEP_MERGE : step, nth);
+	gone_after = count_gone(&w);
+	assert_true(gone == 0 || gone == gone_after);
+	if (step == STEP_RETAIN)
+		assert_true(gone_after > 0);
+	store_kit_close(&w.kit);
+	assert_rc(&w, store_kit_open(&w.kit), "open at the end", nth);
+	assert_rc(&w, store_kit_check(&w.kit), "check at the end", nth);
+	assert_tidy(&w, nth);
+	end_store(&w);
+	return fired;
+}
+
+static void loop(enum step step, enum simfs_failure kind, int error)
+{
+	const char *s = getenv("FAULT_STRIDE");
+	uint64_t nth = 1, stride = s ? strtoull(s, NULL, 10) : 1;
+
+	while (try_one(step, nth, kind, error))
+		nth += stride;
+	print_message("# %lu operations\n", (unsigned long)nth - 1);
+	assert_in_range(nth, step == STEP_SIDECARS ? 10 : 50, 5000);
+}
+
+#define T(name, step, kind, error)       \
+	static void name(void **state)   \
+	{                                \
+		(void)state;             \
+		loop(step, kind, error); \
+	}
+
+T(seal_fails, STEP_SEAL, SIMFS_ERROR, -EIO)
+T(seal_fills_the_disk, STEP_SEAL, SIMFS_SHORT, -ENOSPC)
+T(seal_dies, STEP_SEAL, SIMFS_CRASH, -EIO)
+T(merge_fails, STEP_MERGE, SIMFS_ERROR, -EIO)
+T(merge_fills_the_disk, STEP_MERGE, SIMFS_SHORT, -ENOSPC)
+T(merge_dies, STEP_MERGE, SIMFS_CRASH, -EIO)
+T(retention_fails, STEP_RETAIN, SIMFS_ERROR, -EIO)
+T(retention_dies, STEP_RETAIN, SIMFS_CRASH, -EIO)
+T(sidecar_fails, STEP_SIDECARS, SIMFS_ERROR, -EIO)
+T(sidecar_dies, STEP_SIDECARS, SIMFS_CRASH, -EIO)
+#undef T
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(seal_fails),
+		cmocka_unit_test(seal_fills_the_disk),
+		cmocka_unit_test(seal_dies),
+		cmocka_unit_test(merge_fails),
+		cmocka_unit_test(merge_fills_the_disk),
+		cmocka_unit_test(merge_dies),
+		cmocka_unit_test(retention_fails),
+		cmocka_unit_test(retention_dies),
+		cmocka_unit_test(sidecar_fails),
+		cmocka_unit_test(sidecar_dies),
+	};
+
+	return cmocka_run_group_tests_name("fault_upkeep", tests, NULL, NULL);
+}
