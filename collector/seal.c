@@ -107,7 +107,7 @@ static void rest(struct seal *s, int ms)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += ms / 1000;
 	pthread_mutex_lock(&s->lock);
 	while (!atomic_load(&s->stop)) {
@@ -151,6 +151,17 @@ static void on_done(uv_async_t *done)
 	s->conf.finished(s->conf.arg, atomic_load(&s->all));
 }
 
+static void init_sync(struct seal *s)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->ending, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 int seal_open(const struct seal_conf *conf, struct seal **out, struct diag *d)
 {
 	const struct sealer_conf sealer = { .store = conf->store, .writer = conf->writer };
@@ -167,8 +178,7 @@ int seal_open(const struct seal_conf *conf, struct seal **out, struct diag *d)
 		free(s);
 		return rc;
 	}
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->ending, NULL);
+	init_sync(s);
 	rc = uv_async_init(conf->loop, &s->done, on_done);
 	s->done.data = s;
 	if (rc == 0)
