@@ -40,6 +40,28 @@ struct render {
 	struct level stack[LIMIT_DEPTH];
 };
 
+/* buf_reserve without the call, when there is room already. */
+static inline bool room(struct buf *out, size_t n)
+{
+	return __builtin_expect(!out->err && n <= out->cap - out->len, 1) ||
+	       buf_reserve(out, n) == 0;
+}
+
+static inline void put_byte(struct buf *out, uint8_t c)
+{
+	if (room(out, 1))
+		out->p[out->len++] = c;
+}
+
+/* Text of ours, of a length the compiler mostly knows. */
+static inline void put(struct buf *out, const char *text, size_t n)
+{
+	if (room(out, n)) {
+		memcpy(out->p + out->len, text, n);
+		out->len += n;
+	}
+}
+
 /* ---- strings ---- */
 
 static void put_escape(struct buf *out, uint8_t c)
@@ -58,7 +80,7 @@ static void put_escape(struct buf *out, uint8_t c)
 		text[5] = hex[c & 15];
 		n = 6;
 	}
-	buf_put(out, text, n);
+	put(out, text, n);
 }
 
 /* A run without anything to escape; what is not UTF-8 in it is replaced. */
@@ -97,26 +119,21 @@ void json_out_escaped(struct span s, struct buf *out)
 
 void json_out_string(struct span s, struct buf *out)
 {
-	const uint8_t *end = s.n ? s.p + s.n : s.p;
-	unsigned high = 0;
+	uint8_t *o;
 
-	/* Nearly every string is one run of ASCII: one check of room, one copy. */
-	if (json_scan_run(s.p, end, &high) == end && !high) {
-		uint8_t *o;
-
-		if (buf_reserve(out, s.n + 2) < 0)
-			return;
-		o = out->p + out->len;
-		*o++ = '"';
-		if (s.n)
-			memcpy(o, s.p, s.n);
-		o[s.n] = '"';
+	/* Nearly every string is plain ASCII: one check of room, one copy that looks at each byte. */
+	if (!room(out, s.n + 2))
+		return;
+	o = out->p + out->len;
+	if (json_scan_copy(o + 1, s.p, s.n)) {
+		o[0] = '"';
+		o[s.n + 1] = '"';
 		out->len += s.n + 2;
 		return;
 	}
-	buf_put_u8(out, '"');
+	put_byte(out, '"');
 	json_out_escaped(s, out);
-	buf_put_u8(out, '"');
+	put_byte(out, '"');
 }
 
 static void put_base64(struct buf *out, struct span s)
@@ -126,7 +143,7 @@ static void put_base64(struct buf *out, struct span s)
 	size_t i, left;
 	uint8_t *o;
 
-	if (s.n > SIZE_MAX / 2 || buf_reserve(out, (s.n + 2) / 3 * 4 + 2) < 0) {
+	if (s.n > SIZE_MAX / 2 || !room(out, (s.n + 2) / 3 * 4 + 2)) {
 		out->err = out->err ? out->err : ERR_LIMIT;
 		return;
 	}
@@ -175,7 +192,7 @@ static void put_time(struct buf *out, int64_t ns)
 	uint8_t *o;
 	size_t n;
 
-	if (buf_reserve(out, TIMEFMT_BYTES_MAX + 2) < 0)
+	if (!room(out, TIMEFMT_BYTES_MAX + 2))
 		return;
 	o = out->p + out->len;
 	*o = '"';
@@ -225,7 +242,7 @@ static bool put_ext(struct buf *out, const struct walk_value *v)
 	buf_put(out, number, json_number_put_int(number, v->ext));
 	buf_put_str(out, ",\"data\":");
 	put_base64(out, v->data);
-	buf_put_u8(out, '}');
+	put_byte(out, '}');
 	return true;
 }
 
@@ -233,7 +250,7 @@ static void put_number(struct buf *out, const struct walk_value *v)
 {
 	char *o;
 
-	if (buf_reserve(out, JSON_NUMBER_BYTES_MAX) < 0)
+	if (!room(out, JSON_NUMBER_BYTES_MAX))
 		return;
 	o = (char *)out->p + out->len;
 	if (v->type == WALK_UINT)
@@ -257,7 +274,7 @@ static bool put_scalar(struct buf *out, const struct walk_value *v)
 	case WALK_EXT:
 		return !put_ext(out, v);
 	case WALK_NIL:
-		buf_put(out, "null", 4);
+		put(out, "null", 4);
 		return false;
 	case WALK_BOOL:
 		buf_put_str(out, v->b ? "true" : "false");
@@ -281,7 +298,7 @@ static int open_level(struct render *r, const struct walk_value *v, bool key)
 		.map = v->type == WALK_MAP,
 		.key = key,
 	};
-	buf_put_u8(r->out, v->type == WALK_MAP ? '{' : '[');
+	put_byte(r->out, v->type == WALK_MAP ? '{' : '[');
 	return 0;
 }
 
@@ -289,7 +306,7 @@ static void close_level(struct render *r)
 {
 	const struct level *top = &r->stack[--r->depth];
 
-	buf_put_u8(r->out, top->map ? '}' : ']');
+	put_byte(r->out, top->map ? '}' : ']');
 	if (top->key) {
 		r->keys--;
 		quote_in_place(r->out, top->text_off);
@@ -302,9 +319,9 @@ static bool separate(struct buf *out, struct level *top)
 	bool key = top->map && top->left % 2 == 0;
 
 	if (top->map && !key)
-		buf_put_u8(out, ':');
+		put_byte(out, ':');
 	else if (top->any)
-		buf_put_u8(out, ',');
+		put_byte(out, ',');
 	top->any = true;
 	top->left--;
 	return key;
@@ -375,9 +392,9 @@ const char *json_out_flag_name(enum event_flag flag)
 
 static void put_name(struct buf *out, const char *name)
 {
-	buf_put(out, ",\"", 2);
-	buf_put_str(out, name);
-	buf_put(out, "\":", 2);
+	put(out, ",\"", 2);
+	put(out, name, strlen(name));
+	put(out, "\":", 2);
 }
 
 static void put_id(struct buf *out, uint64_t id)
@@ -386,7 +403,7 @@ static void put_id(struct buf *out, uint64_t id)
 	size_t n = json_number_put_uint(text, id);
 
 	if (id < ID_NUMBER_END)
-		buf_put(out, text, n);
+		put(out, text, n);
 	else
 		json_out_string(span_of(text, n), out);
 }
@@ -404,7 +421,7 @@ static void put_flags(unsigned flags, struct buf *out)
 	const char *comma = "";
 
 	put_name(out, "flags");
-	buf_put_u8(out, '[');
+	put_byte(out, '[');
 	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_CUT; bit <<= 1) {
 		if (!(flags & bit))
 			continue;
@@ -412,7 +429,7 @@ static void put_flags(unsigned flags, struct buf *out)
 		json_out_string(span_str(json_out_flag_name((enum event_flag)bit)), out);
 		comma = ",";
 	}
-	buf_put_u8(out, ']');
+	put_byte(out, ']');
 }
 
 /* JSON_OUT_DAMAGED: what stands there is null. */
@@ -451,7 +468,7 @@ int json_out_event(const struct event *ev, struct buf *out)
 		rc = put_metadata(ev->metadata, out);
 	if (ev->flags & (EVENT_FLAG_TIME_ODD | EVENT_FLAG_TIME_ARRIVAL | EVENT_FLAG_CUT))
 		put_flags(ev->flags, out);
-	buf_put_u8(out, '}');
+	put_byte(out, '}');
 	rc = rc < 0 ? rc : out->err ? out->err : rc;
 	if (rc < 0) {
 		out->len = len;

@@ -65,6 +65,58 @@ static inline unsigned json_scan_mask(const uint8_t *p, unsigned *high)
 }
 #endif
 
+/* True when none of the eight bytes ends a run or is beyond ASCII. */
+static inline bool json_scan_word(uint64_t x)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
+
+	/* A byte that is found sets its own high bit; a borrow can only add to a find. */
+	x |= (x - ones * 0x20) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
+	return (x & ones << 7) == 0;
+}
+
+/*
+ * Copies n bytes if all of them are plain ASCII: false, with dst in any state, if not. Short texts
+ * are covered by two words that overlap, long ones by steps of which the last overlaps.
+ */
+static inline bool json_scan_copy(uint8_t *dst, const uint8_t *p, size_t n)
+{
+	unsigned ends = 0, high = 0;
+	uint64_t first, last;
+	uint32_t half[2];
+
+	if (n >= JSON_SCAN_STEP) {
+		for (size_t i = 0; i + JSON_SCAN_STEP < n; i += JSON_SCAN_STEP) {
+			ends |= json_scan_mask(p + i, &high);
+			memcpy(dst + i, p + i, JSON_SCAN_STEP);
+		}
+		ends |= json_scan_mask(p + n - JSON_SCAN_STEP, &high);
+		memcpy(dst + n - JSON_SCAN_STEP, p + n - JSON_SCAN_STEP, JSON_SCAN_STEP);
+		return (ends | high) == 0;
+	}
+	if (n >= 8) {
+		memcpy(&first, p, 8);
+		memcpy(&last, p + n - 8, 8);
+		memcpy(dst, &first, 8);
+		memcpy(dst + n - 8, &last, 8);
+		return json_scan_word(first) && json_scan_word(last);
+	}
+	if (n >= 4) {
+		memcpy(&half[0], p, 4);
+		memcpy(&half[1], p + n - 4, 4);
+		memcpy(dst, &half[0], 4);
+		memcpy(dst + n - 4, &half[1], 4);
+		return json_scan_word(half[0] | (uint64_t)half[1] << 32);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!json_scan_plain(p[i]) || p[i] >= 0x80)
+			return false;
+		dst[i] = p[i];
+	}
+	return true;
+}
+
 /*
  * The end of the run that begins at p, or end. *high becomes nonzero when the run holds bytes
  * beyond ASCII (or, rarely, when only what follows it does).

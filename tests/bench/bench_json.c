@@ -1,5 +1,6 @@
 /*
- * bench_json - JSON to msgpack and back, per core, on lines as an event log has them.
+ * bench_json - JSON to msgpack and back, and events to JSON, per core, on lines as an event log has
+ * them.
  *
  *	bench_json [FILE]    one JSON object a line; without a file, lines of its own
  */
@@ -9,8 +10,10 @@
 
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
+#include "proto/base/timefmt.h"
 #include "proto/wire/json_in.h"
 #include "proto/wire/json_out.h"
+#include "proto/wire/walk.h"
 
 enum {
 	LINES_OWN = 50000,
@@ -92,6 +95,49 @@ static int64_t pass_out(struct span mp, const size_t *ends, size_t lines, struct
 	return clock_mono_ns() - start;
 }
 
+/* The line as an event, as far as its fields are those of one. */
+static struct event event_of(struct span msgpack)
+{
+	struct event ev = { .id = 123456789, .severity = EVENT_SEVERITY_INFO };
+	struct rcur c = rcur_of(msgpack.p, msgpack.n);
+	struct walk_value v, name;
+	struct timefmt t;
+
+	if (walk_read(&c, &v) < 0 || v.type != WALK_MAP)
+		return ev;
+	for (uint32_t i = v.count; i > 0; i--) {
+		struct span whole;
+		struct rcur at;
+		int field;
+
+		if (walk_read(&c, &name) < 0 || walk_take(&c, &whole) < 0)
+			break;
+		at = rcur_of(whole.p, whole.n);
+		field = event_text_find(name.data);
+		if (span_eq(name.data, SPAN_LIT("metadata")))
+			ev.metadata = whole;
+		else if (field >= 0 && walk_read(&at, &v) == 0 && v.type == WALK_STR)
+			ev.text[field] = v.data;
+		else if (span_eq(name.data, SPAN_LIT("timestamp")) && walk_read(&at, &v) == 0 &&
+			 timefmt_parse(v.data, &t) == 0)
+			ev.time_ns = ev.received_ns = t.ns;
+	}
+	return ev;
+}
+
+static int64_t pass_events(const struct event *evs, size_t lines, struct buf *js)
+{
+	int64_t start = clock_mono_ns();
+
+	buf_reset(js);
+	for (size_t i = 0; i < lines; i++) {
+		if (json_out_event(&evs[i], js) < 0)
+			exit(1);
+		buf_put_u8(js, '\n');
+	}
+	return clock_mono_ns() - start;
+}
+
 static void report(const char *what, int64_t best_ns, size_t bytes, size_t lines)
 {
 	printf("%-16s %7.0f MB/s of JSON  %6.0f ns/event\n", what,
@@ -100,8 +146,9 @@ static void report(const char *what, int64_t best_ns, size_t bytes, size_t lines
 
 int main(int argc, char **argv)
 {
-	int64_t best_in = INT64_MAX, best_out = INT64_MAX;
+	int64_t best_in = INT64_MAX, best_out = INT64_MAX, best_events = INT64_MAX;
 	struct buf text, mp, js;
+	struct event *evs;
 	size_t lines, *ends;
 
 	buf_init(&text, (size_t)2 << 30);
@@ -125,6 +172,17 @@ int main(int argc, char **argv)
 		ROUNDS);
 	report("JSON to msgpack", best_in, text.len, lines);
 	report("msgpack to JSON", best_out, js.len, lines);
+	evs = calloc(lines + 1, sizeof *evs);
+	ASSERT(evs);
+	for (size_t i = 0, at = 0; i < lines; at = ends[i++])
+		evs[i] = event_of(span_of(mp.p + at, ends[i] - at));
+	for (int i = 0; i < ROUNDS; i++) {
+		int64_t ns = pass_events(evs, lines, &js);
+
+		best_events = ns < best_events ? ns : best_events;
+	}
+	report("event to JSON", best_events, js.len, lines);
+	free(evs);
 	free(ends);
 	buf_fini(&text);
 	buf_fini(&mp);
