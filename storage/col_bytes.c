@@ -179,10 +179,19 @@ int col_bytes_chunk(
 	buf_reset(scratch);
 	if (buf_reserve(scratch, (size_t)k->raw_bytes + 1) < 0)
 		return scratch->err;
-	if (page_unlz4(k->encoded, scratch->p, k->raw_bytes) < 0)
+	if (col_bytes_chunk_to(k, scratch->p) < 0)
 		return ERR_CORRUPT;
 	scratch->len = k->raw_bytes;
 	*out = buf_span(scratch);
+	return 0;
+}
+
+int col_bytes_chunk_to(const struct col_bytes_chunk *k, uint8_t *dst)
+{
+	if (k->encoded.n != k->raw_bytes)
+		return page_unlz4(k->encoded, dst, k->raw_bytes);
+	if (k->raw_bytes > 0)
+		memcpy(dst, k->encoded.p, k->raw_bytes);
 	return 0;
 }
 
@@ -212,14 +221,9 @@ int col_bytes_decode(struct span page, struct col_output *out)
 	if (buf_reserve(out->bytes, (size_t)b.raw_bytes + 1) < 0)
 		return out->bytes->err;
 	for (uint32_t i = 0; i < b.chunks_count; i++) {
-		const struct col_bytes_chunk *k = &b.chunks[i];
-
-		if (k->encoded.n == k->raw_bytes)
-			buf_put_span(out->bytes, k->encoded);
-		else if (page_unlz4(k->encoded, out->bytes->p + out->bytes->len, k->raw_bytes) < 0)
+		if (col_bytes_chunk_to(&b.chunks[i], out->bytes->p + out->bytes->len) < 0)
 			return ERR_CORRUPT;
-		else
-			out->bytes->len += k->raw_bytes;
+		out->bytes->len += b.chunks[i].raw_bytes;
 	}
 	ASSERT(out->bytes->len == b.raw_bytes);
 	return 0;

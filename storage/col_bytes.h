@@ -52,6 +52,8 @@ int col_bytes_open(struct span page, uint32_t rows_count, uint32_t *lengths, str
  */
 int col_bytes_chunk(
 	const struct col_bytes *b, uint32_t chunk, struct buf *scratch, struct span *out);
+/* The same into memory for its raw bytes. ERR_CORRUPT. */
+int col_bytes_chunk_to(const struct col_bytes_chunk *k, uint8_t *dst);
 /* The chunk that holds the row. */
 uint32_t col_bytes_find(const struct col_bytes *b, uint32_t row);
 

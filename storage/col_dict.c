@@ -19,11 +19,7 @@
 
 static_assert(LIMIT_DICT_ENTRIES <= UINT16_MAX, "a code has 16 bits, 0 is absent");
 
-enum {
-	SLOTS_MIN = 64,
-	/* Far above what LIMIT_DICT_BYTES and the lengths can take. */
-	PAGE_BYTES_MAX = LIMIT_DICT_BYTES + LIMIT_DICT_ENTRIES * 10,
-};
+enum { SLOTS_MIN = 64 };
 
 void col_dict_maker_init(struct col_dict_maker *m)
 {
@@ -153,34 +149,33 @@ void col_dict_maker_undo(struct col_dict_maker *m, uint32_t entries_count)
 	}
 }
 
-void col_dict_maker_encode(const struct col_dict_maker *m, struct buf *out)
+void col_dict_maker_encode(const struct col_dict_maker *m, int compress_level, struct buf *out)
 {
-	struct col_series lengths = { .unit = 1, .count = m->entries_count };
-	int64_t *v = malloc(((size_t)m->entries_count + 1) * sizeof *v);
+	struct col_input in = { .rows_count = m->entries_count,
+		.bytes = m->bytes.p,
+		.compress_level = compress_level };
+	uint32_t *lengths = malloc(((size_t)m->entries_count + 1) * sizeof *lengths);
 
-	if (!v) {
+	ASSERT(m->entries_count > 0);
+	if (!lengths) {
 		out->err = -ENOMEM;
 		return;
 	}
 	for (uint32_t i = 0; i < m->entries_count; i++)
-		v[i] = m->offs[i + 1] - m->offs[i];
-	lengths.v = v;
-	col_pack_varint(out, m->entries_count);
-	if (m->entries_count > 0)
-		col_pack_frames_put(&lengths, out);
-	buf_put(out, m->bytes.p, m->bytes.len);
-	free(v);
+		lengths[i] = m->offs[i + 1] - m->offs[i] + 1;
+	in.lengths = lengths;
+	col_bytes_encode(&in, out);
+	free(lengths);
 }
 
 void col_dict_init(struct col_dict *d)
 {
 	*d = (struct col_dict){ 0 };
-	buf_init(&d->page, PAGE_BYTES_MAX);
 }
 
 void col_dict_fini(struct col_dict *d)
 {
-	buf_fini(&d->page);
+	free(d->bytes);
 	free(d->offs);
 	col_dict_init(d);
 }
@@ -199,47 +194,78 @@ static int reserve_offs(struct col_dict *d, uint32_t count)
 	return 0;
 }
 
-int col_dict_load(struct col_dict *d, struct span page)
+static int reserve_bytes(struct col_dict *d, size_t n)
 {
-	struct rcur c = rcur_of(page.p, page.n);
-	uint64_t count = rcur_varint(&c), sum = 0;
+	uint8_t *p;
 
-	/* A frame of 128 lengths takes two bytes at least: the claim is bounded by the page. */
-	if (c.err || count > LIMIT_DICT_ENTRIES || count / COL_PACK_FRAME > rcur_left(&c))
-		return ERR_CORRUPT;
-	d->count = 0;
-	if (reserve_offs(d, (uint32_t)count) < 0)
+	if (d->bytes && n <= d->bytes_cap)
+		return 0;
+	/* Nothing of the old bytes is kept. A byte more: an empty value has an address too. */
+	p = malloc(n + 1);
+	if (!p)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < count;) {
-		int64_t v[COL_PACK_FRAME];
-		uint32_t n = count - i < COL_PACK_FRAME ? (uint32_t)count - i : COL_PACK_FRAME;
-
-		col_pack_frames_get(&c, n, v);
-		if (c.err)
-			return ERR_CORRUPT;
-		for (uint32_t k = 0; k < n; k++, i++) {
-			d->offs[i] = (uint32_t)sum;
-			sum += (uint64_t)v[k];
-			if (v[k] < 0 || v[k] > LIMIT_DICT_BYTES || sum > LIMIT_DICT_BYTES)
-				return ERR_CORRUPT;
-		}
-	}
-	if (rcur_left(&c) != sum)
-		return ERR_CORRUPT;
-	d->offs[count] = (uint32_t)sum;
-	d->bytes = c.p;
-	d->count = (uint32_t)count;
+	free(d->bytes);
+	d->bytes = p;
+	d->bytes_cap = n;
 	return 0;
 }
 
-unsigned col_dict_find(const struct col_dict *d, struct span value)
+int col_dict_load(struct col_dict *d, struct span page, uint32_t count)
 {
-	for (uint32_t i = 0; i < d->count; i++) {
-		if (d->offs[i + 1] - d->offs[i] == value.n &&
-			memcmp(d->bytes + d->offs[i], value.p, value.n) == 0)
-			return i + 1;
+	uint32_t sum = 0;
+	int rc;
+
+	ASSERT(count > 0);
+	ASSERT(count <= LIMIT_DICT_ENTRIES);
+	d->count = 0;
+	if (reserve_offs(d, count) < 0)
+		return -ENOMEM;
+	/* The lengths stand one place to the right of the offsets they add up to. */
+	rc = col_bytes_open(page, count, d->offs + 1, &d->chunks);
+	if (rc < 0)
+		return rc;
+	if (d->chunks.raw_bytes > LIMIT_DICT_BYTES)
+		return ERR_CORRUPT;
+	d->offs[0] = 0;
+	for (uint32_t i = 1; i <= count; i++) {
+		if (d->offs[i] == 0)
+			return ERR_CORRUPT;
+		sum += d->offs[i] - 1;
+		d->offs[i] = sum;
 	}
+	ASSERT(sum == d->chunks.raw_bytes);
+	memset(d->ready, 0, sizeof d->ready);
+	d->count = count;
+	return reserve_bytes(d, sum);
+}
+
+static int need_chunk(struct col_dict *d, uint32_t chunk)
+{
+	const struct col_bytes_chunk *k = &d->chunks.chunks[chunk];
+	uint8_t *to = d->bytes + d->offs[k->row];
+
+	if (d->ready[chunk])
+		return 0;
+	if (col_bytes_chunk_to(k, to) < 0)
+		return ERR_CORRUPT;
+	d->ready[chunk] = true;
 	return 0;
+}
+
+int col_dict_need(struct col_dict *d, unsigned code)
+{
+	ASSERT(code > 0);
+	ASSERT(code <= d->count);
+	return need_chunk(d, col_bytes_find(&d->chunks, code - 1));
+}
+
+int col_dict_need_all(struct col_dict *d)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; d->count > 0 && i < d->chunks.chunks_count && rc == 0; i++)
+		rc = need_chunk(d, i);
+	return rc;
 }
 
 size_t col_dict_same_cost(const struct col_input *in)

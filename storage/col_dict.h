@@ -2,14 +2,15 @@
  * col_dict - the dictionary of one text column of one segment: distinct values in order of arrival,
  * code = 1 + index, 0 for an absent value.
  *
- * DICTIONARY PAGE: varint count, frames of the count lengths (col_pack.h), the bytes of all entries
- * one after another.
+ * DICTIONARY PAGE: a page of bytes (col_bytes.h) whose rows are the entries, none of them absent. So
+ * one value costs the decompression of one chunk.
  *
  * col_dict_maker builds one while a segment is written; what a block added can be taken back when
  * the block turns out not to suit. col_dict is the same thing decoded.
  *
  * Thread:  one at a time; a decoded dictionary is read by many.
  * Memory:  maker: bytes up to LIMIT_DICT_BYTES, 12 bytes an entry; decoded: the bytes, 4 an entry.
+ * Errors:  ERR_CORRUPT from load or need: the dictionary is no use.
  */
 #ifndef STORAGE_COL_DICT_H
 #define STORAGE_COL_DICT_H
@@ -20,6 +21,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/span.h"
+#include "storage/col_bytes.h"
 
 struct col_dict_slot {
 	uint32_t hash;
@@ -46,29 +48,31 @@ static inline size_t col_dict_maker_bytes(const struct col_dict_maker *m)
 {
 	return m->bytes.len;
 }
-/* The dictionary page. */
-void col_dict_maker_encode(const struct col_dict_maker *m, struct buf *out);
+/* The dictionary page, of at least one entry. */
+void col_dict_maker_encode(const struct col_dict_maker *m, int compress_level, struct buf *out);
 
 struct col_dict {
-	struct buf page; /* holds the bytes when they had to be decompressed */
-	const uint8_t *bytes;
-	uint32_t *offs; /* count + 1 */
 	uint32_t count;
 	uint32_t offs_cap;
+	uint32_t *offs; /* count + 1 */
+	uint8_t *bytes; /* as many as offs[count]; valid where the chunk is ready */
+	size_t bytes_cap;
+	bool ready[COL_BYTES_CHUNKS_MAX];
+	struct col_bytes chunks;
 };
 
 void col_dict_init(struct col_dict *d);
 void col_dict_fini(struct col_dict *d);
-/* The page's bytes must outlive the dictionary or be d->page. ERR_CORRUPT, -ENOMEM. */
-int col_dict_load(struct col_dict *d, struct span page);
+/* Opens a dictionary of `count` entries; the page must outlive its use. ERR_CORRUPT, -ENOMEM. */
+int col_dict_load(struct col_dict *d, struct span page, uint32_t count);
+/* Decompresses what holds the value of code 1 .. count, or of all codes: before col_dict_at. */
+int col_dict_need(struct col_dict *d, unsigned code);
+int col_dict_need_all(struct col_dict *d);
 
 /* code 1 .. count */
 static inline struct span col_dict_at(const struct col_dict *d, unsigned code)
 {
 	return span_of(d->bytes + d->offs[code - 1], d->offs[code] - d->offs[code - 1]);
 }
-
-/* The code of exactly that value; 0: not in the dictionary. Walks the lengths. */
-unsigned col_dict_find(const struct col_dict *d, struct span value);
 
 #endif

@@ -11,7 +11,7 @@
 
 static_assert((int)SNAPSHOT_RUN_ROWS <= (int)LIMIT_BLOCK_ROWS, "a batch fits into a scratch");
 static_assert(sizeof(struct scan_scratch) +
-			      SEG_COL_BYTES * (LIMIT_DICT_ENTRIES * 5 + SEG_DECODE_PAGE_MAX / 2) +
+			      SEG_COL_BYTES * (LIMIT_DICT_ENTRIES * 5 + LIMIT_DICT_BYTES) +
 			      SEG_DECODE_PAGE_MAX + COL_BYTES_CHUNK_MAX + SNAPSHOT_BATCH_BYTES_MAX <
 		      SCAN_SCRATCH_BYTES,
 	"the promise of scan.h");

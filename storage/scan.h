@@ -86,7 +86,7 @@ struct scan_hit {
 };
 
 /* Dictionaries of one segment, one block's columns, one journal batch. Most scratches stay below 2 MiB. */
-enum { SCAN_SCRATCH_BYTES = 40 << 20 };
+enum { SCAN_SCRATCH_BYTES = 20 << 20 };
 
 struct scan_scratch;
 struct scan_scratch *scan_scratch_new(void);

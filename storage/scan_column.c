@@ -95,7 +95,7 @@ int scan_column_dict(struct scan_work *w, int col, struct scan_dict **out)
 		return 0;
 	if (p)
 		count_page(w, p);
-	rc = seg_decode_dict(w->reader, col, &dict->dict, w->d);
+	rc = seg_decode_dict_open(w->reader, col, &dict->dict, w->d);
 	dict->loaded = rc == 0;
 	return rc;
 }

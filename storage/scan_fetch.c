@@ -49,7 +49,10 @@ static int fetch_codes(struct fetch *f, int col)
 	for (size_t i = 0; i < f->count && rc == 0; i++) {
 		uint16_t code = f->w->scratch->codes[f->rows[i]];
 
-		rc = put(f, i, col, code ? col_dict_at(&dict->dict, code) : SPAN_NONE);
+		if (code)
+			rc = seg_decode_dict_need(f->w->reader, col, &dict->dict, code, f->w->d);
+		if (rc == 0)
+			rc = put(f, i, col, code ? col_dict_at(&dict->dict, code) : SPAN_NONE);
 	}
 	return rc;
 }

@@ -121,6 +121,7 @@ int scan_column_codes(struct scan_work *w, int col);
 int scan_column_bytes(struct scan_work *w, int col);
 /* One chunk of these, into scratch->chunk unless it stands in the page. */
 int scan_column_chunk(struct scan_work *w, int col, uint32_t chunk, struct span *out);
+/* Its values only after seg_decode_dict_need. */
 int scan_column_dict(struct scan_work *w, int col, struct scan_dict **out);
 /* The rows of a journal batch. */
 int scan_column_batch(struct scan_work *w, struct span *out);

@@ -105,20 +105,12 @@ static bool wants(const struct scan *s, int text, struct span v)
 	return !asks_contains(s, text) || (v.p && scan_text_find(&s->needle, v, 0) != SIZE_MAX);
 }
 
-/* Decides for each entry of the dictionary, and for absence. */
-static int judge_dict(struct scan_work *w, int text, struct scan_dict *dict)
+static void judge_entries(const struct scan *s, int text, struct scan_dict *dict)
 {
-	if (dict->wanted_ready)
-		return 0;
-	if (!dict->wanted)
-		dict->wanted = malloc(LIMIT_DICT_ENTRIES + 1);
-	if (!dict->wanted)
-		return seg_decode_fail(
-			w->reader, w->piece->block, SEG_COL_TEXT + text, -ENOMEM, w->d);
 	dict->wanted_count = 0;
 	for (uint32_t code = 0; code <= dict->dict.count; code++) {
 		struct span v = code ? col_dict_at(&dict->dict, code) : SPAN_NONE;
-		bool want = wants(w->scan, text, v);
+		bool want = wants(s, text, v);
 
 		dict->wanted[code] = want;
 		dict->wanted_count += want;
@@ -126,7 +118,24 @@ static int judge_dict(struct scan_work *w, int text, struct scan_dict *dict)
 			dict->wanted_code = (uint16_t)code;
 	}
 	dict->wanted_ready = true;
-	return 0;
+}
+
+/* Decides for each entry of the dictionary, and for absence, once for the segment. */
+static int judge_dict(struct scan_work *w, int text, struct scan_dict *dict)
+{
+	int rc;
+
+	if (dict->wanted_ready)
+		return 0;
+	if (!dict->wanted)
+		dict->wanted = malloc(LIMIT_DICT_ENTRIES + 1);
+	if (!dict->wanted)
+		return seg_decode_fail(
+			w->reader, w->piece->block, SEG_COL_TEXT + text, -ENOMEM, w->d);
+	rc = seg_decode_dict_need(w->reader, SEG_COL_TEXT + text, &dict->dict, 0, w->d);
+	if (rc == 0)
+		judge_entries(w->scan, text, dict);
+	return rc;
 }
 
 static int by_codes(struct scan_work *w, int text)

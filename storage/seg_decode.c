@@ -9,8 +9,6 @@
 #include "storage/page.h"
 #include "storage/seg_reader_int.h"
 
-static_assert(
-	LIMIT_DICT_BYTES + LIMIT_DICT_ENTRIES * 10 < SEG_DECODE_PAGE_MAX, "a dictionary page fits");
 static_assert(LIMIT_BLOCK_ROWS * 10 + LIMIT_BLOCK_ROWS / 128 * 11 < SEG_DECODE_PAGE_MAX,
 	"frames of integers fit");
 
@@ -130,22 +128,41 @@ uint32_t seg_decode_dict_count(const struct seg_reader *r, int col)
 	return r->footer.dicts[col].entries_count;
 }
 
-int seg_decode_dict(const struct seg_reader *r, int col, struct col_dict *out, struct diag *d)
+static int dict_fail(const struct seg_reader *r, int col, int rc, struct diag *d)
+{
+	return diag_set(d, rc, r->name, (int64_t)r->footer.dicts[col].page.off,
+		"dictionary of column %s", seg_reader_col_name(col));
+}
+
+int seg_decode_dict_open(const struct seg_reader *r, int col, struct col_dict *out, struct diag *d)
 {
 	const struct seg_dict *dict = &r->footer.dicts[col];
 	struct span raw;
+	struct buf none;
 	int rc;
 
 	out->count = 0;
 	if (dict->page.encoding == 0)
 		return 0;
-	rc = open_page(r, &dict->page, &out->page, &raw);
+	/* Compressed inside, as all bytes: a wrapped one was never written. */
+	buf_init(&none, 0);
+	rc = open_page(r, &dict->page, &none, &raw);
 	if (rc == 0)
-		rc = col_dict_load(out, raw);
-	if (rc == 0 && out->count != dict->entries_count)
-		rc = ERR_CORRUPT;
-	if (rc < 0)
-		return diag_set(d, rc, r->name, (int64_t)dict->page.off, "dictionary of column %s",
-			seg_reader_col_name(col));
-	return 0;
+		rc = col_dict_load(out, raw, dict->entries_count);
+	return rc < 0 ? dict_fail(r, col, rc, d) : 0;
+}
+
+int seg_decode_dict_need(
+	const struct seg_reader *r, int col, struct col_dict *dict, unsigned code, struct diag *d)
+{
+	int rc = code ? col_dict_need(dict, code) : col_dict_need_all(dict);
+
+	return rc < 0 ? dict_fail(r, col, rc, d) : 0;
+}
+
+int seg_decode_dict(const struct seg_reader *r, int col, struct col_dict *out, struct diag *d)
+{
+	int rc = seg_decode_dict_open(r, col, out, d);
+
+	return rc == 0 ? seg_decode_dict_need(r, col, out, 0, d) : rc;
 }

@@ -16,8 +16,8 @@
 #include "storage/col_dict.h"
 #include "storage/seg_reader.h"
 
-/* A page that is wrapped holds integers, codes or a dictionary: never more than this. */
-enum { SEG_DECODE_PAGE_MAX = 4 << 20 };
+/* A page that is wrapped holds integers or codes: never more than this. */
+enum { SEG_DECODE_PAGE_MAX = 1 << 20 };
 
 void seg_decode_buf_init(struct buf *b);
 
@@ -34,8 +34,12 @@ int seg_decode_codes(const struct seg_reader *r, uint32_t block, int col, struct
 /* Opens a page of bytes where it stands in the mapping; its chunks are decompressed one by one. */
 int seg_decode_bytes(const struct seg_reader *r, uint32_t block, int col, uint32_t *lengths,
 	struct col_bytes *out, struct diag *d);
-/* The dictionary; empty where the column has none. */
+/* The dictionary, whole; empty where the column has none. */
 int seg_decode_dict(const struct seg_reader *r, int col, struct col_dict *out, struct diag *d);
+/* The same, but its values are decompressed as they are needed: code 0 asks for all. */
+int seg_decode_dict_open(const struct seg_reader *r, int col, struct col_dict *out, struct diag *d);
+int seg_decode_dict_need(
+	const struct seg_reader *r, int col, struct col_dict *dict, unsigned code, struct diag *d);
 uint32_t seg_decode_dict_count(const struct seg_reader *r, int col);
 
 /* For a caller that found a decoded page to be wrong: fills the diag, returns ERR_CORRUPT. */

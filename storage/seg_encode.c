@@ -407,13 +407,14 @@ int seg_encode_finish(struct seg_encode *e, struct seg_footer *f)
 {
 	for (int i = 0; i < SEG_COL_BYTES; i++) {
 		struct seg_dict *dict = &f->dicts[SEG_COL_INTS + i];
+		size_t start;
 		int rc;
 
 		if (e->dicts[i].entries_count == 0)
 			continue;
-		buf_reset(&e->raw);
-		col_dict_maker_encode(&e->dicts[i], &e->raw);
-		rc = wrap_page(e, COL_DICT, &dict->page);
+		start = e->pages.len;
+		col_dict_maker_encode(&e->dicts[i], e->compress_level, &e->pages);
+		rc = file_page(e, COL_DICT, SEG_LAYOUT_CODEC_NONE, start, &dict->page);
 		if (rc < 0)
 			return rc;
 		dict->entries_count = e->dicts[i].entries_count;

@@ -7,6 +7,7 @@
 
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
+#include "storage/col.h"
 #include "storage/col_dict.h"
 
 static struct span number(char *dst, unsigned i)
@@ -102,41 +103,56 @@ static void page_round_trip(void **state)
 	col_dict_maker_init(&m);
 	col_dict_init(&d);
 	buf_init(&page, 4 << 20);
-	for (unsigned i = 0; i < 700; i++)
-		assert_int_equal(col_dict_maker_code(&m, number(text, i * i), &code), 0);
+	/* Enough for several chunks. */
+	for (unsigned i = 0; i < 40000; i++)
+		assert_int_equal(col_dict_maker_code(&m, number(text, i), &code), 0);
 	assert_int_equal(col_dict_maker_code(&m, SPAN_LIT(""), &code), 0);
-	col_dict_maker_encode(&m, &page);
-	assert_int_equal(col_dict_load(&d, buf_span(&page)), 0);
-	assert_int_equal(d.count, 701);
-	for (unsigned i = 0; i < 700; i++) {
-		struct span s = number(text, i * i);
-
-		assert_true(span_eq(col_dict_at(&d, i + 1), s));
-		assert_int_equal(col_dict_find(&d, s), i + 1);
-	}
-	assert_int_equal(col_dict_find(&d, SPAN_LIT("")), 701);
-	assert_int_equal(col_dict_find(&d, SPAN_LIT("nobody")), 0);
-	for (size_t n = 0; n < page.len; n++)
-		assert_int_equal(col_dict_load(&d, span_of(page.p, n)), ERR_CORRUPT);
+	col_dict_maker_encode(&m, 0, &page);
+	assert_int_equal(col_dict_load(&d, buf_span(&page), 40001), 0);
+	assert_true(d.chunks.chunks_count > 2);
+	/* One value: one chunk. */
+	assert_int_equal(col_dict_need(&d, 30000), 0);
+	assert_true(span_eq(col_dict_at(&d, 30000), number(text, 29999)));
+	assert_false(d.ready[0]);
+	assert_int_equal(col_dict_need_all(&d), 0);
+	for (unsigned i = 0; i < 40000; i++)
+		assert_true(span_eq(col_dict_at(&d, i + 1), number(text, i)));
+	assert_non_null(col_dict_at(&d, 40001).p);
+	assert_int_equal(col_dict_at(&d, 40001).n, 0);
+	for (size_t n = 0; n < page.len; n += 1 + n / 50)
+		assert_int_equal(col_dict_load(&d, span_of(page.p, n), 40001), ERR_CORRUPT);
+	assert_int_equal(col_dict_load(&d, buf_span(&page), 40000), ERR_CORRUPT);
 	col_dict_maker_fini(&m);
 	col_dict_fini(&d);
 	buf_fini(&page);
 }
 
-/* A count that the page cannot hold, lengths below zero or above the limit. */
+/* An absent entry, more bytes than a dictionary may have, a chunk that is no LZ4 block. */
 static void damaged_pages(void **state)
 {
-	static const char *const pages[] = { "\xff\xff\x03", "\x05\x00\x01", "\x02\x40\x00",
-		"\x01\x00\xff\xff\xff\xff\x0f" };
+	static uint8_t big[LIMIT_DICT_BYTES + 2];
+	uint32_t lengths[] = { LIMIT_DICT_BYTES + 1, 0 };
+	struct col_input in = { .rows_count = 2, .lengths = lengths, .bytes = big };
 	struct col_dict d;
+	struct buf page;
 
 	(void)state;
 	col_dict_init(&d);
-	for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++)
-		assert_int_equal(col_dict_load(&d, span_str(pages[i])), ERR_CORRUPT);
-	assert_int_equal(col_dict_load(&d, SPAN_LIT("\x00")), 0);
-	assert_int_equal(d.count, 0);
+	buf_init(&page, 8 << 20);
+	col_bytes_encode(&in, &page);
+	assert_int_equal(col_dict_load(&d, buf_span(&page), 2), ERR_CORRUPT);
+	buf_reset(&page);
+	lengths[1] = 2;
+	col_bytes_encode(&in, &page);
+	assert_int_equal(col_dict_load(&d, buf_span(&page), 2), ERR_CORRUPT);
+	buf_reset(&page);
+	lengths[0] = LIMIT_DICT_BYTES / 2;
+	col_bytes_encode(&in, &page);
+	assert_int_equal(col_dict_load(&d, buf_span(&page), 2), 0);
+	memset(page.p + page.len - 40, 0xee, 40);
+	assert_int_equal(col_dict_need_all(&d), ERR_CORRUPT);
 	col_dict_fini(&d);
+	buf_fini(&page);
 }
 
 int main(void)
