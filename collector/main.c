@@ -18,11 +18,11 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "proto/svc/conf_use.h"
 #include "proto/svc/logger.h"
 #include "proto/svc/opt.h"
 
 enum {
-	PROBLEMS_BYTES = 64 << 10,
 	HTTP_CONNECTIONS = 16,
 	TICK_MS = 1000,
 };
@@ -58,47 +58,6 @@ static const struct opt_program program = {
 	.opts_count = ARRAY_COUNT(opts),
 	.conf = &collector.conf,
 };
-
-/* ---------------------------------------------------------------- configuration */
-
-static void print_problems(const struct buf *problems)
-{
-	const char *p = (const char *)problems->p, *end = p + problems->len;
-
-	while (p < end) {
-		const char *nl = memchr(p, '\n', (size_t)(end - p));
-		int n = (int)((nl ? nl : end) - p);
-
-		fprintf(stderr, "astrocollectd: %.*s\n", n, p);
-		p += n + 1;
-	}
-}
-
-/* Each problem is a line of its own; false when there was any. */
-static bool load_conf(struct collector *c)
-{
-	struct buf problems;
-	int rc;
-
-	buf_init(&problems, PROBLEMS_BYTES);
-	rc = conf_load(&c->conf, conf_file, &problems);
-	if (rc < 0)
-		print_problems(&problems);
-	buf_fini(&problems);
-	return rc == 0;
-}
-
-static int print_conf(struct collector *c)
-{
-	struct buf text;
-
-	buf_init(&text, PROBLEMS_BYTES);
-	conf_print(&c->conf, &text);
-	fwrite(text.p, 1, text.len, stdout);
-	buf_fini(&text);
-	puts("configuration ok");
-	return 0;
-}
 
 /* ---------------------------------------------------------------- store */
 
@@ -439,8 +398,11 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	logger_init(STDERR_FILENO, LOGGER_INFO);
-	if (!load_conf(c))
+	if (!conf_use_load(&c->conf, conf_file, program.name))
 		return 1;
 	logger_set_level((enum logger_level)conf_num(&c->conf, CONF_LOG_LEVEL));
-	return check_only ? print_conf(c) : run(c);
+	if (!check_only)
+		return run(c);
+	conf_use_print(&c->conf);
+	return 0;
 }

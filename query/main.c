@@ -12,6 +12,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/net/addr.h"
+#include "proto/svc/conf_use.h"
 #include "proto/svc/logger.h"
 #include "proto/svc/opt.h"
 #include "query/api.h"
@@ -19,7 +20,6 @@
 #include "query/stop.h"
 
 enum {
-	PROBLEMS_BYTES = 64 << 10,
 	TICK_MS = 1000,
 	/* Beyond connections_max: room to accept one and tell it that there is none. */
 	CONNECTIONS_SPARE = 8,
@@ -52,92 +52,15 @@ static const struct opt_program program = {
 	.conf = &query.conf,
 };
 
-/* ---------------------------------------------------------------- configuration */
-
-/* Each problem is a line of its own; false when there was any. */
-static bool load_conf(struct query *q)
-{
-	struct buf problems;
-	int rc;
-
-	buf_init(&problems, PROBLEMS_BYTES);
-	rc = conf_load(&q->conf, conf_file, &problems);
-	if (rc < 0)
-		fprintf(stderr, "%.*s", (int)problems.len, (const char *)problems.p);
-	buf_fini(&problems);
-	return rc == 0;
-}
-
-static int print_conf(struct query *q)
-{
-	struct buf text;
-
-	buf_init(&text, PROBLEMS_BYTES);
-	conf_print(&q->conf, &text);
-	fwrite(text.p, 1, text.len, stdout);
-	buf_fini(&text);
-	puts("configuration ok");
-	return 0;
-}
-
-static void log_change(void *arg, enum conf_key key, bool applied)
-{
-	const struct conf_entry *e = conf_entry(key);
-	struct query *q = arg;
-	char name[96];
-
-	snprintf(name, sizeof name, "[%s] %s", e->section, e->name);
-	if (applied)
-		LOGGER(LOGGER_NOTICE, "config", "changed", LOGGER_STR("key", name),
-			LOGGER_STR("value", conf_text(&q->conf, key)));
-	else
-		LOGGER(LOGGER_WARNING, "config", "changed, but takes effect with a restart only",
-			LOGGER_STR("key", name));
-}
-
-static void log_problems(const struct buf *problems)
-{
-	struct span rest = buf_span(problems);
-
-	while (rest.n > 0) {
-		const uint8_t *nl = memchr(rest.p, '\n', rest.n);
-		size_t n = nl ? (size_t)(nl - rest.p) : rest.n;
-
-		LOGGER(LOGGER_ERROR, "config", "not reread",
-			LOGGER_SPAN("problem", span_of(rest.p, n)));
-		n += nl != NULL;
-		rest = span_of(rest.p + n, rest.n - n);
-	}
-}
-
-/* A manager that waits for the reload (Type=notify-reload) wants to know when it began. */
-static void tell_reloading(void)
-{
-	char text[64];
-
-	snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
-		clock_mono_ns() / CLOCK_NS_PER_US);
-	daemon_notify(text);
-}
-
-static void reread(struct query *q)
-{
-	struct buf problems;
-
-	tell_reloading();
-	buf_init(&problems, PROBLEMS_BYTES);
-	if (conf_reload(&q->conf, log_change, q, &problems) == 0) {
-		logger_set_level((enum logger_level)conf_num(&q->conf, CONF_LOG_LEVEL));
-		api_settings(q);
-		LOGGER(LOGGER_NOTICE, "config", "reread");
-	} else {
-		log_problems(&problems);
-	}
-	buf_fini(&problems);
-	daemon_notify("READY=1");
-}
-
 /* ---------------------------------------------------------------- callbacks */
+
+static void apply_settings(void *arg)
+{
+	struct query *q = arg;
+
+	logger_set_level((enum logger_level)conf_num(&q->conf, CONF_LOG_LEVEL));
+	api_settings(q);
+}
 
 static void on_signal(void *arg, enum daemon_event event)
 {
@@ -152,7 +75,7 @@ static void on_signal(void *arg, enum daemon_event event)
 		_exit(1);
 	case DAEMON_REREAD:
 		if (!q->stopping)
-			reread(q);
+			conf_use_reread(&q->conf, apply_settings, q);
 		break;
 	}
 }
@@ -298,8 +221,11 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	logger_init(STDERR_FILENO, LOGGER_INFO);
-	if (!load_conf(q))
+	if (!conf_use_load(&q->conf, conf_file, program.name))
 		return 1;
 	logger_set_level((enum logger_level)conf_num(&q->conf, CONF_LOG_LEVEL));
-	return check_only ? print_conf(q) : run(q);
+	if (!check_only)
+		return run(q);
+	conf_use_print(&q->conf);
+	return 0;
 }

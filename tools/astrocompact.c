@@ -15,6 +15,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/when.h"
+#include "proto/svc/conf_use.h"
 #include "proto/svc/opt.h"
 #include "storage/compact.h"
 
@@ -24,7 +25,6 @@ enum {
 	EXIT_CANNOT = 3,      /* the store cannot be worked on */
 	EXIT_BUSY = 4,        /* another astrocompact does */
 
-	PROBLEMS_BYTES = 64 << 10,
 	ERROR_BYTES = DIAG_FILE_BYTES + 2 * DIAG_TEXT_BYTES,
 };
 
@@ -139,24 +139,6 @@ static void print_total(const struct run *r, const struct compact_total *t)
 
 /* ---- start ---- */
 
-/* Each problem is a line of its own. */
-static bool load_conf(struct run *r)
-{
-	struct buf problems;
-	int rc;
-
-	buf_init(&problems, PROBLEMS_BYTES);
-	rc = conf_load(&r->conf, r->conf_file, &problems);
-	for (const char *p = (const char *)problems.p, *end = p + problems.len; p < end;) {
-		const char *nl = memchr(p, '\n', (size_t)(end - p));
-
-		fprintf(stderr, "astrocompact: %.*s\n", (int)((nl ? nl : end) - p), p);
-		p = nl ? nl + 1 : end;
-	}
-	buf_fini(&problems);
-	return rc == 0;
-}
-
 /*
  * Files that root makes in the store the query daemon could not read: root takes the rights of the
  * store's owner first.
@@ -247,7 +229,8 @@ int main(int argc, char **argv)
 	}
 	status = opt_start(&program, argc, argv, &first);
 	if (status < 0)
-		status = load_conf(&run) ? -1 : OPT_EXIT_USAGE;
+		status =
+			conf_use_load(&run.conf, run.conf_file, program.name) ? -1 : OPT_EXIT_USAGE;
 	if (status < 0) {
 		umask(0027);
 		catch_signals();
