@@ -93,6 +93,7 @@ static int hex4(struct parse *j, const uint8_t *at, unsigned *out_unit)
 
 static void put_codepoint(struct parse *j, uint32_t cp)
 {
+	ASSERT(j->out->cap - j->out->len >= UTF8_BYTES_MAX);
 	j->out->len += utf8_put(j->out->p + j->out->len, cp);
 }
 
@@ -159,6 +160,7 @@ static int copy(struct parse *j, const uint8_t *p, size_t n)
 
 	if (rc < 0)
 		return rc;
+	ASSERT(n <= j->out->cap - j->out->len);
 	memcpy(j->out->p + j->out->len, p, n);
 	j->out->len += n;
 	return 0;
@@ -195,6 +197,8 @@ static void settle_head(struct buf *out, size_t head_off)
 	size_t n = out->len - head_off - PACK_HEAD_BYTES_MAX;
 	unsigned head = pack_at_str(out->p + head_off, (uint32_t)n);
 
+	ASSERT(out->len >= head_off + PACK_HEAD_BYTES_MAX);
+	ASSERT(head <= PACK_HEAD_BYTES_MAX);
 	memmove(out->p + head_off + head, body, n);
 	out->len = head_off + head + n;
 }
@@ -319,6 +323,7 @@ static int widen(struct parse *j, struct frame *f)
 
 	if (rc < 0)
 		return rc;
+	ASSERT(f->head_off + old <= j->out->len);
 	body = j->out->p + f->head_off + old;
 	memmove(body + 2, body, j->out->len - f->head_off - old);
 	j->out->len += 2;
@@ -333,6 +338,7 @@ static void close_container(struct parse *j)
 	unsigned bytes = f->map ? pack_at_map(head, f->count) : pack_at_array(head, f->count);
 
 	ASSERT(bytes == head_bytes(f->count));
+	ASSERT(f->head_off + bytes <= j->out->len);
 	j->p++;
 }
 
@@ -468,11 +474,14 @@ static int parse(struct span text, unsigned flags, bool whole, struct buf *out, 
 	/* Lengths of msgpack have 32 bits; checked once here instead of at each string. */
 	rc = text.n <= UINT32_MAX ? run(&j)
 				  : fail(&j, ERR_LIMIT, text.p, "less than 4 GiB of text");
+	ASSERT(j.p >= j.start);
+	ASSERT(j.p <= j.end);
 	if (rc == 0 && whole) {
 		skip_space(&j);
 		if (j.p < j.end)
 			rc = fail(&j, ERR_SYNTAX, j.p, "nothing after the value");
 	}
+	ASSERT(rc < 0 || j.depth == 0);
 	if (rc == 0) {
 		*out_used = (size_t)(j.p - j.start);
 		return 0;

@@ -161,6 +161,7 @@ static void put_base64(struct buf *out, struct span s)
 		*o++ = left > 2 ? (uint8_t)digits[v & 63] : '=';
 	}
 	*o++ = '"';
+	ASSERT((size_t)(o - out->p) <= out->cap);
 	out->len = (size_t)(o - out->p);
 }
 
@@ -198,6 +199,7 @@ static void put_time(struct buf *out, int64_t ns)
 	*o = '"';
 	n = timefmt_put((char *)o + 1, ns);
 	o[n + 1] = '"';
+	ASSERT(n <= TIMEFMT_BYTES_MAX);
 	out->len += n + 2;
 }
 
@@ -306,8 +308,11 @@ static void close_level(struct render *r)
 {
 	const struct level *top = &r->stack[--r->depth];
 
+	ASSERT(top->left == 0);
+	ASSERT(top->text_off < r->out->len || r->out->err);
 	put_byte(r->out, top->map ? '}' : ']');
 	if (top->key) {
+		ASSERT(r->keys > 0);
 		r->keys--;
 		quote_in_place(r->out, top->text_off);
 	}
@@ -322,6 +327,7 @@ static bool separate(struct buf *out, struct level *top)
 		put_byte(out, ':');
 	else if (top->any)
 		put_byte(out, ',');
+	ASSERT(top->left > 0);
 	top->any = true;
 	top->left--;
 	return key;
@@ -366,6 +372,9 @@ int json_out_value(struct span value, struct buf *out)
 	r.depth = 0;
 	r.keys = 0;
 	rc = run(&r);
+	ASSERT(rc <= 0);
+	ASSERT(rc < 0 || r.depth == 0);
+	ASSERT(rc < 0 || r.keys == 0);
 	if (rc == 0 && rcur_left(&r.in))
 		rc = ERR_CORRUPT;
 	if (rc < 0) {
