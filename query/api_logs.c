@@ -94,13 +94,11 @@ static void put_body(struct logs *l, const struct engine_result *r)
 		diag_set(&l->why, l->rc, "", -1, "the answer is too large");
 }
 
-static void run(struct pool_job *job, struct engine *engine)
+static void run_once(struct logs *l, struct engine *engine)
 {
-	struct logs *l = logs_of_job(job);
 	struct store_snapshot *snap = NULL;
 	struct engine_result result;
 
-	l->empty = false;
 	l->rc = view_snapshot(l->q->view, &snap, &l->why);
 	if (l->rc < 0)
 		return;
@@ -112,6 +110,16 @@ static void run(struct pool_job *job, struct engine *engine)
 		engine_result_fini(&result);
 	}
 	store_snapshot_free(&snap);
+}
+
+static void run(struct pool_job *job, struct engine *engine)
+{
+	struct logs *l = logs_of_job(job);
+
+	l->empty = false;
+	l->rc = ERR_STALE;
+	for (int i = 0; i < ENGINE_SNAPSHOTS_MAX && l->rc == ERR_STALE; i++)
+		run_once(l, engine);
 }
 
 /* ---------------------------------------------------------------- the end */

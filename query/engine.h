@@ -155,6 +155,9 @@ struct engine_result {
 	size_t damage_count; /* may be more than are kept */
 };
 
+/* Snapshots taken for one query, at most, while astrocompact retires what they name. */
+enum { ENGINE_SNAPSHOTS_MAX = 20 };
+
 struct engine;
 /* What one thread needs to run queries, kept between them. NULL: out of memory. */
 struct engine *engine_new(void);
@@ -162,7 +165,8 @@ void engine_free(struct engine **e);
 
 /*
  * 0, also for a partial answer; *out must be given to engine_result_fini. ERR_BUDGET: the offset is too
- * deep for the memory (go by cursor); others: the store cannot be read at all.
+ * deep for the memory (go by cursor); ERR_STALE: segments of the snapshot were retired before they
+ * were opened (take a new snapshot and run again); others: the store cannot be read at all.
  */
 int engine_run(struct engine *e, struct store_snapshot *snap, const struct engine_request *req,
 	struct engine_result *out, struct diag *d);

@@ -11,7 +11,8 @@
  * Life:    open on a snapshot (a reference is held), close.
  * Thread:  a scan is read-only after open; each thread brings its own scan_scratch.
  * Memory:  the scan itself by units; a scratch at most SCAN_SCRATCH_BYTES.
- * Errors:  ERR_CORRUPT from select or fetch concerns that unit alone: the caller counts it, says so
+ * Errors:  ERR_STALE from open: segments of the snapshot were retired: take a new one, open again.
+ *          ERR_CORRUPT from select or fetch concerns that unit alone: the caller counts it, says so
  *          in its answer and goes on.
  */
 #ifndef STORAGE_SCAN_H

@@ -1,4 +1,7 @@
+#include <errno.h>
+
 #include "proto/base/check.h"
+#include "proto/base/err.h"
 #include "storage/store_reader_int.h"
 
 const struct vfs *snapshot_vfs(const struct store_snapshot *s)
@@ -46,10 +49,21 @@ const struct manifest_segment *snapshot_segment(const struct store_snapshot *s, 
 	return segment_list_at(s->segments, i);
 }
 
+/* A file goes only after the change that drops it was published: without one it is lost. */
+static bool retired_any(const struct store_snapshot *s)
+{
+	const struct ctl *ctl = atomic_load(&s->reader->ctl);
+	struct ctl_manifest now;
+
+	return ctl && (ctl_manifest(ctl, &now) < 0 || now.changes > s->changes);
+}
+
 int snapshot_segment_get(
 	struct store_snapshot *s, size_t i, const struct seg_reader **out, struct diag *d)
 {
-	return segment_list_get(s->segments, i, out, d);
+	int rc = segment_list_get(s->segments, i, out, d);
+
+	return rc == ERR_STALE && !retired_any(s) ? -ENOENT : rc;
 }
 
 void snapshot_segment_put(struct store_snapshot *s, size_t i)

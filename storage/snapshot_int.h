@@ -75,7 +75,7 @@ const struct manifest_segment *snapshot_segment(const struct store_snapshot *s, 
 /*
  * The segment's open reader, shared; opened now if it is not. Each success is paired with a
  * snapshot_segment_put before the snapshot is freed. ERR_STALE: the file was retired before it
- * could be opened: take a new snapshot and start again.
+ * could be opened: take a new snapshot and start again. -ENOENT: it is live, but not there.
  */
 int snapshot_segment_get(
 	struct store_snapshot *s, size_t i, const struct seg_reader **out, struct diag *d);

@@ -66,18 +66,27 @@ static void drop_result(struct source_dir *s)
 }
 
 /* The newest snapshot, asked once. */
-static int run(struct source_dir *s, const struct engine_request *req, struct diag *d)
+static int run_once(struct source_dir *s, const struct engine_request *req, struct diag *d)
 {
 	struct store_snapshot *snap = NULL;
 	int rc;
 
-	drop_result(s);
 	rc = store_reader_snapshot(s->reader, &snap, d);
 	if (rc < 0)
 		return rc;
 	rc = engine_run(s->engine, snap, req, &s->result, d);
 	s->has_result = rc == 0;
 	store_snapshot_free(&snap);
+	return rc;
+}
+
+static int run(struct source_dir *s, const struct engine_request *req, struct diag *d)
+{
+	int rc = ERR_STALE;
+
+	drop_result(s);
+	for (int i = 0; i < ENGINE_SNAPSHOTS_MAX && rc == ERR_STALE; i++)
+		rc = run_once(s, req, d);
 	return rc;
 }
 

@@ -10,6 +10,7 @@
 
 #include "proto/base/arena.h"
 #include "proto/base/check.h"
+#include "proto/base/err.h"
 #include "proto/wire/json_out.h"
 #include "storage/scan.h"
 #include "storage/store.h"
@@ -83,11 +84,26 @@ static int print_all(struct printer *p, struct store_snapshot *snap)
 	return rc;
 }
 
+/* Segments may be retired before they are opened: the next snapshot does without them. */
+static int print_newest(struct printer *p, struct store_reader *reader)
+{
+	int rc = ERR_STALE;
+
+	while (rc == ERR_STALE) {
+		struct store_snapshot *snap = NULL;
+
+		rc = store_reader_snapshot(reader, &snap, &p->d);
+		if (rc == 0)
+			rc = print_all(p, snap);
+		store_snapshot_free(&snap);
+	}
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	struct printer p = { .scratch = scan_scratch_new() };
 	struct store_conf conf = { .dir = argv[argc - 1] };
-	struct store_snapshot *snap = NULL;
 	struct store_reader *reader = NULL;
 	char text[1024];
 	int rc;
@@ -100,14 +116,11 @@ int main(int argc, char **argv)
 	buf_init(&p.line, LINE_BYTES);
 	rc = store_reader_open(&conf, &reader, &p.d);
 	if (rc == 0)
-		rc = store_reader_snapshot(reader, &snap, &p.d);
-	if (rc == 0)
-		rc = print_all(&p, snap);
+		rc = print_newest(&p, reader);
 	if (rc < 0 || p.stats.damaged_units) {
 		fprintf(stderr, "rows: %s\n", diag_format(&p.d, text, sizeof text));
 		rc = -1;
 	}
-	store_snapshot_free(&snap);
 	store_reader_close(&reader);
 	scan_scratch_free(&p.scratch);
 	arena_fini(&p.arena);

@@ -287,6 +287,41 @@ static void a_change_in_doubt_is_not_made_twice(void **state)
 	}
 }
 
+static struct store_snapshot *newest(struct fixture *f, struct store_reader **out_reader)
+{
+	struct store_snapshot *snap = NULL;
+
+	assert_int_equal(store_reader_open(&f->kit.conf, out_reader, &f->kit.d), 0);
+	assert_int_equal(store_reader_snapshot(*out_reader, &snap, &f->kit.d), 0);
+	return snap;
+}
+
+/* A reader that meets a missing file knows whether it was retired, or is lost. */
+static void a_missing_segment_is_retired_or_lost(void **state)
+{
+	struct fixture *f = *state;
+	const struct vfs *v = f->kit.conf.vfs;
+	const struct seg_reader *reader;
+	char path[MANIFEST_PATH_BYTES];
+	struct store_reader *r = NULL;
+	struct store_snapshot *snap;
+	int dir;
+
+	put(&f->kit, 10, 1);
+	assert_int_equal(store_kit_seal(&f->kit), 0);
+	snap = newest(f, &r);
+	manifest_segment_path(snapshot_segment(snap, 0), path);
+	dir = v->open_dir(v->ctx, SIMFS_DIR);
+	assert_int_equal(v->unlink(v->ctx, dir, path), 0);
+	v->close(v->ctx, dir);
+	assert_int_equal(snapshot_segment_get(snap, 0, &reader, &f->kit.d), -ENOENT);
+	put(&f->kit, 10, 1);
+	assert_int_equal(store_kit_seal(&f->kit), 0);
+	assert_int_equal(snapshot_segment_get(snap, 0, &reader, &f->kit.d), ERR_STALE);
+	store_snapshot_free(&snap);
+	store_reader_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +338,7 @@ int main(void)
 		T(wild_events_are_sealed_too),
 		T(no_room_is_an_error_that_passes),
 		T(a_change_in_doubt_is_not_made_twice),
+		T(a_missing_segment_is_retired_or_lost),
 #undef T
 	};
 
