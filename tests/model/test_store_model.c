@@ -16,7 +16,7 @@
 #include "tests/support/simfs.h"
 #include "tests/support/store_kit.h"
 
-enum { ROUNDS = 400, HOURS = 24 * 6, VALUES_MAX = 3 };
+enum { ROUNDS = 150, HOURS = 24 * 6, VALUES_MAX = 3 };
 
 #define DAY_NS (INT64_C(86400) * CLOCK_NS_PER_SEC)
 

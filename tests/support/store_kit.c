@@ -88,6 +88,10 @@ static struct event *next_event(struct store_kit *k, unsigned hours)
 	if (ev.time_ns > 0 && ev.time_ns < INT64_MAX)
 		ev.time_ns = k->now_ns -
 			     (int64_t)(event_gen_random(&k->gen) % ((uint64_t)hours * HOUR_NS));
+	if (k->odd_times) {
+		ev.time_ns = (int64_t)ev.id;
+		ev.received_ns = k->now_ns;
+	}
 	return event_gen_copy(&ev, 1);
 }
 

@@ -34,6 +34,7 @@ struct store_kit {
 	struct sealer *sealer;
 	struct event_gen gen;
 	int64_t now_ns; /* what compact is told the time is */
+	bool odd_times; /* events are of 1970, but come now */
 
 	struct store_kit_event *events; /* event of id i + 1 at i */
 	size_t events_count;
