@@ -11,14 +11,6 @@ enum {
 	ANSWER_REST_BYTES = 4096,
 };
 
-/* Readers that keep numbers as doubles lose digits from here on. */
-#define ANSWER_NUMBER_MAX (UINT64_C(1) << 53)
-
-static void put_id(struct buf *out, uint64_t id)
-{
-	buf_printf(out, id < ANSWER_NUMBER_MAX ? "%" PRIu64 : "\"%" PRIu64 "\"", id);
-}
-
 static int put_events(const struct engine_result *r, struct buf *out)
 {
 	for (size_t i = 0; i < r->count; i++) {
@@ -46,7 +38,7 @@ static void put_place(
 	else
 		buf_put_str(out, ",\"next\":null");
 	buf_put_str(out, ",\"covered\":");
-	put_id(out, r->covered);
+	json_out_id(r->covered, out);
 }
 
 static void put_damage(const struct engine_result *r, struct buf *out)

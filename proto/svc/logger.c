@@ -10,6 +10,7 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "proto/base/printable.h"
 #include "proto/base/timefmt.h"
 #include "proto/base/utf8.h"
 #include "proto/svc/metrics.h"
@@ -96,17 +97,6 @@ static void put_str(struct line *l, const char *s)
 	put(l, s, strlen(s));
 }
 
-/*
- * Code points that print nothing, move the cursor or turn the writing direction: controls, line
- * and paragraph separators, marks of direction, the byte order mark.
- */
-static bool is_hidden(uint32_t cp)
-{
-	return cp < 0x20 || (cp >= 0x7F && cp < 0xA0) || cp == 0xAD || cp == 0x61C ||
-	       (cp >= 0x200B && cp <= 0x200F) || (cp >= 0x2028 && cp <= 0x202E) ||
-	       (cp >= 0x2060 && cp <= 0x206F) || cp == 0xFEFF;
-}
-
 static void put_escaped(struct line *l, uint32_t cp)
 {
 	static const char names[] = "\n\r\t\"\\";
@@ -152,7 +142,7 @@ static void put_quoted(struct line *l, struct span v)
 			snprintf(out, sizeof out, "\\x%02x", v.p[i]);
 			put_str(l, out);
 			n = 1;
-		} else if (is_hidden(cp) || cp == '"' || cp == '\\') {
+		} else if (printable_hidden(cp) || cp == '"' || cp == '\\') {
 			put_escaped(l, cp);
 		} else {
 			put(l, (const char *)v.p + i, n);

@@ -406,7 +406,7 @@ static void put_name(struct buf *out, const char *name)
 	put(out, "\":", 2);
 }
 
-static void put_id(struct buf *out, uint64_t id)
+void json_out_id(uint64_t id, struct buf *out)
 {
 	char text[JSON_NUMBER_BYTES_MAX];
 	size_t n = json_number_put_uint(text, id);
@@ -463,7 +463,7 @@ int json_out_event(const struct event *ev, struct buf *out)
 		return out->err;
 	ASSERT(ev->severity < EVENT_SEVERITY_COUNT);
 	buf_put_str(out, "{\"id\":");
-	put_id(out, ev->id);
+	json_out_id(ev->id, out);
 	put_name(out, "timestamp");
 	put_time(out, ev->time_ns);
 	put_name(out, "received");

@@ -49,6 +49,9 @@ int json_out_event(const struct event *ev, struct buf *out);
 /* The bytes as a JSON string, with its quotes. A failure sticks in the buffer. */
 void json_out_string(struct span s, struct buf *out);
 
+/* A number below 2^53, else its digits as a string: readers that keep numbers as doubles lose none. */
+void json_out_id(uint64_t id, struct buf *out);
+
 /* As json_out_string without the quotes. */
 void json_out_escaped(struct span s, struct buf *out);
 
