@@ -215,6 +215,22 @@ static int cut_tail(struct recover *r, const struct progress *p, struct diag *d)
 	return patch_file(r, p, last, d);
 }
 
+/*
+ * The journal goes on in another file: what was read of this one, and is given out as committed from
+ * now on, may never have been synced by the process that wrote it.
+ */
+static int sync_end(const struct recover *r, const struct progress *p, struct diag *d)
+{
+	const struct vfs *v = r->vfs;
+	char name[JOURNAL_READER_NAME_BYTES];
+	int fd = v->open(v->ctx, r->dir, journal_reader_name(p->end.seq, name), O_RDWR, 0);
+	int rc = fd < 0 ? fd : v->fdatasync(v->ctx, fd);
+
+	if (fd >= 0)
+		v->close(v->ctx, fd);
+	return rc < 0 ? diag_set(d, rc, name, -1, "sync the last journal file") : 0;
+}
+
 static void remove_spare(const struct recover *r)
 {
 	r->vfs->unlink(r->vfs->ctx, r->dir, JOURNAL_DIR_SPARE);
@@ -255,6 +271,8 @@ int recover_journal(struct recover *r, struct diag *d)
 		p.end.next_id = from;
 		r->begin = true;
 	}
+	if (rc == 0 && r->begin && p.end.seq != 0)
+		rc = sync_end(r, &p, d);
 	r->end = p.end;
 	r->report.committed = p.end.next_id - 1;
 done:

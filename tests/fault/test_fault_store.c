@@ -14,6 +14,7 @@
 
 #include "proto/base/err.h"
 #include "storage/ctl.h"
+#include "storage/layout.h"
 #include "storage/manifest.h"
 #include "storage/store_format.h"
 #include "tests/fault/frames.h"
@@ -307,6 +308,48 @@ static void kill_then_power_cut(void **state)
 	}
 }
 
+static struct store_recovery recovery(struct run *r)
+{
+	struct store_conf conf = frames_conf(r->vfs);
+	struct store_recovery found;
+	struct diag d;
+
+	assert_int_equal(store_writer_open(&conf, &r->w, &d), 0);
+	found = *store_writer_recovery(r->w);
+	store_writer_close(&r->w);
+	return found;
+}
+
+/*
+ * A damaged file is not written on, but its last rows, found after a kill, are committed from then on:
+ * they too must be synced before anybody hears of it.
+ */
+static void damage_kill_then_power_cut(void **state)
+{
+	struct run r = begin(1);
+	struct store_recovery before, after;
+	struct diag d;
+
+	(void)state;
+	assert_true(open_store(&r));
+	for (uint64_t n = 1; n <= 3; n++)
+		assert_true(store(&r, n));
+	assert_int_equal(frames_append(r.w, 4, &d), 0);
+	store_writer_close(&r.w);
+	simfs_reboot(r.fs, SIMFS_KILLED);
+	/* In the first record after the carry record, which a sync left on a page of its own. */
+	assert_int_equal(simfs_flip(r.fs, "journal/0000000000000001.aj",
+				 LAYOUT_JOURNAL_RECORDS + LAYOUT_PAGE_BYTES + 20, 1),
+		0);
+	before = recovery(&r);
+	assert_int_equal(before.committed, frames_next_id(4) - 1);
+	simfs_reboot(r.fs, SIMFS_KEEP_NONE);
+	after = recovery(&r);
+	assert_int_equal(after.committed, before.committed);
+	assert_int_equal(after.lost_ids, before.lost_ids);
+	simfs_free(&r.fs);
+}
+
 static void power_cut_keeps_nothing(void **state)
 {
 	(void)state;
@@ -347,6 +390,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(two_errors),
 		cmocka_unit_test(error_then_power_cut),
 		cmocka_unit_test(kill_then_power_cut),
+		cmocka_unit_test(damage_kill_then_power_cut),
 		cmocka_unit_test(power_cut_keeps_nothing),
 		cmocka_unit_test(power_cut_keeps_all),
 		cmocka_unit_test(power_cut_keeps_a_prefix),
