@@ -28,7 +28,7 @@ def seeds():
 
 def goals():
     for name in lint.files(".c", ".py"):
-        if re.match(r"tests/(unit/test_|fuzz/fuzz_|model/|fault/|corrupt/|scenario/|lint/(?!lint\.py))", name):
+        if re.match(r"tests/(unit/test_|fuzz/fuzz_|(?:model|fault|corrupt)/test_|scenario/|lint/(?!lint\.py))", name):
             if "goal:" not in lint.read(name)[:1200].lower():
                 yield f"{name}: its first comment does not name its goal"
 
