@@ -434,7 +434,8 @@ static ssize_t sim_pread(void *ctx, int fd, void *p, size_t n, uint64_t off)
 		return leave(fs, 0);
 	if (n > c->n - off)
 		n = c->n - (size_t)off;
-	memcpy(p, c->p + off, n);
+	if (n > 0)
+		memcpy(p, c->p + off, n);
 	leave(fs, 0);
 	return (ssize_t)n;
 }
@@ -994,10 +995,11 @@ int simfs_flip(struct simfs *fs, const char *path, uint64_t off, uint8_t mask)
 {
 	struct node *f = at_path(fs, path);
 
-	if (!f || off >= f->data.n || off >= f->disk.n)
+	if (!f || off >= f->data.n)
 		return -ENOENT;
 	f->data.p[off] ^= mask;
-	f->disk.p[off] ^= mask;
+	if (off < f->disk.n)
+		f->disk.p[off] ^= mask;
 	return 0;
 }
 
