@@ -28,7 +28,7 @@
 int leftover_write(const struct vfs *vfs, int dir, const struct manifest_segment *adds,
 	size_t adds_count, const struct manifest_segment *drops, size_t drops_count,
 	struct diag *d);
-/* The change is done, or nothing of it was begun. */
+/* The change is done and nothing of it is left to remove. */
 void leftover_forget(const struct vfs *vfs, int dir);
 
 /*

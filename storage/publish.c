@@ -400,6 +400,9 @@ static int commit_locked(struct publish *p, const struct manifest_segment *drops
 		rc = choose_name(p, &p->made[i], d);
 		adds[i] = p->made[i].seg;
 	}
+	/* What an earlier change could not remove, before its list is replaced. */
+	if (rc == 0 && p->conf.leftovers)
+		rc = leftover_clear(p->conf.vfs, p->conf.dir, p->conf.manifest, NULL, NULL, d);
 	if (rc == 0 && p->conf.leftovers)
 		rc = leftover_write(
 			p->conf.vfs, p->conf.dir, adds, p->made_count, drops, drops_count, d);
@@ -428,12 +431,13 @@ int publish_commit(struct publish *p, const struct manifest_segment *drops, size
 		return rc;
 	rc = commit_locked(p, drops, drops_count, sealed_id, d);
 	if (rc < 0 && !p->in_doubt) {
-		/* Under the lock still: nobody may take these for files of a live segment. */
+		/*
+		 * Under the lock still: nobody may take these for files of a live segment. The list
+		 * stays, for what cannot be removed.
+		 */
 		for (size_t i = 0; i < p->made_count; i++)
 			drop_made(p, &p->made[i]);
 		p->made_count = 0;
-		if (p->conf.leftovers)
-			leftover_forget(p->conf.vfs, p->conf.dir);
 	}
 	manifest_unlock(p->conf.manifest);
 	return rc;

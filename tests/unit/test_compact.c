@@ -474,6 +474,33 @@ static void leftovers_are_removed(void **state)
 	assert_sound(f);
 }
 
+/* What one change of a run could not remove goes before the next change replaces the list. */
+static void leftovers_of_the_same_run_too(void **state)
+{
+	struct fixture *f = *state;
+	const struct vfs *v = f->conf.vfs;
+	struct manifest_segment unlisted;
+	char live[MANIFEST_PATH_BYTES], dead[MANIFEST_PATH_BYTES];
+	struct compact *c = NULL;
+	int dir;
+
+	for (int i = 0; i < 3; i++)
+		put(f, 600, 24 * 3);
+	look(f);
+	unlisted = f->live[0];
+	unlisted.gen = 7;
+	copy_file(f, manifest_segment_path(&f->live[0], live),
+		manifest_segment_path(&unlisted, dead));
+	assert_int_equal(compact_open(&f->conf, &c, &f->kit.d), 0);
+	dir = v->open_dir(v->ctx, SIMFS_DIR);
+	assert_int_equal(leftover_write(v, dir, NULL, 0, &unlisted, 1, &f->kit.d), 0);
+	v->close(v->ctx, dir);
+	assert_int_equal(compact_merge(c, &f->kit.d), 0);
+	compact_close(&c);
+	assert_true(simfs_bytes(f->fs, dead) < 0);
+	assert_sound(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -492,6 +519,7 @@ int main(void)
 		T(one_at_a_time),
 		T(sidecars_come_back),
 		T(leftovers_are_removed),
+		T(leftovers_of_the_same_run_too),
 #undef T
 	};
 
