@@ -97,11 +97,16 @@ static void log_recovery(const struct store_recovery *r)
 {
 	if (r->created)
 		LOGGER(LOGGER_INFO, "store", "made a new store");
-	if (r->lost_ids || r->quarantined_files || r->missing_files)
+	if (r->damage.code)
 		LOGGER(LOGGER_ERROR, "store", "damage was found and stepped over",
 			LOGGER_UINT("lost_events", r->lost_ids),
 			LOGGER_UINT("quarantined_files", r->quarantined_files),
 			LOGGER_UINT("missing_files", r->missing_files), LOGGER_DIAG(&r->damage));
+	else if (r->quarantined_files)
+		LOGGER(LOGGER_WARNING, "store",
+			"segment files of a change that came to nothing were moved to bad/; their "
+			"events are elsewhere",
+			LOGGER_UINT("files", r->quarantined_files));
 	LOGGER(LOGGER_INFO, "store", "open", LOGGER_UINT("committed", r->committed),
 		LOGGER_UINT("sealed", r->sealed), LOGGER_UINT("torn_bytes", r->torn_bytes),
 		LOGGER_UINT("swept_files", r->swept_files));
