@@ -2,6 +2,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/err.h"
+#include "proto/base/limits.h"
 
 static int no_memory(struct span page, uint32_t rows_count, size_t *out_bytes)
 {
@@ -48,6 +49,7 @@ enum col_encoding col_encode(enum col_kind kind, const struct col_input *in, str
 	size_t best_cost = SIZE_MAX;
 
 	ASSERT(in->rows_count > 0);
+	ASSERT(in->rows_count <= LIMIT_BLOCK_ROWS);
 	for (unsigned i = 0; i < COL_ENCODING_COUNT; i++) {
 		const struct col_codec *c = col_codec(i);
 		size_t cost;

@@ -16,6 +16,7 @@ size_t page_lz4(struct span raw, int level, struct buf *out)
 {
 	int bound, n;
 
+	ASSERT(raw.n > 0);
 	ASSERT(raw.n <= LZ4_MAX_INPUT_SIZE);
 	bound = LZ4_compressBound((int)raw.n);
 	if (buf_reserve(out, (size_t)bound) < 0)
@@ -28,6 +29,7 @@ size_t page_lz4(struct span raw, int level, struct buf *out)
 			(const char *)raw.p, (char *)out->p + out->len, (int)raw.n, bound);
 	if (n <= 0 || !page_pays(raw.n, (size_t)n))
 		return 0;
+	ASSERT(n <= bound);
 	out->len += (size_t)n;
 	return (size_t)n;
 }

@@ -89,6 +89,8 @@ int scan_column_dict(struct scan_work *w, int col, struct scan_dict **out)
 	const struct seg_page *p = seg_reader_dict_page(w->reader, col);
 	int rc;
 
+	ASSERT(col >= SEG_COL_INTS);
+	ASSERT(col < SEG_COL_COUNT);
 	enter_segment(w);
 	*out = dict;
 	if (dict->loaded)
@@ -102,6 +104,7 @@ int scan_column_dict(struct scan_work *w, int col, struct scan_dict **out)
 
 int scan_column_batch(struct scan_work *w, struct span *out)
 {
+	ASSERT(w->piece->journal);
 	w->stats->journal_rows += w->rows_count;
 	return snapshot_batch_rows(w->scan->snap, w->piece->segment, &w->scratch->batch, out, w->d);
 }

@@ -27,6 +27,7 @@ static int put(struct fetch *f, size_t i, int col, struct span v)
 {
 	struct span *to = place(&f->out[i], col);
 
+	ASSERT(i < f->count);
 	*to = v;
 	if (!v.p)
 		return 0;
@@ -81,6 +82,7 @@ static int fetch_bytes(struct fetch *f, int col)
 			row = s->bytes.chunks[at].row;
 			off = 0;
 		}
+		ASSERT(row <= want);
 		for (; row < want; row++)
 			off += col_bytes_length(s->lengths[row]);
 		rc = put(f, i, col, span_of(raw.p + off, length - 1));

@@ -82,6 +82,7 @@ static struct scan_piece *add_piece(struct scan *s)
 
 static void all_blocks(const struct seg_info *info, uint64_t *blocks)
 {
+	ASSERT(info->blocks_count <= LIMIT_SEGMENT_BLOCKS);
 	for (uint32_t i = 0; i < info->blocks_count; i++)
 		blocks[i / 64] |= UINT64_C(1) << i % 64;
 }
@@ -147,8 +148,18 @@ static void ask_entities(
 		stats->sidecars_bypassed++;
 }
 
-static int ask_types(
-	const struct scan *s, const struct sidx_set *set, struct hints *h, struct scan_stats *stats)
+/* A sidecar that counts more rows than a block has is not believed. */
+static bool plausible(const struct seg_reader *r, const struct hints *h)
+{
+	for (uint32_t i = 0; i < seg_reader_info(r)->blocks_count; i++) {
+		if (h->type_rows[i] > seg_reader_block(r, i)->rows_count)
+			return false;
+	}
+	return true;
+}
+
+static int ask_types(const struct scan *s, const struct seg_reader *r, const struct sidx_set *set,
+	struct hints *h, struct scan_stats *stats)
 {
 	const struct scan_text_set *types = &s->sets[EVENT_TEXT_EVENT_TYPE];
 	int before = -1;
@@ -161,7 +172,6 @@ static int ask_types(
 	}
 	if (!sidx_type_complete(set->type))
 		return 0;
-	h->by_type = true;
 	for (size_t i = 0; i < types->count; i++) {
 		int at = sidx_type_find(set->type, types->values[i]);
 		struct sidx_type_block *blocks;
@@ -180,6 +190,8 @@ static int ask_types(
 			h->type_rows[blocks[k].block] += blocks[k].rows_count;
 		free(blocks);
 	}
+	h->by_type = plausible(r, h);
+	stats->sidecars_bypassed += !h->by_type;
 	return 0;
 }
 
@@ -299,6 +311,7 @@ static int add_block(struct scan *s, const struct seg_reader *r, uint32_t block,
 	const struct seg_block *b = seg_reader_block(r, block);
 	struct scan_piece judged = { 0 }, *p;
 
+	ASSERT(s->segments_count > 0);
 	if (!judge(s, b, block, h, &judged)) {
 		stats->blocks_pruned++;
 		return 0;
@@ -337,7 +350,7 @@ int scan_plan_segment(struct scan *s, const struct seg_reader *r, size_t snapsho
 		s->sets[EVENT_TEXT_USER_ID].count > 0)
 		seg->sidecars = sidx_set_get(r);
 	all_blocks(info, h->blocks);
-	rc = seg->sidecars ? ask_types(s, seg->sidecars, h, stats) : 0;
+	rc = seg->sidecars ? ask_types(s, r, seg->sidecars, h, stats) : 0;
 	if (rc == 0 && seg->sidecars)
 		ask_entities(s, seg->sidecars, h, stats);
 	for (uint32_t i = 0; i < info->blocks_count && rc == 0; i++)

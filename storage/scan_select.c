@@ -363,6 +363,7 @@ int scan_select_match(struct scan_work *w, uint32_t *out_count)
 		rc = by_ints(w, SCAN_COND_RECEIVED, by_received, &left);
 	if (rc == 0)
 		rc = by_texts(w, COL_KIND_BYTES, &left);
+	ASSERT(left <= w->rows_count);
 	*out_count = left;
 	return rc;
 }
@@ -428,6 +429,7 @@ static int select_block(struct scan_work *w, size_t *out_count)
 		s->hits[n] = (struct scan_hit){ s->times[i], (uint64_t)s->ints[i], i };
 		n += s->match[i];
 	}
+	ASSERT(n == left);
 	*out_count = n;
 	return 0;
 }

@@ -110,6 +110,8 @@ int scan_text_needle_init(struct scan_text_needle *x, struct span needle)
 	for (size_t i = 0; i < needle.n; i++)
 		x->lower[i] = lower(needle.p[i]);
 	choose(x);
+	ASSERT(x->at[0] < x->n);
+	ASSERT(x->at[1] < x->n);
 	return 0;
 }
 

@@ -42,6 +42,8 @@ static int open_page(
 {
 	struct span page = span_of(r->map + p->off, p->bytes);
 
+	ASSERT(p->off <= r->map_bytes);
+	ASSERT(p->bytes <= r->map_bytes - p->off);
 	if (!p->is_inline && XXH3_64bits(page.p, page.n) != p->sum)
 		return ERR_CORRUPT;
 	return page_unwrap(page, p->codec, scratch, out);
@@ -77,6 +79,7 @@ int seg_decode_ints(const struct seg_reader *r, uint32_t block, int col, const i
 	struct span raw;
 	int rc;
 
+	ASSERT(col >= 0);
 	ASSERT(col < SEG_COL_INTS);
 	if (col == SEG_COL_RECEIVED)
 		o.times = times;
@@ -97,6 +100,8 @@ int seg_decode_codes(const struct seg_reader *r, uint32_t block, int col, struct
 	struct span raw;
 	uint16_t max = 0;
 	int rc = open_page(r, p, page, &raw);
+
+	ASSERT(col >= SEG_COL_INTS);
 
 	if (rc == 0)
 		rc = col_decode(p->encoding, COL_KIND_CODES, raw, &o);
@@ -141,6 +146,7 @@ int seg_decode_dict_open(const struct seg_reader *r, int col, struct col_dict *o
 	struct buf none;
 	int rc;
 
+	ASSERT(col >= SEG_COL_INTS && col < SEG_COL_COUNT);
 	out->count = 0;
 	if (dict->page.encoding == 0)
 		return 0;

@@ -72,6 +72,8 @@ static int file_page(
 
 	if (e->raw.err || e->pages.err)
 		return -ENOMEM;
+	ASSERT(start <= e->pages.len);
+	ASSERT(col_codec(encoding) || encoding == COL_DICT);
 	p.bytes = e->pages.len - start;
 	p.is_inline = p.bytes <= SEG_LAYOUT_INLINE_BYTES;
 	if (p.is_inline) {
@@ -112,6 +114,7 @@ static size_t compressed_guess(struct seg_encode *e, const uint8_t *p, size_t n)
 {
 	size_t sample = n < GUESS_BYTES ? n : GUESS_BYTES, got;
 
+	ASSERT(p || n == 0);
 	if (sample == 0)
 		return 0;
 	buf_reset(&e->raw);
@@ -180,6 +183,8 @@ static int try_codes(struct seg_encode *e, const struct block *b, const struct b
 		rc = 1;
 	if (rc != 0)
 		col_dict_maker_undo(m, entries_before);
+	ASSERT(rc == 0 || m->entries_count == entries_before);
+	ASSERT(rc == 0 || col_dict_maker_bytes(m) == bytes_before);
 	return rc;
 }
 
@@ -235,6 +240,7 @@ static uint8_t put_prefix(const struct prefix *p, uint8_t dst[SEG_LAYOUT_PREFIX_
 static void put_zone(
 	struct seg_zone *z, uint32_t present, const struct prefix *min, const struct prefix *max)
 {
+	ASSERT(present <= LIMIT_BLOCK_ROWS);
 	z->present_count = present;
 	if (present == 0)
 		return;
@@ -265,6 +271,7 @@ static void zone_of_codes(struct seg_encode *e, const struct block_text *t, uint
 	struct prefix min = { 0 }, max = { 0 };
 	uint32_t present = 0;
 
+	ASSERT(entries_count <= LIMIT_DICT_ENTRIES);
 	memset(e->used, 0, (size_t)entries_count + 1);
 	for (uint32_t i = 0; i < rows; i++) {
 		uint16_t code = e->codes[i];
@@ -349,6 +356,8 @@ static void measure(const struct block *b, struct seg_block *out)
 {
 	const int64_t *ids = b->ints[SEG_COL_ID], *severity = b->ints[SEG_COL_SEVERITY];
 
+	ASSERT(ids[0] != 0);
+	ASSERT((uint64_t)ids[b->rows_count - 1] - (uint64_t)ids[0] >= b->rows_count - 1);
 	out->rows_count = b->rows_count;
 	out->raw_bytes = b->bytes_count;
 	out->id_min = (uint64_t)ids[0];
@@ -366,6 +375,7 @@ int seg_encode_block(struct seg_encode *e, const struct block *b, struct seg_blo
 	int rc = 0;
 
 	ASSERT(b->rows_count > 0);
+	ASSERT(b->rows_count <= LIMIT_BLOCK_ROWS);
 	measure(b, out);
 	for (int i = 0; i < SEG_COL_INTS && rc == 0; i++)
 		rc = encode_ints(e, b, i, &out_pages[i]);
@@ -399,6 +409,7 @@ static int finish_types(struct seg_encode *e, struct seg_footer *f)
 		f->types[n].name = entry_at(m, code);
 		f->types[n++].rows_count = e->type_rows[code];
 	}
+	ASSERT(n <= LIMIT_SEGMENT_TYPES);
 	f->types_count = n;
 	return 0;
 }

@@ -83,6 +83,8 @@ struct seg_block *seg_footer_add(struct seg_footer *f, struct seg_page **out_pag
 
 int seg_footer_types(struct seg_footer *f, uint32_t count)
 {
+	ASSERT(!f->types);
+	ASSERT(count <= LIMIT_SEGMENT_TYPES);
 	f->types = calloc((size_t)count + 1, sizeof *f->types);
 	f->types_count = f->types ? count : 0;
 	return f->types ? 0 : -ENOMEM;
@@ -116,6 +118,8 @@ static void put_columns(struct buf *b)
 
 static void put_zone(struct buf *b, const struct seg_zone *z)
 {
+	ASSERT(z->min_n <= SEG_LAYOUT_PREFIX_BYTES);
+	ASSERT(z->max_n <= SEG_LAYOUT_PREFIX_BYTES);
 	col_pack_varint(b, z->present_count);
 	if (z->present_count == 0)
 		return;
@@ -127,6 +131,7 @@ static void put_zone(struct buf *b, const struct seg_zone *z)
 
 static void put_bounds(struct buf *b, int64_t min, int64_t max)
 {
+	ASSERT(min <= max);
 	col_pack_varint(b, cursor_zigzag(min));
 	col_pack_varint(b, (uint64_t)max - (uint64_t)min);
 }
@@ -139,6 +144,9 @@ static void put_blocks(struct buf *b, const struct seg_footer *f)
 	for (uint32_t i = 0; i < f->blocks_count; i++) {
 		const struct seg_block *k = &f->blocks[i];
 
+		ASSERT(k->rows_count > 0);
+		ASSERT(k->id_min > id || i == 0);
+		ASSERT(k->id_max >= k->id_min);
 		col_pack_varint(b, k->rows_count);
 		col_pack_varint(b, k->raw_bytes);
 		col_pack_varint(b, k->id_min - id);
@@ -162,6 +170,7 @@ static void put_page(struct buf *b, const struct seg_page *p, const struct buf *
 	buf_put_u8(b, p->codec);
 	col_pack_varint(b, p->bytes);
 	if (p->is_inline) {
+		ASSERT(p->off + p->bytes <= inline_bytes->len);
 		buf_put(b, inline_bytes->p + p->off, p->bytes);
 		return;
 	}
@@ -202,6 +211,7 @@ void seg_footer_encode(const struct seg_footer *f, const struct buf *inline_byte
 {
 	struct buf body;
 
+	ASSERT(f->blocks_count > 0);
 	buf_init(&body, out->max);
 	put_columns(&body);
 	put_section(out, SEG_LAYOUT_SECTION_COLUMNS, &body);

@@ -67,6 +67,8 @@ static int add_keys(struct builder *b, size_t count, uint32_t block)
 {
 	uint64_t last = UINT64_MAX;
 
+	ASSERT(count <= LIMIT_BLOCK_ROWS);
+	ASSERT(block < LIMIT_SEGMENT_BLOCKS);
 	sidx_hash_sort(b->keys, b->spare, count, KEY_BITS);
 	if (buf_reserve(&b->postings, count * sizeof last) < 0)
 		return b->postings.err;
@@ -119,6 +121,8 @@ static size_t put_key(const uint64_t *v, size_t left, uint64_t before, struct bu
 	uint64_t key = v[0] >> BLOCK_BITS, mask = (1 << BLOCK_BITS) - 1;
 	size_t n = 1;
 
+	ASSERT(left > 0);
+	ASSERT(key >= before);
 	while (n < left && v[n] >> BLOCK_BITS == key)
 		n++;
 	col_pack_varint(page, key - before);

@@ -17,6 +17,8 @@ uint64_t sidx_hash_value(struct span s)
 
 void sidx_hash_init(struct sidx_hash *h, int col)
 {
+	ASSERT(col >= SEG_COL_INTS);
+	ASSERT(col < SEG_COL_COUNT);
 	memset(h, 0, sizeof *h);
 	h->col = col;
 	col_dict_init(&h->dict);
@@ -103,6 +105,8 @@ void sidx_hash_sort(uint64_t *v, uint64_t *spare, size_t count, unsigned bits)
 	uint64_t *from = v, *to = spare;
 	size_t start[DIGITS];
 
+	ASSERT(bits > 0);
+	ASSERT(bits <= 64);
 	for (unsigned shift = 0; shift < bits; shift += DIGIT_BITS) {
 		uint64_t *swap = from;
 		size_t sum = 0;
@@ -116,6 +120,7 @@ void sidx_hash_sort(uint64_t *v, uint64_t *spare, size_t count, unsigned bits)
 			start[k] = sum;
 			sum += n;
 		}
+		ASSERT(sum == count);
 		for (size_t i = 0; i < count; i++)
 			to[start[from[i] >> shift & (DIGITS - 1)]++] = from[i];
 		from = to;

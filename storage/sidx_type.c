@@ -79,6 +79,7 @@ static int count_block(struct builder *b, uint32_t block, struct diag *d)
 
 	if (rc < 0)
 		return rc;
+	ASSERT(b->dict.count < LIMIT_SEGMENT_TYPES);
 	memset(b->counts, 0, sizeof b->counts);
 	for (uint32_t i = 0; i < rows; i++) {
 		uint32_t code = b->codes[i];
@@ -167,6 +168,8 @@ static void put_type(const struct builder *b, uint32_t code, struct buf *out)
 
 	while (t + blocks < end && t[blocks].code == code)
 		blocks++;
+	ASSERT(blocks > 0);
+	ASSERT(b->id_max[code] >= b->id_min[code]);
 	col_pack_varint(out, name.p ? name.n + 1 : 0);
 	buf_put_span(out, name);
 	col_pack_varint(out, b->rows[code]);
