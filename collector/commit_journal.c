@@ -172,6 +172,9 @@ static bool store_all(struct commit *c, uint64_t first, uint64_t last)
 
 	while (first <= last) {
 		if (try_store(c, first, upto, &failed, &d) == 0) {
+			/* Before the loop is woken: what is durable is no longer failing. */
+			if (upto == last)
+				report_success(c, began);
 			publish(c, first, upto);
 			first = upto + 1;
 			upto = last;
@@ -184,7 +187,6 @@ static bool store_all(struct commit *c, uint64_t first, uint64_t last)
 			return false;
 		upto = failed > first ? failed - 1 : failed;
 	}
-	report_success(c, began);
 	return true;
 }
 
