@@ -315,6 +315,15 @@ static int64_t deadline_of(const struct engine_request *req, int64_t now_ns, int
 	return at;
 }
 
+/* Segments that could not even be opened, and gaps of the journal, have no unit that could say so. */
+static void add_plan_damage(struct run *r)
+{
+	const struct scan_stats *opened = &r->out->stats.scan;
+
+	for (uint64_t i = 0; i < opened->damaged_units; i++)
+		exec_damage_add(&r->exec.damage, &opened->damage);
+}
+
 static int run_plan(struct run *r, int64_t began_ns, struct diag *d)
 {
 	const struct exec_conf conf = { .scratch = { r->engine->scratch[0], r->engine->scratch[1] },
@@ -330,6 +339,7 @@ static int run_plan(struct run *r, int64_t began_ns, struct diag *d)
 		return diag_set(d, rc, "", -1, "the offset is too deep; go on by cursor instead");
 	if (rc < 0)
 		return diag_set(d, rc, "", -1, "cannot run the query");
+	add_plan_damage(r);
 	choose_page(r);
 	rc = fetch_page(r);
 	if (rc < 0)
