@@ -10,6 +10,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
+#include "storage/leftover.h"
 #include "storage/manifest.h"
 #include "storage/recover_int.h"
 
@@ -209,6 +210,9 @@ static int settle_segments(struct recover *r, struct diag *d)
 		rc = manifest_repair(m, d);
 	if (rc == 0)
 		rc = recover_sweep(r->vfs, r->dir, NULL, &r->report.swept_files, d);
+	/* What a killed astrocompact left goes by its own list; without one, to bad/. */
+	if (rc == 0)
+		leftover_clear(r->vfs, r->dir, m, NULL, NULL, NULL);
 	if (rc == 0)
 		rc = recover_segments(r, m, d);
 	r->sealed_id = manifest_sealed(m);
