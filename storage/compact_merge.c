@@ -28,7 +28,7 @@ enum {
 	DAY_ROWS_MIN = LIMIT_BLOCK_ROWS / 4,
 	/* Segments written at a time, and the rows they hold in memory. */
 	PASS_SEGMENTS_MAX = 16,
-	PASS_BYTES_MAX = 32 << 20,
+	PASS_BYTES_MAX = 16 << 20,
 	/* Inputs of one merge. */
 	INPUTS_MAX = 512,
 	/* The merged one then has fewer than LIMIT_SEGMENT_BLOCKS however its rows fall into blocks. */

@@ -29,7 +29,7 @@ enum {
 	SEALER_IDLE = 0,
 	SEALER_DONE = 1,
 	/* Raw rows of the segments that are written at the same time. */
-	SEALER_PASS_BYTES = 32 << 20,
+	SEALER_PASS_BYTES = 16 << 20,
 };
 
 /* Where store_conf says 0. */
