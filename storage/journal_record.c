@@ -124,7 +124,9 @@ static bool limits_hold(const struct journal_record *r)
 		return false;
 	if (r->codec == LAYOUT_RECORD_CODEC_RAW)
 		return r->stored_bytes == r->raw_bytes;
-	return r->codec == LAYOUT_RECORD_CODEC_LZ4 && r->stored_bytes < r->raw_bytes;
+	if (r->codec != LAYOUT_RECORD_CODEC_LZ4 || r->stored_bytes == 0)
+		return false;
+	return r->stored_bytes < r->raw_bytes;
 }
 
 int journal_record_get(const uint8_t src[LAYOUT_RECORD_HEAD_BYTES], uint64_t salt, uint64_t off,

@@ -98,10 +98,24 @@ static int give_gap(struct journal_walk *w, uint64_t to, struct journal_gap *gap
 
 static void say(struct journal_walk *w, struct journal_gap *gap, const char *what)
 {
-	char name[JOURNAL_READER_NAME_BYTES];
+	char name[JOURNAL_READER_NAME_BYTES] = "journal";
 
-	diag_set(&gap->why, ERR_CORRUPT, journal_reader_name(w->pos.seq, name), (int64_t)w->pos.off,
-		"%s (next id %" PRIu64 ")", what, w->pos.next_id);
+	if (w->pos.seq != 0)
+		journal_reader_name(w->pos.seq, name);
+	diag_set(&gap->why, ERR_CORRUPT, name, (int64_t)w->pos.off, "%s (next id %" PRIu64 ")",
+		what, w->pos.next_id);
+}
+
+/* The id that ought to come next, where the records cannot tell; next_id where nobody knows. */
+static uint64_t id_due(const struct journal_walk *w)
+{
+	/* No file is left of ids that were committed. */
+	if (w->file_idx == SIZE_MAX)
+		return w->known_id + 1;
+	/* The files before this one are gone. */
+	if (w->pos.off == LAYOUT_JOURNAL_RECORDS)
+		return file_of(w)->head.first_id;
+	return w->pos.next_id;
 }
 
 struct bounds {
@@ -243,6 +257,10 @@ int journal_walk_next(struct journal_walk *w, const struct ctl_commit *end,
 
 		if (rc < 0)
 			return rc;
+	}
+	if (id_due(w) > w->pos.next_id) {
+		say(w, gap, "journal records are missing");
+		return give_gap(w, id_due(w), gap);
 	}
 	if (w->file_idx == SIZE_MAX)
 		return JOURNAL_WALK_END;

@@ -17,8 +17,12 @@ enum {
 	BATCH_BYTES_MAX = LIMIT_BATCH_CHUNKS * LAYOUT_CHUNK_BYTES + ROWS_BYTES_MAX,
 	RECORD_BYTES_MAX = LAYOUT_RECORD_HEAD_BYTES +
 			   (CARRY_BYTES_MAX > BATCH_BYTES_MAX ? CARRY_BYTES_MAX : BATCH_BYTES_MAX),
-	/* Measured on real rows: a little more than 1 costs no ratio worth having and saves time. */
-	LZ4_ACCELERATION = 4,
+	/*
+	 * Measured on rows of 270 bytes in batches of 256 KiB, CPU time and bytes an event: 1: 0.37 us,
+	 * 107 B; 4: 0.34 us, 118 B; 8: 0.31 us, 135 B; 16: 0.24 us, 164 B. A byte costs about
+	 * 0.0009 us to reserve, write and sync.
+	 */
+	LZ4_ACCELERATION = 8,
 };
 
 struct journal_writer {

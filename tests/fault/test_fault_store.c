@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/err.h"
 #include "storage/ctl.h"
@@ -350,6 +351,62 @@ static void damage_kill_then_power_cut(void **state)
 	simfs_free(&r.fs);
 }
 
+/* A second sync of what a first one failed on would succeed and mean nothing: it is never asked for. */
+static void a_failed_commit_is_final(void **state)
+{
+	struct run r = begin(1);
+	uint64_t id, before;
+	struct diag d;
+
+	(void)state;
+	assert_true(open_store(&r));
+	assert_true(store(&r, 2));
+	before = store_writer_committed(r.w);
+	assert_int_equal(frames_append(r.w, 3, &d), 0);
+	simfs_fail(r.fs, 1, SIMFS_ERROR, -EIO);
+	assert_int_equal(store_writer_commit(r.w, &id, &d), ERR_JOURNAL_DEAD);
+	assert_non_null(strstr(d.text, "Input/output error"));
+	assert_true(simfs_fired(r.fs));
+	assert_int_equal(store_writer_commit(r.w, &id, &d), ERR_JOURNAL_DEAD);
+	assert_int_equal(store_writer_committed(r.w), before);
+	assert_int_equal(store_writer_restart(r.w, &d), 0);
+	assert_int_equal(store_writer_next(r.w), before + 1);
+	/* The file that failed is written no more. */
+	assert_true(simfs_bytes(r.fs, "journal/0000000000000002.aj") > 0);
+	assert_true(store(&r, 3));
+	verify(&r, SIMFS_KEEP_NONE);
+	simfs_free(&r.fs);
+}
+
+/* A frame given up must not be remembered: sent again it would be acknowledged and not be there. */
+static void a_given_up_chunk_is_forgotten(void **state)
+{
+	struct run r = begin(1);
+	struct diag d;
+
+	(void)state;
+	assert_true(open_store(&r));
+	assert_true(store(&r, 1));
+	assert_int_equal(frames_append(r.w, 2, &d), 0);
+	assert_int_equal(store_writer_restart(r.w, &d), 0);
+	store_writer_close(&r.w);
+	r.appended = 2;
+	/* open_store compares the ids with the frames that are there. */
+	assert_true(open_store(&r));
+	assert_int_equal(r.acked, 1);
+	assert_int_equal(frames_append(r.w, 2, &d), 0);
+	simfs_fail(r.fs, 1, SIMFS_ERROR, -EIO);
+	assert_int_equal(store_writer_commit(r.w, &(uint64_t){ 0 }, &d), ERR_JOURNAL_DEAD);
+	/* The new file carries what is known. */
+	assert_int_equal(store_writer_restart(r.w, &d), 0);
+	store_writer_close(&r.w);
+	simfs_reboot(r.fs, SIMFS_KILLED);
+	assert_true(open_store(&r));
+	assert_int_equal(r.acked, 1);
+	verify(&r, SIMFS_KEEP_NONE);
+	simfs_free(&r.fs);
+}
+
 static void power_cut_keeps_nothing(void **state)
 {
 	(void)state;
@@ -391,6 +448,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(error_then_power_cut),
 		cmocka_unit_test(kill_then_power_cut),
 		cmocka_unit_test(damage_kill_then_power_cut),
+		cmocka_unit_test(a_failed_commit_is_final),
+		cmocka_unit_test(a_given_up_chunk_is_forgotten),
 		cmocka_unit_test(power_cut_keeps_nothing),
 		cmocka_unit_test(power_cut_keeps_all),
 		cmocka_unit_test(power_cut_keeps_a_prefix),

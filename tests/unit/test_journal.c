@@ -299,7 +299,29 @@ static void headers_stand_twice(void **state)
 	simfs_flip(f->fs, "journal/0000000000000001.aj", 3, 2);
 	simfs_flip(f->fs, "journal/0000000000000001.aj", LAYOUT_JOURNAL_COPY + 40, 2);
 	assert_int_equal(walk(f, NULL, 0, &gaps, &lost), 1);
-	assert_int_equal(walk(f, NULL, 2, &gaps, &lost), 1);
+	assert_int_equal(gaps, 0);
+	/* Of a file that is gone nothing is known but by others. */
+	assert_int_equal(walk(f, NULL, 2, &gaps, &lost), 3);
+	assert_int_equal(lost, 2);
+}
+
+/* The file that holds the first ids is gone; what follows it is all there, known to others or not. */
+static void a_missing_file_is_a_gap(void **state)
+{
+	struct fixture *f = *state;
+	struct journal_pos from;
+	uint64_t lost;
+	unsigned gaps;
+
+	assert_int_equal(put(f, 2, 30, 1, false), 0);
+	assert_int_equal(journal_writer_sync(f->w, NULL), 0);
+	from = *journal_writer_pos(f->w);
+	assert_int_equal(new_file(f, 2, &from), 0);
+	assert_int_equal(put(f, 3, 30, 1, false), 0);
+	assert_int_equal(f->v->unlink(f->v->ctx, f->dir, "journal/0000000000000001.aj"), 0);
+	assert_int_equal(walk(f, NULL, 0, &gaps, &lost), 6);
+	assert_int_equal(gaps, 1);
+	assert_int_equal(lost, 2);
 }
 
 /* A record of another place, or of the same place in another file, is none. */
@@ -416,6 +438,7 @@ int main(void)
 		TEST(a_torn_tail_is_the_end),
 		TEST(damage_is_stepped_over),
 		TEST(headers_stand_twice),
+		TEST(a_missing_file_is_a_gap),
 		TEST(a_record_holds_at_its_place_only),
 		TEST(given_up_files_are_void),
 		TEST(a_rewind_leaves_zeroes),
