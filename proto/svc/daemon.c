@@ -14,11 +14,15 @@
 #include <unistd.h>
 
 #include "proto/base/check.h"
+#include "proto/base/clock.h"
 #include "proto/base/err.h"
 
 enum {
 	DAEMON_UMASK = 0027,
 	DAEMON_SIGNALS_TAG = 0x44534947,
+
+	/* timeout(1) signals its child and then the whole group: that is still the first time. */
+	STOP_ECHO_MS = 100,
 };
 
 /* ---- limits ---- */
@@ -91,12 +95,17 @@ int daemon_confine(struct diag *d)
 static void on_signal(uv_signal_t *h, int number)
 {
 	struct daemon_signals *s = h->data;
-	enum daemon_event event = DAEMON_REREAD;
+	int64_t now = clock_mono_ns();
 
 	CHECK_TAG(s, DAEMON_SIGNALS_TAG);
-	if (number != SIGHUP)
-		event = s->stops_count++ == 0 ? DAEMON_STOP : DAEMON_STOP_NOW;
-	s->cb(s->arg, event);
+	if (number == SIGHUP) {
+		s->cb(s->arg, DAEMON_REREAD);
+		return;
+	}
+	if (s->stops_count > 0 && now - s->stopped_ns < STOP_ECHO_MS * CLOCK_NS_PER_MS)
+		return;
+	s->stopped_ns = now;
+	s->cb(s->arg, s->stops_count++ == 0 ? DAEMON_STOP : DAEMON_STOP_NOW);
 }
 
 int daemon_signals_open(

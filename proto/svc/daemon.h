@@ -44,7 +44,7 @@ int daemon_confine(struct diag *d);
 
 enum daemon_event {
 	DAEMON_STOP,     /* SIGTERM or SIGINT: drain and exit */
-	DAEMON_STOP_NOW, /* the same again: exit without draining */
+	DAEMON_STOP_NOW, /* the same again, 100 ms later or more: exit without draining */
 	DAEMON_REREAD,   /* SIGHUP */
 };
 
@@ -53,6 +53,7 @@ typedef void (*daemon_signal_cb)(void *arg, enum daemon_event event);
 struct daemon_signals {
 	uint32_t tag;
 	unsigned stops_count;
+	int64_t stopped_ns;     /* monotonic, of the last stop told */
 	unsigned handles_count; /* opened, and not yet closed */
 	daemon_signal_cb cb;
 	void *arg;

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proto/base/clock.h"
 #include "proto/svc/daemon.h"
 
 static enum daemon_event seen[8];
@@ -52,6 +53,7 @@ static void signals_become_events(void **state)
 	for (int i = 0; i < 3; i++) {
 		int numbers[] = { SIGHUP, SIGTERM, SIGINT };
 
+		clock_fake(1, i * 200 * CLOCK_NS_PER_MS);
 		assert_int_equal(raise(numbers[i]), 0);
 		while (seen_count == i)
 			uv_run(&loop, UV_RUN_ONCE);
@@ -59,9 +61,35 @@ static void signals_become_events(void **state)
 	assert_int_equal(seen[0], DAEMON_REREAD);
 	assert_int_equal(seen[1], DAEMON_STOP);
 	assert_int_equal(seen[2], DAEMON_STOP_NOW);
+	clock_real();
 	daemon_signals_close(&s);
 	daemon_signals_close(&s);
 	uv_close((uv_handle_t *)&busy, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+/* timeout(1) tells its child, and then the group that the child is in. */
+static void an_echo_is_no_second_stop(void **state)
+{
+	struct daemon_signals s;
+	uv_loop_t loop;
+	struct diag d;
+
+	(void)state;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_int_equal(daemon_signals_open(&s, &loop, on_event, &loop, &d), 0);
+	seen_count = 0;
+	clock_fake(1, 1);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(raise(SIGTERM), 0);
+		for (int turn = 0; turn < 3; turn++)
+			uv_run(&loop, UV_RUN_NOWAIT);
+	}
+	assert_int_equal(seen_count, 1);
+	assert_int_equal(seen[0], DAEMON_STOP);
+	clock_real();
+	daemon_signals_close(&s);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&loop), 0);
 }
@@ -207,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(signals_become_events),
+		cmocka_unit_test(an_echo_is_no_second_stop),
 		cmocka_unit_test(the_manager_is_told),
 		cmocka_unit_test(the_watchdog_is_ours_or_not),
 		cmocka_unit_test(limits_and_rights),
