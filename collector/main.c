@@ -79,7 +79,8 @@ static const char *advice(int rc)
 	case -ENOENT:
 	case -ENOTDIR:
 	case -EROFS:
-		return "the directory above it must exist and be writable: choose another with --data";
+		return "the data directory is made, but the one above it must exist and be writable: "
+		       "choose another with --data";
 	case -ENOSPC:
 		return "the disk is full: make room, or run astrocompact with a smaller size";
 	default:
@@ -87,9 +88,10 @@ static const char *advice(int rc)
 	}
 }
 
-static int fail(const char *what, const struct diag *d, const char *hint)
+static int fail(const struct diag *d)
 {
-	LOGGER(LOGGER_ERROR, "start", what, LOGGER_DIAG(d), LOGGER_STR("hint", hint));
+	LOGGER(LOGGER_ERROR, "start", "cannot start", LOGGER_DIAG(d),
+		LOGGER_STR("hint", "see astrocollectd(8)"));
 	return d->code;
 }
 
@@ -122,6 +124,13 @@ static void store_conf(const struct conf *conf, struct store_conf *out)
 		.seal_age_ns = conf_num(conf, CONF_STORE_SEAL_AGE) };
 }
 
+static int fail_store(const struct store_conf *sc, const struct diag *d)
+{
+	LOGGER(LOGGER_ERROR, "start", "cannot open the store", LOGGER_STR("data", sc->dir),
+		LOGGER_DIAG(d), LOGGER_STR("hint", advice(d->code)));
+	return d->code;
+}
+
 static int open_store(struct collector *c, const struct store_conf *sc)
 {
 	const struct vfs *vfs = vfs_real();
@@ -129,12 +138,12 @@ static int open_store(struct collector *c, const struct store_conf *sc)
 	int rc = store_writer_open(sc, &c->writer, &d);
 
 	if (rc < 0)
-		return fail("cannot open the store", &d, advice(rc));
+		return fail_store(sc, &d);
 	log_recovery(store_writer_recovery(c->writer));
 	rc = vfs->open_dir(vfs->ctx, sc->dir);
 	if (rc < 0) {
 		diag_set(&d, rc, sc->dir, -1, "cannot open the data directory");
-		return fail("cannot open the store", &d, advice(rc));
+		return fail_store(sc, &d);
 	}
 	c->dir = rc;
 	return 0;
@@ -322,7 +331,7 @@ static int open_rest(struct collector *c, const struct store_conf *sc)
 	if (rc == 0)
 		rc = daemon_confine(&d);
 	if (rc < 0)
-		return fail("cannot start", &d, "see astrocollectd(8)");
+		return fail(&d);
 	uv_timer_init(&c->loop, &c->tick);
 	c->tick.data = c;
 	uv_timer_start(&c->tick, on_tick, 0, tick_ms());
@@ -343,6 +352,9 @@ static void log_ready(struct collector *c)
 		fields[n++] = LOGGER_STR("udp", addr_text(door_dgram_addr(c->dgram), udp));
 	if (path[0] && conf_bool(&c->conf, CONF_FORWARD_ENABLED))
 		fields[n++] = LOGGER_STR("unix", path);
+	if (n == 0)
+		LOGGER(LOGGER_WARNING, "start",
+			"no door is open: no event can come in; see [forward] in astrolabe.conf(5)");
 	if (c->http)
 		fields[n++] = LOGGER_STR("http", addr_text(door_http_addr(c->http), http));
 	fields[n++] = LOGGER_STR("data", conf_text(&c->conf, CONF_STORE_DATA));
@@ -373,7 +385,7 @@ static int run(struct collector *c)
 	if (gethostname(c->host, sizeof c->host - 1) < 0)
 		strcpy(c->host, "localhost");
 	if (daemon_prepare(files, &files, &d) < 0) {
-		fail("cannot start", &d, "see astrocollectd(8)");
+		fail(&d);
 		return 1;
 	}
 	store_conf(&c->conf, &sc);

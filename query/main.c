@@ -3,6 +3,7 @@
  * read-only and starts whether or not there is one yet. This file is the order of the start; the end is
  * in stop.c.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,6 +81,22 @@ static void on_signal(void *arg, enum daemon_event event)
 	}
 }
 
+/* What to do about it. Whatever it is, it is looked at again by itself. */
+static const char *advice(int rc)
+{
+	switch (rc) {
+	case -ENOENT:
+		return "is it the directory of astrocollectd, and was that one started once?";
+	case -EACCES:
+	case -EPERM:
+		return "run as a member of the directory's group";
+	case ERR_TOO_NEW:
+		return "install the newer version";
+	default:
+		return "is it the directory of astrocollectd? astrodump verify tells more";
+	}
+}
+
 /* Whether the store can be read is told when it changes; between, /readyz knows. */
 static void log_store(struct query *q)
 {
@@ -91,7 +108,8 @@ static void log_store(struct query *q)
 			LOGGER_UINT("committed", view_committed(q->view)));
 	else if (!readable && (q->readable || !q->told))
 		LOGGER(LOGGER_WARNING, "store", "cannot be read; queries are answered 503",
-			LOGGER_DIAG(&why));
+			LOGGER_STR("data", conf_text(&q->conf, CONF_STORE_DATA)), LOGGER_DIAG(&why),
+			LOGGER_STR("hint", advice(why.code)));
 	q->readable = readable;
 	q->told = true;
 }

@@ -162,3 +162,17 @@ bool addr_is_loopback(const struct addr *a)
 		return false;
 	}
 }
+
+const char *addr_advice(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return "another program has it: stop that one or choose another port";
+	case EADDRNOTAVAIL:
+		return "this machine does not have the address: choose one of its own, or '*' for all";
+	case EACCES:
+		return "ports below 1024 are root's: choose a higher one";
+	default:
+		return "choose another address or port";
+	}
+}

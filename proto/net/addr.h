@@ -36,4 +36,7 @@ unsigned addr_port(const struct addr *a);
 void addr_set_port(struct addr *a, unsigned port);
 bool addr_is_loopback(const struct addr *a);
 
+/* What to do when the address cannot be listened on, by the errno of bind or listen. */
+const char *addr_advice(int error);
+
 #endif

@@ -164,9 +164,8 @@ int dgram_open(struct dgram *g, uv_loop_t *loop, const struct dgram_conf *conf, 
 	set_options(g);
 	if (bind(g->fd, (const struct sockaddr *)&conf->at.sa, conf->at.sa_bytes) < 0)
 		return give_up(
-			g, diag_set(d, -errno, text, -1,
-				   "cannot receive on this UDP address; if another program has it, "
-				   "stop that one or choose another port"));
+			g, diag_set(d, -errno, text, -1, "cannot receive on this UDP address; %s",
+				   addr_advice(errno)));
 	rc = uv_poll_init(loop, &g->poll, g->fd);
 	if (rc < 0)
 		return give_up(g, diag_set(d, rc, text, -1, "cannot watch a UDP socket"));

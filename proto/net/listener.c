@@ -183,9 +183,8 @@ int listener_open_tcp(struct listener *l, uv_loop_t *loop, struct listener_gate 
 	if (bind(l->fd, (const struct sockaddr *)&at->sa, at->sa_bytes) < 0 ||
 		listen(l->fd, LISTENER_BACKLOG) < 0)
 		return give_up(
-			l, diag_set(d, -errno, text, -1,
-				   "cannot listen on this TCP address; if another program has it, "
-				   "stop that one or choose another port"));
+			l, diag_set(d, -errno, text, -1, "cannot listen on this TCP address; %s",
+				   addr_advice(errno)));
 	rc = start(l, loop, d);
 	return rc < 0 ? give_up(l, rc) : 0;
 }
@@ -248,7 +247,10 @@ int listener_open_unix(struct listener *l, uv_loop_t *loop, struct listener_gate
 	rc = bind(l->fd, (const struct sockaddr *)&un, sizeof un);
 	umask(old);
 	if (rc < 0)
-		return give_up(l, diag_set(d, -errno, path, -1, "cannot bind the unix socket"));
+		return give_up(
+			l, diag_set(d, -errno, path, -1,
+				   "cannot make the unix socket; its directory must be there, and "
+				   "writable for this user"));
 	strcpy(l->path, path);
 	rc = listen(l->fd, LISTENER_BACKLOG);
 	if (rc == 0)
