@@ -66,6 +66,14 @@ static int by_seq(const void *a, const void *b)
 	return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
+static void note_first_copy(uint64_t seq, struct diag *bad)
+{
+	char name[JOURNAL_READER_NAME_BYTES];
+
+	diag_set(bad, ERR_CORRUPT, journal_reader_name(seq, name), 0,
+		"the header is damaged; its copy stands in");
+}
+
 /* Reads the headers; files that vanish meanwhile leave the list. */
 static int read_heads(const struct vfs *vfs, int dir, const uint8_t *uuid, struct journal_dir *j,
 	struct diag *bad, struct diag *d)
@@ -82,6 +90,8 @@ static int read_heads(const struct vfs *vfs, int dir, const uint8_t *uuid, struc
 			continue;
 		if (rc == 0) {
 			f.head = *journal_reader_head(r);
+			if (journal_reader_head_damaged(r) && bad && bad->code == 0)
+				note_first_copy(f.seq, bad);
 		} else if (rc == ERR_CORRUPT || rc == ERR_TRUNCATED) {
 			f.state = JOURNAL_DIR_BAD;
 			if (bad && bad->code == 0)

@@ -42,7 +42,8 @@ struct journal_dir {
 
 /*
  * A missing directory is an empty one. A bad header is no failure of load: *out tells, and the diag
- * of the first one goes to `bad` (may be NULL). ERR_TOO_NEW: some file is.
+ * of the first one, or of the first whose copy stands in, goes to `bad` (may be NULL). ERR_TOO_NEW:
+ * some file is.
  */
 int journal_dir_load(const struct vfs *vfs, int dir, const uint8_t *uuid, struct journal_dir *out,
 	struct diag *bad, struct diag *d);

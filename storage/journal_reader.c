@@ -22,6 +22,7 @@ struct journal_reader {
 	int fd;
 	uint64_t bytes;
 	struct journal_head head;
+	bool head_damaged;
 	struct buf payload;
 	uint8_t *window; /* for find and rest; taken when first needed */
 	char name[JOURNAL_READER_NAME_BYTES];
@@ -76,6 +77,7 @@ static int read_head(struct journal_reader *r, uint64_t seq, const uint8_t *uuid
 	rc = journal_record_get_head(page, (size_t)n, &r->head);
 	if (rc < 0)
 		return diag_set(d, rc, r->name, 0, "read the header of the journal file");
+	r->head_damaged = journal_record_head_damaged(page);
 	if (r->head.seq != seq)
 		return diag_set(d, ERR_CORRUPT, r->name, LAYOUT_JOURNAL_SEQ,
 			"the file says it is number %" PRIx64, r->head.seq);
@@ -125,6 +127,11 @@ void journal_reader_close(struct journal_reader **rp)
 const struct journal_head *journal_reader_head(const struct journal_reader *r)
 {
 	return &r->head;
+}
+
+bool journal_reader_head_damaged(const struct journal_reader *r)
+{
+	return r->head_damaged;
 }
 
 uint64_t journal_reader_bytes(const struct journal_reader *r)

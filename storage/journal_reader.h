@@ -38,6 +38,8 @@ int journal_reader_open(const struct vfs *vfs, int dir, uint64_t seq, const uint
 void journal_reader_close(struct journal_reader **r);
 
 const struct journal_head *journal_reader_head(const struct journal_reader *r);
+/* True when the first copy of the header is damaged, and the second one stands in for it. */
+bool journal_reader_head_damaged(const struct journal_reader *r);
 /* Length of the file as it was at open. */
 uint64_t journal_reader_bytes(const struct journal_reader *r);
 

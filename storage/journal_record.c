@@ -79,6 +79,13 @@ int journal_record_get_head(const uint8_t *p, size_t n, struct journal_head *out
 	return rc;
 }
 
+bool journal_record_head_damaged(const uint8_t *p)
+{
+	struct journal_head h;
+
+	return get_copy(p, &h) == ERR_CORRUPT;
+}
+
 uint64_t journal_record_payload_sum(uint64_t salt, uint64_t off, const void *p, size_t n)
 {
 	return XXH3_64bits_withSeed(p, n, salt + off);

@@ -47,6 +47,8 @@ struct journal_record {
 void journal_record_put_head(const struct journal_head *h, uint8_t dst[LAYOUT_JOURNAL_HEAD_BYTES]);
 /* The file's first LAYOUT_JOURNAL_RECORDS bytes, of which either copy will do. */
 int journal_record_get_head(const uint8_t *p, size_t n, struct journal_head *out);
+/* Of a header that was got: true when it took the second copy. */
+bool journal_record_head_damaged(const uint8_t *p);
 
 /* Computes head_sum, stores it in r too. */
 void journal_record_put(

@@ -129,6 +129,11 @@ static void check_flip(uint64_t off, uint8_t mask)
 		assert_int_equal(rec->quarantined_files, 1);
 		assert_true(simfs_bytes(fs, "bad/journal_0000000000000001.aj") > 0);
 	}
+	if (off < LAYOUT_JOURNAL_HEAD_BYTES) {
+		/* The copy of the header stands in, but somebody should know. */
+		assert_int_equal(rec->damage.code, ERR_CORRUPT);
+		assert_string_equal(rec->damage.file, name);
+	}
 	append(w);
 	append(w);
 	store_writer_close(&w);
