@@ -2,8 +2,8 @@
  * view - the store as the query daemon sees it: opened read-only as soon as it is there, and then one
  * snapshot after another.
  *
- * The directory may appear later, be empty, or have no collector: a snapshot that fails says so and the
- * next one tries again.
+ * The directory may appear later, be empty, have no collector, or be replaced by a restored one: a
+ * snapshot that fails says so and the next one tries again.
  *
  * Life:    new, use, free.
  * Thread:  any; one lock, never held while waiting for a commit.
@@ -33,7 +33,7 @@ int view_wait(struct view *v, uint64_t committed, int timeout_ms);
 
 /* How the last snapshot went: 0, or its code with *out_why filled. */
 int view_state(struct view *v, struct diag *out_why);
-/* The newest committed id that a snapshot has shown. */
+/* The newest committed id that a snapshot of the present store has shown. */
 uint64_t view_committed(const struct view *v);
 
 #endif

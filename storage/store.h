@@ -132,6 +132,8 @@ struct store_snapshot;
 int store_reader_open(const struct store_conf *conf, struct store_reader **out, struct diag *d);
 /* After all snapshots are freed. */
 void store_reader_close(struct store_reader **r);
+/* Whether they are. Thread: as refresh and snapshot; once true it stays so until the next snapshot. */
+bool store_reader_unused(const struct store_reader *r);
 
 /*
  * The newest consistent view. Cheap when nothing changed: two atomic loads. The snapshot may be

@@ -93,6 +93,13 @@ void store_reader_close(struct store_reader **rp)
 	*rp = NULL;
 }
 
+bool store_reader_unused(const struct store_reader *r)
+{
+	/* One reference is the reader's own. */
+	return atomic_load(&r->snapshots_count) == (r->last != NULL) &&
+	       (!r->last || atomic_load(&r->last->refs) == 1);
+}
+
 /* ---- the newest state ---- */
 
 static struct ctl *get_ctl(struct store_reader *r)

@@ -9,6 +9,7 @@ import glob
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -136,6 +137,37 @@ def t_a_lost_segment_costs_its_own_events(lab):
     astro.equal(r.json["total"], None, "a total that nobody knows")
     q.wait_log("cannot be read")
     astro.equal(c.stop(), 0)
+
+
+def total(q):
+    r = q.get("/api/logs?limit=1")
+    return r.json["total"] if r.status == 200 else r.status
+
+
+def t_a_restored_store_is_seen_at_once(lab):
+    data, copy = lab.path("data"), lab.path("copy")
+    conf = lab.write("a.conf", CONF)
+    c, q = lab.collector(["--config", conf]), lab.query()
+    subprocess.run(send(lab, write_events(lab, "in.ndjson", 0, 3000)), check=True)
+    astro.equal(c.stop(), 0)
+    shutil.copytree(data, copy)
+    c = lab.collector(["--config", conf])
+    subprocess.run(send(lab, write_events(lab, "in.ndjson", 3000, 500)), check=True)
+    astro.equal(total(q), 3500)
+    c.kill()
+    for swap in (False, True):
+        if swap:
+            os.rename(data, lab.path("old"))
+        else:
+            shutil.rmtree(data)
+        astro.equal(total(q), 503, "no store")
+        shutil.copytree(copy, data)
+        astro.equal(total(q), 3000, "the copy")
+        c = lab.collector(["--config", conf])
+        subprocess.run(send(lab, write_events(lab, "in.ndjson", 3000, 7)), check=True)
+        astro.equal(total(q), 3007, "and what came since")
+        c.kill()
+    q.wait_log("was replaced")
 
 
 astro.main(globals())
