@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "proto/base/err.h"
+#include "proto/base/limits.h"
 #include "storage/ctl.h"
 #include "storage/layout.h"
 #include "storage/manifest.h"
@@ -407,6 +408,54 @@ static void a_given_up_chunk_is_forgotten(void **state)
 	simfs_free(&r.fs);
 }
 
+/* Appends whole frames, each committed, until one is refused. The error of that one. */
+static int fill_disk(struct run *r)
+{
+	for (;;) {
+		struct diag d;
+		int rc;
+
+		r->appended = r->acked + 1;
+		rc = frames_append(r->w, r->acked + 1, &d);
+		if (rc < 0)
+			return rc;
+		assert_true(commit(r, r->acked + 1));
+	}
+}
+
+/*
+ * A disk of four journal files: it is met when a file is to be reserved, costs nothing that was
+ * acknowledged, and is forgotten as soon as there is room.
+ */
+static void a_disk_that_fills_up_heals(void **state)
+{
+	struct run r = begin(1);
+	struct diag d;
+
+	(void)state;
+	simfs_capacity(r.fs, 4 * (uint64_t)LIMIT_JOURNAL_FILE_BYTES_MIN + (1 << 20));
+	assert_true(open_store(&r));
+	for (int round = 0; round < 5; round++) {
+		uint64_t before = r.acked;
+
+		assert_int_equal(fill_disk(&r), -ENOSPC);
+		assert_true(r.acked > before);
+		assert_true(store_writer_prepare(r.w, &d) < 0);
+		assert_int_equal(store_writer_restart(r.w, &d), 0);
+		assert_int_equal(frames_ending(frames_check_reader(r.vfs)), r.acked);
+		/* Still full: refused again, and nothing else. */
+		assert_int_equal(fill_disk(&r), -ENOSPC);
+		assert_int_equal(store_writer_restart(r.w, &d), 0);
+		seal(&r, r.acked);
+		assert_int_equal(store_writer_prepare(r.w, &d), 1);
+		assert_int_equal(store_writer_yield(r.w, &d), 1);
+		assert_int_equal(store_writer_yield(r.w, &d), 0);
+	}
+	simfs_capacity(r.fs, 0);
+	verify(&r, SIMFS_KEEP_NONE);
+	simfs_free(&r.fs);
+}
+
 static void power_cut_keeps_nothing(void **state)
 {
 	(void)state;
@@ -450,6 +499,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(damage_kill_then_power_cut),
 		cmocka_unit_test(a_failed_commit_is_final),
 		cmocka_unit_test(a_given_up_chunk_is_forgotten),
+		cmocka_unit_test(a_disk_that_fills_up_heals),
 		cmocka_unit_test(power_cut_keeps_nothing),
 		cmocka_unit_test(power_cut_keeps_all),
 		cmocka_unit_test(power_cut_keeps_a_prefix),
