@@ -6,6 +6,7 @@ Method: the Python client of Debian (python3-fluent-logger) and the npm packages
 directory, send real-looking events; what is stored is compared field by field.
 """
 import datetime
+import functools
 import json
 import os
 import shutil
@@ -101,7 +102,7 @@ s.close()
 
 
 def npm_clients():
-    """Installs the exact versions once per build directory."""
+    """Installs the exact versions once per build directory; tried once per run."""
     for tool in ("node", "npm"):
         if not shutil.which(tool):
             raise astro.Skip(f"{tool} is not installed")
@@ -109,15 +110,25 @@ def npm_clients():
     with open(os.path.join(NPM, "package.json"), encoding="utf-8") as f:
         wanted = json.load(f)["devDependencies"]
     if not all(version_of(modules, name) == v for name, v in wanted.items()):
-        os.makedirs(NPM_DIR, exist_ok=True)
-        shutil.copy(os.path.join(NPM, "package.json"), NPM_DIR)
-        r = subprocess.run(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund",
-                            "--no-package-lock"], cwd=NPM_DIR, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True, timeout=240, check=False)
-        if r.returncode:
-            raise astro.Skip("npm could not install the clients: "
-                             + (r.stdout.strip().splitlines() or ["no reason given"])[-1])
+        why = npm_install()
+        if why:
+            raise astro.Skip(f"npm could not install the clients: {why}")
     return modules
+
+
+@functools.lru_cache(maxsize=None)
+def npm_install():
+    """Why it did not work, or nothing."""
+    os.makedirs(NPM_DIR, exist_ok=True)
+    shutil.copy(os.path.join(NPM, "package.json"), NPM_DIR)
+    try:
+        r = subprocess.run(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund",
+                            "--no-package-lock", "--fetch-retries=1", "--fetch-timeout=30000"],
+                           cwd=NPM_DIR, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           text=True, timeout=180, check=False)
+    except subprocess.TimeoutExpired:
+        return "no answer in 180 s"
+    return (r.stdout.strip().splitlines() or ["no reason given"])[-1] if r.returncode else None
 
 
 def version_of(modules, name):
