@@ -84,10 +84,13 @@ static void on_signal(int number)
 
 /* ---- what the operator sees ---- */
 
-static void complain(const struct diag *d)
+static void complain(const struct run *r, const struct diag *d)
 {
 	char text[ERROR_BYTES];
 
+	/* Files of the store are named from its directory on: say which. */
+	if (d->file[0] != '/')
+		fprintf(stderr, "astrocompact: in %s:\n", conf_text(&r->conf, CONF_STORE_DATA));
 	fprintf(stderr, "astrocompact: %s\n", diag_format(d, text, sizeof text));
 }
 
@@ -111,7 +114,7 @@ static void on_note(void *arg, const struct compact_note *note)
 	const struct run *r = arg;
 
 	if (note->diag)
-		complain(note->diag);
+		complain(r, note->diag);
 	if (r->quiet)
 		return;
 	printf("%s %s", verb(note), note->path);
@@ -215,7 +218,7 @@ static int compact_store(struct run *r)
 	}
 	compact_close(&c);
 	if (rc < 0)
-		complain(&d);
+		complain(r, &d);
 	return exit_status(rc, &total);
 }
 

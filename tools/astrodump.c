@@ -79,6 +79,14 @@ static void complain(const struct diag *d)
 	fprintf(stderr, "astrodump: %s\n", diag_format(d, text, sizeof text));
 }
 
+/* Files of the store are named from its directory on: say which. */
+static void complain_of(const char *store, const struct diag *d)
+{
+	if (d->file[0] != '/' && strcmp(d->file, store) != 0)
+		fprintf(stderr, "astrodump: in %s:\n", store);
+	complain(d);
+}
+
 /* ---- files ---- */
 
 static int on_section(void *arg, const struct dump_section *s)
@@ -146,6 +154,8 @@ static int dump_file(struct run *r, const char *path)
 	}
 	rc = dump_walk(vfs_real(), AT_FDCWD, real, &walker, &result, &d);
 	free(real);
+	if (rc == -EISDIR)
+		diag_set(&d, rc, path, -1, "print the file; 'astrodump verify DIR' checks a store");
 	if (rc < 0 && rc != ERR_CANCELED)
 		complain(&d);
 	if (rc < 0)
@@ -220,7 +230,7 @@ static int verify_store(struct run *r, const char *path)
 
 	wipe_progress(r);
 	if (rc < 0) {
-		complain(&d);
+		complain_of(path, &d);
 		return EXIT_CANNOT;
 	}
 	if (!r->quiet)

@@ -203,7 +203,7 @@ static int dial(struct http_client *c, struct diag *d)
 	rc = getaddrinfo(c->addr.host, port, &hints, &list);
 	if (rc != 0) {
 		c->unreachable = true;
-		return diag_set(d, rc == EAI_SYSTEM ? -errno : -EHOSTUNREACH, c->name, -1,
+		return diag_set(d, rc == EAI_SYSTEM ? -errno : ERR_UNKNOWN, c->name, -1,
 			"cannot find the host: %s", gai_strerror(rc));
 	}
 	rc = -EHOSTUNREACH;
@@ -477,7 +477,7 @@ static const char *what_failed(int rc)
 	case -ETIMEDOUT:
 		return "no answer in time";
 	default:
-		return "the connection broke";
+		return "the connection broke; is it astroqueryd that listens there?";
 	}
 }
 

@@ -220,7 +220,8 @@ static int take_ack(struct send_conn *c, struct span chunk)
 			c->next = c->head;
 		return 0;
 	}
-	return failed(c, ERR_SYNTAX, "an ack that nobody asked for");
+	return failed(c, ERR_SYNTAX,
+		"what it answers is no ack of ours; is it the Forward port of astrocollectd?");
 }
 
 static int take_acks(struct send_conn *c)
