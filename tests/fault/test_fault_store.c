@@ -310,6 +310,34 @@ static void kill_then_power_cut(void **state)
 	}
 }
 
+/*
+ * Rows that a killed process never synced are found, the sync of the next start fails, and the one after
+ * that succeeds on pages the kernel believes to be clean: what was then given out must be on the disk.
+ */
+static void a_failed_sync_at_start_proves_nothing(void **state)
+{
+	bool fired = true;
+
+	(void)state;
+	for (uint64_t nth = 1; fired; nth++) {
+		struct run r = begin(nth);
+		struct diag d;
+
+		assert_true(open_store(&r));
+		assert_true(store(&r, 2));
+		r.appended = 4;
+		assert_int_equal(frames_append(r.w, 3, &d), 0);
+		assert_int_equal(frames_append(r.w, 4, &d), 0);
+		store_writer_close(&r.w);
+		simfs_reboot(r.fs, SIMFS_KILLED);
+		simfs_fail(r.fs, nth, SIMFS_ERROR, -EIO);
+		assert_true(open_store(&r));
+		fired = simfs_fired(r.fs);
+		verify(&r, SIMFS_KEEP_NONE);
+		simfs_free(&r.fs);
+	}
+}
+
 static struct store_recovery recovery(struct run *r)
 {
 	struct store_conf conf = frames_conf(r->vfs);
@@ -496,6 +524,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(two_errors),
 		cmocka_unit_test(error_then_power_cut),
 		cmocka_unit_test(kill_then_power_cut),
+		cmocka_unit_test(a_failed_sync_at_start_proves_nothing),
 		cmocka_unit_test(damage_kill_then_power_cut),
 		cmocka_unit_test(a_failed_commit_is_final),
 		cmocka_unit_test(a_given_up_chunk_is_forgotten),

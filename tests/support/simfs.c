@@ -41,6 +41,7 @@ struct node {
 	struct node *all_next;
 	bool is_dir;
 	bool shared; /* mapped for writing */
+	bool lost;   /* a sync failed: some of the content will never reach the disk */
 	struct content data, disk;
 	struct write *writes, **writes_end;
 	struct names names, disk_names;
@@ -478,8 +479,10 @@ static int sim_fdatasync(void *ctx, int fd)
 
 	if (rc < 0) {
 		/* The pages are clean from now on, and their content is nowhere. */
-		if (was_up && !fs->crashed)
+		if (was_up && !fs->crashed) {
 			drop_writes(f);
+			f->lost = true;
+		}
 		return leave(fs, rc);
 	}
 	if (f->is_dir)
@@ -895,7 +898,7 @@ static void lose_writes(struct simfs *fs, struct node *f, enum simfs_policy poli
 {
 	bool stopped = false;
 
-	if (!f->writes && !f->shared && f->data.n == f->disk.n)
+	if (!f->writes && !f->shared && !f->lost && f->data.n == f->disk.n)
 		return;
 	for (struct write *w = f->writes; w; w = w->next) {
 		switch (policy) {
@@ -925,6 +928,7 @@ static void lose_writes(struct simfs *fs, struct node *f, enum simfs_policy poli
 	if (f->disk.n)
 		memcpy(f->data.p, f->disk.p, f->disk.n);
 	f->shared = false;
+	f->lost = false;
 }
 
 /* A directory whose change is lost loses the later ones too. */
