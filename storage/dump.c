@@ -125,7 +125,9 @@ static int dump_format(struct dump *m)
 		dump_number(m, "node", f.node);
 		dump_time(m, "created", f.created_ns);
 	}
-	return dump_emit(m, "format", 0, m->file.n, rc, "the checksum or a field does not hold");
+	return dump_emit(m, "format", 0, m->file.n, rc,
+		rc == ERR_TOO_NEW ? "a newer version wrote it"
+				  : "the checksum or a field does not hold");
 }
 
 /* A line of ctl: its sum stands behind its fields, its turn before them. */

@@ -57,7 +57,7 @@ void verify_say(struct verify *v, enum verify_grade grade, int code, const char 
 
 const char *verify_format(const struct verify_finding *f, char *dst, unsigned cap)
 {
-	char where[64] = "", column[48] = "", off[32] = "";
+	char where[64] = "", column[48] = "", off[32] = "", why[160] = "";
 
 	if (f->block >= 0)
 		snprintf(where, sizeof where, " block %" PRId64, f->block);
@@ -65,10 +65,12 @@ const char *verify_format(const struct verify_finding *f, char *dst, unsigned ca
 		snprintf(column, sizeof column, " column %s", f->column);
 	if (f->diag.off >= 0)
 		snprintf(off, sizeof off, " at byte %" PRId64, f->diag.off);
-	snprintf(dst, cap, "%s %s%s%s%s: %s: %s (%s)",
-		f->grade == VERIFY_DAMAGE ? "damage" : "note",
-		f->diag.file[0] ? f->diag.file : "store", where, column, off, f->diag.text,
-		err_text(f->diag.code), err_name(f->diag.code));
+	/* A note is of no failure: its code would only puzzle. */
+	if (f->grade == VERIFY_DAMAGE)
+		snprintf(why, sizeof why, ": %s (%s)", err_text(f->diag.code),
+			err_name(f->diag.code));
+	snprintf(dst, cap, "%s %s%s%s%s: %s%s", f->grade == VERIFY_DAMAGE ? "damage" : "note",
+		f->diag.file[0] ? f->diag.file : "store", where, column, off, f->diag.text, why);
 	return dst;
 }
 

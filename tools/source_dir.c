@@ -164,6 +164,10 @@ static int explain(int rc, const char *dir, struct diag *d)
 	if (rc == -EACCES || rc == -EPERM)
 		return diag_set(d, rc, dir, -1,
 			"may not be read; become a member of its group, or ask astroqueryd by --addr");
+	if (rc == ERR_TOO_NEW)
+		return diag_set(d, rc, dir, -1,
+			"cannot be read by this version; install the newer one, or ask its "
+			"astroqueryd by --addr");
 	return rc;
 }
 
