@@ -21,6 +21,7 @@ import astro
 
 FILES = ("access", "audit", "cloudtrail", "windows")
 UDP_EVERY = 5
+SEVERITY_OF = {"ERROR": "error", "DELETE": "notice", "ALERT": "alert"}  # else info
 PAGE = 1000
 ENTITIES_ASKED = 150
 
@@ -55,6 +56,7 @@ def digest(event, defaults):
     """Of everything that a sender gave; what the collector adds is left out."""
     event = {k: v for k, v in event.items() if k not in ("id", "received") and v is not None}
     event["timestamp"] = instant(event["timestamp"])
+    event.setdefault("severity", SEVERITY_OF.get(event["event_type"], "info"))
     for field, value in defaults.items():
         event.setdefault(field, value)
     text = json.dumps(event, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
