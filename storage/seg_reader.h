@@ -4,7 +4,7 @@
  *
  * Life:    open, any number of reads, close. The mapping stays valid when the file is unlinked.
  * Thread:  nothing changes after open: any number of threads, each with its own block or scratch.
- * Memory:  about 2 KiB for each block of 16 384 rows; the mapping.
+ * Memory:  about 2 KiB for each block; the mapping.
  * Errors:  ERR_CORRUPT from open: the file is no use at all; from a read: that page alone. The diag
  *          names file, offset, block and column. ERR_TOO_NEW: the version or an incompat bit.
  */

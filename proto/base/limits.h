@@ -75,6 +75,13 @@ enum {
 	LIMIT_CHANGE_SEGMENTS = 4096,
 	/* A manifest file longer than this, and than twice its live part, is followed by a new one. */
 	LIMIT_MANIFEST_BYTES = 1 << 20,
+	/* Deletion orders of a store, done ones included; bytes and ids of one; memory of all not done. */
+	LIMIT_REDACT_FILES = 65536,
+	LIMIT_REDACT_FILE_BYTES = 256 << 20,
+	LIMIT_REDACT_IDS = 1 << 30,
+	LIMIT_REDACT_BYTES = 64 << 20,
+	/* What an order says of its reason. */
+	LIMIT_REDACT_REASON = 1000,
 	/* Name of a retention class, with its NUL. */
 	LIMIT_CLASS_BYTES = 16,
 };
@@ -89,7 +96,7 @@ enum {
 
 /* ---- segments ---- */
 enum {
-	LIMIT_BLOCK_ROWS = 16384,
+	LIMIT_BLOCK_ROWS = 65536,
 	/* Texts and metadata after which a block takes no more rows. */
 	LIMIT_BLOCK_BYTES = 16 << 20,
 	/* Blocks of one segment; a reader refuses more before it allocates for them. */

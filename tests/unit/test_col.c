@@ -200,7 +200,7 @@ static void put_value(struct columns *c, uint32_t row, unsigned shape)
 	uint64_t r = event_gen_random(&c->gen);
 	size_t n = shape == 0               ? 0
 		   : shape == 1             ? r % 30
-		   : shape == 2             ? (row % 100 == 0) * 65536
+		   : shape == 2             ? (row % 1000 == 0) * 65536
 		   : shape == 3 && row == 1 ? LIMIT_EVENT_BYTES - 1
 					    : 8;
 
