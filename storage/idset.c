@@ -143,6 +143,37 @@ bool idset_has(const struct idset *s, uint64_t id)
 	return page_has(find_page(s, id >> PAGE_SHIFT), id);
 }
 
+/* The first id of the page from `at` (within the page) on; IDSET_PAGE_IDS: none. */
+static uint32_t page_next(const struct idset_page *page, uint32_t at)
+{
+	uint32_t word = at / 64;
+	uint64_t bits;
+
+	if (!page->bits)
+		return at;
+	bits = page->bits[word] & UINT64_MAX << at % 64;
+	while (bits == 0 && ++word < PAGE_WORDS)
+		bits = page->bits[word];
+	return bits ? word * 64 + (uint32_t)__builtin_ctzll(bits) : IDSET_PAGE_IDS;
+}
+
+bool idset_next(const struct idset *s, uint64_t from, uint64_t *out_id)
+{
+	uint64_t number = from >> PAGE_SHIFT;
+
+	for (size_t i = lower_bound(s, number); i < s->pages_count; i++) {
+		const struct idset_page *page = &s->pages[i];
+		uint32_t at = page->number == number ? from % IDSET_PAGE_IDS : 0;
+		uint32_t found = page_next(page, at);
+
+		if (found < IDSET_PAGE_IDS) {
+			*out_id = page->number << PAGE_SHIFT | found;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* The last id of the pages from `number` on that nobody touched. */
 static uint64_t untouched_end(const struct idset *s, uint64_t number)
 {
@@ -171,6 +202,19 @@ static uint64_t run_end(const struct idset *s, uint64_t from, uint64_t to)
 		id = end < to ? end : to;
 	}
 	return id;
+}
+
+bool idset_run(
+	const struct idset *s, uint64_t from, uint64_t to, uint64_t *out_first, uint64_t *out_last)
+{
+	uint64_t first;
+
+	if (!idset_next(s, from, &first) || first > to)
+		return false;
+	ASSERT(idset_has(s, first));
+	*out_first = first;
+	*out_last = run_end(s, first, to);
+	return true;
 }
 
 bool idset_gap(

@@ -40,6 +40,11 @@ void idset_fini(struct idset *s);
 int idset_add(struct idset *s, uint64_t id);
 bool idset_has(const struct idset *s, uint64_t id);
 
+/* The first id that is in the set from `from` on; false: there is none. */
+bool idset_next(const struct idset *s, uint64_t from, uint64_t *out_id);
+/* The first run of ids within from..to that are in the set; false: none is. */
+bool idset_run(
+	const struct idset *s, uint64_t from, uint64_t to, uint64_t *out_first, uint64_t *out_last);
 /* The first run of ids within from..to that are not in the set; false: all are. */
 bool idset_gap(
 	const struct idset *s, uint64_t from, uint64_t to, uint64_t *out_first, uint64_t *out_last);

@@ -71,6 +71,20 @@ static bool naive_gap(const bool *has, uint64_t from, uint64_t to, uint64_t *fir
 	return true;
 }
 
+/* The next run is the next gap of the complement. */
+static bool naive_run(const bool *has, uint64_t from, uint64_t to, uint64_t *first, uint64_t *last)
+{
+	while (from <= to && !has[from])
+		from++;
+	if (from > to)
+		return false;
+	*first = from;
+	while (from < to && has[from + 1])
+		from++;
+	*last = from;
+	return true;
+}
+
 static void gaps_as_the_array_says(void **state)
 {
 	bool *has = calloc(IDS, 1);
@@ -94,6 +108,9 @@ static void gaps_as_the_array_says(void **state)
 		assert_int_equal(idset_gap(&s, from, to, &c, &d), want);
 		assert_int_equal(a, c);
 		assert_int_equal(b, d);
+		want = naive_run(has, from, to, &a, &b);
+		assert_int_equal(idset_run(&s, from, to, &c, &d), want);
+		assert_true(!want || (a == c && b == d));
 	}
 	idset_fini(&s);
 	free(has);
