@@ -1,17 +1,24 @@
 #!/usr/bin/python3
-"""End-to-end figures: durable ingest over one TCP connection with acks, bytes on disk, memory of both
-daemons, and the queries Q1 to Q5 over HTTP.
+"""End-to-end figures of one build, beside each other for several numbers of events.
 
-    tests/bench/e2e.py --build build [--events 2000000] [--gen ../shared/bench/gen_events.c] [--keep DIR]
+    tests/bench/e2e.py --build build [--events 2000000 10000000] [--parts ingest,query,real ...]
+                       [--gen ../shared/bench/gen_events.c] [--real-dir ../shared/data/events] [--keep DIR]
 
-Runs real daemons on loopback with a data directory of their own; nothing here asserts a time. Each
-figure is printed as one line `name value unit`. CPU is user+sys of the collector from /proc, so it
-counts the journal and the sealer too; compare it, and bytes, before rates: machines are noisy.
+Parts:  ingest   durable ingest over one TCP connection with acks: rate, CPU by thread, memory, seal
+                 rate, bytes on disk (columns: with --columns)
+        start    start after a clean stop and after kill -9, on a copy of the ingested store
+        query    Q1 to Q5 over HTTP as the collector left the store, and after astrocompact
+        udp      datagrams of 400 bytes at 200,000/s for 10 s: loss
+        real     bytes per event of recorded logs against msgpack + zstd -3 in 1 MiB blocks
+
+Runs real daemons on loopback with data directories of their own; nothing here asserts a time. Each
+figure is a line `name value unit`; the last lines put them beside their targets. CPU is of the whole
+collector, so it counts the journal and the sealer too; compare it, and bytes, before rates.
 """
 import argparse
-import atexit
 import http.client
 import json
+import lzma
 import os
 import pathlib
 import re
@@ -21,12 +28,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.parse
+
+import e2e_tools as tools
+from e2e_tools import Daemon, say
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TICK = os.sysconf("SC_CLK_TCK")
+PARTS = ("ingest", "start", "query", "udp", "real")
+REAL = ("windows", "cloudtrail", "access")
+CRASH_EVENTS = 200_000
 
 QUERIES = {
     "Q1": ("start_time=2026-01-13T12:00:00Z&end_time=2026-01-13T13:00:00Z&limit=1000", 1000),
@@ -36,94 +46,137 @@ QUERIES = {
     "Q5": ("search=completed&limit=100", 100),
 }
 
-
-class Daemon:
-    """A daemon on loopback whose ready line names its addresses; its memory is sampled as it runs."""
-
-    def __init__(self, argv, log):
-        self.log_path = log
-        with open(log, "wb") as out:
-            self.proc = subprocess.Popen(argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
-        atexit.register(self.proc.kill)
-        self.ready = self.await_ready()
-        self.pss_peak_kib = 0
-        self.done = threading.Event()
-        self.sampler = threading.Thread(target=self.sample, daemon=True)
-        self.sampler.start()
-
-    def await_ready(self):
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            for line in self.log_path.read_text(errors="replace").splitlines():
-                if "ready " in line:
-                    return dict(re.findall(r"(\w+)=(\S+)", line))
-            if self.proc.poll() is not None:
-                break
-            time.sleep(0.01)
-        sys.exit(f"not ready:\n{self.log_path.read_text(errors='replace')}")
-
-    def sample(self):
-        """PSS of all but file mappings: shared page cache is not the daemon's own."""
-        while not self.done.wait(0.1):
-            try:
-                text = pathlib.Path(f"/proc/{self.proc.pid}/smaps_rollup").read_text()
-            except OSError:
-                return
-            anon = sum(int(v) for v in re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+)", text, re.M))
-            self.pss_peak_kib = max(self.pss_peak_kib, anon)
-
-    def cpu_s(self):
-        stat = pathlib.Path(f"/proc/{self.proc.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(stat[11]) + int(stat[12])) / TICK
-
-    def threads_cpu_s(self):
-        out = {}
-        for task in pathlib.Path(f"/proc/{self.proc.pid}/task").iterdir():
-            stat = (task / "stat").read_text()
-            name = stat[stat.index("(") + 1 : stat.rindex(")")]
-            rest = stat.rsplit(")", 1)[1].split()
-            out[name] = out.get(name, 0) + (int(rest[11]) + int(rest[12])) / TICK
-        return out
-
-    def rss_peak_kib(self):
-        text = pathlib.Path(f"/proc/{self.proc.pid}/status").read_text()
-        return int(re.search(r"VmHWM:\s+(\d+)", text).group(1))
-
-    def stop(self):
-        self.done.set()
-        self.proc.send_signal(signal.SIGTERM)
-        code = self.proc.wait(120)
-        if code != 0:
-            sys.exit(f"exit status {code}:\n{self.log_path.read_text(errors='replace')[-2000:]}")
+# name in the results, target as text
+TARGETS = [
+    ("bytes/event sealed", "<= 27"),
+    ("bytes/event compacted", "<= 24"),
+    ("events/s durable", ">= 1,000,000"),
+    ("CPU us/event to last ack", "<= 1.2"),
+    ("CPU us/event, all sealed", ""),
+    ("seal of 1 M events, s of a core", "<= 1"),
+    ("memory peak PSS, MiB", "<= 64"),
+    ("start after clean stop, ms", "<= 50"),
+    ("start after kill -9, ms", "<= 1000"),
+    ("segments sealed", ""),
+    ("Q1 sealed / compacted, ms", "x <= 2"),
+    ("Q2 sealed / compacted, ms", "x <= 2"),
+    ("Q3 sealed / compacted, ms", "x <= 2"),
+    ("Q4 sealed / compacted, ms", "x <= 2"),
+    ("Q5 sealed / compacted, ms", "x <= 2"),
+]
 
 
-def say(name, value, unit):
-    print(f"{name:<44} {value:>14} {unit}", flush=True)
+class Run:
+    """One store filled with so many generated events."""
+
+    def __init__(self, args, build, work, events):
+        self.args = args
+        self.build = build
+        self.work = work / str(events)
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.data = self.work / "data"
+        self.events = events
+        self.found = {}
+
+    def collector(self, data=None, log="collector.log"):
+        return Daemon([self.build / "collector/astrocollectd", "--data", data or self.data,
+                       "--forward", "127.0.0.1:0", "--http", "127.0.0.1:0"], self.work / log)
+
+    def send(self, to, *more, check=True):
+        done = subprocess.run([self.build / "tools/astrosend", "--to", to, *more],
+                              capture_output=True, text=True)
+        if check and done.returncode != 0:
+            sys.exit(f"astrosend failed: {done.stderr}{done.stdout}")
+        return (done.stdout + done.stderr).strip().splitlines()[-1]
 
 
-def disk(data):
-    """Bytes below seg/, by the ending of the file."""
-    kinds = {}
-    for path in (data / "seg").rglob("*"):
-        if path.is_file():
-            kinds[path.suffix] = kinds.get(path.suffix, 0) + path.stat().st_size
-    return kinds
+def generate(args, work, events):
+    gen = work / "gen_events"
+    if not gen.exists():
+        subprocess.run(["cc", "-O2", "-o", gen, args.gen, "-lm"], check=True)
+    path = work / f"events-{events}.msgpack"
+    if not path.exists():
+        with open(path, "wb") as out:
+            subprocess.run([gen, "-n", str(events), "-s", "1", "-f", "msgpack"], stdout=out, check=True)
+    return path
 
 
-def say_disk(label, data, events):
-    kinds = disk(data)
-    files = sum(1 for p in (data / "seg").rglob("*.seg"))
-    for suffix in sorted(kinds):
-        say(f"{label}: {suffix}", f"{kinds[suffix] / events:.2f}", "bytes/event")
-    say(f"{label}: all", f"{sum(kinds.values()) / events:.2f}", f"bytes/event in {files} segments")
+# ---- ingest ----
+
+
+def seal_cost(log):
+    """Events sealed, and the seconds the log says for that."""
+    events = seconds = 0
+    for line in log.read_text(errors="replace").splitlines():
+        m = re.search(r"seal: sealed .*?events=(\d+).*?seconds=([\d.]+)", line)
+        if m:
+            events += int(m[1])
+            seconds += float(m[2])
+    return events, seconds
+
+
+def ingest(run):
+    path = generate(run.args, run.work.parent, run.events)
+    daemon = run.collector()
+    start = time.perf_counter()
+    print(run.send("tcp://" + daemon.ready["forward"], "--msgpack", path))
+    wall = time.perf_counter() - start
+    threads = daemon.threads_cpu_s()
+    cpu = sum(threads.values())
+    daemon.stop()
+    run.found["events/s durable"] = f"{run.events / wall:,.0f}"
+    run.found["CPU us/event to last ack"] = f"{cpu / run.events * 1e6:.2f}"
+    run.found["CPU us/event, all sealed"] = f"{daemon.cpu_all_s / run.events * 1e6:.2f}"
+    run.found["memory peak PSS, MiB"] = f"{daemon.peak_kib['all'] / 1024:.1f}"
+    say("durable ingest, 1 TCP connection, acks", f"{run.events / wall:,.0f}", "events/s")
+    say("collector CPU, until the last ack", f"{cpu / run.events * 1e6:.2f}", "us/event")
+    for name, value in sorted(threads.items(), key=lambda kv: -kv[1])[:4]:
+        say(f"  of which thread {name}", f"{value / run.events * 1e6:.2f}", "us/event")
+    say("collector CPU, until all is sealed and stopped", f"{daemon.cpu_all_s / run.events * 1e6:.2f}", "us/event")
+    daemon.say_memory("collector")
+    sealed, seconds = seal_cost(daemon.log_path)
+    if sealed:
+        run.found["seal of 1 M events, s of a core"] = f"{seconds / sealed * 1e6:.2f}"
+        say("seal of 1 M events", f"{seconds / sealed * 1e6:.2f}", "s, by the log")
+    say("journal left after the drain", sum(p.stat().st_size for p in (run.data / "journal").iterdir()), "bytes")
+    per_event = tools.say_disk("sealed", run.data, run.events)
+    run.found["bytes/event sealed"] = f"{per_event:.2f}"
+    run.found["segments sealed"] = len(tools.segments(run.data))
+    if run.args.columns:
+        tools.say_columns("sealed", run.build, run.data, run.events)
+
+
+# ---- start ----
+
+
+def starts(run):
+    """On a copy, for it adds events. The crash comes right after acks, so that rows are unsealed."""
+    copy = run.work / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(run.data, copy)
+    extra = generate(run.args, run.work.parent, CRASH_EVENTS)
+    daemon = run.collector(copy, "start.log")
+    daemon.stop()
+    daemon = run.collector(copy, "start.log")
+    run.found["start after clean stop, ms"] = f"{daemon.start_s * 1e3:.0f}"
+    say("start after a clean stop", f"{daemon.start_s * 1e3:.0f}", "ms")
+    run.send("tcp://" + daemon.ready["forward"], "--msgpack", extra)
+    daemon.stop(signal.SIGKILL)
+    daemon = run.collector(copy, "start.log")
+    run.found["start after kill -9, ms"] = f"{daemon.start_s * 1e3:.0f}"
+    say("start after kill -9", f"{daemon.start_s * 1e3:.0f}", "ms")
+    daemon.stop()
+    shutil.rmtree(copy)
+
+
+# ---- queries ----
 
 
 def ask(conn, query):
     start = time.perf_counter()
     conn.request("GET", "/api/logs?" + query)
     body = conn.getresponse().read()
-    took = time.perf_counter() - start
-    return took, body
+    return (time.perf_counter() - start) * 1e3, body
 
 
 def drop_caches():
@@ -135,93 +188,175 @@ def drop_caches():
         return False
 
 
-def run_queries(addr, label, rounds):
+def run_queries(run, addr, label):
+    """Warm: the median of rounds. Cold: after dropping the page cache, where that is allowed."""
     host, port = addr.rsplit(":", 1)
     conn = http.client.HTTPConnection(host, int(port))
+    took = {}
     for name, (query, rows) in QUERIES.items():
         body = json.loads(ask(conn, query)[1])
         got = len(body.get("logs", body.get("data", [])))
-        if rows is not None and got != rows:
+        if rows is not None and got != rows and run.events == 2_000_000:
             print(f"note: {name} gave {got} rows, {rows} expected at 2,000,000 events, seed 1")
-        warm = [ask(conn, query)[0] * 1e3 for _ in range(rounds)]
-        cold = []
-        for _ in range(3):
-            if drop_caches():
-                cold.append(ask(conn, query)[0] * 1e3)
+        took[name] = statistics.median(ask(conn, query)[0] for _ in range(run.args.rounds))
+        cold = [ask(conn, query)[0] for _ in range(3) if drop_caches()]
         cold_text = f"{statistics.median(cold):.2f}" if cold else "-"
-        stats = body.get("stats", {})
-        say(f"{name} warm / cold ({got} rows of {body['total']})",
-            f"{statistics.median(warm):.2f} / {cold_text}", f"ms  {json.dumps(stats)}")
+        say(f"{label} {name} warm / cold ({got} rows of {body['total']})",
+            f"{took[name]:.2f} / {cold_text}", f"ms  {json.dumps(body.get('stats', {}))}")
+    return took
 
 
-def generate(args, work):
-    gen = work / "gen_events"
-    subprocess.run(["cc", "-O2", "-o", gen, args.gen, "-lm"], check=True)
-    path = work / "events.msgpack"
-    with open(path, "wb") as out:
-        subprocess.run([gen, "-n", str(args.events), "-s", "1", "-f", "msgpack"], stdout=out, check=True)
-    return path
+def queries(run):
+    query = Daemon([run.build / "query/astroqueryd", "--data", run.data, "--http", "127.0.0.1:0"],
+                   run.work / "query.log")
+    sealed = run_queries(run, query.ready["http"], "sealed")
+    query.say_memory("query daemon, sealed")
+    start = time.perf_counter()
+    subprocess.run([run.build / "tools/astrocompact", "--data", run.data, "--merge", "-q"], check=True)
+    say("astrocompact --merge", f"{time.perf_counter() - start:.1f}", "s")
+    run.found["bytes/event compacted"] = f"{tools.say_disk('compacted', run.data, run.events):.2f}"
+    if run.args.columns:
+        tools.say_columns("compacted", run.build, run.data, run.events)
+    compacted = run_queries(run, query.ready["http"], "compacted")
+    query.stop()
+    for name, ms in sealed.items():
+        ratio = ms / compacted[name]
+        run.found[f"{name} sealed / compacted, ms"] = f"{ms:.1f} / {compacted[name]:.1f} = {ratio:.2f}x"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--build", default=os.environ.get("ASTRO_BUILD", str(ROOT / "build")))
-    parser.add_argument("--events", type=int, default=2_000_000)
-    parser.add_argument("--gen", default=str(ROOT / "../shared/bench/gen_events.c"))
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--keep", help="work in this directory and leave it behind")
-    args = parser.parse_args()
-    if not os.path.exists(args.gen):
-        print(f"skipped: no event generator at {args.gen}; name one with --gen")
-        return 77
-    build = pathlib.Path(args.build).resolve()
-    work = pathlib.Path(args.keep or tempfile.mkdtemp(prefix="astro-bench-"))
-    work.mkdir(parents=True, exist_ok=True)
-    try:
-        bench(args, build, work)
-    finally:
-        if not args.keep:
-            shutil.rmtree(work, ignore_errors=True)
-    return 0
+# ---- udp ----
+
+
+def counters(addr):
+    conn = http.client.HTTPConnection(*addr.rsplit(":", 1))
+    conn.request("GET", "/metrics")
+    text = conn.getresponse().read().decode()
+    return {k: float(v) for k, v in re.findall(r"^(astro_\S+) ([\d.e+]+)$", text, re.M)}
+
+
+def udp(args, build, work):
+    run = Run(args, build, work, 2_000_000)
+    path = generate(args, work, run.events)
+    data = work / "udp"
+    daemon = Daemon([build / "collector/astrocollectd", "--data", data, "--forward", "127.0.0.1:0",
+                     "--http", "127.0.0.1:0"], work / "udp.log")
+    to = "udp://" + daemon.ready.get("udp", daemon.ready["forward"])
+    print(run.send(to, "--rate", "200000", "--datagram", "400", "--msgpack", path, check=False))
+    time.sleep(1)
+    found = counters(daemon.ready["http"])
+    got = found.get('astro_collector_events_total{door="udp"}', 0)
+    daemon.stop()
+    say("udp: events lost at 200,000/s for 10 s", f"{run.events - got:,.0f}", f"of {run.events:,}")
+    for name, value in sorted(found.items()):
+        if "udp" in name and "dropped" in name:
+            say(f"udp: {name}", f"{value:,.0f}")
+    say("udp: collector CPU", f"{daemon.cpu_all_s / max(got, 1) * 1e6:.2f}", "us/event")
+    daemon.say_memory("udp: collector")
+    shutil.rmtree(data, ignore_errors=True)
+
+
+# ---- real data ----
+
+
+def real(args, build, work, name):
+    source = pathlib.Path(args.real_dir) / f"{name}.ndjson.xz"
+    if not source.exists():
+        print(f"skipped: no {source}")
+        return
+    path, data = work / f"{name}.ndjson", work / f"real-{name}"
+    with lzma.open(source) as src, open(path, "wb") as out:
+        shutil.copyfileobj(src, out, tools.MIB)
+    daemon = Daemon([build / "collector/astrocollectd", "--data", data, "--forward", "127.0.0.1:0",
+                     "--http", "127.0.0.1:0"], work / f"real-{name}.log")
+    run = Run(args, build, work, 0)
+    run.send("tcp://" + daemon.ready["forward"], "--ndjson", path)
+    daemon.stop()
+    with open(path, "rb") as lines:
+        raw, line, events = tools.yardstick(json.loads(x) for x in lines)
+    path.unlink()
+    say(f"{name}: events", f"{events:,}")
+    say(f"{name}: msgpack", f"{raw / events:.1f}", "bytes/event")
+    line_text = f"{line / events:.1f}" if line else "-"
+    say(f"{name}: msgpack + zstd -3, 1 MiB blocks", line_text, "bytes/event")
+    sealed = tools.say_disk(f"{name} sealed", data, events)
+    if args.columns:
+        tools.say_columns(f"{name} sealed", build, data, events)
+    subprocess.run([build / "tools/astrocompact", "--data", data, "--merge", "-q"], check=True)
+    compacted = tools.say_disk(f"{name} compacted", data, events)
+    if args.columns:
+        tools.say_columns(f"{name} compacted", build, data, events)
+    if line:
+        print(f"{name}: sealed {sealed * events / line:.3f}, compacted {compacted * events / line:.3f} of the line to beat")
+    shutil.rmtree(data, ignore_errors=True)
+
+
+# ---- all of it ----
+
+
+def table(runs):
+    print("\n" + f"{'':<34}" + "".join(f"{r.events:>26,}" for r in runs) + "   target")
+    for name, target in TARGETS:
+        cells = [str(r.found.get(name, "-")) for r in runs]
+        if any(c != "-" for c in cells):
+            print(f"{name:<34}" + "".join(f"{c:>26}" for c in cells) + f"   {target}")
 
 
 def bench(args, build, work):
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"],
                             capture_output=True, text=True).stdout.strip()
-    say("commit", commit, "")
-    say("load average before", f"{os.getloadavg()[0]:.2f}", "")
-    events = generate(args, work)
-    data = work / "data"
-    collector = Daemon([build / "collector/astrocollectd", "--data", data, "--forward", "127.0.0.1:0",
-                        "--http", "127.0.0.1:0"], work / "collector.log")
-    start = time.perf_counter()
-    send = subprocess.run([build / "tools/astrosend", "--to", "tcp://" + collector.ready["forward"],
-                           "--msgpack", events], capture_output=True, text=True)
-    wall = time.perf_counter() - start
-    if send.returncode != 0:
-        sys.exit(f"astrosend failed: {send.stderr}{send.stdout}")
-    print((send.stdout + send.stderr).strip().splitlines()[-1])
-    cpu = collector.cpu_s()
-    threads = collector.threads_cpu_s()
-    say("durable ingest, 1 TCP connection, acks", f"{args.events / wall:,.0f}", "events/s")
-    say("collector CPU, until the last ack", f"{cpu / args.events * 1e6:.2f}", "us/event")
-    for name, value in sorted(threads.items(), key=lambda kv: -kv[1])[:4]:
-        say(f"  of which thread {name}", f"{value / args.events * 1e6:.2f}", "us/event")
-    say("collector memory peak, anonymous PSS", f"{collector.pss_peak_kib / 1024:.1f}", "MiB")
-    say("collector memory peak, RSS with page cache", f"{collector.rss_peak_kib() / 1024:.1f}", "MiB")
-    query = Daemon([build / "query/astroqueryd", "--data", data, "--http", "127.0.0.1:0"], work / "query.log")
-    collector.stop()
-    say("journal left after the drain", sum(p.stat().st_size for p in (data / "journal").iterdir()), "bytes")
-    say_disk("sealed", data, args.events)
-    run_queries(query.ready["http"], "sealed", args.rounds)
-    say("query daemon memory peak, anonymous PSS", f"{query.pss_peak_kib / 1024:.1f}", "MiB")
-    say("query daemon memory peak, RSS with page cache", f"{query.rss_peak_kib() / 1024:.1f}", "MiB")
-    start = time.perf_counter()
-    subprocess.run([build / "tools/astrocompact", "--data", data, "--merge", "-q"], check=True)
-    say("astrocompact --merge", f"{time.perf_counter() - start:.1f}", "s")
-    say_disk("compacted", data, args.events)
-    run_queries(query.ready["http"], "compacted", args.rounds)
-    query.stop()
+    say("commit", commit)
+    say("load average before", f"{os.getloadavg()[0]:.2f}")
+    runs = []
+    for events in args.events:
+        if "ingest" not in args.parts:
+            break
+        run = Run(args, build, work, events)
+        runs.append(run)
+        print(f"\n{events:,} events")
+        ingest(run)
+        if "start" in args.parts:
+            starts(run)
+        if "query" in args.parts:
+            queries(run)
+        if not args.keep:
+            shutil.rmtree(run.work)
+            (work / f"events-{events}.msgpack").unlink(missing_ok=True)
+    if "udp" in args.parts:
+        print()
+        udp(args, build, work)
+    for name in args.real if "real" in args.parts else ():
+        print()
+        real(args, build, work, name)
+    if runs:
+        table(runs)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--build", default=os.environ.get("ASTRO_BUILD", str(ROOT / "build")))
+    parser.add_argument("--events", type=int, nargs="+", default=[2_000_000, 10_000_000])
+    parser.add_argument("--parts", default=",".join(PARTS), help="of " + ", ".join(PARTS))
+    parser.add_argument("--real", nargs="*", default=REAL, help="of " + ", ".join(REAL))
+    parser.add_argument("--columns", action="store_true", help="bytes per event of each column")
+    parser.add_argument("--gen", default=str(ROOT / "../shared/bench/gen_events.c"))
+    parser.add_argument("--real-dir", default=str(ROOT / "../shared/data/events"))
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--keep", help="work in this directory and leave it behind")
+    args = parser.parse_args()
+    args.parts = set(args.parts.split(","))
+    if args.parts - set(PARTS):
+        parser.error("no such part")
+    if not os.path.exists(args.gen):
+        print(f"skipped: no event generator at {args.gen}; name one with --gen")
+        return 77
+    work = pathlib.Path(args.keep or tempfile.mkdtemp(prefix="astro-bench-"))
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        bench(args, pathlib.Path(args.build).resolve(), work)
+    finally:
+        if not args.keep:
+            shutil.rmtree(work, ignore_errors=True)
+    return 0
 
 
 if __name__ == "__main__":
