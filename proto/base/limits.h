@@ -86,6 +86,17 @@ enum {
 	LIMIT_CLASS_BYTES = 16,
 };
 
+/* ---- retention classes ---- */
+enum {
+	/* Classes of the configuration, "default" among them; a further one is refused at the start. */
+	LIMIT_CLASSES = 32,
+	/* Lines `match` of one class. */
+	LIMIT_CLASS_MATCHES = 16,
+	/* Tests and values of all classes together, and parentheses and nots within each other. */
+	LIMIT_CLASS_TESTS = 1024,
+	LIMIT_CLASS_DEPTH = 32,
+};
+
 /* ---- reading ---- */
 enum {
 	/* Segments that a reader keeps open although no query uses them. */
