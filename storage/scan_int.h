@@ -23,6 +23,8 @@ enum {
 	SCAN_COND_CONTAINS = 1 << 4,
 	SCAN_COND_TEXT = 1 << 5, /* << enum event_text */
 	SCAN_COND_TYPE = SCAN_COND_TEXT << EVENT_TEXT_EVENT_TYPE,
+	/* Some of the unit's rows were deleted: those are left out (storage/redact.h). */
+	SCAN_COND_SHOWN = 1 << 30,
 };
 
 struct scan_segment {

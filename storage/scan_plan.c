@@ -9,6 +9,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/limits.h"
+#include "storage/redact.h"
 #include "storage/snapshot_int.h"
 
 enum { PIECES_MIN = 64, WORDS_MAX = LIMIT_SEGMENT_BLOCKS / 64 };
@@ -276,13 +277,20 @@ static uint32_t rows_of_severities(const struct seg_block *b, uint8_t mask)
 
 /* ---- units ---- */
 
+static uint32_t shown(const struct scan *s, uint64_t id_min, uint64_t id_max)
+{
+	const struct redact_set *redact = s->snap ? snapshot_redact(s->snap) : NULL;
+
+	return redact_set_any(redact, id_min, id_max) ? SCAN_COND_SHOWN : 0;
+}
+
 /* False: no row of the block matches. Else what is left to decide, and the count if nothing is. */
 static bool judge(const struct scan *s, const struct seg_block *b, uint32_t block,
 	const struct hints *h, struct scan_piece *p)
 {
 	uint32_t severe = rows_of_severities(b, s->spec.severity_mask);
 
-	p->conds = s->conds;
+	p->conds = s->conds | shown(s, b->id_min, b->id_max);
 	if (!numbers(&s->spec, b, &p->conds) || severe == 0 || !texts(s, b, &p->conds))
 		return false;
 	if (h->by_entity && !(h->blocks[block / 64] >> block % 64 & 1))
@@ -371,7 +379,7 @@ int scan_plan_batch(struct scan *s, size_t snapshot_idx, struct diag *d)
 		return diag_set(d, -ENOMEM, "", -1, "planning a scan");
 	p->journal = true;
 	p->segment = (uint32_t)snapshot_idx;
-	p->conds = s->conds;
+	p->conds = s->conds | shown(s, b->id_min, b->id_max);
 	if (b->id_min >= s->spec.id_min && b->id_max <= s->spec.id_max)
 		p->conds &= ~(uint32_t)SCAN_COND_ID;
 	if (b->time_min_ns >= s->spec.from_ns && b->time_max_ns <= s->spec.to_ns)

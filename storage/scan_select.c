@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "proto/base/check.h"
+#include "storage/redact.h"
 #include "storage/row.h"
 #include "storage/snapshot_int.h"
 
@@ -345,6 +346,19 @@ static int by_ints(
 	return rc;
 }
 
+static int by_shown(struct scan_work *w)
+{
+	const struct redact_set *redact = snapshot_redact(w->scan->snap);
+	int rc = scan_column_ints(w, SEG_COL_ID);
+
+	for (uint32_t i = 0; i < w->rows_count && rc == 0; i++) {
+		if (w->scratch->match[i])
+			w->scratch->match[i] =
+				!redact_set_has(redact, (uint64_t)w->scratch->ints[i]);
+	}
+	return rc;
+}
+
 int scan_select_match(struct scan_work *w, uint32_t *out_count)
 {
 	uint32_t left = w->rows_count;
@@ -363,6 +377,8 @@ int scan_select_match(struct scan_work *w, uint32_t *out_count)
 		rc = by_ints(w, SCAN_COND_RECEIVED, by_received, &left);
 	if (rc == 0)
 		rc = by_texts(w, COL_KIND_BYTES, &left);
+	if (rc == 0)
+		rc = by_ints(w, SCAN_COND_SHOWN, by_shown, &left);
 	ASSERT(left <= w->rows_count);
 	*out_count = left;
 	return rc;
@@ -387,6 +403,7 @@ static bool row_matches(const struct scan *s, const struct event *ev)
 
 static int select_journal(struct scan_work *w, size_t *out_count)
 {
+	const struct redact_set *redact = snapshot_redact(w->scan->snap);
 	struct span rows;
 	struct rcur c;
 	size_t n = 0;
@@ -403,7 +420,8 @@ static int select_journal(struct scan_work *w, size_t *out_count)
 		if (rc < 0)
 			return diag_set(w->d, rc, "journal", -1, "row %u of a batch", i);
 		ev.id = w->piece->unit.id_min + i;
-		if (row_matches(w->scan, &ev))
+		if (row_matches(w->scan, &ev) &&
+			!(w->piece->conds & SCAN_COND_SHOWN && redact_set_has(redact, ev.id)))
 			w->scratch->hits[n++] = (struct scan_hit){ ev.time_ns, ev.id, i };
 	}
 	*out_count = n;

@@ -39,6 +39,11 @@ const struct snapshot_damage *snapshot_damage(const struct store_snapshot *s)
 	return &s->damage;
 }
 
+const struct redact_set *snapshot_redact(const struct store_snapshot *s)
+{
+	return s->redact;
+}
+
 size_t snapshot_segment_count(const struct store_snapshot *s)
 {
 	return segment_list_count(s->segments);

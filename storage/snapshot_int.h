@@ -21,6 +21,7 @@
 #include "storage/manifest.h"
 #include "storage/store.h"
 
+struct redact_set;
 struct seg_reader;
 struct tail_file;
 struct tail_rows;
@@ -68,6 +69,8 @@ uint64_t snapshot_sealed(const struct store_snapshot *s);
 /* Version of the manifest the snapshot was made of. */
 uint64_t snapshot_changes(const struct store_snapshot *s);
 const struct snapshot_damage *snapshot_damage(const struct store_snapshot *s);
+/* Rows with these ids are there, perhaps, and not to be shown (storage/redact.h). NULL: none. */
+const struct redact_set *snapshot_redact(const struct store_snapshot *s);
 
 /* Live segments by rising `no`. */
 size_t snapshot_segment_count(const struct store_snapshot *s);

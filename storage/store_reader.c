@@ -82,6 +82,7 @@ void store_reader_close(struct store_reader **rp)
 	if (r->tail.vfs)
 		tail_fini(&r->tail);
 	manifest_close(&r->manifest);
+	redact_set_unref(&r->redact);
 	segment_list_cache_fini(&r->segments);
 	ctl = atomic_load(&r->ctl);
 	ctl_close(&ctl);
@@ -119,14 +120,40 @@ static bool is_live(const struct store_reader *r, const struct ctl *ctl)
 	return ctl && ctl_starts(ctl) % 2 == 0 && r->vfs->locked(r->vfs->ctx, r->format_fd) == 1;
 }
 
+/*
+ * The deletions that go with the manifest. One is done, and no longer loaded, only after a change
+ * that took its rows out: where no change came while they were read, all that matter were there.
+ */
+static int load_redact(struct store_reader *r, struct diag *d)
+{
+	int rc = 1;
+
+	while (rc == 1) {
+		struct redact_set *set = NULL;
+
+		rc = redact_set_load(r->vfs, r->dir, r->format.uuid, &set, d);
+		if (rc < 0)
+			return rc;
+		redact_set_unref(&r->redact);
+		r->redact = set;
+		rc = manifest_refresh(r->manifest, d);
+	}
+	return rc;
+}
+
 /* 1: changed or first asked. */
 static int refresh_manifest(struct store_reader *r, struct ctl *ctl, struct diag *d)
 {
-	int rc;
+	bool first = !r->manifest;
+	int rc = first ? manifest_open(r->vfs, r->dir, r->format.uuid, ctl, &r->manifest, d)
+		       : manifest_refresh(r->manifest, d);
 
-	if (r->manifest)
-		return manifest_refresh(r->manifest, d);
-	rc = manifest_open(r->vfs, r->dir, r->format.uuid, ctl, &r->manifest, d);
+	if (rc < 0 || (rc == 0 && !first))
+		return rc;
+	rc = load_redact(r, d);
+	/* Without the deletions there is no snapshot: the next try begins with them again. */
+	if (rc < 0)
+		manifest_close(&r->manifest);
 	return rc < 0 ? rc : 1;
 }
 
@@ -188,6 +215,7 @@ static int build(struct store_reader *r, uint64_t committed, bool new_segments,
 	}
 	atomic_init(&s->refs, 1);
 	s->reader = r;
+	s->redact = redact_set_ref(r->redact);
 	s->sealed = sealed_of(r);
 	s->committed = committed > s->sealed ? committed : s->sealed;
 	s->changes = manifest_changes(r->manifest);

@@ -6,6 +6,7 @@
 
 #include "storage/ctl.h"
 #include "storage/manifest.h"
+#include "storage/redact.h"
 #include "storage/segment_list.h"
 #include "storage/snapshot_int.h"
 #include "storage/store_format.h"
@@ -18,6 +19,7 @@ struct store_reader {
 	struct store_format format;
 	struct ctl *_Atomic ctl; /* NULL until there is one; then it stays */
 	struct manifest *manifest;
+	struct redact_set *redact; /* as of that manifest */
 	struct tail tail;
 	struct segment_list_cache segments;
 	struct store_snapshot *last;
@@ -30,6 +32,7 @@ struct store_snapshot {
 	_Atomic uint32_t refs;
 	struct store_reader *reader;
 	struct segment_list *segments;
+	struct redact_set *redact;
 	uint64_t committed;
 	uint64_t sealed;
 	uint64_t changes;

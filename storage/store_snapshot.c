@@ -20,6 +20,7 @@ void store_snapshot_free(struct store_snapshot **sp)
 	for (size_t i = 0; i < s->batches_count; i++)
 		tail_unref(&s->batches[i]);
 	segment_list_unref(&s->segments);
+	redact_set_unref(&s->redact);
 	atomic_fetch_sub(&s->reader->snapshots_count, 1);
 	free(s);
 }
