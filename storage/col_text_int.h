@@ -1,0 +1,75 @@
+/*
+ * col_text_int - what the files of col_text share: kinds of pages and what each of them can do.
+ *
+ * PAGE OF TEXT: u8 kind, then the kind's own bytes. Pages stand inside pages (entries of a
+ * dictionary, residue, parts that recur in many templates), COL_TEXT_DEPTH deep at most.
+ */
+#ifndef STORAGE_COL_TEXT_INT_H
+#define STORAGE_COL_TEXT_INT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/arena.h"
+#include "proto/base/cursor.h"
+#include "storage/col_stream.h"
+#include "storage/col_text.h"
+
+enum { COL_TEXT_DEPTH = 4 };
+
+/* On disk. */
+enum col_text_kind {
+	COL_TEXT_BYTES = 1,
+	COL_TEXT_CONST = 2,
+	COL_TEXT_DICT = 3,
+	COL_TEXT_SHAPED = 4,
+	COL_TEXT_KIND_COUNT,
+};
+
+struct col_text_page;
+
+/* rows are checked by the caller; the buffer's sticky error is returned. */
+struct col_text_ops {
+	int (*get)(struct col_text_page *p, const uint32_t *rows, size_t count, struct buf *bytes,
+		struct col_text_value *out);
+	int (*all)(struct col_text_page *p, uint32_t *lengths, struct buf *bytes);
+	int (*equal)(struct col_text_page *p, const struct scan_text_set *set, uint8_t *match);
+	int (*contains)(struct col_text_page *p, const struct scan_text_needle *x, uint8_t *match);
+};
+
+/* First member of every kind's page. */
+struct col_text_page {
+	const struct col_text_ops *ops;
+	const struct col_text_env *env; /* never NULL */
+	struct arena *mem;
+	uint32_t rows_count;
+	uint32_t raw_bytes;
+	uint8_t kind;
+	uint8_t depth;
+	bool uses_leaves;
+	unsigned uses_sources;
+	unsigned uses_keys;
+	uint32_t entries_count;
+};
+
+/* Opens a page of any kind, of rows_count rows, at least one. */
+int col_text_page_open(struct span page, uint32_t rows_count, const struct col_text_page *parent,
+	struct col_text_page **out);
+
+/* The kinds: c stands behind the kind byte and ends with the page. base is filled but for ops. */
+int col_text_bytes_open(
+	struct rcur *c, const struct col_text_page *base, struct col_text_page **out);
+
+/* ---- encoding ---- */
+
+/* Appends a page of BYTES; scratch is reset. */
+void col_text_bytes_put(const struct span *values, uint32_t count, int level, struct buf scratch[3],
+	struct buf *out);
+
+static inline uint32_t col_text_length(struct span s)
+{
+	return s.p ? (uint32_t)s.n + 1 : 0;
+}
+
+#endif
