@@ -33,11 +33,13 @@ static const struct col_codec table[COL_ENCODING_COUNT] = {
 	[COL_CODES] = CODES("codes", dict_codes),
 	[COL_BYTES] = { "bytes", COL_KIND_BYTES, NULL, col_bytes_encode, col_bytes_decode,
 		col_bytes_memory },
+	[COL_TEXT] = { .name = "text", .kind = COL_KIND_TEXT },
+	[COL_MAP] = { .name = "map", .kind = COL_KIND_MAP },
 };
 
 const struct col_codec *col_codec(unsigned encoding)
 {
-	if (encoding >= COL_ENCODING_COUNT || !table[encoding].decode)
+	if (encoding >= COL_ENCODING_COUNT || !table[encoding].name)
 		return NULL;
 	return &table[encoding];
 }
@@ -54,7 +56,7 @@ enum col_encoding col_encode(enum col_kind kind, const struct col_input *in, str
 		const struct col_codec *c = col_codec(i);
 		size_t cost;
 
-		if (!c || c->kind != kind)
+		if (!c || c->kind != kind || !c->encode)
 			continue;
 		cost = c->cost ? c->cost(in) : 0;
 		if (best == COL_ENCODING_COUNT || cost < best_cost) {
@@ -74,7 +76,7 @@ int col_decode(unsigned encoding, enum col_kind kind, struct span page, struct c
 	const struct col_codec *c = col_codec(encoding);
 
 	ASSERT(out->rows_count > 0);
-	if (!c || c->kind != kind)
+	if (!c || c->kind != kind || !c->decode)
 		return ERR_CORRUPT;
 	return c->decode(page, out);
 }

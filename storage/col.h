@@ -24,6 +24,8 @@ enum col_kind {
 	COL_KIND_INTS,  /* int64_t */
 	COL_KIND_CODES, /* uint16_t: 0 absent, else 1 + index in the dictionary */
 	COL_KIND_BYTES, /* lengths (0 absent, else bytes + 1) and the bytes one after another */
+	COL_KIND_TEXT,  /* a page of col_text.h, which is opened and asked, not decoded here */
+	COL_KIND_MAP,   /* a page of col_map.h, likewise */
 };
 
 /* On disk. */
@@ -37,6 +39,8 @@ enum col_encoding {
 	COL_CODES = 7,     /* codes: packed in one width */
 	COL_BYTES = 8,     /* bytes: lengths, then chunks of rows, LZ4 where it pays */
 	COL_DICT = 9,      /* not a column but its dictionary (col_dict.h) */
+	COL_TEXT = 10,     /* a page of col_text.h */
+	COL_MAP = 11,      /* a page of col_map.h */
 	COL_ENCODING_COUNT,
 };
 
@@ -65,7 +69,7 @@ struct col_codec {
 	enum col_kind kind;
 	/* Bytes that encode would write, or a close estimate; SIZE_MAX: does not apply. NULL: not compared. */
 	size_t (*cost)(const struct col_input *in);
-	/* Appends to out; its sticky error is the error. */
+	/* Appends to out; its sticky error is the error. NULL, as decode: not by way of this table. */
 	void (*encode)(const struct col_input *in, struct buf *out);
 	int (*decode)(struct span page, struct col_output *out);
 	/* Memory that decode takes beside the arrays: from the page's own claim, already bounded. */

@@ -115,7 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	dictionary(page, out.rows_count);
 	unwrap(page, p[0] % 4);
 	chunks(page, out.rows_count);
-	if (!c)
+	if (!c || !c->decode)
 		return 0;
 	buf_init(&bytes, COL_BYTES_RAW_MAX + 1);
 	if (c->decode(page, &out) == 0)
