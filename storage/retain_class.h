@@ -60,7 +60,7 @@ struct retain_class_rule {
 	int64_t keep_ns;       /* 0: for ever */
 	uint64_t bytes_max;    /* 0: no bound */
 	int64_t hold_until_ns; /* INT64_MIN: no hold, INT64_MAX: without end */
-	int priority;          /* the lowest is dropped first where the store as a whole is too large */
+	int priority; /* the lowest is dropped first where the store as a whole is too large */
 };
 
 /* NULL: no class of that name is configured. For a NULL set, of the default class: keep all. */

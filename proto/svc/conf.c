@@ -43,6 +43,7 @@ void conf_fini(struct conf *c)
 	for (int k = 0; k < CONF_KEY_COUNT; k++)
 		free(c->values[k].text);
 	free(c->file);
+	conf_class_fini(&c->classes);
 	*c = (struct conf){ 0 };
 }
 
@@ -136,6 +137,8 @@ int conf_reload(struct conf *c, conf_changed_cb changed, void *arg, struct buf *
 		if (differs)
 			changed(arg, k, entries[k].reload);
 	}
+	if (!conf_class_equal(&fresh.classes, &c->classes))
+		changed(arg, CONF_KEY_COUNT, false);
 done:
 	conf_fini(&fresh);
 	return rc;
@@ -155,6 +158,7 @@ void conf_print(const struct conf *c, struct buf *out)
 		buf_printf(out, "%s = %s\t; %s\n", e->name, conf_text(c, k),
 			sources[c->values[k].source]);
 	}
+	conf_class_print(&c->classes, out);
 }
 
 /*

@@ -6,6 +6,8 @@
  *	[store]                          ASTRO_STORE_DATA=/srv/astrolabe
  *	data = /srv/astrolabe            --data /srv/astrolabe
  *
+ * Sections [class NAME] are no keys of the table: conf_class.h.
+ *
  * A key nobody knows is an error that names the closest known one; so is a known variable's name
  * with a slip (ASTRO_STORE_DAAT). Every key of the file is checked, whichever program reads it.
  *
@@ -24,6 +26,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/diag.h"
+#include "proto/svc/conf_class.h"
 #include "proto/svc/conf_value.h"
 
 /* Read when --config and ASTRO_CONFIG name no other; it need not exist then. */
@@ -55,6 +58,7 @@ struct conf_value {
 struct conf {
 	char *file; /* as conf_load was given it */
 	struct conf_value values[CONF_KEY_COUNT];
+	struct conf_classes classes; /* of the file alone */
 };
 
 /* Every key at its default. -ENOMEM is the only failure. */
@@ -77,8 +81,8 @@ int conf_load(struct conf *c, const char *file, struct buf *problems);
 
 /*
  * Reads file and environment again. Keys that may be reread take their new values; `changed` is
- * called for each key whose text differs, applied or (restart needed) not. On any problem: nothing
- * is changed.
+ * called for each key whose text differs, applied or (restart needed) not, and with CONF_KEY_COUNT if
+ * the classes do, which stay as they were read first. On any problem: nothing is changed.
  */
 typedef void (*conf_changed_cb)(void *arg, enum conf_key key, bool applied);
 int conf_reload(struct conf *c, conf_changed_cb changed, void *arg, struct buf *problems);

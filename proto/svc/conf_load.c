@@ -184,6 +184,17 @@ static void unknown_key(struct load *l, const char *section, const char *name)
 		section, did_you);
 }
 
+static void class_pair(struct load *l, const char *section, const char *name, const char *value)
+{
+	struct diag d;
+	int rc = conf_class_put(&l->conf->classes, l->path, section, name, value, l->line, &d);
+
+	if (rc == 0)
+		return;
+	l->rc = rc;
+	buf_printf(l->problems, "%s:%u: [%s] %s: %s\n", l->path, l->line, section, name, d.text);
+}
+
 /* Called by inih. Problems are told here, so the answer is always "go on". */
 static int on_pair(void *user, const char *section, const char *name, const char *value)
 {
@@ -191,6 +202,10 @@ static int on_pair(void *user, const char *section, const char *name, const char
 	struct diag d;
 	int key = find_key(section, name);
 
+	if (conf_class_is(section)) {
+		class_pair(l, section, name, value);
+		return 1;
+	}
 	if (key < 0) {
 		l->rc = ERR_UNKNOWN;
 		if (is_section(section))
@@ -297,6 +312,7 @@ int conf_load(struct conf *c, const char *file, struct buf *problems)
 		return -ENOMEM;
 	free(c->file);
 	c->file = copy;
+	conf_class_fini(&c->classes);
 	load_env(&l);
 	check_env_names(&l);
 	l.path = path ? path : CONF_FILE_DEFAULT;

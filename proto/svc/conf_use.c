@@ -54,11 +54,12 @@ void conf_use_print(struct conf *conf)
 
 static void log_change(void *arg, enum conf_key key, bool applied)
 {
-	const struct conf_entry *e = conf_entry(key);
 	const struct conf *conf = arg;
-	char name[96];
+	char name[96] = "[class ...]";
 
-	snprintf(name, sizeof name, "[%s] %s", e->section, e->name);
+	if (key != CONF_KEY_COUNT)
+		snprintf(name, sizeof name, "[%s] %s", conf_entry(key)->section,
+			conf_entry(key)->name);
 	if (applied)
 		LOGGER(LOGGER_NOTICE, "config", "changed", LOGGER_STR("key", name),
 			LOGGER_STR("value", conf_text(conf, key)));
