@@ -1,0 +1,90 @@
+/*
+ * block_reader - the columns of one block of a segment: opened when they are first asked for, and kept
+ * open until another block is entered. What scans, sidecars and readers of whole blocks read with.
+ *
+ * A column is asked by its kind (block_reader_kind):
+ *   ints   block_reader_ints, _ints_at
+ *   codes  block_reader_codes, _codes_at, and the dictionary: block_reader_dict
+ *   text   block_reader_text: a page of col_text.h
+ *   map    block_reader_map: a page of col_map.h
+ *   bytes  block_reader_bytes: a page of col_bytes.h, of older segments
+ * or, whatever its kind, for the values of some rows or of all: block_reader_get, _all.
+ *
+ * A page of text may refer to other columns of its row, those before it in block_rank's order; these
+ * are opened with it.
+ *
+ * Life:    new, then enter and ask, any number of times; free. Spans and pointers live until the next
+ *          enter of another block. The seg_reader must live while its block is entered.
+ * Thread:  one at a time; a seg_reader serves many.
+ * Memory:  BLOCK_READER_BYTES_MAX at most, whatever pages claim; mostly some hundred KiB. Kept.
+ * Errors:  ERR_CORRUPT names file, offset, block and column of the page to blame, which may be one that
+ *          the column refers to; -ENOMEM.
+ */
+#ifndef STORAGE_BLOCK_READER_H
+#define STORAGE_BLOCK_READER_H
+
+#include <stdint.h>
+
+#include "storage/block.h"
+#include "storage/col.h"
+#include "storage/col_bytes.h"
+#include "storage/col_dict.h"
+#include "storage/col_map.h"
+#include "storage/col_text.h"
+#include "storage/seg_reader.h"
+
+enum { BLOCK_READER_BYTES_MAX = 192 << 20 };
+
+struct block_reader;
+
+struct block_reader *block_reader_new(void);
+void block_reader_free(struct block_reader **b);
+
+/* Called with each page of a block, and each dictionary, when it is first read. For statistics. */
+void block_reader_watch(
+	struct block_reader *b, void (*page_cb)(void *ctx, const struct seg_page *page), void *ctx);
+
+/* Turns to that block; nothing happens if it is the one entered last. */
+void block_reader_enter(struct block_reader *b, const struct seg_reader *seg, uint32_t block);
+
+int block_reader_kind(struct block_reader *b, int col, enum col_kind *out, struct diag *d);
+
+/* The whole column; checked as seg_decode_ints does. */
+int block_reader_ints(struct block_reader *b, int col, const int64_t **out, struct diag *d);
+/* Of count rows, rising; of few rows it decodes little. */
+int block_reader_ints_at(struct block_reader *b, int col, const uint32_t *rows, size_t count,
+	int64_t *out, struct diag *d);
+
+/* Codes are not greater than the dictionary's count. */
+int block_reader_codes(struct block_reader *b, int col, const uint16_t **out, struct diag *d);
+int block_reader_codes_at(struct block_reader *b, int col, const uint32_t *rows, size_t count,
+	uint16_t *out, struct diag *d);
+/*
+ * The segment's dictionary of the column: empty where it has none. A value may be looked at after
+ * _need of its code; code 0: of all. It is kept for the next block of the same segment; *out_serial,
+ * if not NULL, is another number whenever it was read anew.
+ */
+int block_reader_dict(struct block_reader *b, int col, struct col_dict **out, uint64_t *out_serial,
+	struct diag *d);
+int block_reader_dict_need(struct block_reader *b, int col, unsigned code, struct diag *d);
+
+int block_reader_text(struct block_reader *b, int col, struct col_text **out, struct diag *d);
+int block_reader_map(struct block_reader *b, struct col_map **out, struct diag *d);
+/* *out_lengths: of all rows, 0 absent, else bytes + 1. */
+int block_reader_bytes(struct block_reader *b, int col, const struct col_bytes **out,
+	const uint32_t **out_lengths, struct diag *d);
+
+/*
+ * Values of count rows, rising, of any column that is not of integers. Bytes that do not stand still
+ * elsewhere are appended to bytes, whose memory the spans may point into: a later call with the same
+ * buffer may move them, reset it first.
+ */
+int block_reader_get(struct block_reader *b, int col, const uint32_t *rows, size_t count,
+	struct buf *bytes, struct span *out, struct diag *d);
+/* The whole column into the text of a prepared block (block_prepare). */
+int block_reader_all(struct block_reader *b, int col, struct block *into, struct diag *d);
+
+/* For whoever found a page's values to be wrong: fills the diag, returns rc. */
+int block_reader_fail(struct block_reader *b, int col, int rc, struct diag *d);
+
+#endif
