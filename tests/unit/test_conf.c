@@ -378,6 +378,119 @@ static void closest_word(void **state)
 	assert_null(conf_closest("x", words, 0));
 }
 
+/* ---- classes ---- */
+
+static void classes_are_read(void **state)
+{
+	const struct conf_class *a;
+	struct conf c;
+	struct buf b;
+
+	(void)state;
+	conf_init(&c);
+	load(&c,
+		"[class audit]\nmatch = event_type in (AUTH, PAYMENT)\nkeep = 365d\n"
+		"max_bytes = 20G\nhold = yes\npriority = 80\nmatch = user_id = root\n"
+		"[store]\nnode = 3\n[class default]\nkeep = 0\n[class  b-1_x]\n"
+		"hold = until 2027-12-31\n",
+		0);
+	assert_int_equal(c.classes.count, 3);
+	a = conf_class_find(&c.classes, "audit");
+	assert_ptr_equal(a, &c.classes.list[0]);
+	assert_int_equal(a->matches_count, 2);
+	assert_string_equal(a->matches[1].text, "user_id = root");
+	assert_int_equal(a->matches[1].line, 7);
+	assert_int_equal(a->keep_ns, INT64_C(365) * 86400 * CLOCK_NS_PER_SEC);
+	assert_int_equal(a->bytes_max, INT64_C(20) << 30);
+	assert_true(a->hold_until_ns == INT64_MAX);
+	assert_int_equal(a->priority, 80);
+	assert_int_equal(c.classes.list[1].keep_ns, 0);
+	assert_int_equal(c.classes.list[1].priority, CONF_CLASS_PRIORITY);
+	assert_string_equal(c.classes.list[2].name, "b-1_x");
+	assert_int_equal(conf_num(&c, CONF_STORE_NODE), 3);
+	buf_init(&b, 1 << 16);
+	conf_class_print(&c.classes, &b);
+	buf_put_u8(&b, 0);
+	conf_fini(&c);
+	conf_init(&c);
+	/* What is printed reads the same. */
+	load(&c, (const char *)b.p, 0);
+	b.len = 0;
+	conf_class_print(&c.classes, &b);
+	buf_put_u8(&b, 0);
+	assert_non_null(strstr((const char *)b.p, "hold = until 2027-12-31T23:59:59.999999999Z\n"));
+	assert_non_null(strstr((const char *)b.p, "keep = 31536000s\n"));
+	buf_fini(&b);
+	conf_fini(&c);
+}
+
+static void mistakes_in_classes(void **state)
+{
+	static const struct {
+		const char *text, *told;
+		int rc;
+	} bad[] = {
+		{ "[class]\nkeep = 1d\n", ":2: [class] keep: the name of a class is 1 to 15 of",
+			ERR_SYNTAX },
+		{ "[class Audit]\nkeep = 1d\n", ":2: [class Audit] keep: the name of a class",
+			ERR_SYNTAX },
+		{ "[class a/../b]\nkeep = 1d\n", ": the name of a class is", ERR_SYNTAX },
+		{ "[class a.b]\nkeep = 1d\n", ": the name of a class is", ERR_SYNTAX },
+		{ "[class sixteen_letters_]\nkeep = 1d\n", ": the name of a class is", ERR_SYNTAX },
+		{ "[class a]\nkep = 1d\n",
+			":2: [class a] kep: no such key of a class; did you mean 'keep'?",
+			ERR_UNKNOWN },
+		{ "[class a]\nkeep = 1d\nkeep = 2d\n",
+			":3: [class a] keep: given twice, first in line 2", ERR_SYNTAX },
+		{ "[class a]\nkeep = soon\n", ":2: [class a] keep: ", ERR_SYNTAX },
+		{ "[class a]\npriority = 101\n", ":2: [class a] priority: ", ERR_RANGE },
+		{ "[class a]\nhold = maybe\n",
+			":2: [class a] hold: 'maybe' is not allowed: write yes, no, or until",
+			ERR_SYNTAX },
+		{ "[class a]\nhold = until tomorrow\n",
+			"[class a] hold: 'until tomorrow' is not allowed", ERR_SYNTAX },
+		{ "[class a]\nhold = until 14:00\n", "is not allowed", ERR_SYNTAX },
+		{ "[class a]\nhold = until 2027-13-01\n", ":2: [class a] hold: ", ERR_RANGE },
+		{ "[class default]\nmatch = user_id = a\n",
+			"the default class takes what no other takes", ERR_SYNTAX },
+	};
+	struct conf c;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
+		const char *told;
+
+		conf_init(&c);
+		told = load(&c, bad[i].text, bad[i].rc);
+		if (!strstr(told, bad[i].told))
+			fail_msg("told: %s\nnot:  %s", told, bad[i].told);
+		conf_fini(&c);
+	}
+}
+
+static void classes_have_limits(void **state)
+{
+	struct conf c;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 16);
+	for (int i = 0; i <= LIMIT_CLASSES; i++)
+		buf_printf(&b, "[class c%d]\nkeep = 1d\n", i);
+	buf_put_u8(&b, 0);
+	conf_init(&c);
+	assert_non_null(strstr(load(&c, (char *)b.p, ERR_LIMIT), "there are more than 32 classes"));
+	b.len = 0;
+	buf_put_str(&b, "[class a]\n");
+	for (int i = 0; i <= LIMIT_CLASS_MATCHES; i++)
+		buf_put_str(&b, "match = user_id = a\n");
+	buf_put_u8(&b, 0);
+	assert_non_null(strstr(
+		load(&c, (char *)b.p, ERR_LIMIT), ":18: [class a] match: a class has at most 16"));
+	conf_fini(&c);
+	buf_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +506,9 @@ int main(void)
 		cmocka_unit_test(what_is_printed_can_be_read_again),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(numbers),
+		cmocka_unit_test(classes_are_read),
+		cmocka_unit_test(mistakes_in_classes),
+		cmocka_unit_test(classes_have_limits),
 		cmocka_unit_test(closest_word),
 	};
 
