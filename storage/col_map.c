@@ -29,18 +29,19 @@ void col_map_maker_fini(struct col_map_maker *m)
 	m->work = NULL;
 }
 
-int col_map_put(
-	struct col_map_maker *m, const struct span *maps, uint32_t rows_count, struct buf *out)
+int col_map_put(struct col_map_maker *m, const struct col_map_in *in, struct buf *out)
 {
-	struct col_text_in in = { .rows_count = rows_count, .values = maps, .level = m->level };
+	struct col_text_in text = {
+		.rows_count = in->rows_count, .values = in->maps, .level = m->level
+	};
 
-	ASSERT(rows_count > 0);
-	ASSERT(rows_count <= LIMIT_BLOCK_ROWS);
+	ASSERT(in->rows_count > 0);
+	ASSERT(in->rows_count <= LIMIT_BLOCK_ROWS);
 	if (!m->work)
 		m->work = calloc(1, sizeof *m->work);
 	if (!m->work)
 		return -ENOMEM;
-	return col_text_put(&m->work->text, &in, out);
+	return col_text_put(&m->work->text, &text, out);
 }
 
 uint32_t col_map_maker_leaves(const struct col_map_maker *m)
@@ -59,15 +60,24 @@ int col_map_maker_leaf(
 	return 0;
 }
 
-int col_map_open(struct span page, uint32_t rows_count, struct arena *mem, struct col_map **out)
+int col_map_open(struct span page, uint32_t rows_count, const struct col_text_env *env,
+	struct arena *mem, struct col_map **out)
 {
 	struct col_map *m = arena_calloc(mem, 1, sizeof *m);
 
+	(void)env;
 	if (!m)
 		return -ENOMEM;
 	m->rows_count = rows_count;
 	*out = m;
 	return col_text_open(&m->whole, page, rows_count, NULL, mem);
+}
+
+unsigned col_map_uses(const struct col_map *m, unsigned *out_keys)
+{
+	(void)m;
+	*out_keys = 0;
+	return 0;
 }
 
 int col_map_get(struct col_map *m, const uint32_t *rows, size_t count, struct buf *bytes,

@@ -60,13 +60,18 @@ struct col_map_maker {
 void col_map_maker_init(struct col_map_maker *m, int level);
 void col_map_maker_fini(struct col_map_maker *m);
 
-/*
- * Appends the page of rows_count maps, 1 .. LIMIT_BLOCK_ROWS; together they have at most
- * COL_MAP_RAW_MAX bytes. SPAN_NONE: absent. A span may hold any bytes. 0; -ENOMEM, or out's sticky
- * error.
- */
-int col_map_put(
-	struct col_map_maker *m, const struct span *maps, uint32_t rows_count, struct buf *out);
+struct col_map_in {
+	uint32_t rows_count; /* 1 .. LIMIT_BLOCK_ROWS */
+	const struct span
+		*maps; /* SPAN_NONE: absent; any bytes; COL_MAP_RAW_MAX together at most */
+	/* What the page may refer to: rows_count values each, or NULL. Reading it needs the same. */
+	const struct span *sources[COL_TEXT_SOURCES];
+	const uint32_t *types; /* codes of event_type (COL_TEXT_KEY_EVENT_TYPE), or NULL */
+	uint32_t types_count;  /* they are below it */
+};
+
+/* Appends the page. 0; -ENOMEM, or out's sticky error. */
+int col_map_put(struct col_map_maker *m, const struct col_map_in *in, struct buf *out);
 
 /*
  * The paths of the page put last, whose values a text of the same row may repeat: leaves of
@@ -81,8 +86,14 @@ int col_map_maker_leaf(
 
 struct col_map;
 
-/* Reads the page's tables; the columns when they are asked for. */
-int col_map_open(struct span page, uint32_t rows_count, struct arena *mem, struct col_map **out);
+/*
+ * Reads the page's tables; the columns when they are asked for. env gives sources and keys (leaves
+ * are not asked for) and must live as long as the map; NULL: there are none.
+ */
+int col_map_open(struct span page, uint32_t rows_count, const struct col_text_env *env,
+	struct arena *mem, struct col_map **out);
+/* Bit 1 << s: the page refers to source s; *out_keys the same for keys. */
+unsigned col_map_uses(const struct col_map *m, unsigned *out_keys);
 
 /* Appends the maps of count rows, rising, to bytes; touches only the paths that these rows have. */
 int col_map_get(struct col_map *m, const uint32_t *rows, size_t count, struct buf *bytes,
