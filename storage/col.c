@@ -35,6 +35,10 @@ static const struct col_codec table[COL_ENCODING_COUNT] = {
 		col_bytes_memory },
 	[COL_TEXT] = { .name = "text", .kind = COL_KIND_TEXT },
 	[COL_MAP] = { .name = "map", .kind = COL_KIND_MAP },
+	/* Made and read by seg_encode and block_reader, which know their memory. */
+	[COL_STREAM] = { .name = "stream", .kind = COL_KIND_INTS },
+	[COL_STREAM_REL] = { .name = "stream-rel", .kind = COL_KIND_INTS },
+	[COL_CODE_STREAM] = { .name = "code-stream", .kind = COL_KIND_CODES },
 };
 
 const struct col_codec *col_codec(unsigned encoding)

@@ -30,17 +30,20 @@ enum col_kind {
 
 /* On disk. */
 enum col_encoding {
-	COL_SEQ = 1,       /* ints: first + row * step; a constant has step 0 */
-	COL_INT = 2,       /* ints: frames of 128, each its minimum and packed bits */
-	COL_DELTA = 3,     /* ints: first value, then frames of differences */
-	COL_TIME = 4,      /* ints: a unit all values are multiples of, then as COL_DELTA */
-	COL_TIME_REL = 5,  /* ints: as COL_INT, less the row's time */
-	COL_CODE_SAME = 6, /* codes: one for all rows */
-	COL_CODES = 7,     /* codes: packed in one width */
-	COL_BYTES = 8,     /* bytes: lengths, then chunks of rows, LZ4 where it pays */
-	COL_DICT = 9,      /* not a column but its dictionary (col_dict.h) */
-	COL_TEXT = 10,     /* a page of col_text.h */
-	COL_MAP = 11,      /* a page of col_map.h */
+	COL_SEQ = 1,          /* ints: first + row * step; a constant has step 0 */
+	COL_INT = 2,          /* ints: frames of 128, each its minimum and packed bits */
+	COL_DELTA = 3,        /* ints: first value, then frames of differences */
+	COL_TIME = 4,         /* ints: a unit all values are multiples of, then as COL_DELTA */
+	COL_TIME_REL = 5,     /* ints: as COL_INT, less the row's time */
+	COL_CODE_SAME = 6,    /* codes: one for all rows */
+	COL_CODES = 7,        /* codes: packed in one width */
+	COL_BYTES = 8,        /* bytes: lengths, then chunks of rows, LZ4 where it pays */
+	COL_DICT = 9,         /* not a column but its dictionary (col_dict.h) */
+	COL_TEXT = 10,        /* a page of col_text.h */
+	COL_MAP = 11,         /* a page of col_map.h */
+	COL_STREAM = 12,      /* ints: a stream of col_stream.h */
+	COL_STREAM_REL = 13,  /* ints: the same, less the row's time */
+	COL_CODE_STREAM = 14, /* codes: the same */
 	COL_ENCODING_COUNT,
 };
 
