@@ -35,6 +35,8 @@ static inline size_t col_pack_bytes(size_t count, unsigned width)
 void col_pack_put(const uint64_t *v, size_t count, unsigned width, uint8_t *dst);
 /* src has col_pack_bytes(count, width) and no byte more is read. */
 void col_pack_get(const uint8_t *src, size_t count, unsigned width, uint64_t *out);
+/* Value i of packed; i must have been packed there. */
+uint64_t col_pack_at(struct span packed, unsigned width, size_t i);
 /* The same for 16-bit values; width up to 16. */
 void col_pack_put16(const uint16_t *v, size_t count, unsigned width, uint8_t *dst);
 void col_pack_get16(const uint8_t *src, size_t count, unsigned width, uint16_t *out);

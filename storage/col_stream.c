@@ -1,12 +1,24 @@
 #include "storage/col_stream.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "proto/base/check.h"
-#include "storage/col_pack.h"
+#include "proto/base/err.h"
+#include "storage/col_stream_int.h"
 
-struct col_stream_body {
-	struct span frames;
+enum {
+	/* Runs are tried where they are at least so long on average. */
+	RUNS_RATIO = 3,
+};
+
+struct col_stream_work {
+	struct col_stream_room outer;
+	struct col_stream_room inner; /* of the streams inside a stream */
+	struct buf nest;              /* a stream made of others, to be compared */
+	int64_t *values;
+	int64_t *places;
+	uint32_t values_cap;
 };
 
 void col_stream_maker_init(struct col_stream_maker *m, int level)
@@ -16,92 +28,151 @@ void col_stream_maker_init(struct col_stream_maker *m, int level)
 
 void col_stream_maker_fini(struct col_stream_maker *m)
 {
+	struct col_stream_work *w = m->work;
+
 	m->work = NULL;
+	if (!w)
+		return;
+	col_stream_plan_room_fini(&w->outer);
+	col_stream_plan_room_fini(&w->inner);
+	buf_fini(&w->nest);
+	free(w->values);
+	free(w->places);
+	free(w);
 }
 
-static struct col_series series(const int64_t *v, uint32_t count)
+static struct col_stream_work *work_of(struct col_stream_maker *m)
 {
-	return (struct col_series){ .v = v, .unit = 1, .count = count };
+	if (!m->work) {
+		m->work = calloc(1, sizeof *m->work);
+		if (m->work)
+			buf_init(&m->work->nest, COL_STREAM_MEMORY_MAX);
+	}
+	return m->work;
+}
+
+static bool values_for(struct col_stream_work *w, uint32_t count)
+{
+	if (count <= w->values_cap)
+		return true;
+	free(w->values);
+	free(w->places);
+	w->values = malloc(count * sizeof *w->values);
+	w->places = malloc(count * sizeof *w->places);
+	w->values_cap = w->values && w->places ? count : 0;
+	return w->values_cap > 0;
+}
+
+static void put_nest(
+	struct col_stream_work *w, uint8_t form, uint32_t values, uint32_t places, int level)
+{
+	struct col_stream_plan p;
+
+	buf_reset(&w->nest);
+	buf_put_u8(&w->nest, form);
+	col_pack_varint(&w->nest, values);
+	if (!col_stream_plan_make(&p, &w->inner, w->values, values, level)) {
+		w->nest.err = -ENOMEM;
+		return;
+	}
+	col_stream_plan_put(&p, &w->inner, &w->nest);
+	if (!col_stream_plan_make(&p, &w->inner, w->places, places, level))
+		w->nest.err = -ENOMEM;
+	else
+		col_stream_plan_put(&p, &w->inner, &w->nest);
+}
+
+static void put_runs(
+	struct col_stream_work *w, const int64_t *v, uint32_t count, uint32_t runs, int level)
+{
+	uint32_t at = 0, start = 0;
+
+	if (!values_for(w, runs)) {
+		w->nest.err = -ENOMEM;
+		return;
+	}
+	for (uint32_t i = 1; i <= count; i++) {
+		if (i < count && v[i] == v[i - 1])
+			continue;
+		ASSERT(at < runs);
+		w->values[at] = v[start];
+		w->places[at++] = i - start - 1;
+		start = i;
+	}
+	ASSERT(at == runs);
+	put_nest(w, COL_STREAM_RUNS, runs, runs, level);
+}
+
+/* The best plan in p, or, when true, a whole stream in w->nest. An error is in w->nest.err. */
+static bool choose(struct col_stream_work *w, int level, const int64_t *v, uint32_t count,
+	struct col_stream_plan *p)
+{
+	buf_reset(&w->nest);
+	if (!col_stream_plan_make(p, &w->outer, v, count, level)) {
+		w->nest.err = -ENOMEM;
+		return true;
+	}
+	if (p->form == COL_STREAM_FRAMES && p->runs <= count / RUNS_RATIO) {
+		put_runs(w, v, count, p->runs, level);
+		if (w->nest.err || w->nest.len < p->cost)
+			return true;
+	}
+	return false;
 }
 
 void col_stream_put(struct col_stream_maker *m, const int64_t *v, uint32_t count, struct buf *out)
 {
-	struct col_series s = series(v, count);
+	struct col_stream_work *w = work_of(m);
+	struct col_stream_plan p;
 
-	(void)m;
 	ASSERT(count <= COL_STREAM_COUNT_MAX);
-	if (count > 0)
-		col_pack_frames_put(&s, out);
+	if (count == 0 || out->err)
+		return;
+	if (!w) {
+		out->err = -ENOMEM;
+		return;
+	}
+	if (!choose(w, m->level, v, count, &p))
+		col_stream_plan_put(&p, &w->outer, out);
+	else if (w->nest.err)
+		out->err = w->nest.err;
+	else
+		buf_put_span(out, buf_span(&w->nest));
 }
 
 size_t col_stream_cost(struct col_stream_maker *m, const int64_t *v, uint32_t count)
 {
-	struct col_series s = series(v, count);
+	struct col_stream_work *w = work_of(m);
+	struct col_stream_plan p;
 
-	(void)m;
-	return count ? col_pack_frames_cost(&s) : 0;
+	ASSERT(count <= COL_STREAM_COUNT_MAX);
+	if (count == 0)
+		return 0;
+	if (!w)
+		return SIZE_MAX;
+	if (!choose(w, m->level, v, count, &p))
+		return p.cost;
+	return w->nest.err ? SIZE_MAX : w->nest.len;
 }
 
 int col_stream_open(struct rcur *c, uint32_t count, struct arena *mem, struct col_stream *out)
 {
-	const uint8_t *p = c->p;
-	int64_t frame[COL_PACK_FRAME];
-
 	*out = (struct col_stream){ .count = count };
 	if (count > COL_STREAM_COUNT_MAX && !c->err)
 		c->err = ERR_CORRUPT;
-	for (uint32_t i = 0; i < count && !c->err; i += COL_PACK_FRAME) {
-		uint32_t left = count - i;
-
-		col_pack_frames_get(c, left < COL_PACK_FRAME ? left : COL_PACK_FRAME, frame);
-	}
-	if (c->err || count == 0)
-		return c->err;
-	out->body = arena_alloc(mem, sizeof *out->body);
-	if (!out->body)
-		return c->err = -ENOMEM;
-	out->body->frames = span_of(p, (size_t)(c->p - p));
-	return 0;
-}
-
-static int pick_one(struct rcur *c, uint32_t *at, uint32_t count, uint32_t row, int64_t frame[])
-{
-	while (*at <= row) {
-		uint32_t left = count - *at, n = left < COL_PACK_FRAME ? left : COL_PACK_FRAME;
-
-		col_pack_frames_get(c, n, frame);
-		*at += n;
-	}
+	if (count > 0 && !c->err)
+		out->body = col_stream_body_open(c, count, false, mem);
 	return c->err;
 }
 
 int col_stream_get(struct col_stream *s, uint32_t first, uint32_t count, int64_t *out)
 {
-	int64_t frame[COL_PACK_FRAME];
-	struct rcur c = s->body ? rcur_of(s->body->frames.p, s->body->frames.n) : rcur_of(NULL, 0);
-	uint32_t at = 0;
-
 	ASSERT(first <= s->count);
 	ASSERT(count <= s->count - first);
-	for (uint32_t i = 0; i < count; i++) {
-		if (pick_one(&c, &at, s->count, first + i, frame) < 0)
-			return ERR_CORRUPT;
-		out[i] = frame[(first + i) % COL_PACK_FRAME];
-	}
-	return 0;
+	return count ? col_stream_body_get(s->body, first, count, out) : 0;
 }
 
 int col_stream_pick(struct col_stream *s, const uint32_t *rows, uint32_t count, int64_t *out)
 {
-	int64_t frame[COL_PACK_FRAME];
-	struct rcur c = s->body ? rcur_of(s->body->frames.p, s->body->frames.n) : rcur_of(NULL, 0);
-	uint32_t at = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
-		ASSERT(rows[i] < s->count);
-		if (pick_one(&c, &at, s->count, rows[i], frame) < 0)
-			return ERR_CORRUPT;
-		out[i] = frame[rows[i] % COL_PACK_FRAME];
-	}
-	return 0;
+	return count ? col_stream_body_pick(s->body, rows, count, out) : 0;
 }

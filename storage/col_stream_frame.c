@@ -1,0 +1,340 @@
+/*
+ * Patched frames: each has the width that suits most of its numbers; those that need more bits
+ * stand in a list behind it. So one late row among a hundred does not widen the others.
+ */
+#include "storage/col_stream_int.h"
+
+#include <errno.h>
+
+#include "proto/base/check.h"
+#include "proto/base/err.h"
+
+enum {
+	PLACE_BITS = 7,
+	PATCH_WIDTH_MAX = 64 - PLACE_BITS,
+	/* What the two lists of patches cost when there are any, spread over the frames. */
+	PATCHED_BITS = 32,
+	PATCHED_FRAME_BITS = 4,
+};
+
+/* ---- writing ---- */
+
+/* What x is to its frame: above the base or, where differences may fall, below it. */
+static inline uint64_t high_of(uint64_t x, unsigned width, bool is_signed)
+{
+	return is_signed ? cursor_zigzag((int64_t)x >> width) : x >> width;
+}
+
+/* counts[w]: numbers that need w bits; negative ones (signed only) fit no width: they count as 64. */
+struct widths {
+	uint16_t counts[2][66];
+	unsigned widest;  /* of those not negative */
+	unsigned deepest; /* of the negative ones' complements */
+	unsigned negatives;
+};
+
+static void count_widths(const uint64_t *x, uint32_t n, bool is_signed, struct widths *w)
+{
+	uint64_t all = 0, below = 0;
+
+	memset(w, 0, sizeof *w);
+	for (uint32_t i = 0; i < n; i++) {
+		bool negative = is_signed && (int64_t)x[i] < 0;
+
+		all |= negative ? 0 : x[i];
+		below |= negative ? ~x[i] : 0;
+		w->counts[i & 1][negative ? 65 : col_pack_width(x[i])]++;
+	}
+	w->widest = col_pack_width(all);
+	w->deepest = col_pack_width(below);
+	w->negatives = w->counts[0][65] + w->counts[1][65];
+}
+
+/* Bits of the longest patch when frames keep `width` bits. */
+static unsigned patch_width_at(const struct widths *w, unsigned width, bool is_signed)
+{
+	unsigned up = w->widest > width ? w->widest - width + is_signed : 0;
+	unsigned down = w->negatives == 0 ? 0 : w->deepest > width ? w->deepest - width + 1 : 1;
+
+	return up > down ? up : down;
+}
+
+/* The cheapest width of a frame, from the widest downwards. Returns the bits it comes to. */
+static uint64_t choose_width(const struct widths *w, uint32_t n, bool is_signed,
+	unsigned patched_bits, struct col_stream_head *head)
+{
+	unsigned least = w->deepest >= PATCH_WIDTH_MAX ? w->deepest - PATCH_WIDTH_MAX + 1 : 0;
+	unsigned width = w->widest > least ? w->widest : least;
+	uint32_t patches = w->negatives;
+	uint64_t best = UINT64_MAX;
+
+	for (;; width--) {
+		unsigned patch_width = patches ? patch_width_at(w, width, is_signed) : 0;
+		uint64_t bits = (uint64_t)n * width + patches * (PLACE_BITS + patch_width) +
+				(patches ? patched_bits : 0);
+
+		if (patch_width > PATCH_WIDTH_MAX)
+			break;
+		if (bits < best) {
+			best = bits;
+			head->width = (uint8_t)width;
+			head->patches = (uint8_t)patches;
+			head->patch_width = (uint8_t)patch_width;
+		}
+		patches += w->counts[0][width] + w->counts[1][width];
+		if (width == 0 || patches * PLACE_BITS > best)
+			break;
+	}
+	ASSERT(best < UINT64_MAX);
+	return best;
+}
+
+static uint64_t least(const uint64_t *x, uint32_t n)
+{
+	int64_t min = (int64_t)x[0];
+
+	for (uint32_t i = 1; i < n; i++)
+		min = (int64_t)x[i] < min ? (int64_t)x[i] : min;
+	return (uint64_t)min;
+}
+
+static uint32_t load_frame(
+	const struct col_stream_frames *f, uint32_t frame, uint64_t *x, uint64_t *out_base)
+{
+	uint32_t n = col_stream_source_frame(f->source, frame, x);
+
+	*out_base = f->bases ? least(x, n) : 0;
+	for (uint32_t i = 0; f->bases && i < n; i++)
+		x[i] -= *out_base;
+	return n;
+}
+
+static size_t frame_bytes(const struct col_stream_head *h, uint32_t n)
+{
+	return col_pack_bytes(n, h->width) +
+	       col_pack_bytes(h->patches, PLACE_BITS + h->patch_width);
+}
+
+static unsigned patched_bits(const struct col_stream_frames *f)
+{
+	return PATCHED_BITS / col_stream_frames(f->source->count) + PATCHED_FRAME_BITS;
+}
+
+static uint64_t measure_one(
+	const struct col_stream_frames *f, uint32_t frame, struct col_stream_head *h)
+{
+	bool is_signed = f->source->delta;
+	uint64_t x[COL_STREAM_FRAME], bits;
+	struct widths w;
+	uint32_t n = load_frame(f, frame, x, &h->base);
+
+	count_widths(x, n, is_signed, &w);
+	bits = choose_width(&w, n, is_signed, patched_bits(f), h);
+	ASSERT(h->width <= 64);
+	ASSERT(h->patches <= n);
+	return bits;
+}
+
+uint64_t col_stream_frame_measure(struct col_stream_frames *f, uint32_t from, uint32_t step)
+{
+	uint32_t frames = col_stream_frames(f->source->count), at = 0;
+	uint64_t bits = 0;
+
+	for (uint32_t i = from; i < frames; i += step)
+		bits += measure_one(f, i, &f->heads[at++]);
+	f->heads_count = at;
+	return bits;
+}
+
+enum list { BASES, WIDTHS, PATCHES, PATCH_WIDTHS, LISTS };
+
+static uint32_t list_of(const struct col_stream_frames *f, enum list list, uint64_t *out)
+{
+	for (uint32_t i = 0; i < f->heads_count; i++) {
+		const struct col_stream_head *h = &f->heads[i];
+
+		out[i] = list == BASES     ? h->base
+			 : list == WIDTHS  ? h->width
+			 : list == PATCHES ? h->patches
+					   : h->patch_width;
+	}
+	return f->heads_count;
+}
+
+static bool is_patched(const struct col_stream_frames *f)
+{
+	for (uint32_t i = 0; i < f->heads_count; i++) {
+		if (f->heads[i].patches)
+			return true;
+	}
+	return false;
+}
+
+static bool has_list(const struct col_stream_frames *f, enum list list)
+{
+	return list == BASES ? f->bases : list == WIDTHS ? true : is_patched(f);
+}
+
+size_t col_stream_frame_side_cost(const struct col_stream_frames *f, uint64_t *side)
+{
+	size_t bytes = 0;
+
+	for (int i = 0; i < LISTS; i++) {
+		if (has_list(f, (enum list)i))
+			bytes += col_stream_side_cost(side, list_of(f, (enum list)i, side));
+	}
+	return bytes;
+}
+
+size_t col_stream_frame_cost(const struct col_stream_frames *f, uint64_t *side)
+{
+	size_t bytes = col_stream_frame_side_cost(f, side);
+
+	ASSERT(f->heads_count == col_stream_frames(f->source->count));
+	for (uint32_t i = 0; i < f->heads_count; i++)
+		bytes += frame_bytes(&f->heads[i], col_stream_frame_count(f->source->count, i));
+	return bytes;
+}
+
+unsigned col_stream_frame_flags(const struct col_stream_frames *f)
+{
+	return (f->bases ? COL_STREAM_BASES : 0) | (is_patched(f) ? COL_STREAM_PATCHED : 0);
+}
+
+/* Cuts x down to the frame's width; what was cut goes to patches. */
+static void split(
+	uint64_t *x, uint32_t n, const struct col_stream_head *h, bool is_signed, uint64_t *patches)
+{
+	uint64_t mask = h->width == 64 ? UINT64_MAX : (UINT64_C(1) << h->width) - 1;
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (x[i] & ~mask) {
+			ASSERT(at < h->patches);
+			patches[at++] = i | high_of(x[i], h->width, is_signed) << PLACE_BITS;
+		}
+		x[i] &= mask;
+	}
+	ASSERT(at == h->patches);
+}
+
+static void put_one(const struct col_stream_frames *f, uint32_t frame, struct buf *out)
+{
+	const struct col_stream_head *h = &f->heads[frame];
+	uint64_t x[COL_STREAM_FRAME], patches[COL_STREAM_FRAME], base;
+	uint32_t n = load_frame(f, frame, x, &base);
+	uint8_t *dst;
+
+	ASSERT(base == h->base);
+	if (buf_reserve(out, frame_bytes(h, n)) < 0)
+		return;
+	dst = out->p + out->len;
+	if (h->patches)
+		split(x, n, h, f->source->delta, patches);
+	col_pack_put(x, n, h->width, dst);
+	dst += col_pack_bytes(n, h->width);
+	if (h->patches)
+		col_pack_put(patches, h->patches, PLACE_BITS + h->patch_width, dst);
+	out->len += frame_bytes(h, n);
+}
+
+void col_stream_frame_put(const struct col_stream_frames *f, uint64_t *side, struct buf *out)
+{
+	ASSERT(f->heads_count == col_stream_frames(f->source->count));
+	for (int i = 0; i < LISTS; i++) {
+		if (has_list(f, (enum list)i))
+			col_stream_side_put(side, list_of(f, (enum list)i, side), out);
+	}
+	for (uint32_t i = 0; i < f->heads_count; i++)
+		put_one(f, i, out);
+}
+
+/* ---- reading ---- */
+
+static int check_head(const struct col_stream_head *h, uint64_t patches, uint32_t n)
+{
+	if (h->width > 64 || patches > n || h->patch_width > PATCH_WIDTH_MAX)
+		return ERR_CORRUPT;
+	return patches && h->width == 64 ? ERR_CORRUPT : 0;
+}
+
+static uint8_t byte_of(uint64_t v)
+{
+	return v > UINT8_MAX ? UINT8_MAX : (uint8_t)v;
+}
+
+static int read_heads(struct rcur *c, struct col_stream_body *b, uint32_t frames)
+{
+	struct col_stream_side lists[LISTS] = { { 0 } };
+	size_t off = 0;
+
+	for (int i = 0; i < LISTS; i++) {
+		bool there = i == BASES    ? b->flags & COL_STREAM_BASES
+			     : i == WIDTHS ? true
+					   : b->flags & COL_STREAM_PATCHED;
+
+		if (there)
+			col_stream_side_open(c, frames, &lists[i]);
+	}
+	for (uint32_t i = 0; i < frames && !c->err; i++) {
+		struct col_stream_head *h = &b->heads[i];
+		uint32_t n = col_stream_frame_count(b->count, i);
+
+		*h = (struct col_stream_head){ .base = col_stream_side_at(&lists[BASES], i),
+			.off = (uint32_t)off,
+			.width = byte_of(col_stream_side_at(&lists[WIDTHS], i)),
+			.patches = byte_of(col_stream_side_at(&lists[PATCHES], i)),
+			.patch_width = byte_of(col_stream_side_at(&lists[PATCH_WIDTHS], i)) };
+		if (check_head(h, h->patches, n) < 0)
+			return ERR_CORRUPT;
+		off += frame_bytes(h, n);
+	}
+	b->payload = rcur_bytes(c, off);
+	return c->err;
+}
+
+int col_stream_frame_open(struct rcur *c, struct col_stream_body *b)
+{
+	uint32_t frames = col_stream_frames(b->count);
+
+	/* A few bytes can claim any number of frames: the count, not they, bounds the memory. */
+	b->heads = arena_alloc(b->mem, frames * sizeof *b->heads);
+	if (!b->heads)
+		return -ENOMEM;
+	return read_heads(c, b, frames);
+}
+
+static int add_patches(const struct col_stream_head *h, const uint8_t *src, bool is_signed,
+	uint32_t n, uint64_t *x)
+{
+	uint64_t patches[COL_STREAM_FRAME];
+
+	col_pack_get(src, h->patches, PLACE_BITS + h->patch_width, patches);
+	for (uint32_t i = 0; i < h->patches; i++) {
+		uint32_t place = patches[i] & ((1 << PLACE_BITS) - 1);
+		uint64_t high = patches[i] >> PLACE_BITS;
+
+		if (place >= n)
+			return ERR_CORRUPT;
+		if (is_signed)
+			high = (uint64_t)cursor_unzigzag(high);
+		x[place] += high << h->width;
+	}
+	return 0;
+}
+
+int col_stream_frame_get(const struct col_stream_body *b, uint32_t frame, uint64_t *x)
+{
+	const struct col_stream_head *h = &b->heads[frame];
+	uint32_t n = col_stream_frame_count(b->count, frame);
+	const uint8_t *src = b->payload.p + h->off;
+
+	ASSERT(h->off + frame_bytes(h, n) <= b->payload.n);
+	col_pack_get(src, n, h->width, x);
+	if (h->patches && add_patches(h, src + col_pack_bytes(n, h->width),
+				  b->flags & COL_STREAM_DELTA, n, x) < 0)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; h->base && i < n; i++)
+		x[i] += h->base;
+	return 0;
+}
