@@ -18,7 +18,8 @@ struct door_dgram {
 	struct intake_origin origin;
 	struct door_dgram_counts counts;
 	bool reading;
-	struct addr peer; /* whose text `host` is: most datagrams come from the last one's sender */
+	struct addr
+		peer; /* of the last datagram, whose text `host` is: most come from one sender */
 	char host[ADDR_TEXT_BYTES];
 };
 
@@ -33,11 +34,17 @@ static bool same_host(const struct addr *a, const struct addr *b)
 
 static void set_origin(struct door_dgram *g, const struct addr *peer)
 {
-	if (!g->peer.sa_bytes || !same_host(&g->peer, peer)) {
-		g->peer = *peer;
-		addr_host(peer, g->host);
-		g->origin.host = span_str(g->host);
-	}
+	bool known = g->peer.sa_bytes > 0;
+
+	if (g->peer.sa_bytes == peer->sa_bytes &&
+		memcmp(&g->peer.sa, &peer->sa, peer->sa_bytes) == 0)
+		return;
+	known = known && same_host(&g->peer, peer);
+	g->peer = *peer;
+	if (known)
+		return;
+	addr_host(peer, g->host);
+	g->origin.host = span_str(g->host);
 }
 
 static void drop_bad(struct door_dgram *g, const char *reason)
@@ -60,11 +67,8 @@ static void end_frame(struct door_dgram *g)
 	struct diag d;
 	uint64_t seq;
 
-	/* Only the rest of a batch that was already received can meet this. */
-	if (!commit_room(intake->commit)) {
-		diag_set(&d, ERR_LIMIT, "", -1, "the journal is behind");
-		drop_full(g, &d);
-	} else if (intake_end(intake, &g->origin, &g->forward, &g->stage, &seq, &d) < 0) {
+	ASSERT(commit_room(intake->commit));
+	if (intake_end(intake, &g->origin, &g->forward, &g->stage, &seq, &d) < 0) {
 		drop_full(g, &d);
 	}
 }
@@ -98,6 +102,14 @@ static void take_frame(struct door_dgram *g, struct rcur *in, const struct addr 
 	drop_bad(g, rc < 0 ? forward_fault_text(g->forward.fault) : "it is empty");
 }
 
+/* One time for the datagrams of a batch: they have come within microseconds of each other. */
+static void on_begin(void *arg)
+{
+	struct door_dgram *g = arg;
+
+	g->origin.received_ns = clock_wall_ns();
+}
+
 static void on_recv(void *arg, const uint8_t *p, size_t n, bool cut, const struct addr *peer)
 {
 	struct door_dgram *g = arg;
@@ -109,19 +121,28 @@ static void on_recv(void *arg, const uint8_t *p, size_t n, bool cut, const struc
 		drop_bad(g, "it is longer than LIMIT_DATAGRAM_BYTES");
 		return;
 	}
-	g->origin.received_ns = clock_wall_ns();
 	forward_datagram(&g->forward);
 	take_frame(g, &in, peer);
 	stage_drop(&g->stage);
-	if (!commit_room_ample(g->c->intake.commit))
+	if (!commit_room(g->c->intake.commit))
 		dgram_pause(&g->socket);
+}
+
+static void warn_of_buffer(unsigned granted, unsigned wanted)
+{
+	LOGGER(LOGGER_WARNING, "udp",
+		"the kernel grants a smaller receive buffer than udp_buffer: more datagrams may be "
+		"lost; set the sysctl net.core.rmem_max to what is wanted",
+		LOGGER_UINT("granted", granted), LOGGER_UINT("wanted", wanted));
 }
 
 int door_dgram_open(struct collector *c, const struct addr *at, unsigned buffer_bytes,
 	struct door_dgram **out, struct diag *d)
 {
 	struct door_dgram *g = calloc(1, sizeof *g);
-	struct dgram_conf conf = { .at = *at, .rcvbuf_bytes = buffer_bytes, .recv = on_recv };
+	struct dgram_conf conf = {
+		.at = *at, .rcvbuf_bytes = buffer_bytes, .recv = on_recv, .begin = on_begin
+	};
 	int rc;
 
 	if (!g)
@@ -135,6 +156,8 @@ int door_dgram_open(struct collector *c, const struct addr *at, unsigned buffer_
 	rc = dgram_open(&g->socket, &c->loop, &conf, d);
 	if (rc < 0)
 		door_dgram_free(&g);
+	else if (g->socket.rcvbuf_bytes < buffer_bytes)
+		warn_of_buffer(g->socket.rcvbuf_bytes, buffer_bytes);
 	*out = g;
 	return rc;
 }
@@ -146,7 +169,7 @@ const struct addr *door_dgram_addr(const struct door_dgram *g)
 
 void door_dgram_durable(struct door_dgram *g)
 {
-	if (g->reading && commit_room_ample(g->c->intake.commit))
+	if (g->reading && commit_room(g->c->intake.commit))
 		dgram_resume(&g->socket);
 }
 
@@ -163,6 +186,7 @@ void door_dgram_stop_reading(struct door_dgram *g)
 {
 	g->reading = false;
 	dgram_pause(&g->socket);
+	g->counts.dropped_full += dgram_discard(&g->socket);
 }
 
 void door_dgram_close(struct door_dgram *g)

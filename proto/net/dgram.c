@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,22 +12,35 @@
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
+#include "proto/base/span.h"
 
-enum { DGRAM_TAG = 0x4447524d };
+enum {
+	DGRAM_TAG = 0x4447524d,
+	/* The largest train, and one byte more than the largest datagram, so that a longer one shows. */
+	SLOT_BYTES = 64 << 10,
+	/* Datagrams of one millisecond from which the socket is busy, and of a look below which no longer. */
+	BUSY_FROM = 16,
+	BUSY_BELOW = 4,
+	BUSY_MS = 1,
+	/* The kernel's count of drops is asked once in so many looks, long before it can wrap. */
+	LOOKS_PER_COUNT = 256,
+};
 
-/* One more byte than is allowed, so that a longer datagram shows. */
-enum { SLOT_BYTES = LIMIT_DATAGRAM_BYTES + 1 };
+static_assert((int)SLOT_BYTES > (int)LIMIT_DATAGRAM_BYTES, "a datagram that is too long shows");
 
 struct dgram_bufs {
 	struct mmsghdr msgs[LIMIT_DGRAM_BATCH];
 	struct iovec iovs[LIMIT_DGRAM_BATCH];
 	struct addr peers[LIMIT_DGRAM_BATCH];
 	union {
-		char bytes[CMSG_SPACE(sizeof(uint32_t))];
+		char bytes[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control[LIMIT_DGRAM_BATCH];
 	uint8_t data[];
 };
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+static void on_timer(uv_timer_t *timer);
 
 static struct dgram_bufs *bufs_new(void)
 {
@@ -44,57 +58,80 @@ static struct dgram_bufs *bufs_new(void)
 	return b;
 }
 
-/* The kernel writes into these lengths at each receive. */
-static void bufs_arm(struct dgram_bufs *b)
+/* The kernel has written into these lengths of the messages it used. */
+static void bufs_arm(struct dgram_bufs *b, unsigned count)
 {
-	for (unsigned i = 0; i < LIMIT_DGRAM_BATCH; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		b->msgs[i].msg_hdr.msg_namelen = sizeof b->peers[i].sa;
 		b->msgs[i].msg_hdr.msg_controllen = sizeof b->control[i].bytes;
 	}
 }
 
-/* The counter is of the moment when a datagram was queued: an older value may come after a newer one. */
-static void note_dropped(struct dgram *g, uint32_t now)
-{
-	int32_t more = (int32_t)(now - g->dropped_last);
+/* ---- handing over ---- */
 
-	if (more <= 0)
-		return;
-	g->dropped_last = now;
-	g->dropped += (uint32_t)more;
-}
-
-static void read_control(struct dgram *g, struct msghdr *m)
+/* Bytes of each datagram of a train, the last may have fewer; 0: the message is one datagram. */
+static size_t segment_bytes(struct msghdr *m)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		uint32_t v;
+		int v;
 
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL)
+		if (c->cmsg_level != SOL_UDP || c->cmsg_type != UDP_GRO)
 			continue;
 		memcpy(&v, CMSG_DATA(c), sizeof v);
-		note_dropped(g, v);
+		return v > 0 ? (size_t)v : 0;
 	}
+	return 0;
 }
 
-static void hand_over(struct dgram *g, unsigned i)
+/* Moves past the next datagram, which is handed out; its message to *out. */
+static struct span next(struct dgram *g, struct mmsghdr **out)
 {
-	struct dgram_bufs *b = g->bufs;
-	struct mmsghdr *m = &b->msgs[i];
+	struct mmsghdr *m = &g->bufs->msgs[g->at];
+	size_t size = m->msg_hdr.msg_controllen > 0 ? segment_bytes(&m->msg_hdr) : 0;
+	size_t left = m->msg_len - g->at_off, n = size > 0 && size < left ? size : left;
+	struct span s = span_of(g->bufs->data + (size_t)g->at * SLOT_BYTES + g->at_off, n);
 
-	read_control(g, &m->msg_hdr);
-	b->peers[i].sa_bytes = m->msg_hdr.msg_namelen;
+	ASSERT(g->at < g->count);
+	ASSERT(g->at_off + n <= SLOT_BYTES);
+	g->at_off += n;
+	if (g->at_off == m->msg_len) {
+		g->at++;
+		g->at_off = 0;
+	}
 	g->received++;
-	g->conf.recv(g->conf.arg, b->iovs[i].iov_base, m->msg_len,
-		m->msg_len > LIMIT_DATAGRAM_BYTES || m->msg_hdr.msg_flags & MSG_TRUNC,
-		&b->peers[i]);
+	*out = m;
+	return s;
 }
 
-/* True when a whole batch came, so that more may wait. */
+static void hand_over(struct dgram *g)
+{
+	struct addr *peer = &g->bufs->peers[g->at];
+	struct mmsghdr *m;
+	struct span s = next(g, &m);
+	/* Of a train only the end can be missing. */
+	bool cut = s.n > LIMIT_DATAGRAM_BYTES || (m->msg_hdr.msg_flags & MSG_TRUNC && !g->at_off);
+
+	peer->sa_bytes = m->msg_hdr.msg_namelen;
+	g->conf.recv(g->conf.arg, s.p, s.n, cut, peer);
+}
+
+/* Hands over what was received, until that is all or the owner wants no more. */
+static void deliver(struct dgram *g)
+{
+	while (g->at < g->count && !g->paused && g->fd >= 0)
+		hand_over(g);
+}
+
+/* ---- receiving ---- */
+
+/* True when a whole batch came and was handed over, so that more may wait. */
 static bool recv_batch(struct dgram *g)
 {
 	int n;
 
-	bufs_arm(g->bufs);
+	ASSERT(g->at == g->count);
+	bufs_arm(g->bufs, g->count);
+	g->at = g->count = 0;
 	n = recvmmsg(g->fd, g->bufs->msgs, LIMIT_DGRAM_BATCH, MSG_DONTWAIT, NULL);
 	if (n < 0) {
 		/* Errors of a datagram socket are news about datagrams sent before (ECONNREFUSED). */
@@ -102,40 +139,98 @@ static bool recv_batch(struct dgram *g)
 			g->errors++;
 		return false;
 	}
-	for (int i = 0; i < n; i++)
-		hand_over(g, (unsigned)i);
-	return n == LIMIT_DGRAM_BATCH;
+	g->count = (unsigned)n;
+	g->messages += (unsigned)n;
+	if (g->conf.begin)
+		g->conf.begin(g->conf.arg);
+	deliver(g);
+	return n == LIMIT_DGRAM_BATCH && !g->paused && g->fd >= 0;
+}
+
+/* Reads until nothing waits or the other sockets have their turn (true). *out_count: messages. */
+static bool look(struct dgram *g, unsigned *out_count)
+{
+	uint64_t before = g->messages;
+	unsigned turn = 0;
+
+	if (++g->looks % LOOKS_PER_COUNT == 0)
+		dgram_dropped(g);
+	while (turn < LIMIT_DGRAM_TURNS && recv_batch(g))
+		turn++;
+	*out_count = (unsigned)(g->messages - before);
+	return turn == LIMIT_DGRAM_TURNS;
+}
+
+static void watch(struct dgram *g)
+{
+	g->busy = false;
+	uv_timer_stop(&g->timer);
+	uv_poll_start(&g->poll, UV_READABLE, on_readable);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct dgram *g = poll->data;
+	uint64_t now = uv_now(g->poll.loop);
+	unsigned n;
 
 	(void)events;
 	CHECK_TAG(g, DGRAM_TAG);
-	for (unsigned i = 0; i < LIMIT_DGRAM_TURNS; i++) {
-		if (!recv_batch(g) || g->paused || g->fd < 0)
-			break;
+	look(g, &n);
+	if (g->paused || g->fd < 0)
+		return;
+	if (now != g->ms) {
+		g->ms = now;
+		g->ms_count = 0;
 	}
-	if (g->conf.done)
-		g->conf.done(g->conf.arg);
-	/* An error made libuv stop watching; the socket itself goes on. */
-	if (status < 0 && !g->paused && g->fd >= 0)
-		uv_poll_start(&g->poll, UV_READABLE, on_readable);
+	g->ms_count += n;
+	if (g->ms_count >= BUSY_FROM) {
+		g->busy = true;
+		uv_poll_stop(&g->poll);
+		uv_timer_start(&g->timer, on_timer, BUSY_MS, 0);
+	} else if (status < 0) {
+		/* An error made libuv stop watching; the socket itself goes on. */
+		watch(g);
+	}
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct dgram *g = timer->data;
+	unsigned n;
+	bool more;
+
+	CHECK_TAG(g, DGRAM_TAG);
+	more = look(g, &n);
+	if (g->paused || g->fd < 0)
+		return;
+	if (n < BUSY_BELOW)
+		watch(g);
+	else
+		uv_timer_start(&g->timer, on_timer, more ? 0 : BUSY_MS, 0);
+}
+
+/* ---- life ---- */
+
+static unsigned granted(int fd)
+{
+	int got = 0;
+	socklen_t n = sizeof got;
+
+	/* The kernel doubles it for its own needs. */
+	return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &n) == 0 ? (unsigned)got / 2 : 0;
 }
 
 static void set_options(struct dgram *g)
 {
-	int on = 1, off = 0, want = (int)g->conf.rcvbuf_bytes, got = 0;
-	socklen_t n = sizeof got;
+	int on = 1, off = 0, want = (int)g->conf.rcvbuf_bytes;
 
-	setsockopt(g->fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
+	g->trains = setsockopt(g->fd, SOL_UDP, UDP_GRO, &on, sizeof on) == 0;
 	if (g->conf.at.sa.ss_family == AF_INET6)
 		setsockopt(g->fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
 	if (want > 0 && setsockopt(g->fd, SOL_SOCKET, SO_RCVBUFFORCE, &want, sizeof want) < 0)
 		setsockopt(g->fd, SOL_SOCKET, SO_RCVBUF, &want, sizeof want);
-	if (getsockopt(g->fd, SOL_SOCKET, SO_RCVBUF, &got, &n) == 0)
-		g->rcvbuf_bytes = (unsigned)got / 2; /* the kernel doubles it for its own needs */
+	g->rcvbuf_bytes = granted(g->fd);
 }
 
 static int give_up(struct dgram *g, int rc)
@@ -166,14 +261,17 @@ int dgram_open(struct dgram *g, uv_loop_t *loop, const struct dgram_conf *conf, 
 		return give_up(
 			g, diag_set(d, -errno, text, -1, "cannot receive on this UDP address; %s",
 				   addr_advice(errno)));
+	bufs_arm(g->bufs, LIMIT_DGRAM_BATCH);
 	rc = uv_poll_init(loop, &g->poll, g->fd);
 	if (rc < 0)
 		return give_up(g, diag_set(d, rc, text, -1, "cannot watch a UDP socket"));
-	g->poll.data = g;
+	uv_timer_init(loop, &g->timer);
+	g->handles_open = 2;
+	g->poll.data = g->timer.data = g;
 	g->tag = DGRAM_TAG;
 	g->addr.sa_bytes = sizeof g->addr.sa;
 	getsockname(g->fd, (struct sockaddr *)&g->addr.sa, &g->addr.sa_bytes);
-	uv_poll_start(&g->poll, UV_READABLE, on_readable);
+	watch(g);
 	return 0;
 }
 
@@ -184,13 +282,19 @@ void dgram_send(struct dgram *g, const void *p, size_t n, const struct addr *to)
 			to->sa_bytes);
 }
 
+/*
+ * The number that SO_RXQ_OVFL would tell with every datagram, asked for instead: that costs nothing
+ * where nothing is dropped, and knows of drops that no later datagram came to tell.
+ */
 uint64_t dgram_dropped(struct dgram *g)
 {
 	uint32_t info[SK_MEMINFO_VARS] = { 0 };
 	socklen_t n = sizeof info;
 
-	if (g->fd >= 0 && getsockopt(g->fd, SOL_SOCKET, SO_MEMINFO, info, &n) == 0)
-		note_dropped(g, info[SK_MEMINFO_DROPS]);
+	if (g->fd >= 0 && getsockopt(g->fd, SOL_SOCKET, SO_MEMINFO, info, &n) == 0) {
+		g->dropped += (uint32_t)(info[SK_MEMINFO_DROPS] - g->dropped_last);
+		g->dropped_last = info[SK_MEMINFO_DROPS];
+	}
 	return g->dropped;
 }
 
@@ -200,6 +304,7 @@ void dgram_pause(struct dgram *g)
 		return;
 	g->paused = true;
 	uv_poll_stop(&g->poll);
+	uv_timer_stop(&g->timer);
 }
 
 void dgram_resume(struct dgram *g)
@@ -207,7 +312,22 @@ void dgram_resume(struct dgram *g)
 	if (!g->paused || g->fd < 0)
 		return;
 	g->paused = false;
-	uv_poll_start(&g->poll, UV_READABLE, on_readable);
+	if (g->at < g->count && g->conf.begin)
+		g->conf.begin(g->conf.arg);
+	deliver(g);
+	if (!g->paused && g->fd >= 0)
+		watch(g);
+}
+
+unsigned dgram_discard(struct dgram *g)
+{
+	unsigned n = 0;
+	struct mmsghdr *m;
+
+	ASSERT(g->paused || g->fd < 0);
+	for (; g->at < g->count; n++)
+		next(g, &m);
+	return n;
 }
 
 static void on_closed(uv_handle_t *h)
@@ -215,6 +335,8 @@ static void on_closed(uv_handle_t *h)
 	struct dgram *g = h->data;
 
 	CHECK_TAG(g, DGRAM_TAG);
+	if (--g->handles_open > 0)
+		return;
 	g->tag = 0;
 	free(g->bufs);
 	g->bufs = NULL;
@@ -227,7 +349,9 @@ void dgram_close(struct dgram *g, dgram_closed_cb closed)
 	if (g->tag != DGRAM_TAG || g->fd < 0)
 		return;
 	g->closed = closed;
+	dgram_dropped(g);
 	uv_close((uv_handle_t *)&g->poll, on_closed);
+	uv_close((uv_handle_t *)&g->timer, on_closed);
 	close(g->fd);
 	g->fd = -1;
 }

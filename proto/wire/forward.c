@@ -65,12 +65,9 @@ void forward_fini(struct forward *f)
 
 void forward_reset(struct forward *f)
 {
-	struct buf carry = f->carry, option = f->option, group = f->group;
-
-	forward_init(f);
-	f->carry = carry;
-	f->option = option;
-	f->group = group;
+	memset(f, 0, offsetof(struct forward, gather));
+	f->state = STEP_VALUE;
+	gather_reset(&f->gather);
 	buf_reset(&f->carry);
 	buf_reset(&f->option);
 	buf_reset(&f->group);

@@ -128,11 +128,12 @@ struct forward {
 	uint64_t left;     /* entries (Forward) or payload bytes (Packed) still to come */
 	uint8_t head[5];   /* of an array, str or bin, or a payload's first bytes */
 	uint8_t head_have;
-	struct gather gather;
-	struct buf carry;             /* an entry or record that straddles reads */
-	struct buf option;            /* options that do */
-	struct buf group;             /* attributes of the open group */
 	struct forward_entry message; /* Message mode: waits for the options that may follow it */
+	/* A reset clears all above. */
+	struct gather gather;
+	struct buf carry;  /* an entry or record that straddles reads */
+	struct buf option; /* options that do */
+	struct buf group;  /* attributes of the open group */
 	uint8_t tag[LIMIT_TAG_BYTES];
 	uint8_t chunk[LIMIT_CHUNK_BYTES];
 };

@@ -4,6 +4,8 @@
  */
 #include "tests/support/check_cmocka.h"
 
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,28 +18,33 @@ struct fixture {
 	uv_loop_t loop;
 	struct dgram g;
 	int sender;
-	unsigned seen, cut, dones;
+	unsigned seen, cut, begins;
 	size_t bytes;
-	bool pause_at_first, closed;
+	unsigned pause_at; /* the datagram after which it is paused; 0: none */
+	uint8_t last;      /* first byte of the last datagram, which are numbered */
+	bool in_order, closed;
 };
 
 static void on_recv(void *arg, const uint8_t *p, size_t n, bool cut, const struct addr *peer)
 {
 	struct fixture *f = arg;
 
-	(void)p;
 	f->seen++;
 	f->bytes += n;
 	f->cut += cut;
-	if (f->pause_at_first)
+	if (n > 0) {
+		f->in_order &= p[0] == (uint8_t)(f->last + 1);
+		f->last = p[0];
+	}
+	if (f->seen == f->pause_at)
 		dgram_pause(&f->g);
 	if (n == 1)
 		dgram_send(&f->g, "", 1, peer);
 }
 
-static void on_done(void *arg)
+static void on_begin(void *arg)
 {
-	((struct fixture *)arg)->dones++;
+	((struct fixture *)arg)->begins++;
 }
 
 static void on_closed(void *arg)
@@ -48,10 +55,11 @@ static void on_closed(void *arg)
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
-	struct dgram_conf conf = { .rcvbuf_bytes = 1 << 20, .recv = on_recv, .done = on_done };
+	struct dgram_conf conf = { .rcvbuf_bytes = 1 << 20, .recv = on_recv, .begin = on_begin };
 	struct diag d;
 
 	conf.arg = f;
+	f->in_order = true;
 	uv_loop_init(&f->loop);
 	*state = f;
 	if (addr_parse("127.0.0.1:0", &conf.at, &d) < 0)
@@ -81,6 +89,107 @@ static void turns(struct fixture *f, int n)
 		uv_run(&f->loop, UV_RUN_NOWAIT);
 }
 
+/* Until so many datagrams are seen or lost: a busy socket is read by a timer, which the loop waits for. */
+static void run_until(struct fixture *f, unsigned sent)
+{
+	for (int i = 0; i < 1000 && f->seen + dgram_dropped(&f->g) < sent; i++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+/* Numbered datagrams of `size` bytes, handed to the kernel as one. */
+static void send_train(struct fixture *f, uint8_t first, unsigned count, uint16_t size, size_t last)
+{
+	static uint8_t bytes[64 << 10];
+	union {
+		char bytes[CMSG_SPACE(sizeof(uint16_t))];
+		struct cmsghdr head;
+	} control = { .bytes = { 0 } };
+	struct iovec iov = { bytes, (count - 1) * (size_t)size + last };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	for (unsigned i = 0; i < count; i++)
+		memset(bytes + i * (size_t)size, (int)(first + i), size);
+	c->cmsg_level = SOL_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof size);
+	memcpy(CMSG_DATA(c), &size, sizeof size);
+	if (sendmsg(f->sender, &m, 0) < 0)
+		skip(); /* a kernel without trains */
+}
+
+static void test_trains(void **state)
+{
+	struct fixture *f = *state;
+
+	send_train(f, 1, 50, 400, 400);
+	send_train(f, 51, 20, 300, 17);
+	run_until(f, 70);
+	assert_int_equal(f->seen, 70);
+	assert_int_equal(f->bytes, 50 * 400 + 19 * 300 + 17);
+	assert_int_equal(f->cut, 0);
+	assert_true(f->in_order);
+	assert_int_equal(f->g.received, 70);
+	if (f->g.trains)
+		assert_int_equal(f->g.messages, 2);
+}
+
+/* What was received before a pause comes after it, in order, and in the middle of a train too. */
+static void test_pause_in_a_train(void **state)
+{
+	struct fixture *f = *state;
+
+	f->pause_at = 7;
+	send_train(f, 1, 30, 100, 100);
+	send_train(f, 31, 30, 100, 100);
+	run_until(f, 7);
+	turns(f, 5);
+	assert_int_equal(f->seen, 7);
+	dgram_resume(&f->g);
+	run_until(f, 60);
+	assert_int_equal(f->seen, 60);
+	assert_true(f->in_order);
+	assert_int_equal(dgram_dropped(&f->g), 0);
+}
+
+static void test_discard(void **state)
+{
+	struct fixture *f = *state;
+
+	f->pause_at = 7;
+	send_train(f, 1, 30, 100, 100);
+	run_until(f, 7);
+	if (f->g.trains)
+		assert_int_equal(dgram_discard(&f->g), 23);
+	assert_int_equal(dgram_discard(&f->g), 0);
+	assert_int_equal(f->seen, 7);
+}
+
+/* Fast enough to be read by the clock, then slow again: nothing is late or lost. */
+static void test_busy(void **state)
+{
+	struct fixture *f = *state;
+	unsigned sent = 0, busy = 0;
+
+	for (int round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < 40; i++, sent++)
+			assert_int_equal(send(f->sender, "x", 1, 0), 1);
+		run_until(f, sent);
+		assert_int_equal(f->seen, sent);
+		busy += f->g.busy;
+	}
+	assert_true(busy > 0);
+	for (int i = 0; i < 10 && f->g.busy; i++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_false(f->g.busy);
+	assert_int_equal(send(f->sender, "x", 1, 0), 1);
+	turns(f, 2);
+	assert_int_equal(f->seen, sent + 1);
+}
+
 static void test_batches(void **state)
 {
 	static uint8_t big[LIMIT_DATAGRAM_BYTES];
@@ -90,11 +199,11 @@ static void test_batches(void **state)
 		assert_int_equal(send(f->sender, big, 10, 0), 10);
 	assert_int_equal(send(f->sender, big, sizeof big, 0), sizeof big);
 	assert_int_equal(send(f->sender, big, 0, 0), 0); /* an empty one is one too */
-	turns(f, 5);
+	run_until(f, 152);
 	assert_int_equal(f->seen, 152);
 	assert_int_equal(f->bytes, 1500 + sizeof big);
 	assert_int_equal(f->cut, 0);
-	assert_true(f->dones >= 1);
+	assert_true(f->begins >= 3);
 	assert_int_equal(dgram_dropped(&f->g), 0);
 }
 
@@ -116,18 +225,16 @@ static void test_losses_are_counted(void **state)
 	struct fixture *f = *state;
 	unsigned sent = 0;
 
-	f->pause_at_first = true;
+	f->pause_at = 1;
 	assert_int_equal(send(f->sender, part, 1, 0), 1);
 	turns(f, 2);
 	assert_int_equal(f->seen, 1);
-	f->pause_at_first = false;
 	for (sent = 1; sent < 5000 && dgram_dropped(&f->g) < 10; sent++)
 		assert_int_equal(send(f->sender, part, sizeof part, 0), sizeof part);
 	turns(f, 5);
 	assert_int_equal(f->seen, 1); /* paused: the kernel holds them */
 	dgram_resume(&f->g);
-	for (int i = 0; i < 100 && f->seen + dgram_dropped(&f->g) < sent; i++)
-		turns(f, 1);
+	run_until(f, sent);
 	assert_int_equal(f->seen + dgram_dropped(&f->g), sent);
 	assert_true(dgram_dropped(&f->g) >= 10);
 }
@@ -137,6 +244,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_batches, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_answer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_trains, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pause_in_a_train, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_discard, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_losses_are_counted, setup, teardown),
 	};
 
