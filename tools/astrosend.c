@@ -38,6 +38,10 @@ enum {
 	FRAME_AROUND_BYTES = 24,
 	/* Pauses of a paced run: shorter ones do not pay, longer ones make bursts. */
 	PACE_PER_SECOND = 50,
+	/* Datagrams have only the receiver's socket buffer to wait in. */
+	PACE_DATAGRAMS_PER_SECOND = 1000,
+	/* From this rate on datagrams go in trains unless told otherwise. */
+	TRAIN_RATE = 100000,
 	PROGRESS_NS = 200 * 1000 * 1000,
 	/* Bad lines and lost connections told one by one; the others are only counted. */
 	TOLD_MAX = 10,
@@ -299,20 +303,33 @@ static int run_stream(struct run *r)
 
 /* ---- over UDP ---- */
 
-static int put_datagram(struct run *r, struct send_dgram *g, struct span entries, uint32_t events,
-	struct buf *frame, struct diag *d)
+/* Datagrams of one burst of a paced run. */
+static uint32_t burst_of(const struct run *r)
+{
+	int64_t n = r->args.rate / PACE_DATAGRAMS_PER_SECOND;
+
+	return n > 0 ? (uint32_t)n : 1;
+}
+
+/* Events that a datagram may hold. */
+static uint32_t datagram_events(const struct run *r)
+{
+	uint32_t burst = burst_of(r);
+
+	return r->args.rate == 0 || burst >= r->args.batch ? (uint32_t)r->args.batch : burst;
+}
+
+static int put_datagram(
+	struct run *r, struct send_dgram *g, struct span entries, uint32_t events, struct diag *d)
 {
 	struct forward_put_frame head = { .tag = span_str(r->args.tag) };
 
 	if (events == 0)
 		return 0;
-	buf_reset(frame);
-	forward_put_packed(frame, &head, entries, events);
-	if (frame->err)
-		return diag_set(d, frame->err, r->args.to, -1, "cannot send");
+	forward_put_packed(send_dgram_next(g), &head, entries, events);
 	r->frames++;
 	r->events += events;
-	return send_dgram_put(g, buf_span(frame), d);
+	return send_dgram_push(g, d);
 }
 
 static void refuse_event(struct run *r, const struct send_pos *at)
@@ -325,10 +342,10 @@ static void refuse_event(struct run *r, const struct send_pos *at)
  * Sends one datagram: events as long as they fit, at least one. The event that did not fit stays in
  * r->entries for the next.
  */
-static int next_datagram(struct run *r, struct send_dgram *g, struct buf *frame, struct diag *d)
+static int next_datagram(struct run *r, struct send_dgram *g, struct diag *d)
 {
 	size_t around = FRAME_AROUND_BYTES + strlen(r->args.tag), room, used = r->entries.len;
-	uint32_t events = used > 0, max = batch_of(r);
+	uint32_t events = used > 0, max = datagram_events(r);
 	int64_t now = clock_wall_ns();
 	struct send_pos at;
 	int rc;
@@ -348,7 +365,7 @@ static int next_datagram(struct run *r, struct send_dgram *g, struct buf *frame,
 		if (!has_input(r))
 			break;
 	}
-	rc = put_datagram(r, g, span_of(r->entries.p, used), events, frame, d);
+	rc = put_datagram(r, g, span_of(r->entries.p, used), events, d);
 	memmove(r->entries.p, r->entries.p + used, r->entries.len - used);
 	r->entries.len -= used;
 	return rc;
@@ -357,22 +374,26 @@ static int next_datagram(struct run *r, struct send_dgram *g, struct buf *frame,
 static int send_datagrams(struct run *r, struct send_dgram *g, struct diag *d)
 {
 	uint64_t flushed = 0;
-	struct buf frame;
 	int rc = 0;
 
-	buf_init(&frame, LIMIT_DATAGRAM_BYTES);
 	while (rc == 0 && ((!r->input_ended && !stopping) || r->entries.len > 0)) {
-		rc = next_datagram(r, g, &frame, d);
+		rc = next_datagram(r, g, d);
 		if (rc == 0 && (!has_input(r) ||
-				       (r->args.rate > 0 && r->events - flushed >= batch_of(r)))) {
+				       (r->args.rate > 0 && r->events - flushed >= burst_of(r)))) {
 			rc = send_dgram_flush(g, d);
 			flushed = r->events;
 			pace(r);
 		}
 		show_progress(r);
 	}
-	buf_fini(&frame);
 	return rc == 0 ? send_dgram_flush(g, d) : rc;
+}
+
+static unsigned train_of(const struct run *r)
+{
+	if (r->args.train > 0)
+		return (unsigned)r->args.train;
+	return r->args.rate == 0 || r->args.rate >= TRAIN_RATE ? SEND_DGRAM_TRAIN_MAX : 1;
 }
 
 static int run_datagrams(struct run *r)
@@ -382,7 +403,7 @@ static int run_datagrams(struct run *r)
 	char rest[80];
 	struct diag d;
 
-	if (send_dgram_open(r->args.to, r->args.host, r->args.port, &g, &d) < 0) {
+	if (send_dgram_open(r->args.to, r->args.host, r->args.port, train_of(r), &g, &d) < 0) {
 		complain(r, &d);
 		return EXIT_UNREACHED;
 	}

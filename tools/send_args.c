@@ -15,6 +15,7 @@
 #include "proto/wire/event.h"
 #include "proto/wire/json_in.h"
 #include "proto/wire/pack.h"
+#include "tools/send_dgram.h"
 #include "tools/send_frame.h"
 
 enum {
@@ -171,6 +172,10 @@ int send_args_read(struct send_args *a, int argc, char **argv)
 			.to = &a->timeout_s, .min = 1, .max = 86400 },
 		{ "datagram", 0, "BYTES", "size of a datagram; one event more may exceed it",
 			OPT_INT, .to = &a->datagram_bytes, .min = 64, .max = LIMIT_DATAGRAM_BYTES },
+		{ "train", 0, "N",
+			"datagrams of one size that go through the kernel as one; 0, the default: by the "
+			"rate",
+			OPT_INT, .to = &a->train, .min = 0, .max = SEND_DGRAM_TRAIN_MAX },
 		{ "run-id", 0, "ID", "beginning of the chunk ids: a run repeated is stored once",
 			OPT_TEXT, .to = &a->run_id },
 		{ "acked-log", 0, "FILE", "append a line for each acked frame", OPT_TEXT,

@@ -55,6 +55,7 @@ struct send_args {
 	int64_t rate; /* events a second; 0: as fast as it goes */
 	int64_t timeout_s;
 	int64_t datagram_bytes;
+	int64_t train; /* datagrams that go as one; 0: by the rate */
 	const char *run_id;
 	const char *acked_log;
 	bool strict;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,30 @@
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
 
+enum {
+	/* Longer ones go one by one: a train must not need fragments anywhere on its way. */
+	TRAIN_SEGMENT_BYTES = 1400,
+	/* What one datagram could carry is what a train may. */
+	TRAIN_BYTES = LIMIT_DATAGRAM_BYTES,
+};
+
+union segment {
+	char bytes[CMSG_SPACE(sizeof(uint16_t))];
+	struct cmsghdr head;
+};
+
 struct send_dgram {
 	const char *name;
 	int fd;
-	unsigned count;
+	unsigned train;
+	unsigned count; /* datagrams that wait */
 	uint64_t refused;
 	struct buf bytes[SEND_DGRAM_BATCH];
+
+	/* Of one flush. */
+	struct iovec iov[SEND_DGRAM_BATCH];
+	struct mmsghdr messages[SEND_DGRAM_BATCH];
+	union segment segments[SEND_DGRAM_BATCH];
 };
 
 static int connect_any(const struct addrinfo *list)
@@ -36,13 +55,15 @@ static int connect_any(const struct addrinfo *list)
 	return -err;
 }
 
-int send_dgram_open(const char *name, const char *host, const char *port, struct send_dgram **out,
-	struct diag *d)
+int send_dgram_open(const char *name, const char *host, const char *port, unsigned train,
+	struct send_dgram **out, struct diag *d)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *list;
 	struct send_dgram *g;
 	int rc = getaddrinfo(host, port, &hints, &list), fd;
 
+	ASSERT(train >= 1);
+	ASSERT(train <= SEND_DGRAM_TRAIN_MAX);
 	if (rc != 0)
 		return diag_set(d, rc == EAI_SYSTEM ? -errno : ERR_UNKNOWN, name, -1, "%s",
 			gai_strerror(rc));
@@ -57,6 +78,7 @@ int send_dgram_open(const char *name, const char *host, const char *port, struct
 	}
 	g->name = name;
 	g->fd = fd;
+	g->train = train;
 	for (unsigned i = 0; i < SEND_DGRAM_BATCH; i++)
 		buf_init(&g->bytes[i], LIMIT_DATAGRAM_BYTES);
 	*out = g;
@@ -79,6 +101,63 @@ uint64_t send_dgram_refused(const struct send_dgram *g)
 	return g->refused;
 }
 
+/* ---- one call ---- */
+
+/* How many datagrams from `first` on make a train: all of one size, but the last may be shorter. */
+static unsigned train_from(const struct send_dgram *g, unsigned first)
+{
+	size_t size = g->bytes[first].len, all = size;
+	unsigned n = 1;
+
+	if (size == 0 || size > TRAIN_SEGMENT_BYTES)
+		return 1;
+	while (n < g->train && first + n < g->count) {
+		size_t next = g->bytes[first + n].len;
+
+		if (next == 0 || next > size || all + next > TRAIN_BYTES)
+			break;
+		all += next;
+		n++;
+		if (next < size)
+			break;
+	}
+	return n;
+}
+
+static void set_segment(struct msghdr *m, union segment *at, size_t bytes)
+{
+	uint16_t size = (uint16_t)bytes;
+	struct cmsghdr *c;
+
+	m->msg_control = at->bytes;
+	m->msg_controllen = sizeof at->bytes;
+	c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = SOL_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof size);
+	memcpy(CMSG_DATA(c), &size, sizeof size);
+}
+
+/* Messages for the datagrams from `first` on; returns their number. */
+static unsigned make_messages(struct send_dgram *g, unsigned first)
+{
+	unsigned count = 0;
+
+	while (first < g->count) {
+		unsigned n = train_from(g, first);
+		struct msghdr *m = &g->messages[count].msg_hdr;
+
+		*m = (struct msghdr){ .msg_iov = &g->iov[first], .msg_iovlen = n };
+		for (unsigned i = first; i < first + n; i++)
+			g->iov[i] = (struct iovec){ g->bytes[i].p, g->bytes[i].len };
+		if (n > 1)
+			set_segment(m, &g->segments[count], g->bytes[first].len);
+		first += n;
+		count++;
+	}
+	return count;
+}
+
 /* What a failed send means. 0: try again. */
 static int send_failed(struct send_dgram *g, struct diag *d)
 {
@@ -96,43 +175,46 @@ static int send_failed(struct send_dgram *g, struct diag *d)
 		poll(&p, 1, 10);
 		return 0;
 	default:
-		return diag_set(d, -errno, g->name, -1, "cannot send");
+		if (g->train == 1)
+			return diag_set(d, -errno, g->name, -1, "cannot send");
+		/* Not every network takes trains. */
+		g->train = 1;
+		return 0;
 	}
 }
 
 int send_dgram_flush(struct send_dgram *g, struct diag *d)
 {
-	struct mmsghdr messages[SEND_DGRAM_BATCH];
-	struct iovec iov[SEND_DGRAM_BATCH];
-	unsigned sent = 0;
+	unsigned sent = 0; /* datagrams */
 
-	memset(messages, 0, sizeof messages);
-	for (unsigned i = 0; i < g->count; i++) {
-		iov[i] = (struct iovec){ g->bytes[i].p, g->bytes[i].len };
-		messages[i].msg_hdr.msg_iov = &iov[i];
-		messages[i].msg_hdr.msg_iovlen = 1;
-	}
 	while (sent < g->count) {
-		int n = sendmmsg(g->fd, messages + sent, g->count - sent, 0);
+		unsigned count = make_messages(g, sent);
+		int n = sendmmsg(g->fd, g->messages, count, 0);
 		int rc = n < 0 ? send_failed(g, d) : 0;
 
 		if (rc < 0)
 			return rc;
-		sent += n > 0 ? (unsigned)n : 0;
+		for (int i = 0; i < n; i++)
+			sent += (unsigned)g->messages[i].msg_hdr.msg_iovlen;
 	}
 	g->count = 0;
 	return 0;
 }
 
-int send_dgram_put(struct send_dgram *g, struct span frame, struct diag *d)
+struct buf *send_dgram_next(struct send_dgram *g)
 {
-	struct buf *b = &g->bytes[g->count];
+	ASSERT(g->count < SEND_DGRAM_BATCH);
+	buf_reset(&g->bytes[g->count]);
+	return &g->bytes[g->count];
+}
 
-	ASSERT(frame.n <= LIMIT_DATAGRAM_BYTES);
-	buf_reset(b);
-	buf_put_span(b, frame);
+int send_dgram_push(struct send_dgram *g, struct diag *d)
+{
+	const struct buf *b = &g->bytes[g->count];
+
 	if (b->err)
 		return diag_set(d, b->err, g->name, -1, "cannot send");
+	ASSERT(b->len <= LIMIT_DATAGRAM_BYTES);
 	g->count++;
 	return g->count == SEND_DGRAM_BATCH ? send_dgram_flush(g, d) : 0;
 }

@@ -2,9 +2,12 @@
  * send_dgram - sends frames as UDP datagrams, one whole frame each, many in one call. Nothing is
  * answered, so all that is known is what the kernel took.
  *
- * Life:    open; put for each datagram; flush; close.
+ * Datagrams of one size that follow one another may go through the kernel as one train, which it
+ * cuts up at the end of its path (UDP_SEGMENT): most of what a datagram costs is paid once a train.
+ *
+ * Life:    open; for each datagram next, fill, push; flush; close.
  * Thread:  one.
- * Memory:  SEND_DGRAM_BATCH buffers of LIMIT_DATAGRAM_BYTES.
+ * Memory:  SEND_DGRAM_BATCH buffers of at most LIMIT_DATAGRAM_BYTES, as large as was needed.
  * Errors:  negative with a diag. A datagram that the network refused (nobody listens) is no error
  *          but counted.
  */
@@ -16,16 +19,24 @@
 #include "proto/base/buf.h"
 #include "proto/base/diag.h"
 
-enum { SEND_DGRAM_BATCH = 64 };
+enum {
+	/* Datagrams of one call. */
+	SEND_DGRAM_BATCH = 256,
+	/* Datagrams of a train: what the kernel takes at most. */
+	SEND_DGRAM_TRAIN_MAX = 64,
+};
 
 struct send_dgram;
 
-int send_dgram_open(const char *name, const char *host, const char *port, struct send_dgram **out,
-	struct diag *d);
+/* train: datagrams that may go as one, 1 .. SEND_DGRAM_TRAIN_MAX. */
+int send_dgram_open(const char *name, const char *host, const char *port, unsigned train,
+	struct send_dgram **out, struct diag *d);
 void send_dgram_close(struct send_dgram **g);
 
-/* Keeps a copy; sends when SEND_DGRAM_BATCH have come together. */
-int send_dgram_put(struct send_dgram *g, struct span frame, struct diag *d);
+/* The next datagram's buffer, empty. It may be left unused. */
+struct buf *send_dgram_next(struct send_dgram *g);
+/* It is filled. Sends when SEND_DGRAM_BATCH have come together. */
+int send_dgram_push(struct send_dgram *g, struct diag *d);
 int send_dgram_flush(struct send_dgram *g, struct diag *d);
 
 /* Datagrams of which the network said that nobody took them (ICMP; the last ones may come too late). */
