@@ -311,7 +311,7 @@ static void charge(struct client *k)
 	}
 	stage_charge(pool, k->charged, held);
 	k->charged = held;
-	if (held <= CLIENT_KEEP_BYTES || !stage_pool_full(pool))
+	if (held <= CLIENT_KEEP_BYTES || !stage_pool_crowded(pool))
 		return;
 	diag_set(&d, ERR_BUDGET, "", -1,
 		"no memory for another large entry in flight; raise memory_max of [collector]");

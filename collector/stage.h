@@ -62,6 +62,12 @@ static inline bool stage_pool_full(const struct stage_pool *p)
 	return p->bytes > p->bytes_max;
 }
 
+/* Large frames in flight end here, so that small ones find room beside them. */
+static inline bool stage_pool_crowded(const struct stage_pool *p)
+{
+	return p->bytes > p->bytes_max - p->bytes_max / 8;
+}
+
 void stage_init(struct stage *s, struct stage_pool *p);
 void stage_fini(struct stage *s);
 
