@@ -24,8 +24,9 @@ bool compact_stopped(const struct compact *c)
 bool compact_over(struct compact *c)
 {
 	bool late = c->conf.deadline_ns && clock_mono_ns() >= c->conf.deadline_ns;
+	bool spent = c->conf.budget_bytes && c->total.spent_bytes >= c->conf.budget_bytes;
 
-	if (late || compact_stopped(c))
+	if (late || spent || compact_stopped(c))
 		c->total.out_of_time = true;
 	return c->total.out_of_time;
 }
@@ -35,6 +36,21 @@ static void tell(struct compact *c, struct compact_note *note)
 	note->dry_run = c->conf.dry_run;
 	if (c->conf.cb)
 		c->conf.cb(c->conf.arg, note);
+}
+
+/* What a step cost, by what it says it did: whatever was made was written and read back. */
+static uint64_t cost_of(enum compact_what what, uint64_t bytes)
+{
+	switch (what) {
+	case COMPACT_MERGED:
+		return bytes;
+	case COMPACT_MADE:
+	case COMPACT_SIDECAR:
+	case COMPACT_PURGED:
+		return bytes < UINT64_MAX / 2 ? 2 * bytes : bytes;
+	default:
+		return 0;
+	}
 }
 
 void compact_tell(struct compact *c, enum compact_what what, const struct manifest_segment *seg,
@@ -51,6 +67,7 @@ void compact_tell(struct compact *c, enum compact_what what, const struct manife
 
 	if (!path)
 		note.path = manifest_segment_path(seg, seg_path);
+	c->total.spent_bytes += cost_of(what, bytes);
 	tell(c, &note);
 }
 

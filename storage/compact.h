@@ -46,6 +46,7 @@ enum compact_what {
 	COMPACT_MERGED,   /* an input of a merge that was done */
 	COMPACT_MADE,     /* an output of it */
 	COMPACT_SIDECAR,  /* a sidecar was made again */
+	COMPACT_PURGED,   /* a segment was written anew without its deleted rows */
 	COMPACT_LEFTOVER, /* a file that a killed run had left was removed */
 	COMPACT_FAILED, /* the segment, or the merge that began with it, was left as it is: see diag */
 };
@@ -63,12 +64,13 @@ struct compact_note {
 typedef void (*compact_cb)(void *arg, const struct compact_note *note);
 
 struct compact_conf {
-	const struct vfs *vfs;             /* NULL: the real one */
-	const char *dir;                   /* DATA */
-	bool dry_run;                      /* say what would be done and change nothing at all */
-	bool explain;                      /* report kept segments too */
-	int64_t now_ns;                    /* wall clock */
-	int64_t deadline_ns;               /* monotonic; no step begins after it. 0: none */
+	const struct vfs *vfs; /* NULL: the real one */
+	const char *dir;       /* DATA */
+	bool dry_run;          /* say what would be done and change nothing at all */
+	bool explain;          /* report kept segments too */
+	int64_t now_ns;        /* wall clock */
+	int64_t deadline_ns;   /* monotonic; no step begins after it. 0: none */
+	uint64_t budget_bytes; /* read and written; no step begins once they are. 0: none */
 	const volatile sig_atomic_t *stop; /* set: end at the next block; NULL: never */
 	uint64_t merge_bytes;              /* 0: COMPACT_MERGE_BYTES */
 	compact_cb cb;                     /* may be NULL */
@@ -86,11 +88,15 @@ struct compact_total {
 	uint64_t merged_bytes; /* before */
 	uint64_t made_bytes;   /* after */
 	uint64_t sidecars;
+	uint64_t purged_segments;
+	uint64_t purged_rows; /* deleted ones that are gone now */
 	uint64_t leftovers;
 	uint64_t failures;
 	uint64_t live_segments; /* at the end */
 	uint64_t live_bytes;
-	bool out_of_time; /* ended by the deadline or by stop with work left */
+	uint64_t spent_bytes; /* read and written, about */
+	uint64_t over_bytes;  /* that retention should have dropped, but for a hold */
+	bool out_of_time;     /* ended by a budget or by stop with work left */
 };
 
 struct compact;
@@ -99,11 +105,17 @@ struct compact;
 int compact_open(const struct compact_conf *conf, struct compact **out, struct diag *d);
 void compact_close(struct compact **c);
 
+struct compact_rules {
+	const struct retain_class_set *classes; /* NULL: the default class alone, kept for ever */
+	uint64_t bytes_max;                     /* of the whole directory; 0: no bound */
+	uint64_t need; /* bytes that are to be freed, whatever the sizes; 0: none */
+};
+
 /*
- * Drops by age, then by size. keep_ns 0: no age; bytes_max 0: no size. The size is that of the whole
- * directory; ERR_RANGE: what is not in segments alone is larger than bytes_max; nothing was dropped.
+ * Drops by the rules of retention.h. ERR_RANGE: what is not in segments alone is larger than
+ * bytes_max; nothing was dropped.
  */
-int compact_retain(struct compact *c, int64_t keep_ns, uint64_t bytes_max, struct diag *d);
+int compact_retain(struct compact *c, const struct compact_rules *rules, struct diag *d);
 /* Merges as much as is worth it. */
 int compact_merge(struct compact *c, struct diag *d);
 /* Makes sidecars again that are missing or of no use. */

@@ -92,14 +92,15 @@ static int64_t newest_arrival(struct compact *c, const struct manifest_segment *
 	return ns;
 }
 
-static void fill_items(struct compact *c, const struct manifest_segment *segs, size_t n,
-	struct retention_item *items)
+static void fill_items(struct compact *c, const struct retain_class_set *classes,
+	const struct manifest_segment *segs, size_t n, struct retention_item *items)
 {
 	for (size_t i = 0; i < n; i++) {
 		items[i] = (struct retention_item){
 			.no = segs[i].no,
 			.newest_ns = segs[i].time_max_ns,
 			.bytes = segment_bytes(c, &segs[i]),
+			.rule = retain_class_rule(classes, segs[i].class_name),
 		};
 		if (retention_time_odd(segs[i].time_max_ns, c->conf.now_ns))
 			items[i].newest_ns = newest_arrival(c, &segs[i]);
@@ -130,7 +131,7 @@ static int share_of_segments(struct compact *c, const struct retention_item *ite
 static void tell_verdict(struct compact *c, const struct retention_rules *rules,
 	const struct manifest_segment *seg, const struct retention_item *item)
 {
-	enum compact_what what = item->verdict == RETENTION_KEEP ? COMPACT_KEPT : COMPACT_DROPPED;
+	enum compact_what what = retention_is_kept(item->verdict) ? COMPACT_KEPT : COMPACT_DROPPED;
 	struct buf why;
 
 	if (what == COMPACT_KEPT && !c->conf.explain)
@@ -201,7 +202,7 @@ static int carry_out(struct compact *c, const struct retention_rules *rules,
 	if (!drops)
 		return diag_set(d, -ENOMEM, "", -1, "drop segments");
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		if (items[i].verdict == RETENTION_KEEP) {
+		if (retention_is_kept(items[i].verdict)) {
 			tell_verdict(c, rules, &segs[i], &items[i]);
 			continue;
 		}
@@ -218,16 +219,47 @@ static int carry_out(struct compact *c, const struct retention_rules *rules,
 	return rc;
 }
 
-int compact_retain(struct compact *c, int64_t keep_ns, uint64_t bytes_max, struct diag *d)
+/* Whether anything can come of it: else no segment need be looked at. */
+static bool has_rules(const struct compact_rules *r)
 {
-	struct retention_rules rules = { .now_ns = c->conf.now_ns, .keep_ns = keep_ns };
+	if (r->bytes_max > 0 || r->need > 0)
+		return true;
+	for (unsigned i = 0; i < retain_class_count(r->classes); i++) {
+		const struct retain_class_rule *rule =
+			retain_class_rule(r->classes, retain_class_name(r->classes, i));
+
+		if (rule->keep_ns > 0 || rule->bytes_max > 0)
+			return true;
+	}
+	return false;
+}
+
+static int choose(struct compact *c, const struct compact_rules *from,
+	struct retention_rules *rules, struct retention_item *items, size_t n, struct diag *d)
+{
+	struct retention_total total;
+	int rc = 0;
+
+	if (from->bytes_max > 0)
+		rc = share_of_segments(c, items, n, from->bytes_max, &rules->bytes_max, d);
+	if (rc < 0)
+		return rc;
+	rc = retention_choose(rules, items, n, &total);
+	if (rc < 0)
+		return diag_set(d, rc, "", -1, "choose what to drop");
+	c->total.over_bytes = total.over_bytes;
+	return 0;
+}
+
+int compact_retain(struct compact *c, const struct compact_rules *from, struct diag *d)
+{
+	struct retention_rules rules = { .now_ns = c->conf.now_ns, .need = from->need };
 	struct manifest_segment *segs = NULL;
 	struct retention_item *items = NULL;
-	struct retention_total total;
 	size_t n = 0;
 	int rc;
 
-	if (keep_ns == 0 && bytes_max == 0)
+	if (!has_rules(from) && !c->conf.explain)
 		return 0;
 	rc = compact_live(c, &segs, &n, d);
 	if (rc < 0)
@@ -237,18 +269,10 @@ int compact_retain(struct compact *c, int64_t keep_ns, uint64_t bytes_max, struc
 		rc = diag_set(d, -ENOMEM, "", -1, "choose what to drop");
 		goto done;
 	}
-	fill_items(c, segs, n, items);
-	if (bytes_max > 0)
-		rc = share_of_segments(c, items, n, bytes_max, &rules.bytes_max, d);
-	if (rc < 0)
-		goto done;
-	rc = retention_choose(&rules, items, n, &total);
-	if (rc < 0) {
-		diag_set(d, rc, "", -1, "choose what to drop");
-		goto done;
-	}
-	ASSERT(total.kept_count + total.age_count + total.size_count == n);
-	rc = carry_out(c, &rules, segs, items, n, d);
+	fill_items(c, from->classes, segs, n, items);
+	rc = choose(c, from, &rules, items, n, d);
+	if (rc == 0)
+		rc = carry_out(c, &rules, segs, items, n, d);
 done:
 	free(items);
 	free(segs);

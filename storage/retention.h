@@ -1,11 +1,15 @@
 /*
- * retention - which segments are to be dropped: first all whose newest event is older than the age
- * to keep, then the oldest of the rest until the store is not larger than it may be.
+ * retention - which segments are to be dropped: in each class first all whose newest event is older
+ * than the age to keep, then the oldest until the class is not larger than it may be; then of all
+ * classes, those of the lowest priority first and in it the oldest, until the store is not.
  *
  * A segment goes whole or not at all, so that retention never rewrites. Its age is that of its
  * newest event. Where the sender's clock was out of all reason (EVENT_FLAG_TIME_ODD) the caller
  * gives the time of arrival instead: an event dated 1970 is not dropped on the day it came, and one
  * dated 2106 does not stay for ever.
+ *
+ * Never dropped: what a legal hold is on, and what is of a class that is not configured. Somebody who
+ * loses a section of the configuration must not lose the events, too.
  *
  * Thread: none of its own. Memory: an index over the items while choosing. Errors: -ENOMEM.
  */
@@ -17,36 +21,44 @@
 #include <stdint.h>
 
 #include "proto/base/buf.h"
+#include "storage/retain_class.h"
 
 enum retention_verdict {
 	RETENTION_KEEP,
-	RETENTION_AGE,  /* its newest event is older than keep_ns */
-	RETENTION_SIZE, /* it is among the oldest of a store that is too large */
+	RETENTION_HELD,       /* kept, whatever its age and size: its class is on hold */
+	RETENTION_UNKNOWN,    /* kept: nobody says for how long */
+	RETENTION_AGE,        /* its newest event is older than its class is kept */
+	RETENTION_CLASS_SIZE, /* it is among the oldest of a class that is too large */
+	RETENTION_SIZE,       /* the store is too large, and it goes next by priority and age */
+	RETENTION_VERDICTS,
 };
 
 struct retention_rules {
 	int64_t now_ns;     /* wall clock */
-	int64_t keep_ns;    /* 0: for ever */
 	uint64_t bytes_max; /* of all items together; 0: no bound */
+	uint64_t need;      /* at least so many bytes have to go; 0: none */
 };
 
 struct retention_item {
 	uint64_t no;       /* of the segment; among equally old ones the smaller goes first */
 	int64_t newest_ns; /* time of its newest event */
 	uint64_t bytes;    /* of its files */
+	const struct retain_class_rule *rule; /* of its class; NULL: it is not configured */
 
 	enum retention_verdict verdict; /* out */
-	uint64_t over_bytes; /* out, RETENTION_SIZE: how far the store was above bytes_max */
+	uint64_t over_bytes; /* out, of both sizes: how far class or store was above the bound */
 };
 
 struct retention_total {
-	size_t kept_count;
-	uint64_t kept_bytes;
-	size_t age_count;
-	uint64_t age_bytes;
-	size_t size_count;
-	uint64_t size_bytes;
+	size_t count[RETENTION_VERDICTS];
+	uint64_t bytes[RETENTION_VERDICTS];
+	uint64_t over_bytes; /* what is above bytes_max, or short of `need`, because it is kept */
 };
+
+static inline bool retention_is_kept(enum retention_verdict v)
+{
+	return v < RETENTION_AGE;
+}
 
 /* Sets verdict and over_bytes of each item. The same items and rules give the same answer. */
 int retention_choose(const struct retention_rules *rules, struct retention_item *items,

@@ -18,14 +18,15 @@
 #include "proto/svc/conf_use.h"
 #include "proto/svc/opt.h"
 #include "storage/compact.h"
+#include "tools/upkeep_say.h"
 
 enum {
 	EXIT_DONE = 0,
-	EXIT_SOME_FAILED = 1, /* some segments were left as they are */
-	EXIT_CANNOT = 3,      /* the store cannot be worked on */
-	EXIT_BUSY = 4,        /* another astrocompact does */
-
-	ERROR_BYTES = DIAG_FILE_BYTES + 2 * DIAG_TEXT_BYTES,
+	EXIT_SOME_FAILED = 1, /* some segments were left as they are, or there is damage */
+	/* 2: OPT_EXIT_USAGE */
+	EXIT_CANNOT = 3, /* the store cannot be worked on */
+	EXIT_BUSY = 4,   /* another astrocompact does */
+	EXIT_MORE = 5,   /* a budget or a signal ended the run with work left */
 };
 
 struct run {
@@ -34,15 +35,30 @@ struct run {
 	bool merge;
 	bool dry_run;
 	bool quiet;
-	int64_t budget_ns; /* 0: none */
+	int64_t budget_ns;    /* 0: none */
+	int64_t budget_bytes; /* 0: none */
+	struct retain_class_set *classes;
+	struct upkeep_say say;
 };
 
 static struct run run;
 static volatile sig_atomic_t stopping;
 
+/* 10min, or 2G. One letter of k, K, M, G alone is bytes: nobody gives a run months. */
 static int set_budget(void *to, const char *value, struct diag *d)
 {
-	return when_duration(span_str(value), to, d);
+	struct run *r = to;
+	size_t n = strlen(value);
+	bool bytes =
+		n > 1 && strchr("kKMG", value[n - 1]) && value[n - 2] >= '0' && value[n - 2] <= '9';
+	int rc = bytes ? conf_value_bytes(value, &r->budget_bytes)
+		       : when_duration(span_str(value), &r->budget_ns, d);
+
+	if (rc < 0)
+		return diag_set(d, rc, "", -1,
+			"'%.64s' is not allowed: write a time as in 10min, or bytes as in 2G",
+			value);
+	return 0;
 }
 
 static const struct opt opts[] = {
@@ -53,8 +69,10 @@ static const struct opt opts[] = {
 		OPT_CONF, .key = CONF_RETENTION_SIZE_MAX },
 	{ "merge", 'm', NULL, "merge the segments of days that have ended", OPT_FLAG,
 		.to = &run.merge },
-	{ "budget", 'b', "TIME", "begin nothing more after this time, as in 10min", OPT_CALL,
-		.to = &run.budget_ns, .call = set_budget },
+	{ "budget", 'b', "TIME|BYTES",
+		"begin nothing more after this time, as in 10min, or once so many bytes are read "
+		"and written, as in 2G; both may be given",
+		OPT_CALL, .to = &run, .call = set_budget },
 	{ "dry-run", 'n', NULL, "say what would be done and why, and change nothing", OPT_FLAG,
 		.to = &run.dry_run },
 	{ "quiet", 'q', NULL, "say nothing but errors", OPT_FLAG, .to = &run.quiet },
@@ -69,8 +87,9 @@ static const struct opt_program program = {
 	.more = "Examples:\n"
 		"  astrocompact --keep 90d --max-size 10G --merge --dry-run\n"
 		"  astrocompact --merge --budget 10min --quiet\n"
-		"Exit status: 0 done, 1 some segments had to be left, 2 usage, 3 cannot work on the "
-		"store,\n4 another astrocompact does.\n",
+		"Exit status: 0 done, 1 some segments had to be left, 2 usage or configuration, 3 "
+		"cannot work\non the store, 4 another astrocompact does, 5 ended early with work "
+		"left.\n",
 	.opts = opts,
 	.opts_count = ARRAY_COUNT(opts),
 	.conf = &run.conf,
@@ -80,64 +99,6 @@ static void on_signal(int number)
 {
 	(void)number;
 	stopping = 1;
-}
-
-/* ---- what the operator sees ---- */
-
-static void complain(const struct run *r, const struct diag *d)
-{
-	char text[ERROR_BYTES];
-
-	/* Files of the store are named from its directory on: say which. */
-	if (d->file[0] != '/')
-		fprintf(stderr, "astrocompact: in %s:\n", conf_text(&r->conf, CONF_STORE_DATA));
-	fprintf(stderr, "astrocompact: %s\n", diag_format(d, text, sizeof text));
-}
-
-static const char *verb(const struct compact_note *note)
-{
-	static const char *const verbs[][2] = {
-		[COMPACT_DROPPED] = { "dropped", "would drop" },
-		[COMPACT_KEPT] = { "kept", "would keep" },
-		[COMPACT_MERGED] = { "merged", "would merge" },
-		[COMPACT_MADE] = { "made", "would make" },
-		[COMPACT_SIDECAR] = { "rebuilt", "would rebuild" },
-		[COMPACT_LEFTOVER] = { "removed", "would remove" },
-		[COMPACT_FAILED] = { "left", "left" },
-	};
-
-	return verbs[note->what][note->dry_run];
-}
-
-static void on_note(void *arg, const struct compact_note *note)
-{
-	const struct run *r = arg;
-
-	if (note->diag)
-		complain(r, note->diag);
-	if (r->quiet)
-		return;
-	printf("%s %s", verb(note), note->path);
-	if (note->seg && note->what != COMPACT_SIDECAR)
-		printf(" (%" PRIu64 " events, %" PRIu64 " bytes)", note->seg->rows_count,
-			note->bytes);
-	printf(": %s\n", note->why);
-}
-
-static void print_total(const struct run *r, const struct compact_total *t)
-{
-	if (r->quiet)
-		return;
-	printf("%s%" PRIu64 " segments dropped (%" PRIu64 " events, %" PRIu64 " bytes), ",
-		r->dry_run ? "dry run: " : "", t->dropped_segments, t->dropped_rows,
-		t->dropped_bytes);
-	printf("%" PRIu64 " merged into %" PRIu64 " (%" PRIu64 " to %" PRIu64 " bytes), ",
-		t->merged_segments, t->made_segments, t->merged_bytes, t->made_bytes);
-	printf("%" PRIu64 " sidecars rebuilt, %" PRIu64 " left as they are; ", t->sidecars,
-		t->failures);
-	printf("%" PRIu64 " segments of %" PRIu64 " bytes live%s\n", t->live_segments,
-		t->live_bytes,
-		t->out_of_time ? "; stopped early, the rest is for the next run" : "");
 }
 
 /* ---- start ---- */
@@ -173,8 +134,11 @@ static void catch_signals(void)
 
 static int work(const struct run *r, struct compact *c, struct diag *d)
 {
-	int rc = compact_retain(c, conf_num(&r->conf, CONF_RETENTION_KEEP),
-		(uint64_t)conf_num(&r->conf, CONF_RETENTION_SIZE_MAX), d);
+	const struct compact_rules rules = {
+		.classes = r->classes,
+		.bytes_max = (uint64_t)conf_num(&r->conf, CONF_RETENTION_SIZE_MAX),
+	};
+	int rc = compact_retain(c, &rules, d);
 
 	if (rc == 0 && r->merge)
 		rc = compact_merge(c, d);
@@ -189,20 +153,26 @@ static int exit_status(int rc, const struct compact_total *t)
 		return EXIT_BUSY;
 	if (rc < 0)
 		return EXIT_CANNOT;
-	return t->failures > 0 ? EXIT_SOME_FAILED : EXIT_DONE;
+	if (t->failures > 0 || t->over_bytes > 0)
+		return EXIT_SOME_FAILED;
+	return t->out_of_time ? EXIT_MORE : EXIT_DONE;
 }
 
 static int compact_store(struct run *r)
 {
+	uint64_t bytes = (uint64_t)r->budget_bytes;
 	struct compact_conf conf = {
 		.dir = conf_text(&r->conf, CONF_STORE_DATA),
 		.dry_run = r->dry_run,
 		.explain = r->dry_run,
 		.now_ns = clock_wall_ns(),
 		.deadline_ns = r->budget_ns ? clock_mono_ns() + r->budget_ns : 0,
+		.budget_bytes = bytes,
+		/* What is read, written and read back of one merge. */
+		.merge_bytes = bytes > 0 && bytes / 3 < COMPACT_MERGE_BYTES ? bytes / 3 : 0,
 		.stop = &stopping,
-		.cb = on_note,
-		.arg = r,
+		.cb = upkeep_say_note,
+		.arg = &r->say,
 	};
 	struct compact_total total = { 0 };
 	struct compact *c = NULL;
@@ -214,12 +184,33 @@ static int compact_store(struct run *r)
 	if (rc == 0) {
 		rc = work(r, c, &d);
 		total = *compact_total(c);
-		print_total(r, &total);
+		upkeep_say_classes(&r->say);
+		upkeep_say_total(&r->say, &total);
 	}
 	compact_close(&c);
 	if (rc < 0)
-		complain(r, &d);
+		upkeep_say_complain(&r->say, &d);
 	return exit_status(rc, &total);
+}
+
+/* -1 to go on, else the exit status. */
+static int load_conf(struct run *r)
+{
+	struct diag d = { .text = "" };
+
+	if (!conf_use_load(&r->conf, r->conf_file, program.name))
+		return OPT_EXIT_USAGE;
+	if (retain_class_new(&r->conf.classes, conf_num(&r->conf, CONF_RETENTION_KEEP), &r->classes,
+		    &d) < 0) {
+		fprintf(stderr, "astrocompact: %s\n", d.text);
+		return OPT_EXIT_USAGE;
+	}
+	r->say = (struct upkeep_say){
+		.data = conf_text(&r->conf, CONF_STORE_DATA),
+		.quiet = r->quiet,
+		.dry_run = r->dry_run,
+	};
+	return -1;
 }
 
 int main(int argc, char **argv)
@@ -232,13 +223,13 @@ int main(int argc, char **argv)
 	}
 	status = opt_start(&program, argc, argv, &first);
 	if (status < 0)
-		status =
-			conf_use_load(&run.conf, run.conf_file, program.name) ? -1 : OPT_EXIT_USAGE;
+		status = load_conf(&run);
 	if (status < 0) {
 		umask(0027);
 		catch_signals();
 		status = compact_store(&run);
 	}
+	retain_class_free(&run.classes);
 	conf_fini(&run.conf);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		status = status ? status : EXIT_CANNOT;

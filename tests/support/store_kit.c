@@ -163,11 +163,17 @@ int store_kit_compact(struct store_kit *k, bool merge, int64_t keep_ns, uint64_t
 		.dir = k->conf.dir,
 		.now_ns = k->now_ns,
 	};
+	const struct conf_classes none = { .count = 0 };
+	struct compact_rules rules = { .bytes_max = bytes_max };
+	struct retain_class_set *classes = NULL;
 	struct compact *c = NULL;
-	int rc = compact_open(&conf, &c, &k->d);
+	int rc = retain_class_new(&none, keep_ns, &classes, &k->d);
 
+	rules.classes = classes;
 	if (rc == 0)
-		rc = compact_retain(c, keep_ns, bytes_max, &k->d);
+		rc = compact_open(&conf, &c, &k->d);
+	if (rc == 0)
+		rc = compact_retain(c, &rules, &k->d);
 	if (rc == 0 && merge)
 		rc = compact_merge(c, &k->d);
 	if (rc == 0)
@@ -176,6 +182,7 @@ int store_kit_compact(struct store_kit *k, bool merge, int64_t keep_ns, uint64_t
 		rc = wrong(k, "%" PRIu64 " segments could not be compacted",
 			compact_total(c)->failures);
 	compact_close(&c);
+	retain_class_free(&classes);
 	return rc;
 }
 

@@ -132,14 +132,21 @@ static int run_pass(struct fixture *f, pass_cb pass, struct compact_total *out)
 
 static int retain(struct fixture *f, int64_t keep_ns, uint64_t bytes_max, struct compact_total *out)
 {
+	const struct conf_classes none = { .count = 0 };
+	struct compact_rules rules = { .bytes_max = bytes_max };
+	struct retain_class_set *classes = NULL;
 	struct compact *c = NULL;
-	int rc = compact_open(&f->conf, &c, &f->kit.d);
+	int rc = retain_class_new(&none, keep_ns, &classes, &f->kit.d);
 
+	rules.classes = classes;
 	if (rc == 0)
-		rc = compact_retain(c, keep_ns, bytes_max, &f->kit.d);
+		rc = compact_open(&f->conf, &c, &f->kit.d);
+	if (rc == 0)
+		rc = compact_retain(c, &rules, &f->kit.d);
 	if (rc == 0 && out)
 		*out = *compact_total(c);
 	compact_close(&c);
+	retain_class_free(&classes);
 	return rc;
 }
 
