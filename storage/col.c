@@ -12,33 +12,34 @@ static int no_memory(struct span page, uint32_t rows_count, size_t *out_bytes)
 	return 0;
 }
 
-#define INTS(word, stem)                                                                          \
-	{                                                                                         \
-		word, COL_KIND_INTS, col_##stem##_cost, col_##stem##_encode, col_##stem##_decode, \
-			no_memory                                                                 \
-	}
-#define CODES(word, stem)                                                                          \
+/* A constant or a sequence is not longer; nothing else is so short. */
+enum { ENOUGH_BYTES = 12 };
+
+#define OLD(word, its_kind, stem)                                                                  \
 	{                                                                                          \
-		word, COL_KIND_CODES, col_##stem##_cost, col_##stem##_encode, col_##stem##_decode, \
-			no_memory                                                                  \
+		.name = word, .kind = its_kind, .decode = col_##stem##_decode, .memory = no_memory \
+	}
+#define STREAM(word, its_kind, costs, stem)                                                    \
+	{                                                                                      \
+		word, its_kind, costs, col_stream_##stem##_encode, col_stream_##stem##_decode, \
+			col_stream_page_memory                                                 \
 	}
 
 static const struct col_codec table[COL_ENCODING_COUNT] = {
-	[COL_SEQ] = INTS("seq", int_seq),
-	[COL_INT] = INTS("int", int),
-	[COL_DELTA] = INTS("delta", int_delta),
-	[COL_TIME] = INTS("time", time),
-	[COL_TIME_REL] = INTS("time-rel", time_rel),
-	[COL_CODE_SAME] = CODES("code-same", dict_same),
-	[COL_CODES] = CODES("codes", dict_codes),
+	[COL_SEQ] = OLD("seq", COL_KIND_INTS, int_seq),
+	[COL_INT] = OLD("int", COL_KIND_INTS, int),
+	[COL_DELTA] = OLD("delta", COL_KIND_INTS, int_delta),
+	[COL_TIME] = OLD("time", COL_KIND_INTS, time),
+	[COL_TIME_REL] = OLD("time-rel", COL_KIND_INTS, time_rel),
+	[COL_CODE_SAME] = OLD("code-same", COL_KIND_CODES, dict_same),
+	[COL_CODES] = OLD("codes", COL_KIND_CODES, dict_codes),
 	[COL_BYTES] = { "bytes", COL_KIND_BYTES, NULL, col_bytes_encode, col_bytes_decode,
 		col_bytes_memory },
 	[COL_TEXT] = { .name = "text", .kind = COL_KIND_TEXT },
 	[COL_MAP] = { .name = "map", .kind = COL_KIND_MAP },
-	/* Made and read by seg_encode and block_reader, which know their memory. */
-	[COL_STREAM] = { .name = "stream", .kind = COL_KIND_INTS },
-	[COL_STREAM_REL] = { .name = "stream-rel", .kind = COL_KIND_INTS },
-	[COL_CODE_STREAM] = { .name = "code-stream", .kind = COL_KIND_CODES },
+	[COL_STREAM] = STREAM("stream", COL_KIND_INTS, col_stream_page_cost, page),
+	[COL_STREAM_REL] = STREAM("stream-rel", COL_KIND_INTS, col_stream_page_rel_cost, page_rel),
+	[COL_CODE_STREAM] = STREAM("code-stream", COL_KIND_CODES, NULL, page_codes),
 };
 
 const struct col_codec *col_codec(unsigned encoding)
@@ -48,7 +49,7 @@ const struct col_codec *col_codec(unsigned encoding)
 	return &table[encoding];
 }
 
-/* A sequence beats whatever else there is, and finding out is cheap: it ends the search. */
+/* A sequence or a constant ends the search. */
 enum col_encoding col_encode(enum col_kind kind, const struct col_input *in, struct buf *out)
 {
 	unsigned best = COL_ENCODING_COUNT;
@@ -67,12 +68,17 @@ enum col_encoding col_encode(enum col_kind kind, const struct col_input *in, str
 			best = i;
 			best_cost = cost;
 		}
-		if (best_cost <= 2)
+		if (best_cost <= ENOUGH_BYTES)
 			break;
 	}
 	ASSERT(best < COL_ENCODING_COUNT);
 	table[best].encode(in, out);
 	return (enum col_encoding)best;
+}
+
+bool col_is_relative(unsigned encoding)
+{
+	return encoding == COL_TIME_REL || encoding == COL_STREAM_REL;
 }
 
 int col_decode(unsigned encoding, enum col_kind kind, struct span page, struct col_output *out)

@@ -14,6 +14,7 @@
 #ifndef STORAGE_COL_H
 #define STORAGE_COL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ enum col_kind {
 
 /* On disk. */
 enum col_encoding {
+	/* 1 to 7 were written before there were streams; they are only read. */
 	COL_SEQ = 1,          /* ints: first + row * step; a constant has step 0 */
 	COL_INT = 2,          /* ints: frames of 128, each its minimum and packed bits */
 	COL_DELTA = 3,        /* ints: first value, then frames of differences */
@@ -47,15 +49,18 @@ enum col_encoding {
 	COL_ENCODING_COUNT,
 };
 
+struct col_stream_maker;
+
 struct col_input {
 	uint32_t rows_count; /* 1 .. LIMIT_BLOCK_ROWS */
 	const int64_t *ints;
-	const int64_t *times; /* of the same rows; NULL: COL_TIME_REL does not apply */
+	const int64_t *times; /* of the same rows; NULL: COL_STREAM_REL does not apply */
 	const uint16_t *codes;
 	const uint32_t *lengths;
 	const uint8_t *bytes;
-	int compress_level;  /* 0: LZ4, else LZ4HC */
-	struct buf *scratch; /* NULL, or memory to keep between calls: for COL_BYTES */
+	int compress_level;             /* 0: LZ4, else LZ4HC */
+	struct buf *scratch;            /* NULL, or memory to keep between calls: for COL_BYTES */
+	struct col_stream_maker *maker; /* the same, for streams */
 };
 
 struct col_output {
@@ -86,32 +91,30 @@ const struct col_codec *col_codec(unsigned encoding);
 enum col_encoding col_encode(enum col_kind kind, const struct col_input *in, struct buf *out);
 /* ERR_CORRUPT also where the encoding is unknown or of another kind. */
 int col_decode(unsigned encoding, enum col_kind kind, struct span page, struct col_output *out);
+/* Whether its values are relative to the times of the rows, which decode then asks for. */
+bool col_is_relative(unsigned encoding);
 
 /* ---- the table's members, one file each ---- */
 
-size_t col_int_seq_cost(const struct col_input *in);
-void col_int_seq_encode(const struct col_input *in, struct buf *out);
 int col_int_seq_decode(struct span page, struct col_output *out);
-size_t col_int_cost(const struct col_input *in);
-void col_int_encode(const struct col_input *in, struct buf *out);
 int col_int_decode(struct span page, struct col_output *out);
-size_t col_int_delta_cost(const struct col_input *in);
-void col_int_delta_encode(const struct col_input *in, struct buf *out);
 int col_int_delta_decode(struct span page, struct col_output *out);
 
-size_t col_time_cost(const struct col_input *in);
-void col_time_encode(const struct col_input *in, struct buf *out);
 int col_time_decode(struct span page, struct col_output *out);
-size_t col_time_rel_cost(const struct col_input *in);
-void col_time_rel_encode(const struct col_input *in, struct buf *out);
 int col_time_rel_decode(struct span page, struct col_output *out);
 
-size_t col_dict_same_cost(const struct col_input *in);
-void col_dict_same_encode(const struct col_input *in, struct buf *out);
 int col_dict_same_decode(struct span page, struct col_output *out);
-size_t col_dict_codes_cost(const struct col_input *in);
-void col_dict_codes_encode(const struct col_input *in, struct buf *out);
 int col_dict_codes_decode(struct span page, struct col_output *out);
+
+size_t col_stream_page_cost(const struct col_input *in);
+void col_stream_page_encode(const struct col_input *in, struct buf *out);
+int col_stream_page_decode(struct span page, struct col_output *out);
+size_t col_stream_page_rel_cost(const struct col_input *in);
+void col_stream_page_rel_encode(const struct col_input *in, struct buf *out);
+int col_stream_page_rel_decode(struct span page, struct col_output *out);
+void col_stream_page_codes_encode(const struct col_input *in, struct buf *out);
+int col_stream_page_codes_decode(struct span page, struct col_output *out);
+int col_stream_page_memory(struct span page, uint32_t rows_count, size_t *out_bytes);
 
 void col_bytes_encode(const struct col_input *in, struct buf *out);
 int col_bytes_decode(struct span page, struct col_output *out);

@@ -268,20 +268,6 @@ int col_dict_need_all(struct col_dict *d)
 	return rc;
 }
 
-size_t col_dict_same_cost(const struct col_input *in)
-{
-	for (uint32_t i = 1; i < in->rows_count; i++) {
-		if (in->codes[i] != in->codes[0])
-			return SIZE_MAX;
-	}
-	return 1;
-}
-
-void col_dict_same_encode(const struct col_input *in, struct buf *out)
-{
-	col_pack_varint(out, in->codes[0]);
-}
-
 int col_dict_same_decode(struct span page, struct col_output *out)
 {
 	struct rcur c = rcur_of(page.p, page.n);
@@ -292,32 +278,6 @@ int col_dict_same_decode(struct span page, struct col_output *out)
 	for (uint32_t i = 0; i < out->rows_count; i++)
 		out->codes[i] = (uint16_t)code;
 	return 0;
-}
-
-static unsigned codes_width(const struct col_input *in)
-{
-	uint16_t all = 0;
-
-	for (uint32_t i = 0; i < in->rows_count; i++)
-		all |= in->codes[i];
-	return all ? col_pack_width(all) : 1;
-}
-
-size_t col_dict_codes_cost(const struct col_input *in)
-{
-	return 1 + col_pack_bytes(in->rows_count, codes_width(in));
-}
-
-void col_dict_codes_encode(const struct col_input *in, struct buf *out)
-{
-	unsigned width = codes_width(in);
-	size_t bytes = col_pack_bytes(in->rows_count, width);
-
-	buf_put_u8(out, (uint8_t)width);
-	if (buf_reserve(out, bytes) < 0)
-		return;
-	col_pack_put16(in->codes, in->rows_count, width, out->p + out->len);
-	out->len += bytes;
 }
 
 int col_dict_codes_decode(struct span page, struct col_output *out)

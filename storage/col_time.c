@@ -1,5 +1,5 @@
 /*
- * Times in nanoseconds.
+ * Times in nanoseconds as they were written before there were streams. Only read.
  *
  * TIME      u8 unit (index into units[] below), varint zigzag of the first value in that unit, then
  *           the frames of the rows_count - 1 differences in that unit
@@ -16,51 +16,6 @@
 static const int64_t units[] = { 1, 1000, 1000000, 1000000000 };
 
 enum { UNITS_COUNT = ARRAY_COUNT(units) };
-
-static bool divides(int64_t unit, const struct col_input *in)
-{
-	for (uint32_t i = 0; i < in->rows_count; i++) {
-		if (in->ints[i] % unit != 0)
-			return false;
-	}
-	return true;
-}
-
-static unsigned unit_of(const struct col_input *in)
-{
-	unsigned i = UNITS_COUNT - 1;
-
-	while (i > 0 && !divides(units[i], in))
-		i--;
-	return i;
-}
-
-static struct col_series series(const struct col_input *in, unsigned unit)
-{
-	return (struct col_series){
-		.v = in->ints, .unit = units[unit], .count = in->rows_count, .delta = true
-	};
-}
-
-size_t col_time_cost(const struct col_input *in)
-{
-	unsigned unit = unit_of(in);
-	struct col_series s = series(in, unit);
-
-	if (unit == 0)
-		return SIZE_MAX;
-	return 1 + CURSOR_VARINT_BYTES_MAX + col_pack_frames_cost(&s);
-}
-
-void col_time_encode(const struct col_input *in, struct buf *out)
-{
-	unsigned unit = unit_of(in);
-	struct col_series s = series(in, unit);
-
-	buf_put_u8(out, (uint8_t)unit);
-	col_pack_varint(out, cursor_zigzag(in->ints[0] / units[unit]));
-	col_pack_frames_put(&s, out);
-}
 
 /* Modulo 2^64 as all arithmetic here: a damaged page may claim anything. */
 int col_time_decode(struct span page, struct col_output *out)
@@ -83,28 +38,6 @@ int col_time_decode(struct span page, struct col_output *out)
 		out->ints[i] = (int64_t)(v * factor);
 	}
 	return 0;
-}
-
-static struct col_series relative(const struct col_input *in)
-{
-	return (struct col_series){
-		.v = in->ints, .less = in->times, .unit = 1, .count = in->rows_count
-	};
-}
-
-size_t col_time_rel_cost(const struct col_input *in)
-{
-	struct col_series s = relative(in);
-
-	return in->times ? col_pack_frames_cost(&s) : SIZE_MAX;
-}
-
-void col_time_rel_encode(const struct col_input *in, struct buf *out)
-{
-	struct col_series s = relative(in);
-
-	ASSERT(in->times);
-	col_pack_frames_put(&s, out);
 }
 
 int col_time_rel_decode(struct span page, struct col_output *out)

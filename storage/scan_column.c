@@ -35,7 +35,7 @@ int scan_column_ints(struct scan_work *w, int col)
 	const int64_t *times = NULL;
 
 	ASSERT(col != SEG_COL_TIME);
-	if (p->encoding == COL_TIME_REL) {
+	if (col_is_relative(p->encoding)) {
 		int rc = scan_column_times(w);
 
 		if (rc < 0)
