@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	page = span_of(p + 3, n - 3);
 	out.rows_count = 1 + (uint32_t)(p[1] | p[2] << 8) % LIMIT_BLOCK_ROWS;
 	c = col_codec(p[0] % (COL_ENCODING_COUNT + 1));
-	dictionary(page, out.rows_count % (LIMIT_DICT_ENTRIES + 1));
+	dictionary(page, 1 + (out.rows_count - 1) % LIMIT_DICT_ENTRIES);
 	unwrap(page, p[0] % 4);
 	chunks(page, out.rows_count);
 	if (!c || !c->decode)
