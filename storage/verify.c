@@ -311,6 +311,8 @@ static int run(struct verify *v, struct diag *d)
 	if (rc == 0)
 		rc = check_strangers(v, d);
 	if (rc == 0)
+		rc = verify_redact(v, d);
+	if (rc == 0)
 		check_gaps(v);
 	return rc;
 }

@@ -57,6 +57,7 @@ struct verify_report {
 	uint64_t bytes;
 	uint64_t id_last;     /* newest id seen */
 	uint64_t ids_missing; /* below it: retired, or lost */
+	uint64_t ids_deleted; /* below it, on record as deleted and not here any more */
 	uint64_t findings[VERIFY_GRADE_COUNT];
 };
 

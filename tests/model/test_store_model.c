@@ -2,7 +2,7 @@
  * Goal:   whatever is done to a store in whatever order, a reader finds exactly the committed events
  *         that were not retired, each as it went in, by any conditions; and verify finds no fault.
  * Method: seeded random operations (append, commit, seal, restart, crash, merge, retention, scans with
- *         random conditions) against a plain array, on a simulated disk. The seed is printed when it
+ *         random conditions, deletion, purge) against a plain array, on a simulated disk. The seed is printed when it
  *         fails; ASTRO_SEED repeats it, ASTRO_ROUNDS sets the number of operations.
  */
 #include "tests/support/check_cmocka.h"
@@ -16,7 +16,7 @@
 #include "tests/support/simfs.h"
 #include "tests/support/store_kit.h"
 
-enum { ROUNDS = 150, HOURS = 24 * 6, VALUES_MAX = 3 };
+enum { OPS = 18, ROUNDS = 150, HOURS = 24 * 6, VALUES_MAX = 3 };
 
 #define DAY_NS (INT64_C(86400) * CLOCK_NS_PER_SEC)
 
@@ -117,6 +117,24 @@ static void retain(struct world *w)
 	store_kit_expect_retired(&w->kit, w->kit.now_ns - keep_ns);
 }
 
+static void delete_some(struct world *w)
+{
+	bool *which = calloc(w->kit.committed_count + 1, sizeof *which);
+	unsigned one_in = 1 + below(w, 60);
+
+	for (size_t i = 0; i < w->kit.committed_count; i++)
+		which[i] = below(w, one_in) == 0;
+	/* Seldom nearly all. */
+	if (one_in > 1 || below(w, 8) == 0)
+		expect(w, store_kit_delete(&w->kit, which), "delete");
+	free(which);
+}
+
+static void purge(struct world *w)
+{
+	expect(w, store_kit_purge(&w->kit), "purge");
+}
+
 static void pass_time(struct world *w)
 {
 	w->kit.now_ns += (int64_t)below(w, 12) * 3600 * CLOCK_NS_PER_SEC;
@@ -185,7 +203,7 @@ static void check(struct world *w)
 
 static void step(struct world *w)
 {
-	static void (*const ops[16])(struct world *) = {
+	static void (*const ops[OPS])(struct world *) = {
 		append,
 		append,
 		append,
@@ -202,8 +220,10 @@ static void step(struct world *w)
 		merge,
 		retain,
 		pass_time,
+		delete_some,
+		purge,
 	};
-	unsigned op = below(w, 16);
+	unsigned op = below(w, OPS);
 
 	ops[op](w);
 	check(w);

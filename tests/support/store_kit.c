@@ -9,6 +9,7 @@
 
 #include "proto/base/arena.h"
 #include "proto/base/check.h"
+#include "storage/compact_redact.h"
 #include "storage/row.h"
 
 enum {
@@ -184,6 +185,62 @@ int store_kit_compact(struct store_kit *k, bool merge, int64_t keep_ns, uint64_t
 	compact_close(&c);
 	retain_class_free(&classes);
 	return rc;
+}
+
+static int with_compact(
+	struct store_kit *k, int (*act)(struct store_kit *, struct compact *, void *), void *arg)
+{
+	const struct compact_conf conf = {
+		.vfs = k->conf.vfs,
+		.dir = k->conf.dir,
+		.now_ns = k->now_ns,
+	};
+	struct compact *c = NULL;
+	int rc = compact_open(&conf, &c, &k->d);
+
+	if (rc == 0)
+		rc = act(k, c, arg);
+	if (rc == 0 && compact_total(c)->failures > 0)
+		rc = wrong(k, "%" PRIu64 " segments could not be worked on",
+			compact_total(c)->failures);
+	compact_close(&c);
+	return rc;
+}
+
+static int order(struct store_kit *k, struct compact *c, void *arg)
+{
+	struct redact_info info;
+	uint64_t held;
+	int rc = compact_redact_order(c, arg, NULL, span_str("the kit"), &info, &held, &k->d);
+
+	return rc == COMPACT_REDACT_NOTHING ? 0 : rc;
+}
+
+int store_kit_delete(struct store_kit *k, const bool *which)
+{
+	struct idset ids;
+	int rc = 0;
+
+	idset_init(&ids, 1 << 20);
+	for (size_t i = 0; i < k->committed_count && rc == 0; i++)
+		rc = which[i] ? idset_add(&ids, i + 1) : 0;
+	if (rc == 0)
+		rc = with_compact(k, order, &ids);
+	idset_fini(&ids);
+	for (size_t i = 0; i < k->committed_count && rc == 0; i++)
+		k->events[i].gone |= which[i];
+	return rc;
+}
+
+static int purge(struct store_kit *k, struct compact *c, void *arg)
+{
+	(void)arg;
+	return compact_redact_purge(c, &k->d);
+}
+
+int store_kit_purge(struct store_kit *k)
+{
+	return with_compact(k, purge, NULL);
 }
 
 /* ---- reading ---- */

@@ -59,6 +59,9 @@ int store_kit_commit(struct store_kit *k);
 int store_kit_seal(struct store_kit *k);
 /* Opens a compact, calls the passes asked for and closes it. keep_ns, bytes_max: 0 for none. */
 int store_kit_compact(struct store_kit *k, bool merge, int64_t keep_ns, uint64_t bytes_max);
+/* Orders the deletion of committed events, those with which[id - 1]; then what upkeep does with it. */
+int store_kit_delete(struct store_kit *k, const bool *which);
+int store_kit_purge(struct store_kit *k);
 
 /* Reads all by a reader of its own; events that the model does not know, or knows otherwise, are wrong. */
 int store_kit_check(struct store_kit *k);
