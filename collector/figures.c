@@ -116,6 +116,10 @@ static void refresh_seal(struct collector *c)
 	metrics_set(METRICS_STORE_SEGMENTS_MADE, (int64_t)n.segments);
 	metrics_set(METRICS_STORE_SEAL_NS, n.took_ns);
 	metrics_set(METRICS_STORE_SEAL_FAILURES, (int64_t)n.failures);
+	metrics_set(METRICS_STORE_MERGES, (int64_t)n.merges);
+	metrics_set(METRICS_STORE_MERGED_SEGMENTS, (int64_t)n.merged_segments);
+	metrics_set(METRICS_STORE_MERGE_NS, n.merge_took_ns);
+	metrics_set(METRICS_STORE_MERGE_FAILURES, (int64_t)n.merge_failures);
 	metrics_set(METRICS_STORE_LOST, (int64_t)(found->lost_ids + n.lost_ids));
 	metrics_set(METRICS_STORE_FDS_SAVED, (int64_t)vfs_reserve_used());
 }

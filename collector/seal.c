@@ -76,6 +76,41 @@ static void note_failure(struct seal *s, const struct diag *d)
 		LOGGER_DIAG(d));
 }
 
+static void note_merge(struct seal *s, const struct sealer_merge_report *r)
+{
+	pthread_mutex_lock(&s->lock);
+	s->counts.merges++;
+	s->counts.merged_segments += r->segments_before;
+	s->counts.merge_took_ns += r->took_ns;
+	pthread_mutex_unlock(&s->lock);
+	LOGGER(LOGGER_INFO, "seal", "merged", LOGGER_UINT("segments", r->segments_before),
+		LOGGER_UINT("into", r->segments_after), LOGGER_UINT("events", r->rows_count),
+		LOGGER_UINT("bytes", r->bytes_after), LOGGER_NS("seconds", r->took_ns));
+}
+
+static void note_merge_failure(struct seal *s, const struct diag *d)
+{
+	pthread_mutex_lock(&s->lock);
+	s->counts.merge_failures++;
+	pthread_mutex_unlock(&s->lock);
+	LOGGER(LOGGER_WARNING, "seal", "cannot merge small segments; they stay as they are",
+		LOGGER_DIAG(d));
+}
+
+/* True: merging goes on, or may. */
+static bool tidy(struct seal *s)
+{
+	struct sealer_merge_report report = { 0 };
+	struct diag d = { 0 };
+	int rc = sealer_tidy(s->sealer, &report, &d);
+
+	if (rc < 0)
+		note_merge_failure(s, &d);
+	else if (rc == SEALER_MERGE_DONE)
+		note_merge(s, &report);
+	return rc > 0;
+}
+
 static int step(struct seal *s, bool force)
 {
 	struct sealer_report report = { 0 };
@@ -127,7 +162,8 @@ static void *run(void *arg)
 		int rc = step(s, false);
 
 		if (rc == SEALER_IDLE) {
-			sealer_wait(s->sealer, WAIT_MS);
+			if (!tidy(s))
+				sealer_wait(s->sealer, WAIT_MS);
 		} else if (rc < 0) {
 			rest(s, pause_ms);
 			pause_ms = pause_ms < RETRY_LAST_MS / 2 ? 2 * pause_ms : RETRY_LAST_MS;
@@ -164,7 +200,9 @@ static void init_sync(struct seal *s)
 
 int seal_open(const struct seal_conf *conf, struct seal **out, struct diag *d)
 {
-	const struct sealer_conf sealer = { .store = conf->store, .writer = conf->writer };
+	const struct sealer_conf sealer = {
+		.store = conf->store, .writer = conf->writer, .classes = conf->classes
+	};
 	struct seal *s = calloc(1, sizeof *s);
 	int rc;
 

@@ -1,6 +1,6 @@
 /*
  * seal - the sealer thread S: turns what is committed into segments when it is due (storage/sealer.h),
- * and once more, all of it, at the end.
+ * and once more, all of it, at the end; between that it merges small segments.
  *
  * Life:    open (the thread starts), finish (seal all that is left, then the thread ends), close.
  * Thread:  open, finish and close from the loop's; the counts from any.
@@ -16,11 +16,13 @@
 #include "proto/base/diag.h"
 #include "storage/store.h"
 
+struct retain_class_set;
 struct seal;
 
 struct seal_conf {
 	const struct store_conf *store;
 	struct store_writer *writer;
+	const struct retain_class_set *classes; /* outlives the thread; NULL: the default class */
 	uv_loop_t *loop;
 	/* On the loop, after finish: the thread has ended. all: nothing unsealed is left. */
 	void (*finished)(void *arg, bool all);
@@ -35,10 +37,14 @@ struct seal_counts {
 	uint64_t file_bytes;
 	uint64_t sealed_id;
 	uint64_t failures;
+	uint64_t merges;
+	uint64_t merged_segments;
+	uint64_t merge_failures;
 	uint64_t lost_ids;
 	uint64_t pending_rows;
 	uint64_t pending_bytes;
 	int64_t took_ns;
+	int64_t merge_took_ns;
 };
 
 int seal_open(const struct seal_conf *conf, struct seal **out, struct diag *d);

@@ -153,8 +153,6 @@ static int drop_segments(
 		.uuid = c->uuid,
 		.manifest = c->manifest,
 		.prefix = RECOVER_TMP_COMPACT,
-		.class_name = "",
-		.leftovers = true,
 	};
 	struct publish *p = NULL;
 	int rc = publish_open(&conf, &p, d);

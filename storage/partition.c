@@ -12,20 +12,21 @@
 enum {
 	SLOTS_FIRST = 128,
 	HOURS_PER_DAY = 24,
-	GROUP_NONE = 255,
-	/* With too many hours: groups for the fullest of them; the rest are for days and the mixed one. */
-	HOURS_KEPT = LIMIT_SEAL_SEGMENTS / 2,
+	/* Groups of an hour each; the rest are for days and the mixed ones. */
+	HOURS_MAX = LIMIT_SEAL_SEGMENTS / 4,
 };
 
 #define HOUR_NS (INT64_C(3600) * CLOCK_NS_PER_SEC)
 
-static_assert(
-	(int)LIMIT_SEAL_SEGMENTS < (int)GROUP_NONE, "a group number fits a byte beside the mark");
-static_assert(LIMIT_SEAL_SEGMENTS >= 4, "there is room for hours, days and the mixed group");
+static_assert((int)LIMIT_SEAL_SEGMENTS <= (int)UINT8_MAX, "a group number fits a byte");
+static_assert((int)LIMIT_SEAL_SEGMENTS >= (int)LIMIT_CLASSES + (int)HOURS_MAX + 8,
+	"there is room for hours, days and a mixed group of each class");
+static_assert((int)LIMIT_CLASSES <= (int)UINT8_MAX, "a class fits a byte");
 
-/* An hour or a day, by what the partition counts. */
+/* An hour or a day, by what the partition counts, of one class. */
 struct partition_key {
 	int32_t number;
+	uint8_t class_idx;
 	bool used;
 	uint8_t group;
 	uint64_t rows_count;
@@ -51,14 +52,13 @@ int32_t partition_day(int64_t time_ns)
 
 static int32_t key_number(const struct partition *p, int64_t time_ns)
 {
-	return p->by_day ? partition_day(time_ns) : partition_hour(time_ns);
+	return p->conf.hour_rows_min > 0 ? partition_hour(time_ns) : partition_day(time_ns);
 }
 
-int partition_init(struct partition *p, bool by_day, uint64_t rows_min)
+int partition_init(struct partition *p, const struct partition_conf *conf)
 {
 	memset(p, 0, sizeof *p);
-	p->by_day = by_day;
-	p->rows_min = rows_min;
+	p->conf = *conf;
 	if (getentropy(&p->seed, sizeof p->seed) < 0)
 		return -errno;
 	p->slots = calloc(SLOTS_FIRST, sizeof *p->slots);
@@ -79,20 +79,27 @@ void partition_reset(struct partition *p)
 	memset(p->slots, 0, (p->slots_mask + (size_t)1) * sizeof *p->slots);
 	p->keys_count = 0;
 	p->last = NULL;
-	p->other_rows = 0;
-	p->other_bytes = 0;
+	memset(p->other_rows, 0, sizeof p->other_rows);
+	memset(p->other_bytes, 0, sizeof p->other_bytes);
+	p->single = false;
 	p->planned = false;
 	p->groups_count = 0;
 }
 
-/* The key's slot, or the free one where it belongs. The seed keeps a sender from choosing collisions. */
-static struct partition_key *slot_of(
-	struct partition_key *slots, uint32_t mask, uint64_t seed, int32_t number)
+static bool is_key(const struct partition_key *key, unsigned class_idx, int32_t number)
 {
-	uint64_t h = ((uint64_t)(uint32_t)number ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
+	return key->number == number && key->class_idx == class_idx;
+}
+
+/* The key's slot, or the free one where it belongs. The seed keeps a sender from choosing collisions. */
+static struct partition_key *slot_of(struct partition_key *slots, uint32_t mask, uint64_t seed,
+	unsigned class_idx, int32_t number)
+{
+	uint64_t key = (uint64_t)class_idx << 32 | (uint32_t)number;
+	uint64_t h = (key ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
 	uint32_t i = (uint32_t)((h ^ (h >> 32)) * UINT64_C(0xd6e8feb86659fd93) >> 32) & mask;
 
-	while (slots[i].used && slots[i].number != number)
+	while (slots[i].used && !is_key(&slots[i], class_idx, number))
 		i = (i + 1) & mask;
 	return &slots[i];
 }
@@ -106,7 +113,8 @@ static int grow(struct partition *p)
 		return -ENOMEM;
 	for (uint32_t i = 0; i <= p->slots_mask; i++) {
 		if (p->slots[i].used)
-			*slot_of(slots, mask, p->seed, p->slots[i].number) = p->slots[i];
+			*slot_of(slots, mask, p->seed, p->slots[i].class_idx, p->slots[i].number) =
+				p->slots[i];
 	}
 	free(p->slots);
 	p->slots = slots;
@@ -115,69 +123,86 @@ static int grow(struct partition *p)
 	return 0;
 }
 
-int partition_count(struct partition *p, int64_t time_ns, uint64_t bytes)
+/* The key's slot, made if it is new; *out is NULL when no more keys are counted. */
+static int find_key(
+	struct partition *p, unsigned class_idx, int32_t number, struct partition_key **out)
+{
+	struct partition_key *key = slot_of(p->slots, p->slots_mask, p->seed, class_idx, number);
+
+	*out = NULL;
+	if (!key->used && p->keys_count == PARTITION_KEYS_MAX)
+		return 0;
+	if (!key->used && p->keys_count >= p->slots_mask / 2) {
+		int rc = grow(p);
+
+		if (rc < 0)
+			return rc;
+		key = slot_of(p->slots, p->slots_mask, p->seed, class_idx, number);
+	}
+	p->keys_count += !key->used;
+	key->used = true;
+	key->class_idx = (uint8_t)class_idx;
+	key->number = number;
+	*out = key;
+	return 0;
+}
+
+int partition_count(struct partition *p, unsigned class_idx, int64_t time_ns, uint64_t bytes)
 {
 	int32_t number = key_number(p, time_ns);
 	struct partition_key *key = p->last;
 
 	ASSERT(!p->planned);
-	if (!key || key->number != number) {
-		key = slot_of(p->slots, p->slots_mask, p->seed, number);
-		if (!key->used && p->keys_count == PARTITION_KEYS_MAX) {
-			p->other_rows++;
-			p->other_bytes += bytes;
-			return 0;
-		}
-		if (!key->used && p->keys_count >= p->slots_mask / 2) {
-			int rc = grow(p);
+	ASSERT(class_idx < LIMIT_CLASSES);
+	if (!key || !is_key(key, class_idx, number)) {
+		int rc = find_key(p, class_idx, number, &key);
 
-			if (rc < 0)
-				return rc;
-			key = slot_of(p->slots, p->slots_mask, p->seed, number);
-		}
-		p->keys_count += !key->used;
-		key->used = true;
-		key->number = number;
-		p->last = key;
+		if (rc < 0)
+			return rc;
 	}
+	if (!key) {
+		p->other_rows[class_idx]++;
+		p->other_bytes[class_idx] += bytes;
+		return 0;
+	}
+	p->last = key;
 	key->rows_count++;
 	key->bytes += bytes;
 	return 0;
 }
 
-/* Most rows first; of equal ones the later hour or day, so that the outcome depends on the rows alone. */
+/* Most rows first; equal ones in an order that depends on the rows alone, later hours and days first. */
 static int by_rows(const void *a, const void *b)
 {
 	const struct partition_key *x = a, *y = b;
 
 	if (x->rows_count != y->rows_count)
 		return x->rows_count < y->rows_count ? 1 : -1;
-	return (x->number < y->number) - (x->number > y->number);
+	if (x->number != y->number)
+		return x->number < y->number ? 1 : -1;
+	return (x->class_idx > y->class_idx) - (x->class_idx < y->class_idx);
 }
 
-static int by_number(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
 	const struct partition_key *x = a, *y = b;
 
+	if (x->class_idx != y->class_idx)
+		return x->class_idx < y->class_idx ? -1 : 1;
 	return (x->number > y->number) - (x->number < y->number);
 }
 
-static void add_group(struct partition *p, int32_t day, unsigned hour)
+static void add_group(struct partition *p, unsigned class_idx, int32_t day, unsigned hour)
 {
 	struct partition_group *g = &p->groups[p->groups_count];
 
 	ASSERT(p->groups_count < LIMIT_SEAL_SEGMENTS);
-	*g = (struct partition_group){ .day = day, .hour = (uint8_t)hour };
+	*g = (struct partition_group){
+		.class_idx = class_idx,
+		.day = day,
+		.hour = (uint8_t)hour,
+	};
 	p->groups_count++;
-}
-
-/* A group for a key of the list: an hour, or with `day` a day. */
-static void add_key_group(struct partition *p, int32_t number, bool day)
-{
-	int32_t of_day = day ? number : hour_to_day(number);
-
-	add_group(p, of_day,
-		day ? (unsigned)MANIFEST_HOUR_DAY : (unsigned)(number - of_day * HOURS_PER_DAY));
 }
 
 /* The keys as a list of `*out_count`, most rows first. */
@@ -187,10 +212,8 @@ static struct partition_key *list_keys(const struct partition *p, uint32_t *out_
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; list && i <= p->slots_mask; i++) {
-		if (!p->slots[i].used)
-			continue;
-		list[n] = p->slots[i];
-		list[n++].group = GROUP_NONE;
+		if (p->slots[i].used)
+			list[n++] = p->slots[i];
 	}
 	if (list)
 		qsort(list, n, sizeof *list, by_rows);
@@ -205,9 +228,9 @@ static uint32_t join_days(struct partition_key *list, uint32_t n)
 
 	for (uint32_t i = 0; i < n; i++)
 		list[i].number = hour_to_day(list[i].number);
-	qsort(list, n, sizeof *list, by_number);
+	qsort(list, n, sizeof *list, by_place);
 	for (uint32_t i = 0; i < n; i++) {
-		if (days > 0 && list[days - 1].number == list[i].number) {
+		if (days > 0 && by_place(&list[days - 1], &list[i]) == 0) {
 			list[days - 1].rows_count += list[i].rows_count;
 			list[days - 1].bytes += list[i].bytes;
 		} else {
@@ -218,45 +241,88 @@ static uint32_t join_days(struct partition_key *list, uint32_t n)
 	return days;
 }
 
-/* Groups for the first keys of the list, at most `max` and none below rows_min; how many got one. */
-static uint32_t group_first(
-	struct partition *p, const struct partition_key *list, uint32_t n, uint32_t max, bool days)
+/* Groups for hours that alone have enough rows, at most HOURS_MAX; how many got one. */
+static uint32_t group_hours(struct partition *p, const struct partition_key *list, uint32_t n)
 {
 	uint32_t i = 0;
 
-	for (; i < n && i < max && list[i].rows_count >= p->rows_min; i++)
-		add_key_group(p, list[i].number, days);
+	if (p->conf.hour_rows_min == 0)
+		return 0;
+	for (; i < n && i < HOURS_MAX && list[i].rows_count >= p->conf.hour_rows_min; i++) {
+		int32_t day = hour_to_day(list[i].number);
+
+		add_group(p, list[i].class_idx, day,
+			(unsigned)(list[i].number - day * HOURS_PER_DAY));
+	}
 	return i;
 }
 
-static int find_group(const struct partition *p, int32_t day, unsigned hour)
+/* Groups for days, as far as there is room beside a mixed one for each class; how many got one. */
+static uint32_t group_days(struct partition *p, const struct partition_key *days, uint32_t n)
+{
+	uint32_t i = 0;
+
+	for (; i < n && p->groups_count < LIMIT_SEAL_SEGMENTS - LIMIT_CLASSES; i++) {
+		if (i >= p->conf.days_free && days[i].rows_count < p->conf.day_rows_min)
+			break;
+		add_group(p, days[i].class_idx, days[i].number, MANIFEST_HOUR_DAY);
+	}
+	return i;
+}
+
+/* One for each class that has rows in none of the others. */
+static void group_mixed(struct partition *p, const struct partition_key *rest, uint32_t n)
+{
+	bool needed[LIMIT_CLASSES];
+
+	for (unsigned i = 0; i < LIMIT_CLASSES; i++)
+		needed[i] = p->other_rows[i] > 0;
+	for (uint32_t i = 0; i < n; i++)
+		needed[rest[i].class_idx] = true;
+	for (unsigned i = 0; i < LIMIT_CLASSES; i++) {
+		if (needed[i])
+			add_group(p, i, 0, MANIFEST_HOUR_MIXED);
+	}
+}
+
+static int find_group(const struct partition *p, unsigned class_idx, int32_t day, unsigned hour)
 {
 	for (unsigned i = 0; i < p->groups_count; i++) {
-		if (p->groups[i].hour == hour && p->groups[i].day == day)
+		const struct partition_group *g = &p->groups[i];
+
+		if (g->hour == hour && g->day == day && g->class_idx == class_idx)
 			return (int)i;
 	}
 	return -1;
 }
 
-static unsigned mixed_group(const struct partition *p)
+static unsigned mixed_group(const struct partition *p, unsigned class_idx)
 {
-	int i = find_group(p, 0, MANIFEST_HOUR_MIXED);
+	int i = find_group(p, class_idx, 0, MANIFEST_HOUR_MIXED);
 
 	ASSERT(i >= 0);
 	return (unsigned)i;
 }
 
 /* The group of a key: its own, its day's, or the mixed one. */
-static unsigned group_for(const struct partition *p, int32_t number)
+static unsigned group_for(const struct partition *p, const struct partition_key *key)
 {
-	int32_t day = p->by_day ? number : hour_to_day(number);
+	bool hours = p->conf.hour_rows_min > 0;
+	int32_t day = hours ? hour_to_day(key->number) : key->number;
 	int i = -1;
 
-	if (!p->by_day)
-		i = find_group(p, day, (unsigned)(number - day * HOURS_PER_DAY));
+	if (hours)
+		i = find_group(
+			p, key->class_idx, day, (unsigned)(key->number - day * HOURS_PER_DAY));
 	if (i < 0)
-		i = find_group(p, day, MANIFEST_HOUR_DAY);
-	return i < 0 ? mixed_group(p) : (unsigned)i;
+		i = find_group(p, key->class_idx, day, MANIFEST_HOUR_DAY);
+	return i < 0 ? mixed_group(p, key->class_idx) : (unsigned)i;
+}
+
+static void add_rows(struct partition_group *g, uint64_t rows, uint64_t bytes)
+{
+	g->rows_count += rows;
+	g->bytes += bytes;
 }
 
 static void assign(struct partition *p)
@@ -266,59 +332,60 @@ static void assign(struct partition *p)
 
 		if (!key->used)
 			continue;
-		key->group = (uint8_t)group_for(p, key->number);
-		p->groups[key->group].rows_count += key->rows_count;
-		p->groups[key->group].bytes += key->bytes;
+		key->group = (uint8_t)group_for(p, key);
+		add_rows(&p->groups[key->group], key->rows_count, key->bytes);
 	}
-	if (p->other_rows > 0) {
-		struct partition_group *mixed = &p->groups[mixed_group(p)];
-
-		mixed->rows_count += p->other_rows;
-		mixed->bytes += p->other_bytes;
+	for (unsigned i = 0; i < LIMIT_CLASSES; i++) {
+		if (p->other_rows[i] > 0)
+			add_rows(
+				&p->groups[mixed_group(p, i)], p->other_rows[i], p->other_bytes[i]);
 	}
-}
-
-/* Days of their own for the keys that got no hour, as many as there is room for; false: not for all. */
-static bool group_days(struct partition *p, struct partition_key *list, uint32_t n)
-{
-	uint32_t days = join_days(list, n);
-
-	return group_first(p, list, days, LIMIT_SEAL_SEGMENTS - 1 - p->groups_count, true) == days;
 }
 
 int partition_plan(struct partition *p)
 {
-	uint32_t n, first, max = LIMIT_SEAL_SEGMENTS;
+	uint32_t n, hours, days;
 	struct partition_key *list = list_keys(p, &n);
-	bool mixed;
 
 	ASSERT(!p->planned);
 	if (!list)
 		return -ENOMEM;
-	if (n > LIMIT_SEAL_SEGMENTS || p->other_rows > 0 || p->rows_min > 1)
-		max = p->by_day ? LIMIT_SEAL_SEGMENTS - 1 : HOURS_KEPT;
-	first = group_first(p, list, n, max, p->by_day);
-	mixed = first < n;
-	if (mixed && !p->by_day)
-		mixed = !group_days(p, list + first, n - first);
-	if (mixed || p->other_rows > 0)
-		add_group(p, 0, MANIFEST_HOUR_MIXED);
+	hours = group_hours(p, list, n);
+	n -= hours;
+	if (p->conf.hour_rows_min > 0)
+		n = join_days(list + hours, n);
+	days = group_days(p, list + hours, n);
+	group_mixed(p, list + hours + days, n - days);
 	free(list);
 	assign(p);
 	p->planned = true;
 	return 0;
 }
 
-unsigned partition_of(struct partition *p, int64_t time_ns)
+void partition_single(
+	struct partition *p, unsigned class_idx, int32_t day, uint64_t rows, uint64_t bytes)
+{
+	ASSERT(!p->planned);
+	ASSERT(p->keys_count == 0);
+	add_group(p, class_idx, day, MANIFEST_HOUR_DAY);
+	add_rows(&p->groups[0], rows, bytes);
+	p->single = true;
+	p->planned = true;
+}
+
+unsigned partition_of(struct partition *p, unsigned class_idx, int64_t time_ns)
 {
 	int32_t number = key_number(p, time_ns);
 
 	ASSERT(p->planned);
-	if (!p->last || p->last->number != number) {
-		struct partition_key *key = slot_of(p->slots, p->slots_mask, p->seed, number);
+	if (p->single)
+		return 0;
+	if (!p->last || !is_key(p->last, class_idx, number)) {
+		struct partition_key *key =
+			slot_of(p->slots, p->slots_mask, p->seed, class_idx, number);
 
 		if (!key->used)
-			return mixed_group(p);
+			return mixed_group(p, class_idx);
 		p->last = key;
 	}
 	return p->last->group;

@@ -1,12 +1,12 @@
 /*
- * partition - splits the rows of one seal, or of one merge of pooled segments, into segments by the
- * UTC hour of their event time.
+ * partition - splits the rows of one seal, or of one merge of pooled segments, into segments by their
+ * retention class and the UTC day of their event time.
  *
- * Rows are counted first, then planned, then each row is asked for its group. With at most
- * LIMIT_SEAL_SEGMENTS hours each hour is a group. With more, the fullest half of the groups stay
- * hours, the rows of other hours are pooled by day, and what is left over when the days are too many
- * as well goes into one mixed group. Hours seen after PARTITION_KEYS_MAX others are not counted one by
- * one: their rows go to the mixed group.
+ * Rows are counted first, then planned, then each row is asked for its group. A day of a class is a
+ * group; an hour is one only where it alone has hour_rows_min rows. Days beyond the fullest days_free
+ * with fewer than day_rows_min rows, and those that LIMIT_SEAL_SEGMENTS groups have no room for, are
+ * pooled in the mixed group of their class. Hours seen after PARTITION_KEYS_MAX others are not
+ * counted one by one: their rows go to the mixed group of their class.
  *
  * Life:    init, count..., plan, of...; reset and again; fini.
  * Thread:  one at a time.
@@ -23,7 +23,14 @@
 
 enum { PARTITION_KEYS_MAX = 65536 };
 
+struct partition_conf {
+	uint64_t hour_rows_min; /* 0: no group is smaller than a day */
+	uint64_t day_rows_min;
+	unsigned days_free;
+};
+
 struct partition_group {
+	unsigned class_idx;
 	int32_t day;  /* days since 1970-01-01 UTC; 0 when mixed */
 	uint8_t hour; /* 0..23, MANIFEST_HOUR_DAY, MANIFEST_HOUR_MIXED */
 	uint64_t rows_count;
@@ -33,29 +40,33 @@ struct partition_group {
 struct partition_key;
 
 struct partition {
-	bool by_day;       /* no group is smaller than a day */
-	uint64_t rows_min; /* an hour or day with fewer rows has no group of its own */
+	struct partition_conf conf;
 	uint64_t seed;
 	struct partition_key *slots; /* open addressing */
 	uint32_t slots_mask;
 	uint32_t keys_count;
 	struct partition_key *last; /* rows of one hour come together */
-	uint64_t other_rows;        /* of hours that were not counted */
-	uint64_t other_bytes;
+	/* By class: of hours that were not counted. */
+	uint64_t other_rows[LIMIT_CLASSES];
+	uint64_t other_bytes[LIMIT_CLASSES];
+	bool single; /* all rows are in one group */
 	bool planned;
 	unsigned groups_count;
 	struct partition_group groups[LIMIT_SEAL_SEGMENTS];
 };
 
-int partition_init(struct partition *p, bool by_day, uint64_t rows_min);
+int partition_init(struct partition *p, const struct partition_conf *conf);
 void partition_fini(struct partition *p);
 void partition_reset(struct partition *p);
 
-/* One row of that event time and size. Not after plan. */
-int partition_count(struct partition *p, int64_t time_ns, uint64_t bytes);
+/* One row of that class, event time and size. Not after plan. */
+int partition_count(struct partition *p, unsigned class_idx, int64_t time_ns, uint64_t bytes);
 int partition_plan(struct partition *p);
+/* Instead of count and plan, where all rows are known to be of one class and day. */
+void partition_single(
+	struct partition *p, unsigned class_idx, int32_t day, uint64_t rows, uint64_t bytes);
 /* The group of a row that was counted. */
-unsigned partition_of(struct partition *p, int64_t time_ns);
+unsigned partition_of(struct partition *p, unsigned class_idx, int64_t time_ns);
 
 /*
  * The groups to be written at the same time from group `first` on: at most segments_max of them, whose

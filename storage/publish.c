@@ -27,6 +27,7 @@ struct group {
 	int32_t day;
 	uint8_t hour;
 	uint16_t gen;
+	char class_name[LIMIT_CLASS_BYTES];
 	struct seg_writer *writer; /* NULL: no row yet, or finished */
 	uint64_t tmp_no;
 };
@@ -86,7 +87,6 @@ int publish_open(const struct publish_conf *conf, struct publish **out, struct d
 {
 	struct publish *p = calloc(1, sizeof *p);
 
-	ASSERT(strlen(conf->class_name) < LIMIT_CLASS_BYTES);
 	if (!p)
 		return diag_set(d, -ENOMEM, "", -1, "begin a change of segments");
 	p->conf = *conf;
@@ -124,20 +124,23 @@ void publish_close(struct publish **at)
 	*at = NULL;
 }
 
-int publish_begin(struct publish *p, int32_t day, unsigned hour, unsigned gen, unsigned *out_group,
-	struct diag *d)
+int publish_begin(
+	struct publish *p, const struct publish_place *place, unsigned *out_group, struct diag *d)
 {
-	struct group *groups = realloc(p->groups, (p->groups_count + 1) * sizeof *groups);
+	struct group *g, *groups = realloc(p->groups, (p->groups_count + 1) * sizeof *groups);
 
-	ASSERT(hour <= MANIFEST_HOUR_MIXED);
+	ASSERT(place->hour <= MANIFEST_HOUR_MIXED);
+	ASSERT(strlen(place->class_name) < LIMIT_CLASS_BYTES);
 	if (!groups)
 		return diag_set(d, -ENOMEM, "", -1, "begin a segment");
 	p->groups = groups;
-	groups[p->groups_count] = (struct group){
-		.day = day,
-		.hour = (uint8_t)hour,
-		.gen = (uint16_t)(gen < UINT16_MAX ? gen : UINT16_MAX),
+	g = &groups[p->groups_count];
+	*g = (struct group){
+		.day = place->day,
+		.hour = (uint8_t)place->hour,
+		.gen = (uint16_t)(place->gen < UINT16_MAX ? place->gen : UINT16_MAX),
 	};
+	snprintf(g->class_name, sizeof g->class_name, "%s", place->class_name);
 	*out_group = (unsigned)p->groups_count++;
 	return 0;
 }
@@ -204,8 +207,7 @@ static int make_sidecars(struct publish *p, const struct group *g, struct made *
 	return rc;
 }
 
-static void fill(const struct publish *p, const struct group *g, const struct seg_info *info,
-	struct manifest_segment *s)
+static void fill(const struct group *g, const struct seg_info *info, struct manifest_segment *s)
 {
 	bool mixed = g->hour == MANIFEST_HOUR_MIXED;
 
@@ -222,7 +224,7 @@ static void fill(const struct publish *p, const struct group *g, const struct se
 		.gen = g->gen,
 		.hour = g->hour,
 	};
-	snprintf(s->class_name, sizeof s->class_name, "%s", p->conf.class_name);
+	snprintf(s->class_name, sizeof s->class_name, "%s", g->class_name);
 }
 
 int publish_finish(struct publish *p, unsigned group, struct diag *d)
@@ -246,7 +248,7 @@ int publish_finish(struct publish *p, unsigned group, struct diag *d)
 	m = &made[p->made_count++];
 	*m = (struct made){ 0 };
 	tmp_path(p, g->tmp_no, SIDX_COUNT, m->tmp);
-	fill(p, g, &info, &m->seg);
+	fill(g, &info, &m->seg);
 	return make_sidecars(p, g, m, d);
 }
 
@@ -386,7 +388,7 @@ static void remove_dropped(
 		if (publish_unlink(p->conf.vfs, p->conf.dir, &drops[i], NULL) < 0)
 			rc = -1;
 	}
-	if (p->conf.leftovers && rc == 0)
+	if (rc == 0)
 		leftover_forget(p->conf.vfs, p->conf.dir);
 }
 
@@ -401,9 +403,9 @@ static int commit_locked(struct publish *p, const struct manifest_segment *drops
 		adds[i] = p->made[i].seg;
 	}
 	/* What an earlier change could not remove, before its list is replaced. */
-	if (rc == 0 && p->conf.leftovers)
+	if (rc == 0)
 		rc = leftover_clear(p->conf.vfs, p->conf.dir, p->conf.manifest, NULL, NULL, d);
-	if (rc == 0 && p->conf.leftovers)
+	if (rc == 0)
 		rc = leftover_write(
 			p->conf.vfs, p->conf.dir, adds, p->made_count, drops, drops_count, d);
 	free(adds);

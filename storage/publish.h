@@ -2,9 +2,10 @@
  * publish - a change of the store in the making: new segments with their sidecars, what they replace,
  * and the one manifest record that makes it true. For sealer and compact.
  *
- * Segments grow below tmp/. Commit takes the manifest's lock, gives every file its name below seg/,
- * syncs the directories, appends the record, and only then removes the files of what was dropped. A
- * reader finds either all of the old or all of the new; so does who starts after a crash.
+ * Segments grow below tmp/. Commit takes the manifest's lock, lists the files concerned in tmp/
+ * (storage/leftover.h), gives every file its name below seg/, syncs the directories, appends the
+ * record, and only then removes the files of what was dropped. A reader finds either all of the old or
+ * all of the new; so does who starts after a crash, and the list tells which files to remove.
  *
  * Life:    open, then begin, append..., finish for each segment, commit once; close drops whatever was
  *          not committed.
@@ -33,22 +34,27 @@ struct publish_conf {
 	const uint8_t *uuid; /* 16 bytes */
 	struct manifest *manifest;
 	const char *prefix; /* RECOVER_TMP_SEAL or RECOVER_TMP_COMPACT */
-	const char *class_name;
 	int64_t created_ns;
 	int compress_level; /* of seg_writer */
-	/* Keep a list of the files concerned in tmp/ until all is done (storage/leftover.h). */
-	bool leftovers;
 };
 
 int publish_open(const struct publish_conf *conf, struct publish **out, struct diag *d);
 void publish_close(struct publish **p);
 
+/* What a segment is named after, beside its ids. */
+struct publish_place {
+	const char *class_name; /* copied */
+	int32_t day;            /* ignored where mixed */
+	unsigned hour;
+	unsigned gen;
+};
+
 /*
- * A new segment of that day and hour (day is ignored where mixed). *out_group is its handle; a
- * segment that becomes full is continued by another of the same group.
+ * A new segment. *out_group is its handle; a segment that becomes full is continued by another of the
+ * same group.
  */
-int publish_begin(struct publish *p, int32_t day, unsigned hour, unsigned gen, unsigned *out_group,
-	struct diag *d);
+int publish_begin(
+	struct publish *p, const struct publish_place *place, unsigned *out_group, struct diag *d);
 /* Ids must rise within a group. */
 int publish_append(struct publish *p, unsigned group, const struct event *ev, struct diag *d);
 /* The group takes no more: its file is synced and its sidecars are made. A group without rows vanishes. */

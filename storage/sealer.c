@@ -17,6 +17,7 @@
 #include "storage/partition.h"
 #include "storage/publish.h"
 #include "storage/recover.h"
+#include "storage/retain_class.h"
 #include "storage/row.h"
 #include "storage/snapshot_int.h"
 
@@ -26,6 +27,11 @@ enum {
 	/* sealer_wait looks at the journal so often: while rows are pending, and while none are. */
 	LOOK_BUSY_MS = 100,
 	LOOK_IDLE_MS = 1000,
+	/* An hour with so many rows of one seal gets a segment of its own. */
+	HOUR_ROWS_MIN = 1 << 20,
+	/* Beyond the fullest days a day with fewer rows gets none. */
+	DAYS_FREE = 8,
+	DAY_ROWS_MIN = 1024,
 	GROUP_NOT_NOW = -1,
 	NODE_SHIFT = 48,
 };
@@ -36,11 +42,13 @@ struct sealer {
 	uint64_t seal_bytes;
 	int64_t seal_age_ns;
 	struct store_writer *writer;
+	const struct retain_class_set *classes;
 	struct store_reader *reader;
 	int dir;
 	uint8_t uuid[16];
 	struct ctl *ctl;
 	struct manifest *manifest;
+	struct sealer_merge *merge;
 	struct partition part;
 	struct buf scratch;
 
@@ -72,6 +80,19 @@ struct seal {
 
 /* ---- life ---- */
 
+static int open_merge(struct sealer *s, struct diag *d)
+{
+	const struct sealer_merge_conf conf = {
+		.vfs = s->vfs,
+		.dir = s->dir,
+		.uuid = s->uuid,
+		.manifest = s->manifest,
+		.reader = s->reader,
+	};
+
+	return sealer_merge_open(&conf, &s->merge, d);
+}
+
 static int open_files(struct sealer *s, const struct store_conf *conf, struct diag *d)
 {
 	struct store_snapshot *snap = NULL;
@@ -89,7 +110,7 @@ static int open_files(struct sealer *s, const struct store_conf *conf, struct di
 	rc = ctl_open(s->vfs, s->dir, s->uuid, CTL_WRITE, &s->ctl, d);
 	if (rc == 0)
 		rc = manifest_open(s->vfs, s->dir, s->uuid, s->ctl, &s->manifest, d);
-	return rc;
+	return rc < 0 ? rc : open_merge(s, d);
 }
 
 int sealer_open(const struct sealer_conf *conf, struct sealer **out, struct diag *d)
@@ -97,6 +118,11 @@ int sealer_open(const struct sealer_conf *conf, struct sealer **out, struct diag
 	const struct store_conf *store = conf->store;
 	struct store_conf reading = *store;
 	struct sealer *s = calloc(1, sizeof *s);
+	const struct partition_conf groups = {
+		.hour_rows_min = HOUR_ROWS_MIN,
+		.day_rows_min = DAY_ROWS_MIN,
+		.days_free = DAYS_FREE,
+	};
 	pthread_condattr_t attr;
 	int rc;
 
@@ -107,6 +133,7 @@ int sealer_open(const struct sealer_conf *conf, struct sealer **out, struct diag
 	s->seal_bytes = store->seal_bytes ? store->seal_bytes : LIMIT_SEAL_BYTES;
 	s->seal_age_ns = store->seal_age_ns ? store->seal_age_ns : SEALER_AGE_NS;
 	s->writer = conf->writer;
+	s->classes = conf->classes;
 	s->dir = -1;
 	buf_init(&s->scratch, SNAPSHOT_BATCH_BYTES_MAX);
 	pthread_mutex_init(&s->lock, NULL);
@@ -116,7 +143,7 @@ int sealer_open(const struct sealer_conf *conf, struct sealer **out, struct diag
 	pthread_condattr_destroy(&attr);
 	reading.tail_cache_bytes =
 		1; /* rows are read in order, each a few times: no use in keeping them */
-	rc = partition_init(&s->part, false, 1);
+	rc = partition_init(&s->part, &groups);
 	if (rc < 0)
 		diag_set(d, rc, "", -1, "start the sealer");
 	else
@@ -134,6 +161,7 @@ void sealer_close(struct sealer **at)
 
 	if (!s)
 		return;
+	sealer_merge_close(&s->merge);
 	manifest_close(&s->manifest);
 	ctl_close(&s->ctl);
 	if (s->dir >= 0)
@@ -278,7 +306,8 @@ static int each_row(struct seal *seal, size_t batch,
 
 static int count_row(struct seal *seal, struct event *ev, size_t bytes, struct diag *d)
 {
-	int rc = partition_count(&seal->s->part, ev->time_ns, bytes);
+	int rc = partition_count(
+		&seal->s->part, retain_class_of(seal->s->classes, ev), ev->time_ns, bytes);
 
 	if (rc < 0)
 		return diag_set(d, rc, "", -1, "count the rows of a seal");
@@ -309,13 +338,23 @@ static int count_rows(struct seal *seal, struct diag *d)
 		       : 0;
 }
 
+static const char *class_name(const struct sealer *s, unsigned class_idx)
+{
+	return retain_class_name(s->classes, class_idx);
+}
+
 /* Begins the segments of a pass, groups first..next-1. */
 static int begin_pass(struct seal *seal, unsigned first, unsigned next, struct diag *d)
 {
 	for (unsigned i = first; i < next; i++) {
 		const struct partition_group *g = &seal->s->part.groups[i];
+		const struct publish_place place = {
+			.class_name = class_name(seal->s, g->class_idx),
+			.day = g->day,
+			.hour = g->hour,
+		};
 		unsigned group;
-		int rc = publish_begin(seal->publish, g->day, g->hour, 0, &group, d);
+		int rc = publish_begin(seal->publish, &place, &group, d);
 
 		if (rc < 0)
 			return rc;
@@ -326,7 +365,8 @@ static int begin_pass(struct seal *seal, unsigned first, unsigned next, struct d
 
 static int write_row(struct seal *seal, struct event *ev, size_t bytes, struct diag *d)
 {
-	int group = seal->groups[partition_of(&seal->s->part, ev->time_ns)];
+	int group = seal->groups[partition_of(
+		&seal->s->part, retain_class_of(seal->s->classes, ev), ev->time_ns)];
 
 	(void)bytes;
 	if (group == GROUP_NOT_NOW)
@@ -374,7 +414,6 @@ static int write_segments(struct seal *seal, struct diag *d)
 		.uuid = s->uuid,
 		.manifest = s->manifest,
 		.prefix = RECOVER_TMP_SEAL,
-		.class_name = "default",
 		.created_ns = clock_wall_ns(),
 	};
 	unsigned first = 0;
@@ -498,6 +537,11 @@ int sealer_step(struct sealer *s, bool force, struct sealer_report *out, struct 
 	if (rc >= 0)
 		tend_journal(s);
 	return rc;
+}
+
+int sealer_tidy(struct sealer *s, struct sealer_merge_report *out, struct diag *d)
+{
+	return sealer_merge_step(s->merge, out, d);
 }
 
 uint64_t sealer_pending_rows(const struct sealer *s)

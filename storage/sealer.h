@@ -2,16 +2,17 @@
  * sealer - turns committed, unsealed journal rows into segments with their sidecars, and gives back
  * the journal files that are no longer needed.
  *
- * A seal takes the oldest unsealed rows, up to seal_rows rows or seal_bytes bytes, groups them by the
- * UTC hour of their event time (storage/partition.h) and makes one manifest change of them: all new
- * segments, and the new sealed id. Killed at any point, the store is as before or as after.
+ * A seal takes the oldest unsealed rows, up to seal_rows rows or seal_bytes bytes, groups them by
+ * retention class and UTC day of their event time (storage/partition.h) and makes one manifest change
+ * of them: all new segments, and the new sealed id. Killed at any point, the store is as before or as
+ * after.
  *
  * Life:    open beside the collector's store_writer, step..., close.
  * Durable: when a step returned SEALER_DONE its segments are, and the journal files are gone that
  *          held nothing else.
  * Thread:  one, the collector's S. It takes the manifest's lock for the moments of a change.
  * Memory:  the segments of one pass, SEALER_PASS_BYTES of raw rows or one block if that is more; a
- *          seal that needs more reads the journal again. 64 bytes for each hour of a seal.
+ *          seal that needs more reads the journal again. About 100 bytes for each hour of a seal.
  * Errors:  a failed step leaves nothing behind and may be tried again. -ENOSPC: even after the spare
  *          journal file was given up there was no room. ERR_LIMIT: LIMIT_SEGMENTS live;
  *          astrocompact --merge helps.
@@ -23,7 +24,10 @@
 #include <stdint.h>
 
 #include "proto/base/diag.h"
+#include "storage/sealer_merge.h"
 #include "storage/store.h"
+
+struct retain_class_set;
 
 enum {
 	SEALER_IDLE = 0,
@@ -38,6 +42,8 @@ enum {
 struct sealer_conf {
 	const struct store_conf *store; /* seal_rows, seal_bytes, seal_age_ns; copied */
 	struct store_writer *writer;    /* for the journal's files; NULL: they are left alone */
+	const struct retain_class_set
+		*classes; /* outlives the sealer; NULL: the default class alone */
 };
 
 struct sealer;
@@ -63,6 +69,12 @@ struct sealer_report {
  * out may be NULL.
  */
 int sealer_step(struct sealer *s, bool force, struct sealer_report *out, struct diag *d);
+
+/*
+ * When a step had nothing to do: one step of merging small segments (storage/sealer_merge.h), some
+ * tenths of a second of work at most. Its SEALER_MERGE_... codes and report.
+ */
+int sealer_tidy(struct sealer *s, struct sealer_merge_report *out, struct diag *d);
 
 /* Unsealed rows and bytes as of the last step, for metrics. */
 uint64_t sealer_pending_rows(const struct sealer *s);

@@ -433,7 +433,7 @@ static void exchanged_segments(void **state)
 	char a[PATH_BYTES], b[PATH_BYTES] = "";
 
 	(void)state;
-	make_store(&w, 300, 0, 3);
+	make_store(&w, 300, 0, 24 * 3);
 	snprintf(a, sizeof a, "%s", file_of(&w, ".seg"));
 	for (size_t i = 0; i < w.files.count; i++) {
 		if (is(w.files.paths[i], ".seg") && strcmp(w.files.paths[i], a) != 0)

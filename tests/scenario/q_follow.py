@@ -115,7 +115,7 @@ def damage(path, at, count=64):
 
 def t_a_damaged_block_is_named(lab):
     count = 60_000
-    c = lab.collector(env={"ASTRO_STORE_SEAL_ROWS": "60000"})
+    c = lab.collector(env={"ASTRO_STORE_SEAL_ROWS": str(count // 4)})
     shop.ship(c, shop.records(count, step=10**6), size=2000)
     c.stop()
     segments = []

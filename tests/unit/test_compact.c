@@ -275,7 +275,7 @@ static void closed_days_become_one(void **state)
 	for (int i = 0; i < 4; i++)
 		put(f, 600, 24 * 3);
 	look(f);
-	assert_in_range(f->live_count, 100, LIVE_MAX);
+	assert_in_range(f->live_count, 12, LIVE_MAX);
 	assert_int_equal(run_pass(f, compact_merge, &t), 0);
 	assert_int_equal(t.failures, 0);
 	assert_sound(f);
@@ -422,7 +422,7 @@ static void sidecars_come_back(void **state)
 	char path[MANIFEST_PATH_BYTES];
 	struct compact_total t = { 0 };
 
-	put(f, 300, 3);
+	put(f, 300, 24 * 3);
 	look(f);
 	publish_path(&f->live[0], SIDX_ENTITY, path);
 	assert_int_equal(simfs_truncate(f->fs, path, 10), 0);

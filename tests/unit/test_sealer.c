@@ -1,5 +1,5 @@
 /*
- * Goal: what is committed is sealed when it is due and not before, into segments by hour, and every
+ * Goal: what is committed is sealed when it is due and not before, into segments by day, and every
  * event is found afterwards exactly once; the journal's files go when nothing in them is needed.
  */
 #include "tests/support/check_cmocka.h"
@@ -146,26 +146,27 @@ static void due_by_bytes(void **state)
 	assert_sound(&f->kit);
 }
 
-static void a_segment_for_each_hour(void **state)
+static void a_segment_for_each_day(void **state)
 {
 	struct fixture *f = *state;
 	struct sealer_report report;
 
-	put(&f->kit, 3000, 5);
+	put(&f->kit, 3000, 24 * 5);
 	assert_int_equal(sealer_step(f->kit.sealer, true, &report, &f->kit.d), SEALER_DONE);
 	assert_in_range(report.segments_count, 5, 6);
 	assert_int_equal(live_segments(&f->kit), report.segments_count);
 	assert_sound(&f->kit);
 }
 
-static void many_hours_are_bounded(void **state)
+/* Days with few rows beyond the fullest share a file. */
+static void many_days_are_bounded(void **state)
 {
 	struct fixture *f = *state;
 	struct sealer_report report;
 
 	put(&f->kit, 4000, 24 * 200);
 	assert_int_equal(sealer_step(f->kit.sealer, true, &report, &f->kit.d), SEALER_DONE);
-	assert_int_equal(report.segments_count, LIMIT_SEAL_SEGMENTS);
+	assert_int_equal(report.segments_count, 9);
 	assert_sound(&f->kit);
 }
 
@@ -330,8 +331,8 @@ int main(void)
 		T(due_by_rows),
 		T(due_by_age),
 		T(due_by_bytes),
-		T(a_segment_for_each_hour),
-		T(many_hours_are_bounded),
+		T(a_segment_for_each_day),
+		T(many_days_are_bounded),
 		T(a_backlog_takes_several_seals),
 		T(journal_files_are_given_back),
 		T(age_goes_on_after_a_restart),
