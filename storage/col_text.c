@@ -11,6 +11,7 @@ typedef int open_fn(struct rcur *c, const struct col_text_page *base, struct col
 
 static open_fn *const openers[COL_TEXT_KIND_COUNT] = {
 	[COL_TEXT_BYTES] = col_text_bytes_open,
+	[COL_TEXT_SHAPED] = col_text_shape_open,
 };
 
 int col_text_page_open(struct span page, uint32_t rows_count, const struct col_text_page *parent,

@@ -27,6 +27,27 @@ enum col_text_kind {
 	COL_TEXT_KIND_COUNT,
 };
 
+/* On disk: where the values of a template's slot are. */
+enum col_text_method {
+	COL_TEXT_WORD = 1, /* one word: the next of the pool */
+	COL_TEXT_WORDS =
+		2, /* varint count of words, the next of the pool; stream of their numbers */
+	COL_TEXT_LEAF = 3,    /* varint leaf of metadata */
+	COL_TEXT_INT = 4,     /* stream of numbers without leading zeroes */
+	COL_TEXT_PADDED = 5,  /* u8 digits; stream of numbers */
+	COL_TEXT_ZEROES = 6,  /* streams: leading zeroes, numbers */
+	COL_TEXT_NUMBERS = 7, /* as many streams as the class has numbers */
+	COL_TEXT_GROUPS = 8,  /* eight streams: groups of an IPv6 address */
+	COL_TEXT_METHOD_COUNT,
+};
+
+/* On disk: the code of a row of a SHAPED page. */
+enum {
+	COL_TEXT_ABSENT = 0,
+	COL_TEXT_RESIDUE = 1,
+	COL_TEXT_TEMPLATE = 2, /* and up */
+};
+
 struct col_text_page;
 
 /* rows are checked by the caller; the buffer's sticky error is returned. */
@@ -60,6 +81,12 @@ int col_text_page_open(struct span page, uint32_t rows_count, const struct col_t
 /* The kinds: c stands behind the kind byte and ends with the page. base is filled but for ops. */
 int col_text_bytes_open(
 	struct rcur *c, const struct col_text_page *base, struct col_text_page **out);
+int col_text_shape_open(
+	struct rcur *c, const struct col_text_page *base, struct col_text_page **out);
+
+/* The number that a token of class INT or DEC has if it shows the leaf; false: it cannot. */
+bool col_text_leaf_number(
+	const struct col_text_leaf *leaf, unsigned class, unsigned decimals, uint64_t *out);
 
 /* ---- encoding ---- */
 

@@ -1,13 +1,54 @@
-/* Which encoding a column of texts gets. */
+/* Which encoding a column of texts gets, and the memory of the encoders. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "proto/base/check.h"
-#include "storage/col_text_int.h"
+#include "storage/col_text_put_int.h"
 
-struct col_text_work {
-	struct buf scratch[3];
-};
+enum { BUFS = 14 };
+
+/* All that a work holds in buffers. */
+static void list_bufs(struct col_text_work *w, struct buf *out[BUFS])
+{
+	struct buf *all[BUFS] = { &w->scratch[0], &w->scratch[1], &w->scratch[2], &w->head,
+		&w->body, &w->pool, &w->spans, &w->rows, &w->codes, &w->column, &w->ints,
+		&w->locals, &w->table, &w->inside };
+
+	for (int i = 0; i < BUFS; i++)
+		out[i] = all[i];
+}
+
+static struct col_text_work *work_new(unsigned depth)
+{
+	struct col_text_work *w = calloc(1, sizeof *w);
+	struct buf *bufs[BUFS];
+
+	if (!w)
+		return NULL;
+	list_bufs(w, bufs);
+	for (int i = 0; i < BUFS; i++)
+		buf_init(bufs[i], 2 * (size_t)COL_TEXT_RAW_MAX);
+	buf_init(&w->leaves, 1 << 20);
+	col_stream_maker_init(&w->streams, 0);
+	w->depth = depth;
+	return w;
+}
+
+static void work_free(struct col_text_work *w)
+{
+	struct buf *bufs[BUFS];
+
+	if (!w)
+		return;
+	list_bufs(w, bufs);
+	for (int i = 0; i < BUFS; i++)
+		buf_fini(bufs[i]);
+	buf_fini(&w->leaves);
+	if (w->shapes_ready)
+		col_shape_set_fini(&w->shapes);
+	col_stream_maker_fini(&w->streams);
+	free(w);
+}
 
 void col_text_maker_init(struct col_text_maker *m)
 {
@@ -18,39 +59,85 @@ void col_text_maker_fini(struct col_text_maker *m)
 {
 	struct col_text_work *w = m->work;
 
-	if (!w)
-		return;
-	for (int i = 0; i < 3; i++)
-		buf_fini(&w->scratch[i]);
-	free(w);
+	while (w) {
+		struct col_text_work *inner = w->inner;
+
+		work_free(w);
+		w = inner;
+	}
 	m->work = NULL;
 }
 
-static struct col_text_work *work_of(struct col_text_maker *m)
+struct col_text_work *col_text_work_inner(struct col_text_work *w)
 {
-	if (m->work)
-		return m->work;
-	m->work = calloc(1, sizeof *m->work);
-	for (int i = 0; m->work && i < 3; i++)
-		buf_init(&m->work->scratch[i], 2 * (size_t)COL_TEXT_RAW_MAX);
-	return m->work;
+	if (!w->inner)
+		w->inner = work_new(w->depth + 1);
+	return w->inner;
+}
+
+void *col_text_work_array(struct buf *b, size_t count, size_t size)
+{
+	buf_reset(b);
+	return buf_reserve(b, count * size + 1) < 0 ? NULL : b->p;
+}
+
+/* Bytes that BYTES would need, from a run of rows in the middle. */
+static size_t estimate(struct col_text_work *w, const struct col_text_in *in)
+{
+	uint32_t run =
+		in->rows_count < COL_TEXT_SAMPLE_ROWS ? in->rows_count : COL_TEXT_SAMPLE_ROWS;
+	uint32_t first = (in->rows_count - run) / 2;
+	struct buf *page = &w->table;
+
+	buf_reset(page);
+	col_text_bytes_put(in->values + first, run, 0, w->scratch, page);
+	return (size_t)((uint64_t)page->len * in->rows_count / run);
+}
+
+/* The page from mark on is replaced by BYTES if they are smaller. */
+static void keep_smaller(
+	struct col_text_work *w, const struct col_text_in *in, size_t mark, struct buf *out)
+{
+	struct buf *page = &w->table;
+
+	if (out->err || (out->len - mark) / 8 * 10 < estimate(w, in))
+		return;
+	buf_reset(page);
+	col_text_bytes_put(in->values, in->rows_count, in->level, w->scratch, page);
+	if (page->err || page->len > out->len - mark)
+		return;
+	out->len = mark;
+	buf_put_span(out, buf_span(page));
+}
+
+void col_text_put_page(struct col_text_work *w, const struct col_text_in *in, struct buf *out)
+{
+	size_t mark = out->len;
+
+	w->codes_entries = 0;
+	if (w->depth + 1 < COL_TEXT_DEPTH && col_text_shape_put(w, in, out) == 0) {
+		keep_smaller(w, in, mark, out);
+		return;
+	}
+	col_text_bytes_put(in->values, in->rows_count, in->level, w->scratch, out);
 }
 
 int col_text_put(struct col_text_maker *m, const struct col_text_in *in, struct buf *out)
 {
-	struct col_text_work *w = work_of(m);
-
 	ASSERT(in->rows_count > 0);
 	ASSERT(in->rows_count <= COL_TEXT_ROWS_MAX);
-	if (!w)
+	if (!m->work)
+		m->work = work_new(0);
+	if (!m->work)
 		return -ENOMEM;
-	col_text_bytes_put(in->values, in->rows_count, in->level, w->scratch, out);
+	col_text_put_page(m->work, in, out);
 	return out->err;
 }
 
 const uint32_t *col_text_maker_codes(const struct col_text_maker *m, uint32_t *out_count)
 {
-	(void)m;
-	*out_count = 0;
-	return NULL;
+	const struct col_text_work *w = m->work;
+
+	*out_count = w ? w->codes_entries : 0;
+	return *out_count ? (const uint32_t *)(const void *)w->codes.p : NULL;
 }

@@ -124,6 +124,45 @@ enum {
 	LIMIT_SEAL_BYTES = 64 << 20,
 };
 
+/* ---- shaped texts (storage/col_text.h); what is beyond them is stored plain ---- */
+enum {
+	/* A longer text is not cut into tokens. */
+	LIMIT_TEXT_SHAPED_BYTES = 2048,
+	/* Tokens of one text, and the bytes of its pattern. */
+	LIMIT_TEXT_TOKENS = 96,
+	LIMIT_TEXT_PATTERN_BYTES = 512,
+	/* Templates of one page, and the slots of all of them. */
+	LIMIT_TEXT_TEMPLATES = 1024,
+	LIMIT_TEXT_SLOTS = 16384,
+	/* Texts of one form are told apart by their first word as long as it has so few values. */
+	LIMIT_TEXT_FORKS = 16,
+	/* What cutting one column may keep in memory. */
+	LIMIT_TEXT_GATHER_BYTES = 24 << 20,
+};
+
+/* ---- sidecars ---- */
+enum {
+	/* Keys in blocks that are held while an index is made; beyond, the segment is read in passes. */
+	LIMIT_SIDX_POSTINGS = 1 << 20,
+	/* Passes; a segment that would need more gets an index that knows nothing. */
+	LIMIT_SIDX_PASSES = 64,
+};
+
+/* ---- metadata of a block; a map beyond any of these is stored as it is ---- */
+enum {
+	/* Key paths, and distinct lists of them in rows (key sets). */
+	LIMIT_MAP_PATHS = 4096,
+	LIMIT_MAP_SETS = 4096,
+	/* Leaves of all key sets together, and of all rows. */
+	LIMIT_MAP_MEMBERS = 1 << 17,
+	LIMIT_MAP_LEAVES = 1 << 20,
+	/* Maps inside maps that are taken apart; a deeper one is a value of its own. */
+	LIMIT_MAP_NESTING = 8,
+	/* Text of the keys of all paths, and of all key sets. */
+	LIMIT_MAP_KEY_BYTES = 256 << 10,
+	LIMIT_MAP_SET_BYTES = 4 << 20,
+};
+
 /* ---- HTTP ---- */
 enum {
 	/* Connections of one server; one more is answered 503 and closed. */
@@ -195,12 +234,15 @@ enum {
 	LIMIT_STAGE_BYTES = LIMIT_EVENT_BYTES,
 	/* Emptied row buffers kept for the next frames. */
 	LIMIT_STAGE_SPARES = 8,
+	/* What a percentage of the disk in disk_soft and in disk_hard means at most, in MiB. */
+	LIMIT_ROOM_SOFT_MIB = 4096,
+	LIMIT_ROOM_HARD_MIB = 1024,
 	/* Batches between the loop and the journal thread. */
 	LIMIT_COMMIT_SLOTS = 16,
 	/* Of them, kept free for datagrams that are received already when reading has to stop. */
 	LIMIT_COMMIT_MARGIN = 3,
-	/* Longest pause between two tries of a journal that fails. */
-	LIMIT_COMMIT_RETRY_MS = 5000,
+	/* Longest pause between two tries of a journal that fails: so soon it goes on where it can. */
+	LIMIT_COMMIT_RETRY_MS = 1000,
 	/* A frame may take its time limit and a second more for each so many bytes that came. */
 	LIMIT_FRAME_RATE = 16 << 10,
 	/* A client that does not read its acks for so long is closed. */

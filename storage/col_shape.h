@@ -1,0 +1,107 @@
+/*
+ * col_shape - gathers the texts of a column by their form: per template the numbers and words of its
+ * rows, ready to be written slot by slot.
+ *
+ * Two texts have one template if their patterns are the same (col_token.h), and the first word, as
+ * long as no more than LIMIT_TEXT_FORKS first words were met with the pattern.
+ *
+ * Life:    init, then reset, add... for each column; fini. What a column's texts are must stay in
+ *          place until the next reset: words are pointers to them.
+ * Thread:  one.
+ * Memory:  LIMIT_TEXT_GATHER_BYTES for values and templates, kept by reset; tables beside them grow
+ *          with the words, COL_SHAPE_WORDS_MAX at most. What does not fit is not gathered.
+ */
+#ifndef STORAGE_COL_SHAPE_H
+#define STORAGE_COL_SHAPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/base/span.h"
+#include "storage/col_token.h"
+
+enum {
+	COL_SHAPE_NONE = UINT16_MAX, /* no template: the limits are reached */
+	COL_SHAPE_COUNT_MAX = 4096,  /* while gathering; a page has LIMIT_TEXT_TEMPLATES at most */
+	COL_SHAPE_WORDS_MAX = 1 << 18,
+	COL_SHAPE_SLAB_BYTES = 1 << 20,
+	COL_SHAPE_SLABS = LIMIT_TEXT_GATHER_BYTES / COL_SHAPE_SLAB_BYTES,
+};
+
+struct col_shape_slot {
+	uint8_t class;
+	uint8_t param;
+	uint8_t values_count; /* in a row's tuple: WORD 1 (its number), EMAIL 1, COPY 0 */
+	uint16_t at;          /* in the tuple */
+	uint32_t last;        /* WORD: of the last row */
+};
+
+/* Rows of one template, oldest block first; a row's tuple is width values. */
+struct col_shape_block {
+	struct col_shape_block *next;
+	uint32_t rows_count;
+	uint32_t rows_cap;
+	uint64_t values[];
+};
+
+struct col_shape {
+	uint64_t hash;
+	struct span pattern;
+	struct span word; /* the first one, if the template is a fork; else absent */
+	uint32_t forks;   /* templates of this pattern, counted in the first of them */
+	uint32_t rows_count;
+	uint16_t slots_count;
+	uint16_t width;
+	uint16_t emails_count;
+	struct col_shape_slot *slots;
+	struct col_shape_block *first;
+	struct col_shape_block *last;
+};
+
+struct col_shape_word {
+	struct span text;
+	uint64_t hash;
+};
+
+struct col_shape_table {
+	uint32_t *at; /* 1 + index; 0: free */
+	uint32_t size;
+};
+
+struct col_shape_set {
+	struct col_shape *shapes; /* COL_SHAPE_COUNT_MAX */
+	uint32_t shapes_count;
+	struct col_shape_table shape_table;
+	struct col_shape_word *words;
+	uint32_t words_count;
+	uint32_t words_cap;
+	struct col_shape_table word_table;
+	uint8_t *slabs[COL_SHAPE_SLABS];
+	uint32_t slab;     /* the one in use */
+	size_t slab_bytes; /* of it */
+	struct col_tokens tokens;
+};
+
+int col_shape_set_init(struct col_shape_set *s);
+void col_shape_set_fini(struct col_shape_set *s);
+void col_shape_set_reset(struct col_shape_set *s);
+
+/* The index of the text's template, which has one row more; COL_SHAPE_NONE: not taken. */
+uint32_t col_shape_set_add(
+	struct col_shape_set *s, struct span text, const struct col_token_sources *sources);
+
+/* The column of values at place `at` of the tuples; out has room for rows_count. */
+void col_shape_column(const struct col_shape *shape, unsigned at, uint64_t *out);
+
+/* An e-mail address is one value: where it stands in its row's text. */
+static inline uint64_t col_shape_place(uint32_t off, uint32_t len)
+{
+	return (uint64_t)off << 32 | len;
+}
+
+static inline struct span col_shape_placed(struct span text, uint64_t place)
+{
+	return span_of(text.p + (place >> 32), (uint32_t)place);
+}
+
+#endif

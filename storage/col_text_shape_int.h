@@ -1,0 +1,124 @@
+/*
+ * col_text_shape_int - an open SHAPED page: its templates, and rows rebuilt from them in batches.
+ */
+#ifndef STORAGE_COL_TEXT_SHAPE_INT_H
+#define STORAGE_COL_TEXT_SHAPE_INT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "storage/col_stream.h"
+#include "storage/col_text_int.h"
+#include "storage/col_token.h"
+
+enum {
+	/* Rows rebuilt at a time, fewer where their templates are wide. */
+	COL_TEXT_BATCH_ROWS = 4096,
+	COL_TEXT_BATCH_BYTES = 4 << 20,
+	/* Rows between two places from which counting can start. */
+	COL_TEXT_STEP_ROWS = 4096,
+	COL_TEXT_IP6_GROUPS = 8,
+};
+
+struct col_text_stream {
+	struct span bytes;
+	struct col_stream s;
+	bool open;
+};
+
+struct col_text_slot {
+	uint8_t class;
+	uint8_t param;
+	uint8_t method; /* 0: EMAIL, COPY */
+	uint8_t digits; /* PADDED */
+	uint8_t streams_count;
+	uint8_t columns_count; /* arrays of a batch: streams, or number or span of a leaf */
+	uint32_t stream_idx;
+	uint32_t word_idx; /* WORD, WORDS: the first, in the pool */
+	uint32_t words_count;
+	uint32_t leaf;
+};
+
+/* Text that does not vary, and the slot behind it; slot NULL: the end. */
+struct col_text_step {
+	struct span text;
+	const struct col_text_slot *slot;
+};
+
+struct col_text_template {
+	struct span pattern;
+	uint32_t rows_count; /* once there are codes */
+	uint32_t slot_idx;
+	uint16_t slots_count;
+	uint16_t emails_count;
+	uint16_t columns_count; /* of all slots */
+	uint16_t sources;       /* bits */
+	bool leaves;
+	struct col_text_step *steps; /* NULL: not made so far */
+};
+
+/* How many rows of each code there are before a row. */
+struct col_text_cursor {
+	uint32_t row;
+	uint32_t emails;
+	uint32_t *counts; /* COL_TEXT_TEMPLATE + templates_count */
+};
+
+struct col_text_batch;
+
+struct col_text_shaped {
+	struct col_text_page base;
+	uint32_t templates_count;
+	uint32_t words_count; /* of the pool, behind the patterns */
+	uint32_t columns_max; /* of a template */
+	uint32_t emails_max;
+	struct col_text_template *templates;
+	struct col_text_slot *slots;
+	struct col_text_stream *streams;
+	uint32_t slots_count;
+	uint32_t streams_count;
+	uint32_t *pool_offs; /* patterns and words: one more than there are */
+	const uint8_t *pool;
+	struct span codes_bytes;
+	uint8_t key;         /* 1 + the key that codes depend on; 0: none */
+	uint32_t keys_count; /* its lists */
+	uint32_t *key_offs;  /* into key_codes */
+	uint16_t *key_codes;
+	uint16_t *codes;       /* of all rows; NULL: not read so far */
+	uint32_t *step_counts; /* counts and emails at each step */
+	uint32_t emails_count; /* of all rows */
+	uint32_t residue_count;
+	struct span emails_bytes;
+	struct span residue_bytes;
+	struct col_text_page *emails; /* NULL: not opened */
+	struct col_text_page *residue;
+	struct col_text_cursor cursor;
+	struct col_text_batch *batch; /* NULL: none so far */
+};
+
+static inline struct span col_text_pool_at(const struct col_text_shaped *p, uint32_t i)
+{
+	return span_of(p->pool + p->pool_offs[i], p->pool_offs[i + 1] - p->pool_offs[i]);
+}
+
+/* Reads the codes of all rows, which most questions need first. */
+int col_text_shape_codes(struct col_text_shaped *p);
+/* Moves the cursor to the row, which has not been counted then. */
+void col_text_shape_seek(struct col_text_shaped *p, uint32_t row);
+/* The page of e-mail addresses or of the residue, opened; only if it has rows. */
+int col_text_shape_emails(struct col_text_shaped *p);
+int col_text_shape_residue(struct col_text_shaped *p);
+/* Stream i of the slot; values first .. of its template's rows. */
+int col_text_shape_stream(struct col_text_shaped *p, const struct col_text_template *t,
+	const struct col_text_slot *slot, unsigned i, struct col_stream **out);
+
+/* Rows, rising, rebuilt and appended to bytes. */
+int col_text_shape_get(struct col_text_page *base, const uint32_t *rows, size_t count,
+	struct buf *bytes, struct col_text_value *out);
+int col_text_shape_all(struct col_text_page *base, uint32_t *lengths, struct buf *bytes);
+int col_text_shape_equal(
+	struct col_text_page *base, const struct scan_text_set *set, uint8_t *match);
+int col_text_shape_contains(
+	struct col_text_page *base, const struct scan_text_needle *x, uint8_t *match);
+
+#endif

@@ -1,0 +1,401 @@
+#include "storage/col_token.h"
+
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "proto/base/check.h"
+#include "storage/col_token_int.h"
+
+enum { EMAILS_MAX = 4 };
+
+struct range {
+	uint32_t start;
+	uint32_t end;
+};
+
+/* One text on its way. */
+struct cutter {
+	const uint8_t *p;
+	uint32_t n;
+	const struct col_token_sources *sources;
+	struct col_token_masks m;
+	struct range emails[EMAILS_MAX + 1]; /* ended by one that starts nowhere */
+	const struct range *email;           /* the next one */
+	struct col_tokens *out;
+};
+
+void col_token_firsts(struct col_token_sources *s)
+{
+	s->firsts = 0;
+	for (unsigned i = 0; i < 8; i++) {
+		if (s->values[i].n >= 2)
+			s->firsts |= (uint64_t)s->values[i].p[0] << 8 * i;
+		else
+			s->values[i] = SPAN_NONE;
+	}
+}
+
+static inline bool bit(const uint64_t *m, uint32_t at)
+{
+	return m[at / 64] >> (at % 64) & 1;
+}
+
+/* The first place from `at` on whose bit is 0. */
+static inline uint32_t run_end(const uint64_t *m, uint32_t at)
+{
+	uint64_t w = ~m[at / 64] >> (at % 64);
+
+	if (w)
+		return at + (unsigned)__builtin_ctzll(w);
+	for (at = at / 64 + 1; m[at] == UINT64_MAX;)
+		at++;
+	return at * 64 + (unsigned)__builtin_ctzll(~m[at]);
+}
+
+/* The first place from `at` on whose bit is 1; n: none. */
+static inline uint32_t run_start(const uint64_t *m, uint32_t at, uint32_t n)
+{
+	uint64_t w = m[at / 64] >> (at % 64);
+
+	if (w)
+		return at + (unsigned)__builtin_ctzll(w);
+	for (at = at / 64 + 1; at <= n / 64; at++) {
+		if (m[at])
+			return at * 64 + (unsigned)__builtin_ctzll(m[at]);
+	}
+	return n;
+}
+
+/* ---- tokens into out; true: there was room ---- */
+
+static inline bool put_literal(struct cutter *k, uint8_t c)
+{
+	struct col_tokens *o = k->out;
+
+	if (o->pattern_len == COL_TOKEN_PATTERN_MAX)
+		return false;
+	o->pattern[o->pattern_len++] = c;
+	return true;
+}
+
+static inline bool put_token(
+	struct cutter *k, unsigned class, unsigned param, uint32_t off, uint32_t end)
+{
+	struct col_tokens *o = k->out;
+
+	if (o->count == LIMIT_TEXT_TOKENS || o->pattern_len + 2 > COL_TOKEN_PATTERN_MAX)
+		return false;
+	o->t[o->count++] = (struct col_token){ .class = (uint8_t) class,
+		.param = (uint8_t)param,
+		.off = (uint16_t)off,
+		.len = (uint16_t)(end - off) };
+	o->pattern[o->pattern_len++] = (uint8_t) class;
+	if (col_token_has_param(class))
+		o->pattern[o->pattern_len++] = (uint8_t)param;
+	return true;
+}
+
+static inline bool put_word(struct cutter *k, uint32_t off, uint32_t end)
+{
+	if (k->out->word_idx < 0)
+		k->out->word_idx = (int)k->out->count;
+	return put_token(k, COL_TOKEN_WORD, 0, off, end);
+}
+
+/* A token with numbers, which the caller has written behind those of the others. */
+static inline bool put_numbers(struct cutter *k, unsigned class, unsigned param, uint32_t off,
+	uint32_t end, unsigned count)
+{
+	if (!put_token(k, class, param, off, end))
+		return false;
+	k->out->t[k->out->count - 1].numbers_count = (uint8_t)count;
+	k->out->numbers_count += count;
+	return true;
+}
+
+static inline uint64_t *room(struct cutter *k)
+{
+	return k->out->numbers + k->out->numbers_count;
+}
+
+/* ---- classes; each returns where its token ends, 0: it is none ---- */
+
+/* The longest source that stands here and does not end inside a word. */
+static uint32_t source_at(const struct cutter *k, uint32_t s, unsigned *out_source)
+{
+	uint64_t x = k->sources->firsts ^ k->p[s] * UINT64_C(0x0101010101010101);
+	uint32_t best = 0;
+
+	if (!((x - UINT64_C(0x0101010101010101)) & ~x & UINT64_C(0x8080808080808080)))
+		return 0;
+	for (unsigned i = 0; i < 8; i++) {
+		struct span v = k->sources->values[i];
+		uint32_t end = s + (uint32_t)v.n;
+
+		if (!v.p || v.n > k->n - s || end <= best || memcmp(k->p + s, v.p, v.n) != 0)
+			continue;
+		if (end < k->n && bit(k->m.alnum, end) && bit(k->m.alnum, end - 1))
+			continue;
+		best = end;
+		*out_source = i;
+	}
+	return best;
+}
+
+static uint32_t ip4_at(const struct cutter *k, uint32_t s, uint32_t e, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned octet = 0;
+
+		if (i > 0) {
+			if (e >= k->n || k->p[e] != '.' || !bit(k->m.digits, e + 1))
+				return 0;
+			s = e + 1;
+			e = run_end(k->m.digits, s);
+		}
+		if (e - s > 3 || (e - s > 1 && k->p[s] == '0'))
+			return 0;
+		for (; s < e; s++)
+			octet = octet * 10 + (k->p[s] - '0');
+		if (octet > 255)
+			return 0;
+		v = v << 8 | octet;
+	}
+	if (e < k->n && (bit(k->m.alnum, e) || (k->p[e] == '.' && bit(k->m.digits, e + 1))))
+		return 0;
+	*out = v;
+	return e;
+}
+
+/* Digits s .. e, a point, digits, and then neither a letter nor another such part. */
+static uint32_t dec_at(const struct cutter *k, uint32_t s, uint32_t e, uint64_t *out)
+{
+	uint32_t end;
+
+	if (e >= k->n || k->p[e] != '.' || !bit(k->m.digits, e + 1))
+		return 0;
+	end = run_end(k->m.digits, e + 1);
+	if (end - s > COL_TOKEN_DIGITS_MAX + 1 || (e - s > 1 && k->p[s] == '0'))
+		return 0;
+	if (end < k->n && (bit(k->m.alnum, end) || (k->p[end] == '.' && bit(k->m.digits, end + 1))))
+		return 0;
+	if (s > 0 && k->p[s - 1] == '.')
+		return 0;
+	*out = col_token_decimal(k->p + s, e - s);
+	for (uint32_t i = e + 1; i < end; i++)
+		*out = *out * 10 + (k->p[i] - '0');
+	return end;
+}
+
+static uint32_t uuid_at(const struct cutter *k, uint32_t s, uint64_t *out, unsigned *out_case)
+{
+	enum { LEN = 36 };
+
+	if (k->n - s < LEN || (s + LEN < k->n && bit(k->m.alnum, s + LEN)))
+		return 0;
+	if (!col_token_uuid(k->p + s, out, out_case))
+		return 0;
+	return s + LEN;
+}
+
+/* Leading zeroes are counted above the number. */
+static bool int_of(const uint8_t *p, uint32_t n, uint64_t *out)
+{
+	uint32_t zeroes = 0;
+
+	if (n > COL_TOKEN_DIGITS_MAX)
+		return false;
+	if (p[0] == '0') {
+		while (zeroes + 1 < n && p[zeroes] == '0')
+			zeroes++;
+		if (zeroes > COL_TOKEN_ZEROES_MAX)
+			return false;
+	}
+	*out = col_token_decimal(p, n) | (uint64_t)zeroes << COL_TOKEN_ZEROES_SHIFT;
+	return true;
+}
+
+/* Digits s .. e with no letter before or behind that belongs to them. */
+static uint32_t cut_digits(struct cutter *k, uint32_t s, uint32_t e)
+{
+	uint64_t *v = room(k);
+	uint32_t end = 0;
+
+	if (e + 1 < k->n && k->p[e] == '.') {
+		end = ip4_at(k, s, e, v);
+		if (end)
+			return put_numbers(k, COL_TOKEN_IP4, 0, s, end, 1) ? end : 0;
+		end = dec_at(k, s, e, v);
+		if (end)
+			return put_numbers(k, COL_TOKEN_DEC, end - e - 1, s, end, 1) ? end : 0;
+	}
+	if (int_of(k->p + s, e - s, v))
+		return put_numbers(k, COL_TOKEN_INT, 0, s, e, 1) ? e : 0;
+	return put_word(k, s, e) ? e : 0;
+}
+
+/* Letters and digits mixed: hex, 0x.., name and number, number and unit, or a word. */
+static uint32_t cut_mixed(struct cutter *k, uint32_t s, uint32_t e)
+{
+	uint64_t *v = room(k);
+	unsigned upper = 0;
+	uint32_t end;
+
+	if (e - s > 2 && k->p[s] == '0' && k->p[s + 1] == 'x' && k->p[s + 2] != '0' &&
+		e - s <= 17 && col_token_hex(k->p + s + 2, e - s - 2, v, &upper)) {
+		bool ok = put_literal(k, '0') && put_literal(k, 'x') &&
+			  put_numbers(k, COL_TOKEN_HEXV, upper, s + 2, e, 1);
+
+		return ok ? e : 0;
+	}
+	if (e - s >= 8 && e - s <= COL_TOKEN_HEX_MAX && col_token_hex(k->p + s, e - s, v, &upper))
+		return put_numbers(k, COL_TOKEN_HEX, (e - s) | upper, s, e, (e - s + 15) / 16) ? e
+											       : 0;
+	if (bit(k->m.digits, s)) {
+		end = run_end(k->m.digits, s);
+		if (run_end(k->m.letters, end) != e || !int_of(k->p + s, end - s, v))
+			return put_word(k, s, e) ? e : 0;
+		return put_numbers(k, COL_TOKEN_INT, 0, s, end, 1) && put_word(k, end, e) ? e : 0;
+	}
+	end = run_end(k->m.letters, s);
+	if (run_end(k->m.digits, end) != e)
+		return put_word(k, s, e) ? e : 0;
+	return put_word(k, s, end) ? cut_digits(k, end, e) : 0;
+}
+
+static bool may_be_ip6(const struct cutter *k, uint32_t s, uint32_t e)
+{
+	return e - s <= 4 && e + 1 < k->n && k->p[e] == ':' &&
+	       (k->p[e + 1] == ':' || bit(k->m.alnum, e + 1));
+}
+
+/* The token that begins at s, where a letter or digit stands: its end, 0: no room. */
+static uint32_t cut_chunk(struct cutter *k, uint32_t s)
+{
+	uint32_t e = run_end(k->m.alnum, s), end;
+	uint64_t *v = room(k);
+	unsigned param = 0;
+
+	if (may_be_ip6(k, s, e)) {
+		end = col_token_ip6(k->p, k->n, s, v);
+		if (end && (end == k->n || !bit(k->m.alnum, end)))
+			return put_numbers(k, COL_TOKEN_IP6, 0, s, end, 2) ? end : 0;
+	}
+	if (e - s == 8 && e < k->n && k->p[e] == '-') {
+		end = uuid_at(k, s, v, &param);
+		if (end)
+			return put_numbers(k, COL_TOKEN_UUID, param, s, end, 2) ? end : 0;
+	}
+	if (bit(k->m.digits, s)) {
+		if (run_end(k->m.digits, s) == e)
+			return cut_digits(k, s, e);
+	} else if (run_end(k->m.letters, s) == e) {
+		return put_word(k, s, e) ? e : 0;
+	}
+	return cut_mixed(k, s, e);
+}
+
+/* ---- the whole ---- */
+
+static bool is_email_byte(const struct cutter *k, uint32_t i)
+{
+	return bit(k->m.alnum, i) || k->p[i] == '.' || k->p[i] == '-' || k->p[i] == '+';
+}
+
+/* Around each '@': what belongs to it, from a letter or digit to a letter or digit. */
+static void find_emails(struct cutter *k)
+{
+	uint32_t done = 0, count = 0;
+
+	for (uint32_t at = 0; count < EMAILS_MAX; at++) {
+		const uint8_t *found = memchr(k->p + at, '@', k->n - at);
+		struct range r;
+
+		if (!found)
+			break;
+		at = (uint32_t)(found - k->p);
+		r = (struct range){ at, at + 1 };
+		while (r.start > done && is_email_byte(k, r.start - 1))
+			r.start--;
+		while (r.start < at && !bit(k->m.alnum, r.start))
+			r.start++;
+		while (r.end < k->n && is_email_byte(k, r.end))
+			r.end++;
+		while (r.end > at + 1 && !bit(k->m.alnum, r.end - 1))
+			r.end--;
+		if (r.start == at || r.end == at + 1)
+			continue;
+		k->emails[count++] = r;
+		done = r.end;
+		at = r.end - 1;
+	}
+	k->emails[count] = (struct range){ UINT32_MAX, UINT32_MAX };
+}
+
+/* A copy or an e-mail address at s: its end, 0: there is none, UINT32_MAX: no room. */
+static inline uint32_t cut_whole(struct cutter *k, uint32_t s)
+{
+	unsigned source = 0;
+	uint32_t end = k->sources ? source_at(k, s, &source) : 0;
+
+	while (k->email->start < s)
+		k->email++;
+	if (k->email->start == s && k->email->end > end) {
+		end = k->email->end;
+		return put_token(k, COL_TOKEN_EMAIL, 0, s, end) ? end : UINT32_MAX;
+	}
+	if (end)
+		return put_token(k, COL_TOKEN_COPY, source, s, end) ? end : UINT32_MAX;
+	return 0;
+}
+
+static bool cut_all(struct cutter *k)
+{
+	for (uint32_t at = 0; at < k->n;) {
+		uint32_t s = run_start(k->m.alnum, at, k->n), end = 0;
+
+		for (; at < s; at++) {
+			end = k->sources ? cut_whole(k, at) : 0;
+			if (end)
+				break;
+			if (!put_literal(k, k->p[at]))
+				return false;
+		}
+		if (at == s && s < k->n)
+			end = cut_whole(k, s);
+		if (at == s && s < k->n && end == 0) {
+			end = cut_chunk(k, s);
+			end = end ? end : UINT32_MAX;
+		}
+		if (end == UINT32_MAX)
+			return false;
+		if (end)
+			at = end;
+	}
+	return true;
+}
+
+int col_token_cut(struct span text, const struct col_token_sources *sources, struct col_tokens *out)
+{
+	struct cutter k;
+
+	if (text.n > LIMIT_TEXT_SHAPED_BYTES)
+		return 1;
+	k.p = text.p;
+	k.n = (uint32_t)text.n;
+	k.sources = sources && sources->firsts ? sources : NULL;
+	k.out = out;
+	out->count = out->numbers_count = out->pattern_len = 0;
+	out->word_idx = -1;
+	col_token_masks_wide(text, &k.m);
+	k.emails[0] = (struct range){ UINT32_MAX, UINT32_MAX };
+	k.email = k.emails;
+	if (k.m.at)
+		find_emails(&k);
+	return cut_all(&k) ? 0 : 1;
+}
