@@ -345,6 +345,21 @@ int manifest_repair(struct manifest *m, struct diag *d)
 	return rc;
 }
 
+int manifest_copy(const struct manifest *m, int to_dir, struct ctl *to_ctl, struct diag *d)
+{
+	struct manifest other = { .vfs = m->vfs, .dir = to_dir, .ctl = to_ctl };
+	int rc = manifest_state_copy(&m->st, 1, &other.st);
+
+	if (rc < 0)
+		return diag_set(d, rc, "manifest", -1, "copy the manifest");
+	memcpy(other.uuid, m->uuid, sizeof other.uuid);
+	rc = write_pair(&other, &other.st, d);
+	if (rc == 0)
+		publish(&other);
+	manifest_state_fini(&other.st);
+	return rc;
+}
+
 /* One record at the end of both copies. */
 static int append_record(struct manifest *m, struct manifest_rec *rec, struct diag *d)
 {

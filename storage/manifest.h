@@ -104,5 +104,10 @@ const struct diag *manifest_damage(const struct manifest *m);
  * if an earlier one had failed.
  */
 int manifest_repair(struct manifest *m, struct diag *d);
+/*
+ * Writes the state of the handle as the first pair of another directory, which has none, and tells its
+ * ctl. No lock.
+ */
+int manifest_copy(const struct manifest *m, int to_dir, struct ctl *to_ctl, struct diag *d);
 
 #endif

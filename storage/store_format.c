@@ -55,6 +55,17 @@ int store_format_get(const uint8_t *p, size_t n, struct store_format *out)
 	return 0;
 }
 
+/* 0, or that this is a copy which was never finished. */
+static int refuse_partial(const struct vfs *v, int dir, struct diag *d)
+{
+	struct vfs_stat st;
+
+	if (v->stat(v->ctx, dir, STORE_FORMAT_PARTIAL, &st) < 0)
+		return 0;
+	return diag_set(d, ERR_NOT_A_STORE, STORE_FORMAT_PARTIAL, -1,
+		"open the store: this is a snapshot that was not finished; remove it");
+}
+
 static int read_file(const struct vfs *v, int fd, struct store_format *out, struct diag *d)
 {
 	uint8_t bytes[LAYOUT_FORMAT_BYTES];
@@ -72,6 +83,8 @@ int store_format_read(
 	int fd = vfs->open(vfs->ctx, dir, "format", O_RDONLY, 0);
 	int rc;
 
+	if (fd == -ENOENT && refuse_partial(vfs, dir, d) < 0)
+		return ERR_NOT_A_STORE;
 	if (fd == -ENOENT)
 		return diag_set(d, ERR_NOT_A_STORE, "format", -1,
 			"open the store (astrocollectd makes one where it is pointed at)");
@@ -194,6 +207,8 @@ static int create(const struct vfs *v, int dir, uint16_t node, struct store_form
 	struct entries e = { .vfs = v, .dir = dir };
 	int fd, rc;
 
+	if (refuse_partial(v, dir, d) < 0)
+		return ERR_NOT_A_STORE;
 	/* Looked at before anything is made, so that a foreign directory stays as it is. */
 	rc = v->list(v->ctx, dir, ".", see_foreign, &e);
 	if (rc > 0)

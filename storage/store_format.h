@@ -16,6 +16,9 @@
 #include "storage/layout.h"
 #include "storage/vfs.h"
 
+/* Stands in place of `format` in a copy that is not complete (backup.h). */
+#define STORE_FORMAT_PARTIAL "format.partial"
+
 struct store_format {
 	uint8_t uuid[LAYOUT_UUID_BYTES];
 	uint16_t node;
