@@ -1,6 +1,7 @@
-/* A sidecar that does not open is made again beside the old one, and takes its name under the lock. */
+/* A sidecar that does not hold, any page of it, is made again beside the old one, and takes its name under the lock. */
 #include "storage/compact_int.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,29 +9,9 @@
 #include "proto/base/err.h"
 #include "storage/publish.h"
 #include "storage/recover.h"
-#include "storage/sidx_entity.h"
-#include "storage/sidx_type.h"
+#include "storage/sidx_common.h"
 
 enum { TMP_BYTES = 64 };
-
-/* 0: it answers; else why not. */
-static int try_sidecar(struct compact *c, const struct manifest_segment *seg, int kind,
-	const struct seg_info *info, struct diag *why)
-{
-	char path[MANIFEST_PATH_BYTES];
-	struct sidx_entity *entity = NULL;
-	struct sidx_type *type = NULL;
-	int rc;
-
-	publish_path(seg, kind, path);
-	if (kind == SIDX_TYPE)
-		rc = sidx_type_open(c->vfs, c->dir, path, info, &type, why);
-	else
-		rc = sidx_entity_open(c->vfs, c->dir, path, info, &entity, why);
-	sidx_type_close(&type);
-	sidx_entity_close(&entity);
-	return rc;
-}
 
 /* The new file takes the place of the old one, unless the segment was dropped meanwhile. */
 static int place_sidecar(struct compact *c, const struct manifest_segment *seg, const char *tmp,
@@ -92,7 +73,12 @@ static int tend_sidecars(struct compact *c, const struct manifest_segment *seg, 
 	for (int kind = 0; kind < SIDX_COUNT && rc == 0; kind++) {
 		struct diag why = { 0 };
 
-		if (try_sidecar(c, seg, kind, seg_reader_info(reader), &why) < 0)
+		publish_path(seg, kind, path);
+		rc = sidx_common_check(
+			c->vfs, c->dir, path, (enum sidx_kind)kind, seg_reader_info(reader), &why);
+		if (rc == -ENOMEM && d)
+			*d = why;
+		else if (rc < 0 && rc != -ENOMEM)
 			rc = remake_sidecar(c, seg, reader, kind, &why, d);
 	}
 	seg_reader_close(&reader);

@@ -30,6 +30,7 @@ static const struct {
 	[DUMP_SEGMENT] = { "segment", SEG_LAYOUT_HEAD_MAGIC, ".seg" },
 	[DUMP_SIDX_TYPE] = { "type sidecar", "ASTROEVT", ".evt" },
 	[DUMP_SIDX_ENTITY] = { "entity sidecar", "ASTROENT", ".ent" },
+	[DUMP_SIDX_WORD] = { "word sidecar", "ASTROTOK", ".tok" },
 };
 
 const char *dump_kind_name(enum dump_kind kind)
@@ -244,6 +245,7 @@ static int walk(struct dump *m)
 		return dump_segment(m);
 	case DUMP_SIDX_TYPE:
 	case DUMP_SIDX_ENTITY:
+	case DUMP_SIDX_WORD:
 		return dump_sidecar(m, m->result->kind);
 	case DUMP_KIND_COUNT:
 		break;

@@ -19,6 +19,7 @@
 #include "storage/seg_reader.h"
 #include "storage/sidx_entity.h"
 #include "storage/sidx_type.h"
+#include "storage/sidx_word.h"
 
 struct segment_dump {
 	struct dump *m;
@@ -341,32 +342,83 @@ static int emit_type_entries(struct dump *m, const struct sidx_type *x)
 	return rc;
 }
 
+static void tell_entities(struct dump *m, const struct sidx_entity *x)
+{
+	uint64_t entities, users;
+
+	sidx_entity_counts(x, &entities, &users);
+	dump_number(m, "entities", entities);
+	dump_number(m, "users", users);
+}
+
+/* Shapes as "digits:4,5,7": lengths, of each class that has any. */
+static void tell_shapes(struct dump *m, const char *name, const uint64_t *shapes)
+{
+	static const char *const classes[] = { "digits", "hex", "other", "uuid" };
+	const char *sep;
+
+	buf_printf(&m->text, " %s=", name);
+	for (unsigned class = 0; class < SIDX_TOKEN_CLASSES; class++) {
+		sep = ":";
+		for (unsigned n = 1; n < SIDX_TOKEN_LENGTHS; n++) {
+			if (!sidx_word_has_shape(shapes, class * SIDX_TOKEN_LENGTHS + n))
+				continue;
+			if (*sep == ':')
+				buf_printf(&m->text, "/%s", classes[class]);
+			buf_printf(&m->text, "%s%u", sep, n);
+			sep = ",";
+		}
+	}
+}
+
+static void tell_words(struct dump *m, const struct sidx_word *x)
+{
+	const struct sidx_word_shapes *s = sidx_word_shapes(x);
+
+	dump_number(m, "words", sidx_word_count(x));
+	tell_shapes(m, "exact", s->exact);
+	tell_shapes(m, "inside", s->inside);
+	tell_shapes(m, "dropped", s->dropped);
+}
+
+struct answers {
+	struct sidx_type *type;
+	struct sidx_entity *entity;
+	struct sidx_word *word;
+};
+
+static int open_answers(struct dump *m, enum dump_kind kind, const struct seg_info *info,
+	struct answers *a, struct diag *why)
+{
+	int rc;
+
+	if (kind == DUMP_SIDX_TYPE)
+		return sidx_type_open(m->vfs, m->dir, m->name, info, &a->type, why);
+	if (kind == DUMP_SIDX_ENTITY) {
+		rc = sidx_entity_open(m->vfs, m->dir, m->name, info, &a->entity, why);
+		return rc == 0 ? sidx_entity_check(a->entity, why) : rc;
+	}
+	rc = sidx_word_open(m->vfs, m->dir, m->name, info, &a->word, why);
+	return rc == 0 ? sidx_word_check(a->word, why) : rc;
+}
+
 /* What it says, as far as its segment stands beside it to be asked. */
 static int emit_answers(struct dump *m, enum dump_kind kind, const struct seg_info *info)
 {
-	struct sidx_entity *entity = NULL;
-	struct sidx_type *type = NULL;
+	struct answers a = { 0 };
 	struct diag why = { 0 };
-	uint64_t entities, users;
-	int rc, code;
+	int rc, code = open_answers(m, kind, info, &a, &why);
 
-	if (kind == DUMP_SIDX_TYPE) {
-		code = sidx_type_open(m->vfs, m->dir, m->name, info, &type, &why);
-	} else {
-		code = sidx_entity_open(m->vfs, m->dir, m->name, info, &entity, &why);
-		if (code == 0)
-			code = sidx_entity_check(entity, &why);
-	}
-	if (code == 0 && entity) {
-		sidx_entity_counts(entity, &entities, &users);
-		dump_number(m, "entities", entities);
-		dump_number(m, "users", users);
-	}
+	if (code == 0 && a.entity)
+		tell_entities(m, a.entity);
+	if (code == 0 && a.word)
+		tell_words(m, a.word);
 	rc = dump_emit(m, "sidecar", why.off < 0 ? 0 : (uint64_t)why.off, 0, code, why.text);
-	if (rc == 0 && code == 0 && type)
-		rc = emit_type_entries(m, type);
-	sidx_type_close(&type);
-	sidx_entity_close(&entity);
+	if (rc == 0 && code == 0 && a.type)
+		rc = emit_type_entries(m, a.type);
+	sidx_type_close(&a.type);
+	sidx_entity_close(&a.entity);
+	sidx_word_close(&a.word);
 	return rc;
 }
 

@@ -16,7 +16,7 @@ enum { PIECES_MIN = 64, WORDS_MAX = LIMIT_SEGMENT_BLOCKS / 64 };
 
 /* What the sidecars say of the blocks of one segment. */
 struct hints {
-	bool by_entity; /* only blocks of this set hold the entity and the user asked for */
+	bool by_key; /* only blocks of this set hold the entity, the user and the words asked for */
 	uint64_t blocks[WORDS_MAX];
 	bool by_type; /* rows of the types asked for, by block */
 	uint32_t type_rows[LIMIT_SEGMENT_BLOCKS];
@@ -98,10 +98,10 @@ static bool find_entities(const struct scan *s, const struct sidx_entity *x, uin
 		if (!ids->values[i].p)
 			return false;
 		for (size_t k = 0; k < types->count; k++) {
-			if (sidx_entity_find(x, types->values[k], ids->values[i], found, NULL) < 0)
+			if (sidx_entity_find(x, types->values[k], ids->values[i], found, NULL) != 0)
 				return false;
 		}
-		if (types->count == 0 && sidx_entity_find_id(x, ids->values[i], found, NULL) < 0)
+		if (types->count == 0 && sidx_entity_find_id(x, ids->values[i], found, NULL) != 0)
 			return false;
 	}
 	return true;
@@ -113,7 +113,7 @@ static bool find_users(const struct scan *s, const struct sidx_entity *x, uint64
 
 	for (size_t i = 0; i < users->count; i++) {
 		if (!users->values[i].p ||
-			sidx_entity_find_user(x, users->values[i], found, NULL) < 0)
+			sidx_entity_find_user(x, users->values[i], found, NULL) != 0)
 			return false;
 	}
 	return true;
@@ -123,7 +123,7 @@ static void narrow(struct hints *h, const uint64_t *found)
 {
 	for (int i = 0; i < WORDS_MAX; i++)
 		h->blocks[i] &= found[i];
-	h->by_entity = true;
+	h->by_key = true;
 }
 
 static void ask_entities(
@@ -146,6 +146,25 @@ static void ask_entities(
 	if (by_user && find_users(s, set->entity, users))
 		narrow(h, users);
 	else if (by_user)
+		stats->sidecars_bypassed++;
+}
+
+static void ask_words(
+	const struct scan *s, const struct sidx_set *set, struct hints *h, struct scan_stats *stats)
+{
+	uint64_t words[WORDS_MAX] = { 0 };
+	int rc;
+
+	if (s->spec.contains.n == 0)
+		return;
+	if (!set->word) {
+		stats->sidecars_bypassed++;
+		return;
+	}
+	rc = sidx_word_find_part(set->word, set->entity, s->spec.contains, words, NULL);
+	if (rc == 0)
+		narrow(h, words);
+	else if (rc < 0)
 		stats->sidecars_bypassed++;
 }
 
@@ -293,7 +312,7 @@ static bool judge(const struct scan *s, const struct seg_block *b, uint32_t bloc
 	p->conds = s->conds | shown(s, b->id_min, b->id_max);
 	if (!numbers(&s->spec, b, &p->conds) || severe == 0 || !texts(s, b, &p->conds))
 		return false;
-	if (h->by_entity && !(h->blocks[block / 64] >> block % 64 & 1))
+	if (h->by_key && !(h->blocks[block / 64] >> block % 64 & 1))
 		return false;
 	if (h->by_type && h->type_rows[block] == 0)
 		return false;
@@ -355,12 +374,14 @@ int scan_plan_segment(struct scan *s, const struct seg_reader *r, size_t snapsho
 	if (!h)
 		return diag_set(d, -ENOMEM, seg_reader_name(r), -1, "planning a scan");
 	if (s->sets[EVENT_TEXT_EVENT_TYPE].count > 0 || s->sets[EVENT_TEXT_ENTITY_ID].count > 0 ||
-		s->sets[EVENT_TEXT_USER_ID].count > 0)
+		s->sets[EVENT_TEXT_USER_ID].count > 0 || s->spec.contains.n > 0)
 		seg->sidecars = sidx_set_get(r);
 	all_blocks(info, h->blocks);
 	rc = seg->sidecars ? ask_types(s, r, seg->sidecars, h, stats) : 0;
-	if (rc == 0 && seg->sidecars)
+	if (rc == 0 && seg->sidecars) {
 		ask_entities(s, seg->sidecars, h, stats);
+		ask_words(s, seg->sidecars, h, stats);
+	}
 	for (uint32_t i = 0; i < info->blocks_count && rc == 0; i++)
 		rc = add_block(s, r, i, h, stats);
 	free(h);

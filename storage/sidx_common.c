@@ -9,22 +9,28 @@
 #include "proto/base/check.h"
 #include "proto/base/cursor.h"
 #include "storage/sidx_entity.h"
+#include "storage/sidx_maker.h"
 #include "storage/sidx_type.h"
+#include "storage/sidx_word.h"
 
-enum {
-	FILE_MODE = 0640,
-	/* Far above what LIMIT_SEGMENT_BLOCKS full of distinct entities take. */
-	FILE_BYTES_MAX = 1 << 30,
-};
+enum { FILE_MODE = 0640 };
 
 static const struct {
 	const char *suffix;
 	char magic[9];
-	int (*build)(const struct seg_reader *seg, struct buf *out, struct diag *d);
+	uint16_t version;
 } kinds[SIDX_COUNT] = {
-	[SIDX_TYPE] = { ".evt", "ASTROEVT", sidx_type_build },
-	[SIDX_ENTITY] = { ".ent", "ASTROENT", sidx_entity_build },
+	[SIDX_TYPE] = { ".evt", "ASTROEVT", 1 },
+	/* 1 had fingerprints of 40 bits in plain pages. */
+	[SIDX_ENTITY] = { ".ent", "ASTROENT", 2 },
+	[SIDX_WORD] = { ".tok", "ASTROTOK", 1 },
 };
+
+unsigned sidx_common_version(enum sidx_kind kind)
+{
+	ASSERT(kind < SIDX_COUNT);
+	return kinds[kind].version;
+}
 
 const char *sidx_common_suffix(enum sidx_kind kind)
 {
@@ -44,7 +50,7 @@ void sidx_common_seal(
 	ASSERT(b->len >= SIDX_COMMON_HEAD_BYTES + dir_bytes);
 	dir_sum = XXH3_64bits(b->p + SIDX_COMMON_HEAD_BYTES, dir_bytes);
 	wcur_bytes(&c, kinds[kind].magic, 8);
-	wcur_le16(&c, SIDX_COMMON_VERSION);
+	wcur_le16(&c, kinds[kind].version);
 	wcur_le16(&c, 0);
 	wcur_le32(&c, 0);
 	wcur_bytes(&c, seg->store_uuid, sizeof seg->store_uuid);
@@ -60,7 +66,7 @@ void sidx_common_seal(
 	memcpy(b->p, head, sizeof head);
 }
 
-static int write_file(
+int sidx_common_write_bytes(
 	const struct vfs *vfs, int dir, const char *name, const struct buf *b, struct diag *d)
 {
 	int rc, fd = vfs->open(vfs->ctx, dir, name, O_WRONLY | O_CREAT | O_EXCL, FILE_MODE);
@@ -77,19 +83,26 @@ static int write_file(
 	return diag_set(d, rc, name, -1, "writing a sidecar");
 }
 
+int sidx_common_build(
+	enum sidx_kind kind, const struct seg_reader *seg, struct buf *out, struct diag *d)
+{
+	ASSERT(kind < SIDX_COUNT);
+	return kind == SIDX_TYPE ? sidx_type_build(seg, out, d)
+				 : sidx_maker_build(kind, seg, out, d);
+}
+
 int sidx_common_write(const struct vfs *vfs, int dir, const char *name, enum sidx_kind kind,
 	const struct seg_reader *seg, struct diag *d)
 {
 	struct buf b;
 	int rc;
 
-	ASSERT(kind < SIDX_COUNT);
-	buf_init(&b, FILE_BYTES_MAX);
-	rc = kinds[kind].build(seg, &b, d);
+	buf_init(&b, SIDX_COMMON_FILE_BYTES_MAX);
+	rc = sidx_common_build(kind, seg, &b, d);
 	if (rc == 0 && b.err)
 		rc = diag_set(d, b.err, name, -1, "building a sidecar");
 	if (rc == 0)
-		rc = write_file(vfs, dir, name, &b, d);
+		rc = sidx_common_write_bytes(vfs, dir, name, &b, d);
 	buf_fini(&b);
 	return rc;
 }
@@ -135,8 +148,10 @@ static int read_head(const struct sidx_file *f, enum sidx_kind kind, const struc
 	if (rcur_le64(&c) != XXH3_64bits(f->map, SIDX_COMMON_HEAD_SUM_OFF))
 		return diag_set(d, ERR_CORRUPT, f->name, 0, "the checksum of a sidecar's header");
 	ASSERT(c.err == 0);
-	if (version > SIDX_COMMON_VERSION || incompat != 0)
+	if (version > kinds[kind].version || incompat != 0)
 		return diag_set(d, ERR_TOO_NEW, f->name, 8, "sidecar version %u", version);
+	if (version < kinds[kind].version)
+		return diag_set(d, ERR_STALE, f->name, 8, "sidecar version %u", version);
 	if (memcmp(uuid.p, seg->store_uuid, uuid.n) != 0 || id != seg->segment_id ||
 		sum != seg->sum)
 		return diag_set(
@@ -183,16 +198,22 @@ int sidx_common_check(const struct vfs *vfs, int dir, const char *name, enum sid
 {
 	struct sidx_entity *entity = NULL;
 	struct sidx_type *type = NULL;
+	struct sidx_word *word = NULL;
 	int rc;
 
 	if (kind == SIDX_TYPE) {
 		rc = sidx_type_open(vfs, dir, name, seg, &type, d);
-		sidx_type_close(&type);
-		return rc;
+	} else if (kind == SIDX_ENTITY) {
+		rc = sidx_entity_open(vfs, dir, name, seg, &entity, d);
+		if (rc == 0)
+			rc = sidx_entity_check(entity, d);
+	} else {
+		rc = sidx_word_open(vfs, dir, name, seg, &word, d);
+		if (rc == 0)
+			rc = sidx_word_check(word, d);
 	}
-	rc = sidx_entity_open(vfs, dir, name, seg, &entity, d);
-	if (rc == 0)
-		rc = sidx_entity_check(entity, d);
+	sidx_type_close(&type);
 	sidx_entity_close(&entity);
+	sidx_word_close(&word);
 	return rc;
 }

@@ -9,7 +9,8 @@
  * SIDECAR HEADER                                 little-endian, 80 bytes
  *   off size
  *    0   8   magic        of the kind
- *    8   2   version      a reader refuses a larger one than its own
+ *    8   2   version      of the kind; a reader refuses a larger one than its own, and takes a
+ *                         smaller one for stale
  *   10   2   compat       unknown bit set: read on
  *   12   4   incompat     unknown bit set: refuse
  *   16  16   store uuid
@@ -33,24 +34,35 @@
 enum sidx_kind {
 	SIDX_TYPE,   /* ".evt" */
 	SIDX_ENTITY, /* ".ent" */
+	SIDX_WORD,   /* ".tok" */
 	SIDX_COUNT,
 };
 
 enum {
 	SIDX_COMMON_HEAD_BYTES = 80,
 	SIDX_COMMON_HEAD_SUM_OFF = 72,
-	SIDX_COMMON_VERSION = 1,
+	/* Far above what LIMIT_SEGMENT_BLOCKS full of distinct values take. */
+	SIDX_COMMON_FILE_BYTES_MAX = 1 << 30,
 };
 
-/* ".evt", ".ent": put after the segment's name without its ".seg". Static text. */
+/* What is written; a reader refuses a larger one, and takes a smaller one for stale. */
+unsigned sidx_common_version(enum sidx_kind kind);
+/* ".evt", ".ent", ".tok": put after the segment's name without its ".seg". Static text. */
 const char *sidx_common_suffix(enum sidx_kind kind);
 
 /*
  * Builds the sidecar of a segment and writes it under a new name, fsynced; the caller renames it and
- * fsyncs the directory. On failure nothing is left. Memory: the sidecar, and one block's codes.
+ * fsyncs the directory. On failure nothing is left. Memory: the sidecar, a block, and what
+ * sidx_maker.h says.
  */
 int sidx_common_write(const struct vfs *vfs, int dir, const char *name, enum sidx_kind kind,
 	const struct seg_reader *seg, struct diag *d);
+
+/* The same of bytes that are a whole sidecar; and only these, into an empty buffer. */
+int sidx_common_write_bytes(
+	const struct vfs *vfs, int dir, const char *name, const struct buf *b, struct diag *d);
+int sidx_common_build(
+	enum sidx_kind kind, const struct seg_reader *seg, struct buf *out, struct diag *d);
 
 /*
  * Opens and checks the sidecar in full against its segment, every page: for verify and tests.
@@ -59,7 +71,7 @@ int sidx_common_write(const struct vfs *vfs, int dir, const char *name, enum sid
 int sidx_common_check(const struct vfs *vfs, int dir, const char *name, enum sidx_kind kind,
 	const struct seg_info *seg, struct diag *d);
 
-/* An open sidecar: the mapping, its directory. For sidx_type and sidx_entity. */
+/* An open sidecar: the mapping, its directory. For sidx_type, sidx_entity, sidx_word. */
 struct sidx_file {
 	const struct vfs *vfs;
 	const uint8_t *map;

@@ -1,24 +1,29 @@
 /*
  * sidx_entity - the .ent sidecar: which blocks hold an entity or a user.
  *
- * Keys are fingerprints of 40 bits, sorted. That of an entity has 28 bits of its id before 12 bits
- * of its type, so one table answers for (type, id) by one key and for an id alone by a range. That
- * of a user is 40 bits of its id. Two values may share a fingerprint: a lookup may name a block too
- * many, never one too few, and the column decides.
+ * Three tables of sidx_keys: ids of entities; pairs of type and id, of those ids that occur with more
+ * than one type; users. A key has ten bits of its hash, so one that the segment lacks is taken for
+ * another once in 256 lookups: a lookup may name a block too many, never one too few, and the column
+ * decides.
  *
  * Life:    open, lookups, close.
- * Thread:  nothing changes after open.
- * Memory:  the mapping.
- * Errors:  a page is checked when a lookup reads it: ERR_CORRUPT, and the caller does without.
+ * Thread:  free for all threads.
+ * Memory:  the mapping, 32 bytes for each 1024 keys.
+ * Errors:  a page is checked when a lookup first reads it: ERR_CORRUPT, and the caller does without.
  */
 #ifndef STORAGE_SIDX_ENTITY_H
 #define STORAGE_SIDX_ENTITY_H
 
 #include "storage/sidx_common.h"
 
-struct sidx_entity;
+enum {
+	SIDX_ENTITY_LOW_BITS = 8,
+	SIDX_ENTITY_TAG_BITS = 12,
+	/* The segment has too many keys for an index: nothing was set. */
+	SIDX_ENTITY_UNKNOWN = 1,
+};
 
-int sidx_entity_build(const struct seg_reader *seg, struct buf *out, struct diag *d);
+struct sidx_entity;
 
 int sidx_entity_open(const struct vfs *vfs, int dir, const char *name, const struct seg_info *seg,
 	struct sidx_entity **out, struct diag *d);
@@ -32,9 +37,17 @@ int sidx_entity_find_id(
 	const struct sidx_entity *x, struct span id, uint64_t *blocks, struct diag *d);
 int sidx_entity_find_user(
 	const struct sidx_entity *x, struct span user, uint64_t *blocks, struct diag *d);
-/* Keys of entities and of users. */
+/* Different ids of entities, and users; two of one key count once. */
 void sidx_entity_counts(const struct sidx_entity *x, uint64_t *out_entities, uint64_t *out_users);
 /* Reads every page. */
 int sidx_entity_check(const struct sidx_entity *x, struct diag *d);
+
+/* ---- how keys are made: for sidx_entity_maker too ---- */
+
+uint64_t sidx_entity_hash(struct span value);
+/* Of a type, absent too. */
+uint32_t sidx_entity_tag(struct span type);
+/* What tells the pairs of a bucket apart. hash: the top SIDX_KEYS_HASH_BITS of the id's. */
+uint32_t sidx_entity_pair_low(uint64_t hash, uint32_t tag);
 
 #endif

@@ -29,7 +29,7 @@
  *
  * Life:    a reader: open in the directory of a mapped sidecar, find..., close.
  * Thread:  lookups from any; only the notes of which pages have been checked change, atomically.
- * Memory:  24 bytes a page.
+ * Memory:  32 bytes a page.
  * Errors:  a page's sum is checked when a lookup first reads it: ERR_CORRUPT.
  */
 #ifndef STORAGE_SIDX_KEYS_H
@@ -103,6 +103,7 @@ struct sidx_keys_page {
 	uint64_t off; /* among the pages of the file */
 	uint32_t bytes;
 	uint32_t keys_count;
+	_Atomic bool checked; /* its sum holds */
 };
 
 struct sidx_keys {
@@ -113,7 +114,6 @@ struct sidx_keys {
 	bool marked;
 	uint32_t pages_count;
 	struct sidx_keys_page *pages;
-	_Atomic uint8_t *checked; /* by page: its sum holds */
 	const uint8_t *base;
 };
 

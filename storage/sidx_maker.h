@@ -33,7 +33,9 @@ void sidx_maker_block(struct sidx_maker *m);
 int sidx_maker_write(struct sidx_maker *m, const struct vfs *vfs, int dir, const char *name,
 	enum sidx_kind kind, const struct seg_reader *seg, struct diag *d);
 
-/* The bytes of a sidecar, appended to out: for sidx_common. */
+/* The bytes of .ent or .tok, of rows seen or read, into an empty buffer. For sidx_common and tests. */
+int sidx_maker_put(struct sidx_maker *m, enum sidx_kind kind, const struct seg_reader *seg,
+	struct buf *out, struct diag *d);
 int sidx_maker_build(
 	enum sidx_kind kind, const struct seg_reader *seg, struct buf *out, struct diag *d);
 

@@ -12,9 +12,10 @@ struct attached_set {
 	struct sidx_set set;
 	struct sidx_type *type;
 	struct sidx_entity *entity;
+	struct sidx_word *word;
 };
 
-static const struct sidx_set no_memory = { .rc = { -ENOMEM, -ENOMEM } };
+static const struct sidx_set no_memory = { .rc = { -ENOMEM, -ENOMEM, -ENOMEM } };
 
 const char *sidx_set_name(const char *seg_name, enum sidx_kind kind, char *dst)
 {
@@ -32,6 +33,7 @@ static void close_set(struct seg_attached *base)
 
 	sidx_type_close(&a->type);
 	sidx_entity_close(&a->entity);
+	sidx_word_close(&a->word);
 	free(a);
 }
 
@@ -47,8 +49,11 @@ static struct attached_set *open_set(const struct seg_reader *r)
 	a->set.rc[SIDX_TYPE] = sidx_type_open(r->vfs, r->dir, name, &r->info, &a->type, NULL);
 	sidx_set_name(r->name, SIDX_ENTITY, name);
 	a->set.rc[SIDX_ENTITY] = sidx_entity_open(r->vfs, r->dir, name, &r->info, &a->entity, NULL);
+	sidx_set_name(r->name, SIDX_WORD, name);
+	a->set.rc[SIDX_WORD] = sidx_word_open(r->vfs, r->dir, name, &r->info, &a->word, NULL);
 	a->set.type = a->type;
 	a->set.entity = a->entity;
+	a->set.word = a->word;
 	return a;
 }
 

@@ -10,10 +10,12 @@
 
 #include "storage/sidx_entity.h"
 #include "storage/sidx_type.h"
+#include "storage/sidx_word.h"
 
 struct sidx_set {
 	const struct sidx_type *type;     /* NULL: missing, stale or damaged */
 	const struct sidx_entity *entity; /* NULL: the same */
+	const struct sidx_word *word;     /* NULL: the same */
 	int rc[SIDX_COUNT];               /* why: 0, -ENOENT, ERR_STALE, ERR_CORRUPT ... */
 };
 

@@ -4,15 +4,15 @@
  *
  * A token is a run of ASCII letters, digits and bytes from 0x80 on, ASCII case ignored; a uuid is one
  * token. Recorded are all tokens but
- * - numbers, hex and uuids inside the row's own entity_id, where it stands in the text as a whole:
- *   the .ent has that. Their shapes (class and length) are noted as `covered`: of a token of such a
- *   shape the set alone knows only where it is, not where it is not;
- * - those of shapes that would cost too much: `dropped`.
- * A lookup may name a block too many, never one too few.
+ * - numbers and hex of four bytes or more and uuids, where they are the row's own entity_id or a part
+ *   of it that stands in the text as a whole name: the .ent knows these;
+ * - those of shapes (class and length) that would cost too much.
+ * Of which shapes tokens are missing, and why, is noted for the segment: a lookup of such a token
+ * asks .ent too, or cannot tell. A lookup may name a block too many, never one too few.
  *
  * Life:    open, lookups, close.
  * Thread:  free for all threads.
- * Memory:  the mapping, 24 bytes for each 1024 tokens.
+ * Memory:  the mapping, 32 bytes for each 1024 tokens.
  * Errors:  a page is checked when a lookup first reads it: ERR_CORRUPT, and the caller does without.
  */
 #ifndef STORAGE_SIDX_WORD_H
@@ -20,8 +20,16 @@
 
 #include "storage/sidx_common.h"
 #include "storage/sidx_entity.h"
+#include "storage/sidx_token.h"
 
 struct sidx_word;
+
+/* Sets of token shapes, a bit each. */
+struct sidx_word_shapes {
+	uint64_t exact[SIDX_TOKEN_SHAPES / 64];   /* not recorded as a whole entity id */
+	uint64_t inside[SIDX_TOKEN_SHAPES / 64];  /* not recorded in a longer entity id or a uuid */
+	uint64_t dropped[SIDX_TOKEN_SHAPES / 64]; /* not recorded at all */
+};
 
 int sidx_word_open(const struct vfs *vfs, int dir, const char *name, const struct seg_info *seg,
 	struct sidx_word **out, struct diag *d);
@@ -47,9 +55,15 @@ bool sidx_word_may_have(const struct sidx_word *x, const struct sidx_entity *ent
 	struct span word);
 
 uint64_t sidx_word_count(const struct sidx_word *x);
-/* Shapes that are covered by .ent or dropped: for people. */
-void sidx_word_shapes(const struct sidx_word *x, unsigned *out_covered, unsigned *out_dropped);
+const struct sidx_word_shapes *sidx_word_shapes(const struct sidx_word *x);
 /* Reads every page. */
 int sidx_word_check(const struct sidx_word *x, struct diag *d);
+/* Bits of a key's hash beyond its bucket: the more blocks share the false ones, the fewer. */
+unsigned sidx_word_low_bits(uint32_t blocks_count);
+
+static inline bool sidx_word_has_shape(const uint64_t *shapes, unsigned shape)
+{
+	return shapes[shape / 64] >> shape % 64 & 1;
+}
 
 #endif

@@ -16,8 +16,7 @@
 #include "storage/block.h"
 #include "storage/publish.h"
 #include "storage/seg_reader.h"
-#include "storage/sidx_entity.h"
-#include "storage/sidx_type.h"
+#include "storage/sidx_common.h"
 #include "storage/verify_int.h"
 
 struct segment_check {
@@ -374,8 +373,7 @@ static int compare_sidecar(
 	int rc;
 
 	buf_init(&b, SIZE_MAX / 2);
-	rc = kind == SIDX_TYPE ? sidx_type_build(c->reader, &b, &why)
-			       : sidx_entity_build(c->reader, &b, &why);
+	rc = sidx_common_build(kind, c->reader, &b, &why);
 	if (rc == 0)
 		rc = sidx_common_open(
 			v, c->v->dir, path, kind, seg_reader_info(c->reader), &f, &why);

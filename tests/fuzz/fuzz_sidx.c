@@ -10,7 +10,9 @@
 #include "proto/base/check.h"
 #include "proto/base/cursor.h"
 #include "storage/sidx_entity.h"
+#include "storage/sidx_keys.h"
 #include "storage/sidx_type.h"
+#include "storage/sidx_word.h"
 #include "tests/support/mem_vfs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -23,47 +25,62 @@ static void put64(uint8_t *p, uint64_t v)
 	memcpy(p, &v, sizeof v);
 }
 
-/* The sums in an entity index's directory. */
-static void put_pages_right(uint8_t *dir, uint64_t dir_bytes, uint64_t left)
+/* The sums of one table's pages (sidx_keys.h), which begin `*off` bytes behind the directory. */
+static void put_table_right(
+	struct rcur *c, const uint8_t *dir, uint8_t *pages, uint64_t *off, uint64_t bytes_max)
 {
-	struct rcur c = rcur_of(dir, dir_bytes);
-	uint8_t *page = dir + dir_bytes;
+	uint64_t count;
 
-	for (int table = 0; table < 2; table++) {
-		uint64_t pages;
+	rcur_varint(c);
+	count = rcur_varint(c);
+	if (count > 0)
+		rcur_u8(c);
+	count = (count + SIDX_KEYS_PAGE_BUCKETS - 1) / SIDX_KEYS_PAGE_BUCKETS;
+	for (; count > 0 && !c->err; count--) {
+		uint64_t bytes;
+		size_t at;
 
-		rcur_varint(&c);
-		pages = rcur_varint(&c);
-		for (; pages > 0 && !c.err; pages--) {
-			uint64_t bytes;
-			size_t off;
-
-			rcur_bytes(&c, 5);
-			bytes = rcur_varint(&c);
-			off = (size_t)(c.p - dir);
-			rcur_le64(&c);
-			if (c.err || bytes > left)
-				return;
-			put64(dir + off, XXH3_64bits(page, bytes));
-			page += bytes;
-			left -= bytes;
+		rcur_varint(c);
+		bytes = rcur_varint(c);
+		at = (size_t)(c->p - dir);
+		rcur_le64(c);
+		if (c->err || bytes > bytes_max - *off) {
+			c->err = ERR_CORRUPT;
+			return;
 		}
+		/* The directory is the input's own copy: it may be written. */
+		put64((uint8_t *)(uintptr_t)(dir + at), XXH3_64bits(pages + *off, bytes));
+		*off += bytes;
 	}
 }
 
-static void put_right(uint8_t *p, size_t n, const struct seg_info *seg, const char *magic)
+static void put_pages_right(uint8_t *dir, uint64_t dir_bytes, uint64_t left, enum sidx_kind kind)
 {
+	struct rcur c = rcur_of(dir, dir_bytes);
+	uint64_t off = 0;
+
+	rcur_u8(&c);
+	if (kind == SIDX_WORD)
+		rcur_bytes(&c, 3 * SIDX_TOKEN_SHAPES / 8);
+	for (int table = 0; table < (kind == SIDX_WORD ? 1 : 3) && !c.err; table++)
+		put_table_right(&c, dir, dir + dir_bytes, &off, left);
+}
+
+static void put_right(uint8_t *p, size_t n, const struct seg_info *seg, enum sidx_kind kind)
+{
+	static const char *const magics[] = { "ASTROEVT", "ASTROENT", "ASTROTOK" };
 	struct rcur c = rcur_of(p + 48, 8);
 	uint64_t dir_bytes = rcur_le64(&c) % (n - SIDX_COMMON_HEAD_BYTES + 1);
 
-	memcpy(p, magic, 8);
-	put64(p + 8, SIDX_COMMON_VERSION);
+	memcpy(p, magics[kind], 8);
+	put64(p + 8, sidx_common_version(kind));
 	memcpy(p + 16, seg->store_uuid, 16);
 	put64(p + 32, seg->segment_id);
 	put64(p + 40, seg->sum);
 	put64(p + 48, dir_bytes);
-	put_pages_right(
-		p + SIDX_COMMON_HEAD_BYTES, dir_bytes, n - SIDX_COMMON_HEAD_BYTES - dir_bytes);
+	if (kind != SIDX_TYPE)
+		put_pages_right(p + SIDX_COMMON_HEAD_BYTES, dir_bytes,
+			n - SIDX_COMMON_HEAD_BYTES - dir_bytes, kind);
 	put64(p + 56, XXH3_64bits(p + SIDX_COMMON_HEAD_BYTES, dir_bytes));
 	put64(p + 72, XXH3_64bits(p, SIDX_COMMON_HEAD_SUM_OFF));
 }
@@ -110,27 +127,49 @@ static void use_entities(const struct mem_vfs *m, const struct seg_info *seg)
 	sidx_entity_find(x, SPAN_LIT("order"), SPAN_LIT("ord-1"), blocks, &d);
 	sidx_entity_find_id(x, SPAN_LIT("ent-000001"), blocks, &d);
 	sidx_entity_find_user(x, SPAN_LIT("user-1"), blocks, &d);
-	ASSERT(blocks[1] >> (BLOCKS - 64) == 0);
+	ASSERT(blocks[1] >> (seg->blocks_count - 64) == 0);
 	sidx_entity_close(&x);
+}
+
+static void use_words(const struct mem_vfs *m, const struct seg_info *seg)
+{
+	static const char *const texts[] = { "via", "reference 0badf00d", "ord-1003404",
+		" of ord-1003404 to ", " 12345678-1234-1234-1234-123456789abc, " };
+	uint64_t blocks[WORDS] = { 0 };
+	struct sidx_word *x = NULL;
+	struct diag d;
+
+	if (sidx_word_open(&m->table, 0, "fuzz.tok", seg, &x, &d) < 0)
+		return;
+	sidx_word_check(x, &d);
+	for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+		sidx_word_find(x, NULL, span_str(texts[i]), blocks, &d);
+		sidx_word_find_part(x, NULL, span_str(texts[i]), blocks, &d);
+		sidx_word_may_have(x, NULL, (uint32_t)i, span_str(texts[i]));
+	}
+	ASSERT(blocks[1] >> (seg->blocks_count - 64) == 0);
+	sidx_word_close(&x);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static uint8_t file[FILE_MAX];
 	struct seg_info seg = { .segment_id = 77, .sum = 1, .blocks_count = BLOCKS };
-	bool types;
+	enum sidx_kind kind;
 	struct mem_vfs m;
 
 	if (n < 1 || n > sizeof file)
 		return 0;
-	types = p[0] % 2 == 0;
+	kind = (enum sidx_kind)(p[0] % SIDX_COUNT);
 	memcpy(file, p + 1, --n);
 	if (n >= SIDX_COMMON_HEAD_BYTES)
-		put_right(file, n, &seg, types ? "ASTROEVT" : "ASTROENT");
+		put_right(file, n, &seg, kind);
 	mem_vfs_init(&m, span_of(file, n));
-	if (types)
+	if (kind == SIDX_TYPE)
 		use_types(&m, &seg);
-	else
+	else if (kind == SIDX_ENTITY)
 		use_entities(&m, &seg);
+	else
+		use_words(&m, &seg);
 	return 0;
 }

@@ -9,12 +9,11 @@
 #include <string.h>
 
 #include "proto/base/err.h"
-#include "storage/sidx_hash.h"
 #include "storage/sidx_set.h"
 #include "tests/support/event_gen.h"
 #include "tests/support/seg_fixture.h"
 
-enum { EVENTS = 50000 };
+enum { EVENTS = 3 * LIMIT_BLOCK_ROWS + 5000 };
 
 struct world {
 	struct seg_fixture fixture;
@@ -31,7 +30,7 @@ static int set_up(void **state)
 		return -1;
 	seg_fixture_init(&w->fixture);
 	event_gen_init(&w->gen, 4);
-	w->gen.entities = 3000;
+	w->gen.entities = 30000;
 	w->events = event_gen_many(&w->gen, EVENTS);
 	for (size_t i = 20000; i < 20040; i += 3)
 		w->events[i].text[EVENT_TEXT_EVENT_TYPE] = SPAN_LIT("RARE");
@@ -146,9 +145,9 @@ static void entities_are_found(void **state)
 	assert_non_null(x);
 	assert_int_equal(sidx_entity_check(x, &d), 0);
 	sidx_entity_counts(x, &entities, &users);
-	assert_true(entities > 3000);
+	assert_true(entities > 20000);
 	assert_int_equal(users, 500);
-	for (size_t i = 0; i < EVENTS; i += 97) {
+	for (size_t i = 0; i < EVENTS; i += 1997) {
 		const struct span *t = w->events[i].text;
 		uint64_t want;
 
@@ -178,8 +177,8 @@ static void entities_are_found(void **state)
 			assert_int_equal(got, want);
 		}
 	}
-	/* Shared fingerprints are one in millions. */
-	assert_true(surplus <= 1);
+	/* Keys that share what is kept of their hashes. */
+	assert_true(surplus <= 3);
 	got = 0;
 	assert_int_equal(sidx_entity_find_user(x, SPAN_LIT("nobody"), &got, &d), 0);
 	assert_int_equal(got, 0);
@@ -259,31 +258,6 @@ static void too_many_types(void **state)
 	event_gen_fini(&g);
 }
 
-static int number_cmp(const void *pa, const void *pb)
-{
-	uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
-
-	return (a > b) - (a < b);
-}
-
-static void sorting(void **state)
-{
-	enum { COUNT = 3000 };
-	uint64_t v[COUNT], want[COUNT], spare[COUNT];
-	struct event_gen g = { .state = 8 };
-
-	(void)state;
-	for (unsigned bits = 1; bits < 64; bits += 5) {
-		size_t n = event_gen_below(&g, COUNT);
-
-		for (size_t i = 0; i < n; i++)
-			want[i] = v[i] = event_gen_random(&g) >> (64 - bits);
-		sidx_hash_sort(v, spare, n, bits);
-		qsort(want, n, sizeof want[0], number_cmp);
-		assert_memory_equal(v, want, n * sizeof v[0]);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,7 +266,6 @@ int main(void)
 		cmocka_unit_test(another_segment_is_stale),
 		cmocka_unit_test(rebuilt_the_same),
 		cmocka_unit_test(too_many_types),
-		cmocka_unit_test(sorting),
 	};
 
 	return cmocka_run_group_tests_name("sidx", tests, set_up, tear_down);

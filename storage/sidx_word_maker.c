@@ -1,0 +1,246 @@
+#include "storage/sidx_word_maker.h"
+
+#include <errno.h>
+
+#include "proto/base/check.h"
+#include "proto/base/cursor.h"
+#include "proto/base/err.h"
+#include "proto/wire/walk.h"
+
+enum {
+	/* Its share of the segment's bytes. */
+	SHARE = 16,
+	/* What a segment so small that this is nothing may take. */
+	BYTES_MIN = 4096,
+	/* Of a key: two for its bucket, some for its blocks. */
+	KEY_BITS = 2 + 4,
+	UUID_PARTS = 3,
+};
+
+void sidx_word_maker_init(struct sidx_word_maker *m)
+{
+	memset(m, 0, sizeof *m);
+	m->ranges = 1;
+	sidx_postings_init(&m->words);
+	sidx_token_init(&m->text);
+	sidx_keys_put_init(&m->table, 0, 0, false, 1);
+}
+
+void sidx_word_maker_fini(struct sidx_word_maker *m)
+{
+	sidx_postings_fini(&m->words);
+	sidx_token_fini(&m->text);
+	sidx_keys_put_fini(&m->table);
+}
+
+void sidx_word_maker_begin(struct sidx_word_maker *m, unsigned range, unsigned ranges)
+{
+	m->block = 0;
+	m->ranges = ranges;
+	m->err = 0;
+	if (range == 0)
+		memset(&m->shapes, 0, sizeof m->shapes);
+	sidx_postings_reset(&m->words, range, ranges);
+}
+
+/* ---- gathering ---- */
+
+static void note(uint64_t *shapes, unsigned shape)
+{
+	shapes[shape / 64] |= UINT64_C(1) << shape % 64;
+}
+
+/* The runs of a uuid are not recorded: any hex of these lengths may be one. */
+static void note_uuid(struct sidx_word_shapes *s)
+{
+	static const uint8_t runs[UUID_PARTS] = { 4, 8, 12 };
+
+	for (int i = 0; i < UUID_PARTS; i++) {
+		note(s->inside, SIDX_TOKEN_DIGITS * SIDX_TOKEN_LENGTHS + runs[i]);
+		note(s->inside, SIDX_TOKEN_HEX * SIDX_TOKEN_LENGTHS + runs[i]);
+	}
+}
+
+static void add_text(struct sidx_word_maker *m, struct span text, struct span entity_id)
+{
+	struct sidx_token token;
+	size_t covered_to = 0, covered_n = 0;
+	int rc = sidx_token_set(&m->text, text);
+
+	if (rc < 0) {
+		m->err = rc;
+		return;
+	}
+	while (sidx_token_next(&m->text, &token)) {
+		unsigned class = sidx_token_class(token.shape);
+
+		if (token.off >= covered_to) {
+			covered_n = sidx_token_entity(&m->text, &token, entity_id);
+			covered_to = token.off + covered_n;
+		}
+		if (class == SIDX_TOKEN_UUID)
+			note_uuid(&m->shapes);
+		if (token.off < covered_to && sidx_token_is_covered(token.shape))
+			note(token.n == covered_n ? m->shapes.exact : m->shapes.inside,
+				token.shape);
+		else
+			sidx_postings_add(&m->words, sidx_token_hash(&m->text, &token), token.shape,
+				m->block);
+	}
+}
+
+/* Every string, keys too: heads of maps and arrays are passed over, so nothing nests here. */
+static void add_metadata(struct sidx_word_maker *m, struct span map, struct span entity_id)
+{
+	struct rcur c = rcur_of(map.p, map.n);
+	struct walk_value v;
+
+	while (rcur_left(&c) > 0 && walk_read(&c, &v) == 0) {
+		if (v.type == WALK_STR && v.data.n > 0)
+			add_text(m, v.data, entity_id);
+	}
+}
+
+void sidx_word_maker_row(struct sidx_word_maker *m, const struct event *ev)
+{
+	struct span id = ev->text[EVENT_TEXT_ENTITY_ID];
+
+	if (m->words.full || m->err)
+		return;
+	if (ev->text[EVENT_TEXT_DESCRIPTION].n > 0)
+		add_text(m, ev->text[EVENT_TEXT_DESCRIPTION], id);
+	if (ev->metadata.n > 0)
+		add_metadata(m, ev->metadata, id);
+}
+
+void sidx_word_maker_block(struct sidx_word_maker *m)
+{
+	ASSERT(m->block < LIMIT_SEGMENT_BLOCKS);
+	m->block++;
+}
+
+bool sidx_word_maker_full(const struct sidx_word_maker *m)
+{
+	return m->words.full;
+}
+
+/* ---- the table ---- */
+
+static void count_shapes(struct sidx_word_maker *m)
+{
+	const struct sidx_postings *p = &m->words;
+
+	memset(m->keys, 0, sizeof m->keys);
+	for (size_t i = 0; i < p->count; i++) {
+		if (i == 0 || sidx_postings_hash(p->v[i]) != sidx_postings_hash(p->v[i - 1]))
+			m->keys[sidx_postings_tag(p->v[i])]++;
+	}
+}
+
+/* The shape to give up next: numbers before others, then by keys. */
+static unsigned dearest(const struct sidx_word_maker *m)
+{
+	unsigned numbers = 0, any = 0;
+
+	for (unsigned i = 1; i < SIDX_TOKEN_SHAPES; i++) {
+		if (m->keys[i] > m->keys[any])
+			any = i;
+		if (i < SIDX_TOKEN_LENGTHS && m->keys[i] > m->keys[numbers])
+			numbers = i;
+	}
+	return m->keys[numbers] > 0 ? numbers : any;
+}
+
+static void choose_shapes(struct sidx_word_maker *m, const struct seg_info *seg)
+{
+	unsigned bits = KEY_BITS + sidx_word_low_bits(seg->blocks_count);
+	uint64_t bytes = 0, max = seg->file_bytes / SHARE;
+
+	count_shapes(m);
+	if (max < BYTES_MIN)
+		max = BYTES_MIN;
+	for (unsigned i = 0; i < SIDX_TOKEN_SHAPES; i++)
+		bytes += (uint64_t)m->keys[i] * m->ranges * bits / 8;
+	while (bytes > max) {
+		unsigned shape = dearest(m);
+
+		if (m->keys[shape] == 0)
+			break;
+		bytes -= (uint64_t)m->keys[shape] * m->ranges * bits / 8;
+		m->keys[shape] = 0;
+		note(m->shapes.dropped, shape);
+	}
+}
+
+static void drop_shapes(struct sidx_word_maker *m)
+{
+	struct sidx_postings *p = &m->words;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->count; i++) {
+		if (!sidx_word_has_shape(m->shapes.dropped, sidx_postings_tag(p->v[i])))
+			p->v[n++] = p->v[i];
+	}
+	p->count = n;
+}
+
+static void begin_table(struct sidx_word_maker *m, const struct seg_info *seg)
+{
+	size_t keys = sidx_postings_keys(&m->words);
+
+	/* Other ranges may have what this one has not; and a bucket must not be in two of them. */
+	if (keys == 0 && m->ranges > 1)
+		keys = 1;
+	sidx_keys_put_fini(&m->table);
+	sidx_keys_put_init(&m->table, (uint32_t)keys * m->ranges,
+		sidx_word_low_bits(seg->blocks_count), false, seg->blocks_count);
+}
+
+int sidx_word_maker_range_end(struct sidx_word_maker *m, const struct seg_info *seg)
+{
+	struct sidx_postings_group g = { 0 };
+	int rc = m->err ? m->err : sidx_postings_sort(&m->words);
+	bool first = m->words.lo == 0;
+
+	if (rc < 0)
+		return rc;
+	if (first)
+		choose_shapes(m, seg);
+	drop_shapes(m);
+	if (first)
+		begin_table(m, seg);
+	while (sidx_postings_next(&m->words, m->table.buckets, m->table.low_bits, &g))
+		sidx_keys_put(
+			&m->table, g.at, false, m->blocks, sidx_postings_blocks(&g, m->blocks));
+	return 0;
+}
+
+static void put_shapes(const uint64_t *shapes, struct buf *out)
+{
+	for (int i = 0; i < SIDX_TOKEN_SHAPES / 64; i++) {
+		uint64_t le = htole64(shapes[i]);
+
+		buf_put(out, &le, sizeof le);
+	}
+}
+
+int sidx_word_maker_put(struct sidx_word_maker *m, const struct seg_info *seg, struct buf *out)
+{
+	static const uint8_t head[SIDX_COMMON_HEAD_BYTES];
+	size_t dir_bytes;
+	int rc = sidx_keys_put_end(&m->table);
+
+	if (rc < 0)
+		return rc;
+	ASSERT(out->len == 0);
+	buf_put(out, head, sizeof head);
+	buf_put_u8(out, 1);
+	put_shapes(m->shapes.exact, out);
+	put_shapes(m->shapes.inside, out);
+	put_shapes(m->shapes.dropped, out);
+	sidx_keys_put_dir(&m->table, out);
+	dir_bytes = out->len - sizeof head;
+	buf_put_span(out, buf_span(&m->table.pages));
+	sidx_common_seal(out, SIDX_WORD, seg, dir_bytes);
+	return out->err;
+}
