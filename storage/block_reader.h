@@ -33,7 +33,7 @@
 #include "storage/col_text.h"
 #include "storage/seg_reader.h"
 
-enum { BLOCK_READER_BYTES_MAX = 192 << 20 };
+enum { BLOCK_READER_BYTES_MAX = 224 << 20 };
 
 struct block_reader;
 
@@ -49,8 +49,14 @@ void block_reader_enter(struct block_reader *b, const struct seg_reader *seg, ui
 
 int block_reader_kind(struct block_reader *b, int col, enum col_kind *out, struct diag *d);
 
+/* Gives back what the block took, but not the dictionaries; enter again before any question. */
+void block_reader_leave(struct block_reader *b);
+
 /* The whole column; checked as seg_decode_ints does. */
 int block_reader_ints(struct block_reader *b, int col, const int64_t **out, struct diag *d);
+/* The same into memory of the caller. times: those of the block if at hand, or NULL. */
+int block_reader_ints_into(
+	struct block_reader *b, int col, const int64_t *times, int64_t *out, struct diag *d);
 /* Of count rows, rising; of few rows it decodes little. */
 int block_reader_ints_at(struct block_reader *b, int col, const uint32_t *rows, size_t count,
 	int64_t *out, struct diag *d);
@@ -68,6 +74,7 @@ int block_reader_dict(struct block_reader *b, int col, struct col_dict **out, ui
 	struct diag *d);
 int block_reader_dict_need(struct block_reader *b, int col, unsigned code, struct diag *d);
 
+/* An open page of text, for one question: values of other columns that it asks for live until the next call. */
 int block_reader_text(struct block_reader *b, int col, struct col_text **out, struct diag *d);
 int block_reader_map(struct block_reader *b, struct col_map **out, struct diag *d);
 /* *out_lengths: of all rows, 0 absent, else bytes + 1. */

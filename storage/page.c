@@ -59,21 +59,34 @@ uint8_t page_wrap(struct span raw, int level, struct buf *out)
 	return SEG_LAYOUT_CODEC_NONE;
 }
 
-int page_unwrap(struct span page, uint8_t codec, struct buf *scratch, struct span *out)
+size_t page_raw_bytes(struct span page, uint8_t codec)
 {
 	struct rcur c = rcur_of(page.p, page.n);
-	uint32_t raw;
+	uint32_t raw = rcur_le32(&c);
+
+	return codec == SEG_LAYOUT_CODEC_LZ4 && !c.err ? raw : 0;
+}
+
+int page_unwrap_to(struct span page, uint8_t *dst, size_t raw_bytes)
+{
+	ASSERT(page.n >= sizeof(uint32_t));
+	return page_unlz4(
+		span_of(page.p + sizeof(uint32_t), page.n - sizeof(uint32_t)), dst, raw_bytes);
+}
+
+int page_unwrap(struct span page, uint8_t codec, struct buf *scratch, struct span *out)
+{
+	size_t raw = page_raw_bytes(page, codec);
 
 	*out = page;
 	if (codec == SEG_LAYOUT_CODEC_NONE)
 		return 0;
-	raw = rcur_le32(&c);
-	if (codec != SEG_LAYOUT_CODEC_LZ4 || c.err || raw == 0 || raw > scratch->max)
+	if (raw == 0 || raw > scratch->max)
 		return ERR_CORRUPT;
 	buf_reset(scratch);
 	if (buf_reserve(scratch, raw) < 0)
 		return scratch->err;
-	if (page_unlz4(span_of(c.p, rcur_left(&c)), scratch->p, raw) < 0)
+	if (page_unwrap_to(page, scratch->p, raw) < 0)
 		return ERR_CORRUPT;
 	scratch->len = raw;
 	*out = buf_span(scratch);

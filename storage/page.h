@@ -28,6 +28,10 @@ int page_unlz4(struct span block, uint8_t *dst, size_t raw_bytes);
 
 /* Appends the page, wrapped if that pays; returns the codec (SEG_LAYOUT_CODEC_...). */
 uint8_t page_wrap(struct span raw, int level, struct buf *out);
+/* What a wrapped page says it holds; 0: nothing, or an unknown codec. */
+size_t page_raw_bytes(struct span page, uint8_t codec);
+/* Unwraps a page of that many raw bytes. ERR_CORRUPT. */
+int page_unwrap_to(struct span page, uint8_t *dst, size_t raw_bytes);
 /*
  * The raw page: itself, or decompressed into scratch (reset first). ERR_CORRUPT: an unknown codec,
  * or it claims more than scratch->max.

@@ -10,9 +10,8 @@
 #include "storage/snapshot_int.h"
 
 static_assert((int)SNAPSHOT_RUN_ROWS <= (int)LIMIT_BLOCK_ROWS, "a batch fits into a scratch");
-static_assert(sizeof(struct scan_scratch) +
-			      SEG_COL_BYTES * (LIMIT_DICT_ENTRIES * 5 + LIMIT_DICT_BYTES) +
-			      SEG_DECODE_PAGE_MAX + COL_BYTES_CHUNK_MAX + SNAPSHOT_BATCH_BYTES_MAX <
+static_assert(sizeof(struct scan_scratch) + EVENT_TEXT_COUNT * (LIMIT_DICT_ENTRIES + 1) +
+			      BLOCK_READER_BYTES_MAX + BLOCK_BYTES_MAX + SNAPSHOT_BATCH_BYTES_MAX <
 		      SCAN_SCRATCH_BYTES,
 	"the promise of scan.h");
 
@@ -34,11 +33,11 @@ struct scan_scratch *scan_scratch_new(void)
 
 	if (!s)
 		return NULL;
-	for (int i = 0; i < SEG_COL_BYTES; i++)
-		col_dict_init(&s->dicts[i].dict);
-	seg_decode_buf_init(&s->page);
-	buf_init(&s->chunk, COL_BYTES_CHUNK_MAX + 1);
 	buf_init(&s->batch, SNAPSHOT_BATCH_BYTES_MAX);
+	buf_init(&s->bytes, BLOCK_BYTES_MAX);
+	s->block = block_reader_new();
+	if (!s->block)
+		scan_scratch_free(&s);
 	return s;
 }
 
@@ -48,13 +47,11 @@ void scan_scratch_free(struct scan_scratch **sp)
 
 	if (!s)
 		return;
-	for (int i = 0; i < SEG_COL_BYTES; i++) {
-		col_dict_fini(&s->dicts[i].dict);
-		free(s->dicts[i].wanted);
-	}
-	buf_fini(&s->page);
-	buf_fini(&s->chunk);
+	for (int i = 0; i < EVENT_TEXT_COUNT; i++)
+		free(s->verdicts[i].wanted);
+	block_reader_free(&s->block);
 	buf_fini(&s->batch);
+	buf_fini(&s->bytes);
 	free(s);
 	*sp = NULL;
 }

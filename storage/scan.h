@@ -86,8 +86,11 @@ struct scan_hit {
 	uint32_t row; /* within the unit */
 };
 
-/* Dictionaries of one segment, one block's columns, one journal batch. Most scratches stay below 2 MiB. */
-enum { SCAN_SCRATCH_BYTES = 20 << 20 };
+/*
+ * Dictionaries of one segment, one block's columns, one journal batch. A hostile or an extreme block
+ * may take as much; most scratches stay below 8 MiB.
+ */
+enum { SCAN_SCRATCH_BYTES = 256 << 20 };
 
 struct scan_scratch;
 struct scan_scratch *scan_scratch_new(void);

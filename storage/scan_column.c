@@ -1,105 +1,82 @@
 #include "storage/scan_int.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "proto/base/check.h"
 #include "storage/snapshot_int.h"
 
-static void count_page(struct scan_work *w, const struct seg_page *p)
+static void count_page(void *ctx, const struct seg_page *p)
 {
+	struct scan_work *w = ctx;
+
 	w->stats->pages_read++;
 	w->stats->bytes_read += p->bytes;
 	if (!atomic_exchange(&w->piece->touched, true))
 		w->stats->blocks_read++;
 }
 
-static void count_column(struct scan_work *w, int col)
+struct block_reader *scan_column_enter(struct scan_work *w)
 {
-	count_page(w, seg_reader_page(w->reader, w->piece->block, col));
+	struct block_reader *b = w->scratch->block;
+
+	if (!w->reader)
+		return NULL;
+	block_reader_watch(b, count_page, w);
+	block_reader_enter(b, w->reader, w->piece->block);
+	return b;
 }
 
-int scan_column_times(struct scan_work *w)
+bool scan_column_wants(const struct scan *s, int text, struct span v)
 {
-	int rc;
-
-	if (w->times_ready)
-		return 0;
-	count_column(w, SEG_COL_TIME);
-	rc = seg_decode_ints(w->reader, w->piece->block, SEG_COL_TIME, NULL, &w->scratch->page,
-		w->scratch->times, w->d);
-	w->times_ready = rc == 0;
-	return rc;
+	if (s->sets[text].count > 0 && !scan_text_set_has(&s->sets[text], v))
+		return false;
+	if (text != EVENT_TEXT_DESCRIPTION || s->needle.n == 0)
+		return true;
+	return v.p && scan_text_find(&s->needle, v, 0) != SIZE_MAX;
 }
 
-int scan_column_ints(struct scan_work *w, int col)
+static void judge(
+	const struct scan *s, int text, const struct col_dict *dict, struct scan_verdict *v)
 {
-	const struct seg_page *p = seg_reader_page(w->reader, w->piece->block, col);
-	const int64_t *times = NULL;
+	v->wanted_count = 0;
+	for (uint32_t code = 0; code <= dict->count; code++) {
+		struct span value = code ? col_dict_at(dict, code) : SPAN_NONE;
+		bool want = scan_column_wants(s, text, value);
 
-	ASSERT(col != SEG_COL_TIME);
-	if (col_is_relative(p->encoding)) {
-		int rc = scan_column_times(w);
-
-		if (rc < 0)
-			return rc;
-		times = w->scratch->times;
-	}
-	count_column(w, col);
-	return seg_decode_ints(
-		w->reader, w->piece->block, col, times, &w->scratch->page, w->scratch->ints, w->d);
-}
-
-int scan_column_codes(struct scan_work *w, int col)
-{
-	count_column(w, col);
-	return seg_decode_codes(
-		w->reader, w->piece->block, col, &w->scratch->page, w->scratch->codes, w->d);
-}
-
-int scan_column_bytes(struct scan_work *w, int col)
-{
-	count_column(w, col);
-	return seg_decode_bytes(
-		w->reader, w->piece->block, col, w->scratch->lengths, &w->scratch->bytes, w->d);
-}
-
-int scan_column_chunk(struct scan_work *w, int col, uint32_t chunk, struct span *out)
-{
-	int rc = col_bytes_chunk(&w->scratch->bytes, chunk, &w->scratch->chunk, out);
-
-	return rc < 0 ? seg_decode_fail(w->reader, w->piece->block, col, rc, w->d) : 0;
-}
-
-/* Dictionaries are kept while the scratch stays with one segment of one scan. */
-static void enter_segment(struct scan_work *w)
-{
-	struct scan_scratch *s = w->scratch;
-
-	if (s->serial == w->scan->serial && s->segment == w->piece->segment)
-		return;
-	s->serial = w->scan->serial;
-	s->segment = w->piece->segment;
-	for (int i = 0; i < SEG_COL_BYTES; i++) {
-		s->dicts[i].loaded = false;
-		s->dicts[i].wanted_ready = false;
+		v->wanted[code] = want;
+		v->wanted_count += want;
+		if (want)
+			v->wanted_code = (uint16_t)code;
 	}
 }
 
-int scan_column_dict(struct scan_work *w, int col, struct scan_dict **out)
+/* Decided for each entry, and for absence, once for the segment. */
+int scan_column_verdict(struct scan_work *w, int text, const struct scan_verdict **out)
 {
-	struct scan_dict *dict = &w->scratch->dicts[col - SEG_COL_INTS];
-	const struct seg_page *p = seg_reader_dict_page(w->reader, col);
-	int rc;
+	struct scan_verdict *v = &w->scratch->verdicts[text];
+	struct block_reader *b = w->scratch->block;
+	struct col_dict *dict;
+	uint64_t serial;
+	int rc = block_reader_dict(b, SEG_COL_TEXT + text, &dict, &serial, w->d);
 
-	ASSERT(col >= SEG_COL_INTS);
-	ASSERT(col < SEG_COL_COUNT);
-	enter_segment(w);
-	*out = dict;
-	if (dict->loaded)
+	if (rc < 0)
+		return rc;
+	*out = v;
+	if (v->scan_serial == w->scan->serial && v->dict_serial == serial)
 		return 0;
-	if (p)
-		count_page(w, p);
-	rc = seg_decode_dict_open(w->reader, col, &dict->dict, w->d);
-	dict->loaded = rc == 0;
-	return rc;
+	if (!v->wanted)
+		v->wanted = malloc(LIMIT_DICT_ENTRIES + 1);
+	if (!v->wanted)
+		return block_reader_fail(b, SEG_COL_TEXT + text, -ENOMEM, w->d);
+	if (dict->count > 0)
+		rc = block_reader_dict_need(b, SEG_COL_TEXT + text, 0, w->d);
+	if (rc < 0)
+		return rc;
+	judge(w->scan, text, dict, v);
+	v->scan_serial = w->scan->serial;
+	v->dict_serial = serial;
+	return 0;
 }
 
 int scan_column_batch(struct scan_work *w, struct span *out)

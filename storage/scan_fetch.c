@@ -1,6 +1,6 @@
 /*
- * Whole events of chosen rows: each column of the block is decoded once and gives its values to all
- * of them; of bytes, only the chunks are decompressed in which a chosen row stands.
+ * Whole events of chosen rows, column by column: each gives the values of these rows, and decodes no
+ * more than it must.
  */
 #include "storage/scan_int.h"
 
@@ -8,6 +8,12 @@
 
 #include "proto/base/check.h"
 #include "storage/row.h"
+
+enum {
+	SOME = 256,
+	/* From one row in so many on, integers are decoded whole. */
+	MANY = 8,
+};
 
 struct fetch {
 	struct scan_work *w;
@@ -40,92 +46,60 @@ static int put(struct fetch *f, size_t i, int col, struct span v)
 	return 0;
 }
 
-static int fetch_codes(struct fetch *f, int col)
-{
-	struct scan_dict *dict;
-	int rc = scan_column_dict(f->w, col, &dict);
-
-	if (rc == 0)
-		rc = scan_column_codes(f->w, col);
-	for (size_t i = 0; i < f->count && rc == 0; i++) {
-		uint16_t code = f->w->scratch->codes[f->rows[i]];
-
-		if (code)
-			rc = seg_decode_dict_need(f->w->reader, col, &dict->dict, code, f->w->d);
-		if (rc == 0)
-			rc = put(f, i, col, code ? col_dict_at(&dict->dict, code) : SPAN_NONE);
-	}
-	return rc;
-}
-
-static int fetch_bytes(struct fetch *f, int col)
-{
-	struct scan_scratch *s = f->w->scratch;
-	uint32_t chunk = UINT32_MAX, row = 0;
-	struct span raw = SPAN_NONE;
-	size_t off = 0;
-	int rc = scan_column_bytes(f->w, col);
-
-	for (size_t i = 0; i < f->count && rc == 0; i++) {
-		uint32_t want = f->rows[i], at = col_bytes_find(&s->bytes, want);
-		uint32_t length = s->lengths[want];
-
-		if (length == 0) {
-			*place(&f->out[i], col) = SPAN_NONE;
-			continue;
-		}
-		if (at != chunk) {
-			rc = scan_column_chunk(f->w, col, at, &raw);
-			if (rc < 0)
-				return rc;
-			chunk = at;
-			row = s->bytes.chunks[at].row;
-			off = 0;
-		}
-		ASSERT(row <= want);
-		for (; row < want; row++)
-			off += col_bytes_length(s->lengths[row]);
-		rc = put(f, i, col, span_of(raw.p + off, length - 1));
-	}
-	return rc;
-}
-
 static int fetch_text(struct fetch *f, int col)
 {
-	enum col_kind kind;
-	int rc = seg_decode_kind(f->w->reader, f->w->piece->block, col, &kind, f->w->d);
+	struct scan_scratch *s = f->w->scratch;
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	return kind == COL_KIND_CODES ? fetch_codes(f, col) : fetch_bytes(f, col);
+	buf_reset(&s->bytes);
+	rc = block_reader_get(s->block, col, f->rows, f->count, &s->bytes, s->spans, f->w->d);
+	for (size_t i = 0; i < f->count && rc == 0; i++)
+		rc = put(f, i, col, s->spans[i]);
+	return rc;
+}
+
+static void place_int(struct event *ev, int col, int64_t x)
+{
+	if (col == SEG_COL_ID)
+		ev->id = (uint64_t)x;
+	else if (col == SEG_COL_TIME)
+		ev->time_ns = x;
+	else if (col == SEG_COL_RECEIVED)
+		ev->received_ns = x;
+	else if (col == SEG_COL_SEVERITY)
+		ev->severity = (uint8_t)x;
+	else
+		ev->flags = (uint8_t)x;
 }
 
 static int fetch_ints(struct fetch *f, int col)
 {
-	const int64_t *v = col == SEG_COL_TIME ? f->w->scratch->times : f->w->scratch->ints;
-	int rc = col == SEG_COL_TIME ? scan_column_times(f->w) : scan_column_ints(f->w, col);
+	int64_t v[SOME];
+	int rc = 0;
 
-	for (size_t i = 0; i < f->count && rc == 0; i++) {
-		struct event *ev = &f->out[i];
-		int64_t x = v[f->rows[i]];
-
-		if (col == SEG_COL_ID)
-			ev->id = (uint64_t)x;
-		else if (col == SEG_COL_TIME)
-			ev->time_ns = x;
-		else if (col == SEG_COL_RECEIVED)
-			ev->received_ns = x;
-		else if (col == SEG_COL_SEVERITY)
-			ev->severity = (uint8_t)x;
-		else
-			ev->flags = (uint8_t)x;
+	for (size_t at = 0, n; at < f->count && rc == 0; at += n) {
+		n = f->count - at < SOME ? f->count - at : SOME;
+		rc = block_reader_ints_at(f->w->scratch->block, col, f->rows + at, n, v, f->w->d);
+		for (size_t i = 0; i < n && rc == 0; i++)
+			place_int(&f->out[at + i], col, v[i]);
 	}
+	return rc;
+}
+
+/* Many rows: what is decoded whole is asked first. */
+static int prefer_whole(struct fetch *f)
+{
+	const int64_t *all;
+	int rc = 0;
+
+	for (int col = 0; col < SEG_COL_INTS && rc == 0; col++)
+		rc = block_reader_ints(f->w->scratch->block, col, &all, f->w->d);
 	return rc;
 }
 
 static int fetch_block(struct fetch *f)
 {
-	int rc = 0;
+	int rc = f->count > f->w->rows_count / MANY ? prefer_whole(f) : 0;
 
 	for (int col = 0; col < SEG_COL_INTS && rc == 0; col++)
 		rc = fetch_ints(f, col);
@@ -186,5 +160,5 @@ int scan_fetch(const struct scan *s, size_t unit, const uint32_t *rows, size_t c
 	}
 	if (count == 0)
 		return 0;
-	return w.reader ? fetch_block(&f) : fetch_journal(&f);
+	return scan_column_enter(&w) ? fetch_block(&f) : fetch_journal(&f);
 }

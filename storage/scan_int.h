@@ -9,9 +9,9 @@
 
 #include <stdatomic.h>
 
+#include "storage/block_reader.h"
 #include "storage/scan.h"
 #include "storage/scan_text.h"
-#include "storage/seg_decode.h"
 #include "storage/sidx_set.h"
 
 /* Conditions, cheapest to decide first. */
@@ -58,29 +58,23 @@ struct scan {
 	size_t pieces_cap;
 };
 
-/* The dictionary of one column of the segment at hand, and what the conditions say of its codes. */
-struct scan_dict {
-	bool loaded;
-	struct col_dict dict;
-	bool wanted_ready;
+/* What the conditions of one scan say of the entries of a dictionary. */
+struct scan_verdict {
+	uint64_t scan_serial;
+	uint64_t dict_serial;
 	uint32_t wanted_count;
 	uint16_t wanted_code; /* when it is the only one */
 	uint8_t *wanted;      /* by code, LIMIT_DICT_ENTRIES + 1 */
 };
 
 struct scan_scratch {
-	uint64_t serial; /* scan and segment that the dictionaries are of */
-	uint32_t segment;
-	struct scan_dict dicts[SEG_COL_BYTES];
-	struct buf page;
-	struct buf chunk;
+	struct block_reader *block;
+	struct scan_verdict verdicts[EVENT_TEXT_COUNT];
 	struct buf batch;
-	struct col_bytes bytes;
-	int64_t times[LIMIT_BLOCK_ROWS];
-	int64_t ints[LIMIT_BLOCK_ROWS];
-	uint16_t codes[LIMIT_BLOCK_ROWS];
-	uint32_t lengths[LIMIT_BLOCK_ROWS];
+	struct buf bytes; /* values that were asked for, a chunk */
 	uint8_t match[LIMIT_BLOCK_ROWS];
+	uint32_t rows[LIMIT_BLOCK_ROWS];
+	struct span spans[LIMIT_BLOCK_ROWS];
 	struct scan_hit hits[LIMIT_BLOCK_ROWS];
 };
 
@@ -93,7 +87,6 @@ struct scan_work {
 	struct diag *d;
 	const struct seg_reader *reader; /* NULL for a journal batch */
 	uint32_t rows_count;
-	bool times_ready; /* scratch->times are those of this block */
 };
 
 /* A scan of segments alone, in that order; the readers must outlive it. For tests. */
@@ -111,20 +104,14 @@ int scan_plan_batch(struct scan *s, size_t snapshot_idx, struct diag *d);
 bool scan_plan_overlaps(const struct scan *s, int64_t time_min_ns, int64_t time_max_ns,
 	uint64_t id_min, uint64_t id_max);
 
-/* ---- scan_column: columns of the block at hand, counted in the statistics ---- */
+/* ---- scan_column ---- */
 
-/* Any integer column but the times; into scratch->ints. */
-int scan_column_ints(struct scan_work *w, int col);
-/* Into scratch->times, once for a block. */
-int scan_column_times(struct scan_work *w);
-/* Into scratch->codes. */
-int scan_column_codes(struct scan_work *w, int col);
-/* Into scratch->lengths and ->bytes. */
-int scan_column_bytes(struct scan_work *w, int col);
-/* One chunk of these, into scratch->chunk unless it stands in the page. */
-int scan_column_chunk(struct scan_work *w, int col, uint32_t chunk, struct span *out);
-/* Its values only after seg_decode_dict_need. */
-int scan_column_dict(struct scan_work *w, int col, struct scan_dict **out);
+/* The work's block in the scratch's reader, and its pages in the statistics. NULL: a journal batch. */
+struct block_reader *scan_column_enter(struct scan_work *w);
+/* What the scan's conditions on a field say of the codes of the block's segment. */
+int scan_column_verdict(struct scan_work *w, int text, const struct scan_verdict **out);
+/* All that the scan asks of a value of this field. */
+bool scan_column_wants(const struct scan *s, int text, struct span v);
 /* The rows of a journal batch. */
 int scan_column_batch(struct scan_work *w, struct span *out);
 

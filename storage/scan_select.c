@@ -1,7 +1,7 @@
 /*
  * The rows of one unit that match. In a segment the open conditions are decided column by column,
  * cheapest first, each on the rows that are left: integers and codes as they are, a dictionary's
- * entries once for the whole segment, bytes chunk by chunk and only where a row is left.
+ * entries once for the whole segment, a page of text by its own words and templates.
  */
 #include "storage/scan_int.h"
 
@@ -12,6 +12,12 @@
 #include "storage/redact.h"
 #include "storage/row.h"
 #include "storage/snapshot_int.h"
+
+enum {
+	SOME = 256,
+	/* With less than one row in so many left, rows are asked for one by one. */
+	FEW = 8,
+};
 
 struct scan_work scan_select_work(const struct scan *s, size_t unit, struct scan_scratch *scratch,
 	struct scan_stats *stats, struct diag *d)
@@ -39,55 +45,95 @@ static uint32_t count_matches(const struct scan_work *w)
 	return n;
 }
 
+/* The rows that are left, in scratch->rows. */
+static uint32_t list_matches(const struct scan_work *w)
+{
+	const uint8_t *match = w->scratch->match;
+	uint32_t *rows = w->scratch->rows;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < w->rows_count; i++) {
+		rows[n] = i;
+		n += match[i];
+	}
+	return n;
+}
+
 /* ---- integers ---- */
 
-static void keep_range(const struct scan_work *w, const int64_t *v, int64_t from, int64_t to)
+/* A condition on a column of integers: v - least, unsigned, is at most width; or, of severities, a bit. */
+struct number {
+	int col;
+	uint64_t least;
+	uint64_t width;
+	unsigned mask;
+};
+
+static struct number number_of(const struct scan_spec *spec, uint32_t cond)
+{
+	switch (cond) {
+	case SCAN_COND_ID:
+		return (struct number){ SEG_COL_ID, spec->id_min, spec->id_max - spec->id_min, 0 };
+	case SCAN_COND_SEVERITY:
+		return (struct number){ .col = SEG_COL_SEVERITY, .mask = spec->severity_mask };
+	case SCAN_COND_TIME:
+		return (struct number){ SEG_COL_TIME, (uint64_t)spec->from_ns,
+			(uint64_t)spec->to_ns - (uint64_t)spec->from_ns, 0 };
+	default:
+		return (struct number){ SEG_COL_RECEIVED, (uint64_t)spec->received_from_ns,
+			(uint64_t)spec->received_to_ns - (uint64_t)spec->received_from_ns, 0 };
+	}
+}
+
+static bool holds(const struct number *x, int64_t v)
+{
+	if (x->col == SEG_COL_SEVERITY)
+		return x->mask >> v & 1;
+	return (uint64_t)v - x->least <= x->width;
+}
+
+static int keep_whole(struct scan_work *w, const struct number *x)
 {
 	uint8_t *match = w->scratch->match;
+	const int64_t *v;
+	int rc = block_reader_ints(w->scratch->block, x->col, &v, w->d);
 
+	if (rc < 0)
+		return rc;
+	if (x->col == SEG_COL_SEVERITY) {
+		for (uint32_t i = 0; i < w->rows_count; i++)
+			match[i] &= (uint8_t)(x->mask >> v[i] & 1);
+		return 0;
+	}
 	for (uint32_t i = 0; i < w->rows_count; i++)
-		match[i] &= (uint8_t)((v[i] >= from) & (v[i] <= to));
+		match[i] &= (uint8_t)((uint64_t)v[i] - x->least <= x->width);
+	return 0;
 }
 
-static int by_id(struct scan_work *w)
+static int keep_some(struct scan_work *w, const struct number *x)
 {
-	uint64_t lo = w->scan->spec.id_min, hi = w->scan->spec.id_max;
-	uint8_t *match = w->scratch->match;
-	const int64_t *v = w->scratch->ints;
-	int rc = scan_column_ints(w, SEG_COL_ID);
+	uint32_t *rows = w->scratch->rows, count = list_matches(w);
+	int64_t v[SOME];
+	int rc = 0;
 
-	for (uint32_t i = 0; rc == 0 && i < w->rows_count; i++)
-		match[i] &= (uint8_t)(((uint64_t)v[i] >= lo) & ((uint64_t)v[i] <= hi));
+	for (uint32_t at = 0, n; at < count && rc == 0; at += n) {
+		n = count - at < SOME ? count - at : SOME;
+		rc = block_reader_ints_at(w->scratch->block, x->col, rows + at, n, v, w->d);
+		for (uint32_t i = 0; i < n && rc == 0; i++)
+			w->scratch->match[rows[at + i]] = holds(x, v[i]);
+	}
 	return rc;
 }
 
-static int by_severity(struct scan_work *w)
+static int by_number(struct scan_work *w, uint32_t cond, uint32_t *left)
 {
-	unsigned mask = w->scan->spec.severity_mask;
-	uint8_t *match = w->scratch->match;
-	int rc = scan_column_ints(w, SEG_COL_SEVERITY);
+	struct number x = number_of(&w->scan->spec, cond);
+	int rc;
 
-	for (uint32_t i = 0; rc == 0 && i < w->rows_count; i++)
-		match[i] &= (uint8_t)(mask >> w->scratch->ints[i] & 1);
-	return rc;
-}
-
-static int by_time(struct scan_work *w)
-{
-	int rc = scan_column_times(w);
-
-	if (rc == 0)
-		keep_range(w, w->scratch->times, w->scan->spec.from_ns, w->scan->spec.to_ns);
-	return rc;
-}
-
-static int by_received(struct scan_work *w)
-{
-	int rc = scan_column_ints(w, SEG_COL_RECEIVED);
-
-	if (rc == 0)
-		keep_range(w, w->scratch->ints, w->scan->spec.received_from_ns,
-			w->scan->spec.received_to_ns);
+	if (!(w->piece->conds & cond) || *left == 0)
+		return 0;
+	rc = *left < w->rows_count / FEW ? keep_some(w, &x) : keep_whole(w, &x);
+	*left = count_matches(w);
 	return rc;
 }
 
@@ -98,174 +144,89 @@ static bool asks_contains(const struct scan *s, int text)
 	return text == EVENT_TEXT_DESCRIPTION && s->needle.n > 0;
 }
 
-/* All that the scan asks of a value of this field. */
-static bool wants(const struct scan *s, int text, struct span v)
-{
-	if (s->sets[text].count > 0 && !scan_text_set_has(&s->sets[text], v))
-		return false;
-	return !asks_contains(s, text) || (v.p && scan_text_find(&s->needle, v, 0) != SIZE_MAX);
-}
-
-static void judge_entries(const struct scan *s, int text, struct scan_dict *dict)
-{
-	dict->wanted_count = 0;
-	for (uint32_t code = 0; code <= dict->dict.count; code++) {
-		struct span v = code ? col_dict_at(&dict->dict, code) : SPAN_NONE;
-		bool want = wants(s, text, v);
-
-		dict->wanted[code] = want;
-		dict->wanted_count += want;
-		if (want)
-			dict->wanted_code = (uint16_t)code;
-	}
-	dict->wanted_ready = true;
-}
-
-/* Decides for each entry of the dictionary, and for absence, once for the segment. */
-static int judge_dict(struct scan_work *w, int text, struct scan_dict *dict)
-{
-	int rc;
-
-	if (dict->wanted_ready)
-		return 0;
-	if (!dict->wanted)
-		dict->wanted = malloc(LIMIT_DICT_ENTRIES + 1);
-	if (!dict->wanted)
-		return seg_decode_fail(
-			w->reader, w->piece->block, SEG_COL_TEXT + text, -ENOMEM, w->d);
-	rc = seg_decode_dict_need(w->reader, SEG_COL_TEXT + text, &dict->dict, 0, w->d);
-	if (rc == 0)
-		judge_entries(w->scan, text, dict);
-	return rc;
-}
-
 static int by_codes(struct scan_work *w, int text)
 {
 	uint8_t *match = w->scratch->match;
-	const uint16_t *codes = w->scratch->codes;
-	struct scan_dict *dict;
-	int rc = scan_column_dict(w, SEG_COL_TEXT + text, &dict);
+	const struct scan_verdict *v;
+	const uint16_t *codes;
+	int rc = scan_column_verdict(w, text, &v);
 
-	if (rc == 0)
-		rc = judge_dict(w, text, dict);
 	if (rc < 0)
 		return rc;
-	if (dict->wanted_count == 0) {
+	if (v->wanted_count == 0) {
 		memset(match, 0, w->rows_count);
 		return 0;
 	}
-	rc = scan_column_codes(w, SEG_COL_TEXT + text);
+	rc = block_reader_codes(w->scratch->block, SEG_COL_TEXT + text, &codes, w->d);
 	if (rc < 0)
 		return rc;
-	if (dict->wanted_count == 1) {
-		uint16_t code = dict->wanted_code;
+	if (v->wanted_count == 1) {
+		uint16_t code = v->wanted_code;
 
 		for (uint32_t i = 0; i < w->rows_count; i++)
 			match[i] &= (uint8_t)(codes[i] == code);
 		return 0;
 	}
 	for (uint32_t i = 0; i < w->rows_count; i++)
-		match[i] &= dict->wanted[codes[i]];
+		match[i] &= v->wanted[codes[i]];
 	return 0;
 }
 
-/* Lengths that a value must have to be among the wanted ones: coded as in the column. */
-struct lengths {
-	uint32_t min;
-	uint32_t max;
-};
-
-static struct lengths lengths_wanted(const struct scan *s, int text)
+static int by_page(struct scan_work *w, int text)
 {
-	const struct scan_text_set *set = &s->sets[text];
-	struct lengths l = { 0, UINT32_MAX };
+	struct block_reader *b = w->scratch->block;
+	struct col_text *t;
+	int rc = block_reader_text(b, SEG_COL_TEXT + text, &t, w->d);
 
-	if (set->count > 0)
-		l = (struct lengths){ UINT32_MAX, 0 };
-	for (size_t i = 0; i < set->count; i++) {
-		uint32_t n = set->values[i].p ? (uint32_t)set->values[i].n + 1 : 0;
-
-		l.min = n < l.min ? n : l.min;
-		l.max = n > l.max ? n : l.max;
-	}
-	if (asks_contains(s, text) && l.min < s->needle.n + 1)
-		l.min = (uint32_t)s->needle.n + 1;
-	return l;
+	if (rc < 0)
+		return rc;
+	if (w->scan->sets[text].count > 0)
+		rc = col_text_equal(t, &w->scan->sets[text], w->scratch->match);
+	if (rc == 0 && asks_contains(w->scan, text))
+		rc = col_text_contains(t, &w->scan->needle, w->scratch->match);
+	return rc < 0 ? block_reader_fail(b, SEG_COL_TEXT + text, rc, w->d) : 0;
 }
 
-/* One search over all values of the chunk; a hit that spans two values is none. */
-static void keep_containing(struct scan_work *w, const struct col_bytes_chunk *k, struct span raw)
-{
-	const struct scan_text_needle *needle = &w->scan->needle;
-	uint8_t *match = w->scratch->match;
-	uint32_t row = k->row, last = k->row + k->rows_count;
-	size_t end = 0, at = 0;
+/* ---- bytes, of older segments ---- */
 
-	for (; row < last; row++) {
-		size_t start = end;
-
-		end += col_bytes_length(w->scratch->lengths[row]);
-		if (at != SIZE_MAX && at < start)
-			at = start;
-		if (at == start)
-			at = scan_text_find(needle, raw, start);
-		/* Over the end of this value: look again from the next place, still inside. */
-		while (at < end && at + needle->n > end)
-			at = scan_text_find(needle, raw, at + 1);
-		match[row] &= (uint8_t)(at < end);
-	}
-}
-
-static void keep_equal(
-	struct scan_work *w, int text, const struct col_bytes_chunk *k, struct span raw)
+static void keep_wanted(struct scan_work *w, int text, const struct col_bytes_chunk *k,
+	const uint32_t *lengths, struct span raw)
 {
 	uint8_t *match = w->scratch->match;
 	size_t off = 0;
 
 	for (uint32_t row = k->row; row < k->row + k->rows_count; row++) {
-		uint32_t length = w->scratch->lengths[row];
+		uint32_t length = lengths[row];
 		struct span v = length ? span_of(raw.p + off, length - 1) : SPAN_NONE;
 
 		if (match[row])
-			match[row] = scan_text_set_has(&w->scan->sets[text], v);
+			match[row] = scan_column_wants(w->scan, text, v);
 		off += col_bytes_length(length);
 	}
 }
 
-static int by_chunk(struct scan_work *w, int text, uint32_t chunk)
-{
-	const struct col_bytes_chunk *k = &w->scratch->bytes.chunks[chunk];
-	struct span raw;
-	int rc;
-
-	if (!memchr(w->scratch->match + k->row, 1, k->rows_count))
-		return 0;
-	rc = scan_column_chunk(w, SEG_COL_TEXT + text, chunk, &raw);
-	if (rc < 0)
-		return rc;
-	if (w->scan->sets[text].count > 0)
-		keep_equal(w, text, k, raw);
-	if (asks_contains(w->scan, text))
-		keep_containing(w, k, raw);
-	return 0;
-}
-
+/* Chunk by chunk, and only where a row is left. */
 static int by_bytes(struct scan_work *w, int text)
 {
-	struct lengths l = lengths_wanted(w->scan, text);
-	uint8_t *match = w->scratch->match;
-	int rc = scan_column_bytes(w, SEG_COL_TEXT + text);
+	struct scan_scratch *s = w->scratch;
+	const struct col_bytes *page;
+	const uint32_t *lengths;
+	int rc = block_reader_bytes(s->block, SEG_COL_TEXT + text, &page, &lengths, w->d);
 
 	if (rc < 0)
 		return rc;
-	for (uint32_t i = 0; i < w->rows_count; i++) {
-		uint32_t n = w->scratch->lengths[i];
+	for (uint32_t i = 0; i < page->chunks_count; i++) {
+		const struct col_bytes_chunk *k = &page->chunks[i];
+		struct span raw;
 
-		match[i] &= (uint8_t)((n >= l.min) & (n <= l.max));
+		if (!memchr(s->match + k->row, 1, k->rows_count))
+			continue;
+		rc = col_bytes_chunk(page, i, &s->bytes, &raw);
+		if (rc < 0)
+			return block_reader_fail(s->block, SEG_COL_TEXT + text, rc, w->d);
+		keep_wanted(w, text, k, lengths, raw);
 	}
-	for (uint32_t i = 0; rc == 0 && i < w->scratch->bytes.chunks_count; i++)
-		rc = by_chunk(w, text, i);
-	return rc;
+	return 0;
 }
 
 /* Rows of rare types stand in the sidecar. 1: it lists all that are wanted in this block. */
@@ -311,22 +272,24 @@ static bool is_open(const struct scan_work *w, int text)
 	return (w->piece->conds & cond) != 0;
 }
 
-/* One pass over the fields: those whose page is of that kind. */
-static int by_texts(struct scan_work *w, enum col_kind kind, uint32_t *left)
+/* One pass over the fields: those of codes, or the others. */
+static int by_texts(struct scan_work *w, bool coded, uint32_t *left)
 {
 	for (int text = 0; text<EVENT_TEXT_COUNT && * left> 0; text++) {
-		enum col_kind have;
+		enum col_kind kind;
 		int rc;
 
 		if (!is_open(w, text))
 			continue;
-		rc = seg_decode_kind(w->reader, w->piece->block, SEG_COL_TEXT + text, &have, w->d);
-		if (rc == 0 && have != kind)
+		rc = block_reader_kind(w->scratch->block, SEG_COL_TEXT + text, &kind, w->d);
+		if (rc == 0 && (kind == COL_KIND_CODES) != coded)
 			continue;
-		if (rc == 0 && kind == COL_KIND_CODES && text == EVENT_TEXT_EVENT_TYPE)
+		if (rc == 0 && coded && text == EVENT_TEXT_EVENT_TYPE)
 			rc = by_rare_types(w);
-		if (rc == 0)
-			rc = kind == COL_KIND_CODES ? by_codes(w, text) : by_bytes(w, text);
+		if (rc == 0 && kind == COL_KIND_CODES)
+			rc = by_codes(w, text);
+		else if (rc == 0)
+			rc = kind == COL_KIND_TEXT ? by_page(w, text) : by_bytes(w, text);
 		if (rc < 0)
 			return rc;
 		*left = count_matches(w);
@@ -334,28 +297,26 @@ static int by_texts(struct scan_work *w, enum col_kind kind, uint32_t *left)
 	return 0;
 }
 
-static int by_ints(
-	struct scan_work *w, uint32_t cond, int (*decide)(struct scan_work *), uint32_t *left)
-{
-	int rc;
+/* ---- deleted rows ---- */
 
-	if (!(w->piece->conds & cond) || *left == 0)
+static int by_shown(struct scan_work *w, uint32_t *left)
+{
+	const struct redact_set *redact;
+	uint32_t *rows = w->scratch->rows, count;
+	int64_t v[SOME];
+	int rc = 0;
+
+	if (!(w->piece->conds & SCAN_COND_SHOWN) || *left == 0)
 		return 0;
-	rc = decide(w);
-	*left = count_matches(w);
-	return rc;
-}
-
-static int by_shown(struct scan_work *w)
-{
-	const struct redact_set *redact = snapshot_redact(w->scan->snap);
-	int rc = scan_column_ints(w, SEG_COL_ID);
-
-	for (uint32_t i = 0; i < w->rows_count && rc == 0; i++) {
-		if (w->scratch->match[i])
-			w->scratch->match[i] =
-				!redact_set_has(redact, (uint64_t)w->scratch->ints[i]);
+	redact = snapshot_redact(w->scan->snap);
+	count = list_matches(w);
+	for (uint32_t at = 0, n; at < count && rc == 0; at += n) {
+		n = count - at < SOME ? count - at : SOME;
+		rc = block_reader_ints_at(w->scratch->block, SEG_COL_ID, rows + at, n, v, w->d);
+		for (uint32_t i = 0; i < n && rc == 0; i++)
+			w->scratch->match[rows[at + i]] = !redact_set_has(redact, (uint64_t)v[i]);
 	}
+	*left = count_matches(w);
 	return rc;
 }
 
@@ -365,20 +326,21 @@ int scan_select_match(struct scan_work *w, uint32_t *out_count)
 	int rc;
 
 	ASSERT(w->rows_count <= LIMIT_BLOCK_ROWS);
+	scan_column_enter(w);
 	memset(w->scratch->match, 1, w->rows_count);
-	rc = by_ints(w, SCAN_COND_ID, by_id, &left);
+	rc = by_number(w, SCAN_COND_ID, &left);
 	if (rc == 0)
-		rc = by_ints(w, SCAN_COND_SEVERITY, by_severity, &left);
+		rc = by_number(w, SCAN_COND_SEVERITY, &left);
 	if (rc == 0)
-		rc = by_texts(w, COL_KIND_CODES, &left);
+		rc = by_texts(w, true, &left);
 	if (rc == 0)
-		rc = by_ints(w, SCAN_COND_TIME, by_time, &left);
+		rc = by_number(w, SCAN_COND_TIME, &left);
 	if (rc == 0)
-		rc = by_ints(w, SCAN_COND_RECEIVED, by_received, &left);
+		rc = by_number(w, SCAN_COND_RECEIVED, &left);
 	if (rc == 0)
-		rc = by_texts(w, COL_KIND_BYTES, &left);
+		rc = by_texts(w, false, &left);
 	if (rc == 0)
-		rc = by_ints(w, SCAN_COND_SHOWN, by_shown, &left);
+		rc = by_shown(w, &left);
 	ASSERT(left <= w->rows_count);
 	*out_count = left;
 	return rc;
@@ -395,7 +357,7 @@ static bool row_matches(const struct scan *s, const struct event *ev)
 		ev->received_ns < spec->received_from_ns || ev->received_ns > spec->received_to_ns)
 		return false;
 	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
-		if (!wants(s, i, ev->text[i]))
+		if (!scan_column_wants(s, i, ev->text[i]))
 			return false;
 	}
 	return true;
@@ -428,28 +390,45 @@ static int select_journal(struct scan_work *w, size_t *out_count)
 	return 0;
 }
 
+/* Times and ids of the rows listed. */
+static int make_hits(struct scan_work *w, uint32_t count)
+{
+	struct block_reader *b = w->scratch->block;
+	const uint32_t *rows = w->scratch->rows;
+	int64_t times[SOME], ids[SOME];
+	const int64_t *whole;
+	int rc = 0;
+
+	if (count >= w->rows_count / FEW) {
+		rc = block_reader_ints(b, SEG_COL_TIME, &whole, w->d);
+		if (rc == 0)
+			rc = block_reader_ints(b, SEG_COL_ID, &whole, w->d);
+	}
+	for (uint32_t at = 0, n; at < count && rc == 0; at += n) {
+		n = count - at < SOME ? count - at : SOME;
+		rc = block_reader_ints_at(b, SEG_COL_TIME, rows + at, n, times, w->d);
+		if (rc == 0)
+			rc = block_reader_ints_at(b, SEG_COL_ID, rows + at, n, ids, w->d);
+		for (uint32_t i = 0; i < n && rc == 0; i++)
+			w->scratch->hits[at + i] =
+				(struct scan_hit){ times[i], (uint64_t)ids[i], rows[at + i] };
+	}
+	return rc;
+}
+
 static int select_block(struct scan_work *w, size_t *out_count)
 {
-	struct scan_scratch *s = w->scratch;
 	uint32_t left;
-	size_t n = 0;
 	int rc = scan_select_match(w, &left);
 
 	*out_count = 0;
 	if (rc < 0 || left == 0)
 		return rc;
-	rc = scan_column_times(w);
+	left = list_matches(w);
+	rc = make_hits(w, left);
 	if (rc == 0)
-		rc = scan_column_ints(w, SEG_COL_ID);
-	if (rc < 0)
-		return rc;
-	for (uint32_t i = 0; i < w->rows_count; i++) {
-		s->hits[n] = (struct scan_hit){ s->times[i], (uint64_t)s->ints[i], i };
-		n += s->match[i];
-	}
-	ASSERT(n == left);
-	*out_count = n;
-	return 0;
+		*out_count = left;
+	return rc;
 }
 
 int scan_select(const struct scan *s, size_t unit, struct scan_scratch *scratch,

@@ -44,14 +44,14 @@ static int open_page(
 
 	ASSERT(p->off <= r->map_bytes);
 	ASSERT(p->bytes <= r->map_bytes - p->off);
-	if (!p->is_inline && XXH3_64bits(page.p, page.n) != p->sum)
-		return ERR_CORRUPT;
 	return page_unwrap(page, p->codec, scratch, out);
 }
 
-/* Values that no writer ever wrote: flags and severities are bytes, the latter below eight. */
-static bool in_range(int col, const int64_t *v, uint32_t rows, const struct seg_block *b)
+bool seg_decode_in_range(const struct seg_reader *r, uint32_t block, int col, const int64_t *v)
 {
+	const struct seg_block *b = seg_reader_block(r, block);
+	uint32_t rows = b->rows_count;
+
 	if (col == SEG_COL_ID) {
 		for (uint32_t i = 1; i < rows; i++) {
 			if ((uint64_t)v[i] <= (uint64_t)v[i - 1])
@@ -83,10 +83,12 @@ int seg_decode_ints(const struct seg_reader *r, uint32_t block, int col, const i
 	ASSERT(col < SEG_COL_INTS);
 	if (col == SEG_COL_RECEIVED)
 		o.times = times;
-	rc = open_page(r, p, page, &raw);
+	rc = seg_reader_verify(r, block, col);
+	if (rc == 0)
+		rc = open_page(r, p, page, &raw);
 	if (rc == 0)
 		rc = col_decode(p->encoding, COL_KIND_INTS, raw, &o);
-	if (rc == 0 && !in_range(col, out, b->rows_count, b))
+	if (rc == 0 && !seg_decode_in_range(r, block, col, out))
 		rc = ERR_CORRUPT;
 	return rc < 0 ? seg_decode_fail(r, block, col, rc, d) : 0;
 }
@@ -99,10 +101,11 @@ int seg_decode_codes(const struct seg_reader *r, uint32_t block, int col, struct
 		.codes = out };
 	struct span raw;
 	uint16_t max = 0;
-	int rc = open_page(r, p, page, &raw);
+	int rc = seg_reader_verify(r, block, col);
 
 	ASSERT(col >= SEG_COL_INTS);
-
+	if (rc == 0)
+		rc = open_page(r, p, page, &raw);
 	if (rc == 0)
 		rc = col_decode(p->encoding, COL_KIND_CODES, raw, &o);
 	for (uint32_t i = 0; rc == 0 && i < o.rows_count; i++)
@@ -122,7 +125,9 @@ int seg_decode_bytes(const struct seg_reader *r, uint32_t block, int col, uint32
 
 	/* Wrapped bytes are nobody's: max 0 refuses them. */
 	buf_init(&none, 0);
-	rc = p->encoding == COL_BYTES ? open_page(r, p, &none, &raw) : ERR_CORRUPT;
+	rc = p->encoding == COL_BYTES ? seg_reader_verify(r, block, col) : ERR_CORRUPT;
+	if (rc == 0)
+		rc = open_page(r, p, &none, &raw);
 	if (rc == 0)
 		rc = col_bytes_open(raw, seg_reader_block(r, block)->rows_count, lengths, out);
 	return rc < 0 ? seg_decode_fail(r, block, col, rc, d) : 0;
@@ -152,7 +157,9 @@ int seg_decode_dict_open(const struct seg_reader *r, int col, struct col_dict *o
 		return 0;
 	/* Compressed inside, as all bytes: a wrapped one was never written. */
 	buf_init(&none, 0);
-	rc = open_page(r, &dict->page, &none, &raw);
+	rc = seg_reader_verify_dict(r, col);
+	if (rc == 0)
+		rc = open_page(r, &dict->page, &none, &raw);
 	if (rc == 0)
 		rc = col_dict_load(out, raw, dict->entries_count);
 	return rc < 0 ? dict_fail(r, col, rc, d) : 0;

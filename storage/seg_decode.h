@@ -42,6 +42,9 @@ int seg_decode_dict_need(
 	const struct seg_reader *r, int col, struct col_dict *dict, unsigned code, struct diag *d);
 uint32_t seg_decode_dict_count(const struct seg_reader *r, int col);
 
+/* Whether values of an integer column are such as writers write: ids rise, severities are below eight. */
+bool seg_decode_in_range(const struct seg_reader *r, uint32_t block, int col, const int64_t *v);
+
 /* For a caller that found a decoded page to be wrong: fills the diag, returns ERR_CORRUPT. */
 int seg_decode_fail(const struct seg_reader *r, uint32_t block, int col, int rc, struct diag *d);
 

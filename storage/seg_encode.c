@@ -1,372 +1,352 @@
 /*
- * A bytes column becomes codes if its values recur, else plain bytes. Codes are tried first: each
- * value is looked up in the segment's dictionary and added when new. If nearly every value of the
- * first rows is new, or the whole costs more than the bytes would, the block's additions are taken
- * back. A column can change its mind from block to block; every page says what it is.
+ * The columns one after another, those that others refer to first (block_rank): codes as they came,
+ * then texts, the metadata, and last the description, which may repeat words of all of them.
  */
 #include "storage/seg_encode.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <xxhash.h>
 
 #include "proto/base/check.h"
 #include "storage/col.h"
-#include "storage/col_pack.h"
-#include "storage/page.h"
 
 enum {
-	/* After so many rows, a column where more than 97 of 100 values were new is no dictionary's. */
-	SAMPLE_ROWS = 1024,
-	SAMPLE_NEW_PERCENT = 97,
-	/* What a block may pay for codes: filters and counts live on them. */
-	PREFER_CODES_BYTES = 1024,
-	/* Compressed to guess what a column comes to. */
-	GUESS_BYTES = 32 << 10,
 	/* Every page of a block at its worst: stored bytes, nine bytes an integer, and some. */
 	PAGES_BYTES_MAX = 4 * BLOCK_BYTES_MAX,
+	VALUES_MIN = 256,
 	CODES_COUNT = LIMIT_DICT_ENTRIES + 1,
 };
 
-int seg_encode_init(struct seg_encode *e, uint64_t pages_off, int compress_level)
+/* ---- memory ---- */
+
+int seg_encode_work_init(struct seg_encode_work *w)
 {
-	*e = (struct seg_encode){
-		.pages_off = pages_off, .compress_level = compress_level, .types_complete = true
-	};
+	*w = (struct seg_encode_work){ 0 };
+	buf_init(&w->pages, PAGES_BYTES_MAX);
+	col_stream_maker_init(&w->stream, 0);
+	col_text_maker_init(&w->text);
+	col_map_maker_init(&w->map, 0);
+	w->used = malloc(CODES_COUNT);
+	return w->used ? 0 : -ENOMEM;
+}
+
+void seg_encode_work_fini(struct seg_encode_work *w)
+{
+	buf_fini(&w->pages);
+	col_stream_maker_fini(&w->stream);
+	col_text_maker_fini(&w->text);
+	col_map_maker_fini(&w->map);
 	for (int i = 0; i < SEG_COL_BYTES; i++)
-		col_dict_maker_init(&e->dicts[i]);
-	buf_init(&e->raw, PAGES_BYTES_MAX);
-	buf_init(&e->pages, PAGES_BYTES_MAX);
+		free(w->values[i]);
+	for (int i = 0; i < COL_TEXT_KEYS; i++)
+		free(w->keys[i]);
+	free(w->used);
+	*w = (struct seg_encode_work){ 0 };
+}
+
+/* Room for the values of so many rows; what is there is of no use any more. */
+static void begin_values(struct seg_encode_work *w, uint32_t rows)
+{
+	uint32_t cap = VALUES_MIN;
+
+	memset(w->values_ready, 0, sizeof w->values_ready);
+	memset(w->keys_count, 0, sizeof w->keys_count);
+	if (rows <= w->values_cap)
+		return;
+	for (int i = 0; i < SEG_COL_BYTES; i++) {
+		free(w->values[i]);
+		w->values[i] = NULL;
+	}
+	for (int i = 0; i < COL_TEXT_KEYS; i++) {
+		free(w->keys[i]);
+		w->keys[i] = NULL;
+	}
+	while (cap < rows)
+		cap *= 2;
+	w->values_cap = cap;
+}
+
+/* The column's values as spans, made once for a block. NULL: out of memory. */
+static const struct span *values_of(struct seg_encode_work *w, const struct block *b, int text)
+{
+	const struct block_text *t = &b->texts[text];
+	struct span *v = w->values[text];
+
+	if (w->values_ready[text])
+		return v;
+	if (!v)
+		v = w->values[text] = malloc(w->values_cap * sizeof *v);
+	if (!v)
+		return NULL;
+	for (uint32_t i = 0; i < b->rows_count; i++)
+		v[i] = block_text_at(t, i);
+	w->values_ready[text] = true;
+	return v;
+}
+
+int seg_encode_init(
+	struct seg_encode *e, struct seg_encode_work *work, uint64_t pages_off, int compress_level)
+{
+	*e = (struct seg_encode){ .work = work,
+		.pages_off = pages_off,
+		.compress_level = compress_level,
+		.types_complete = true };
+	buf_reset(&work->pages);
+	work->map.level = compress_level;
+	work->stream.level = compress_level;
 	buf_init(&e->inline_pages, (size_t)LIMIT_SEGMENT_BLOCKS * SEG_COL_COUNT * 32);
-	e->codes = malloc(LIMIT_BLOCK_ROWS * sizeof *e->codes);
-	e->used = malloc(CODES_COUNT);
-	e->type_rows = calloc(CODES_COUNT, sizeof *e->type_rows);
-	return e->codes && e->used && e->type_rows ? 0 : -ENOMEM;
+	return 0;
 }
 
 void seg_encode_fini(struct seg_encode *e)
 {
-	for (int i = 0; i < SEG_COL_BYTES; i++)
-		col_dict_maker_fini(&e->dicts[i]);
-	buf_fini(&e->raw);
-	buf_fini(&e->pages);
 	buf_fini(&e->inline_pages);
-	free(e->codes);
-	free(e->used);
 	free(e->type_rows);
 	*e = (struct seg_encode){ 0 };
 }
 
 void seg_encode_written(struct seg_encode *e)
 {
-	e->pages_off += e->pages.len;
-	buf_reset(&e->pages);
+	e->pages_off += e->work->pages.len;
+	buf_reset(&e->work->pages);
 }
 
-/* Describes what stands at the end of e->pages from start on; a short page moves to the footer. */
-static int file_page(
-	struct seg_encode *e, uint8_t encoding, uint8_t codec, size_t start, struct seg_page *out)
-{
-	struct seg_page p = { .encoding = encoding, .codec = codec };
+/* ---- pages ---- */
 
-	if (e->raw.err || e->pages.err)
+/* Describes what stands at the end of the pages from start on; a short page moves to the footer. */
+static int file_page(struct seg_encode *e, uint8_t encoding, size_t start, struct seg_page *out)
+{
+	struct seg_page p = { .encoding = encoding, .codec = SEG_LAYOUT_CODEC_NONE };
+	struct buf *pages = &e->work->pages;
+
+	if (pages->err)
 		return -ENOMEM;
-	ASSERT(start <= e->pages.len);
+	ASSERT(start <= pages->len);
 	ASSERT(col_codec(encoding) || encoding == COL_DICT);
-	p.bytes = e->pages.len - start;
+	p.bytes = pages->len - start;
 	p.is_inline = p.bytes <= SEG_LAYOUT_INLINE_BYTES;
 	if (p.is_inline) {
 		p.off = e->inline_pages.len;
-		buf_put(&e->inline_pages, e->pages.p + start, p.bytes);
-		e->pages.len = start;
+		buf_put(&e->inline_pages, pages->p + start, p.bytes);
+		pages->len = start;
 	} else {
 		p.off = e->pages_off + start;
-		p.sum = XXH3_64bits(e->pages.p + start, p.bytes);
+		p.sum = XXH3_64bits(pages->p + start, p.bytes);
 	}
 	*out = p;
 	return e->inline_pages.err ? -ENOMEM : 0;
 }
 
-/* Wraps e->raw where that pays. */
-static int wrap_page(struct seg_encode *e, uint8_t encoding, struct seg_page *out)
+/* Integers and codes, in the encoding that is the cheapest. */
+static int encode_numbers(
+	struct seg_encode *e, enum col_kind kind, struct col_input *in, struct seg_page *out)
 {
-	size_t start = e->pages.len;
-	uint8_t codec = page_wrap(buf_span(&e->raw), e->compress_level, &e->pages);
+	struct seg_encode_work *w = e->work;
+	size_t start = w->pages.len;
+	enum col_encoding encoding;
 
-	return file_page(e, encoding, codec, start, out);
+	in->maker = &w->stream;
+	in->compress_level = e->compress_level;
+	encoding = col_encode(kind, in, &w->pages);
+	return file_page(e, (uint8_t)encoding, start, out);
 }
 
 static int encode_ints(struct seg_encode *e, const struct block *b, int col, struct seg_page *out)
 {
 	struct col_input in = { .rows_count = b->rows_count, .ints = b->ints[col] };
-	enum col_encoding encoding;
 
 	if (col == SEG_COL_RECEIVED)
 		in.times = b->ints[SEG_COL_TIME];
-	buf_reset(&e->raw);
-	encoding = col_encode(COL_KIND_INTS, &in, &e->raw);
-	return wrap_page(e, (uint8_t)encoding, out);
+	return encode_numbers(e, COL_KIND_INTS, &in, out);
 }
 
-/* What n bytes come to when compressed, by the look of the first ones; e->raw is at hand for it. */
-static size_t compressed_guess(struct seg_encode *e, const uint8_t *p, size_t n)
-{
-	size_t sample = n < GUESS_BYTES ? n : GUESS_BYTES, got;
+/* ---- codes ---- */
 
-	ASSERT(p || n == 0);
-	if (sample == 0)
-		return 0;
-	buf_reset(&e->raw);
-	got = page_lz4(span_of(p, sample), 0, &e->raw);
-	return got > 0 ? n / sample * got + n % sample * got / sample : n;
+static int count_types(struct seg_encode *e, const struct block *b)
+{
+	const struct block_text *t = &b->texts[EVENT_TEXT_EVENT_TYPE];
+	uint32_t need = b->coders[EVENT_TEXT_EVENT_TYPE].dict.entries_count + 1;
+
+	if (need > e->type_rows_cap) {
+		uint64_t *rows = realloc(e->type_rows, need * sizeof *rows);
+
+		if (!rows)
+			return -ENOMEM;
+		memset(rows + e->type_rows_cap, 0, (need - e->type_rows_cap) * sizeof *rows);
+		e->type_rows = rows;
+		e->type_rows_cap = need;
+	}
+	for (uint32_t i = 0; i < b->rows_count; i++)
+		e->type_rows[t->codes[i]]++;
+	return 0;
 }
 
-/* Whether codes for these rows cost more than the bytes would. Lengths cost about a byte each. */
-static bool codes_cost_more(struct seg_encode *e, const struct block *b, const struct block_text *t,
-	const struct col_dict_maker *m, uint32_t entries_before, size_t bytes_before)
+static int encode_codes(struct seg_encode *e, const struct block *b, int text,
+	struct seg_zone *zone, struct seg_page *out)
 {
-	size_t added = m->entries_count - entries_before;
-	size_t added_bytes = col_dict_maker_bytes(m) - bytes_before;
-	size_t codes = col_pack_bytes(b->rows_count, col_pack_width(m->entries_count));
+	const struct block_text *t = &b->texts[text];
+	struct col_input in = { .rows_count = b->rows_count, .codes = t->codes };
+	int rc = 0;
 
-	/* Few new values: nothing to weigh. */
-	if (added <= b->rows_count / 16)
-		return false;
-	codes += compressed_guess(e, m->bytes.p + bytes_before, added_bytes) + added;
-	/* A large dictionary is read whole for one row: it has to pay where no filter gains from it. */
-	if (t == &b->texts[EVENT_TEXT_DESCRIPTION] || t == &b->texts[EVENT_TEXT_COUNT])
-		codes += codes / 2;
-	return codes >
-	       compressed_guess(e, t->bytes.p, t->bytes.len) + b->rows_count + PREFER_CODES_BYTES;
+	seg_encode_zone_coded(
+		t, b->rows_count, b->coders[text].dict.entries_count, e->work->used, zone);
+	if (text == EVENT_TEXT_EVENT_TYPE)
+		rc = count_types(e, b);
+	if (rc < 0)
+		return rc;
+	return encode_numbers(e, COL_KIND_CODES, &in, out);
 }
 
-/* The code of each row in e->codes: 0; 1: codes do not suit this column. */
-static int code_rows(
-	struct seg_encode *e, const struct block_text *t, uint32_t rows, struct col_dict_maker *m)
+/* ---- texts ---- */
+
+static const int source_texts[COL_TEXT_SOURCES] = {
+	[COL_TEXT_ENTITY_ID] = EVENT_TEXT_ENTITY_ID,
+	[COL_TEXT_ENTITY_TYPE] = EVENT_TEXT_ENTITY_TYPE,
+	[COL_TEXT_USER_ID] = EVENT_TEXT_USER_ID,
+	[COL_TEXT_IP_ADDRESS] = EVENT_TEXT_IP_ADDRESS,
+	[COL_TEXT_SERVICE] = EVENT_TEXT_SERVICE,
+	[COL_TEXT_HOST] = EVENT_TEXT_HOST,
+};
+
+static const int key_texts[COL_TEXT_KEYS] = {
+	[COL_TEXT_KEY_EVENT_TYPE] = EVENT_TEXT_EVENT_TYPE,
+	[COL_TEXT_KEY_ENTITY_TYPE] = EVENT_TEXT_ENTITY_TYPE,
+	[COL_TEXT_KEY_USER_ID] = EVENT_TEXT_USER_ID,
+};
+
+/* Whether a column has any value at all in the block: nobody can refer to one that has none. */
+static bool has_values(int text, const struct seg_block *zones)
 {
-	uint32_t entries_before = m->entries_count, present = 0;
-	struct span last = SPAN_NONE;
-	uint16_t last_code = 0;
+	return zones->text[text].present_count > 0;
+}
 
-	for (uint32_t i = 0; i < rows; i++) {
-		struct span s = block_text_at(t, i);
+/* The columns before this one, for it to refer to. */
+static int name_sources(struct seg_encode_work *w, const struct block *b, int text,
+	const struct seg_block *zones, const struct span **out)
+{
+	unsigned rank = block_rank(text);
 
-		e->codes[i] = 0;
-		if (!s.p)
+	for (int i = 0; i < COL_TEXT_SOURCES; i++) {
+		if (block_rank(source_texts[i]) >= rank || !has_values(source_texts[i], zones))
 			continue;
-		present++;
-		if (!last.p || !span_eq(s, last)) {
-			int rc = col_dict_maker_code(m, s, &last_code);
-
-			if (rc != 0)
-				return rc;
-			last = s;
-		}
-		e->codes[i] = last_code;
-		if (present == SAMPLE_ROWS && (m->entries_count - entries_before) * 100 >
-						      SAMPLE_ROWS * SAMPLE_NEW_PERCENT)
-			return 1;
+		out[i] = values_of(w, b, source_texts[i]);
+		if (!out[i])
+			return -ENOMEM;
 	}
 	return 0;
 }
 
-/* As code_rows, with the dictionary as it was when codes do not suit. */
-static int try_codes(struct seg_encode *e, const struct block *b, const struct block_text *t,
-	struct col_dict_maker *m)
+static void name_keys(struct seg_encode_work *w, int text, struct col_text_in *in)
 {
-	uint32_t entries_before = m->entries_count;
-	size_t bytes_before = col_dict_maker_bytes(m);
-	int rc = code_rows(e, t, b->rows_count, m);
+	unsigned rank = block_rank(text);
 
-	if (rc == 0 && codes_cost_more(e, b, t, m, entries_before, bytes_before))
-		rc = 1;
-	if (rc != 0)
-		col_dict_maker_undo(m, entries_before);
-	ASSERT(rc == 0 || m->entries_count == entries_before);
-	ASSERT(rc == 0 || col_dict_maker_bytes(m) == bytes_before);
-	return rc;
-}
-
-/* Up to 16 bytes as a number of the same order; ties are broken by length. */
-struct prefix {
-	uint64_t hi, lo;
-	uint8_t n;
-};
-
-static struct prefix prefix_of(struct span s)
-{
-	uint8_t bytes[SEG_LAYOUT_PREFIX_BYTES] = { 0 };
-	struct prefix p = { .n = s.n < sizeof bytes ? (uint8_t)s.n : (uint8_t)sizeof bytes };
-
-	if (p.n)
-		memcpy(bytes, s.p, p.n);
-	memcpy(&p.hi, bytes, 8);
-	memcpy(&p.lo, bytes + 8, 8);
-	p.hi = be64toh(p.hi);
-	p.lo = be64toh(p.lo);
-	return p;
-}
-
-static bool prefix_less(const struct prefix *a, const struct prefix *b)
-{
-	if (a->hi != b->hi)
-		return a->hi < b->hi;
-	if (a->lo != b->lo)
-		return a->lo < b->lo;
-	return a->n < b->n;
-}
-
-static void widen(struct prefix *min, struct prefix *max, struct span s, bool first)
-{
-	struct prefix p = prefix_of(s);
-
-	if (first || prefix_less(&p, min))
-		*min = p;
-	if (first || prefix_less(max, &p))
-		*max = p;
-}
-
-static uint8_t put_prefix(const struct prefix *p, uint8_t dst[SEG_LAYOUT_PREFIX_BYTES])
-{
-	uint64_t hi = htobe64(p->hi), lo = htobe64(p->lo);
-
-	memcpy(dst, &hi, 8);
-	memcpy(dst + 8, &lo, 8);
-	memset(dst + p->n, 0, SEG_LAYOUT_PREFIX_BYTES - p->n);
-	return p->n;
-}
-
-static void put_zone(
-	struct seg_zone *z, uint32_t present, const struct prefix *min, const struct prefix *max)
-{
-	ASSERT(present <= LIMIT_BLOCK_ROWS);
-	z->present_count = present;
-	if (present == 0)
-		return;
-	z->min_n = put_prefix(min, z->min);
-	z->max_n = put_prefix(max, z->max);
-}
-
-static void zone_of_bytes(const struct block_text *t, uint32_t rows, struct seg_zone *z)
-{
-	struct prefix min = { 0 }, max = { 0 };
-	uint32_t present = 0;
-
-	for (uint32_t i = 0; i < rows; i++) {
-		struct span s = block_text_at(t, i);
-
-		if (!s.p)
+	for (int i = 0; i < COL_TEXT_KEYS; i++) {
+		if (block_rank(key_texts[i]) >= rank || w->keys_count[i] == 0)
 			continue;
-		widen(&min, &max, s, present == 0);
-		present++;
+		in->keys[i] = w->keys[i];
+		in->keys_count[i] = w->keys_count[i];
 	}
-	put_zone(z, present, &min, &max);
-}
-
-/* Looks at each distinct value once. */
-static void zone_of_codes(struct seg_encode *e, const struct block_text *t, uint32_t rows,
-	uint32_t entries_count, struct seg_zone *z)
-{
-	struct prefix min = { 0 }, max = { 0 };
-	uint32_t present = 0;
-
-	ASSERT(entries_count <= LIMIT_DICT_ENTRIES);
-	memset(e->used, 0, (size_t)entries_count + 1);
-	for (uint32_t i = 0; i < rows; i++) {
-		uint16_t code = e->codes[i];
-
-		if (code == 0)
-			continue;
-		if (!e->used[code])
-			widen(&min, &max, block_text_at(t, i), present == 0);
-		e->used[code] = 1;
-		present++;
+	if (rank > block_rank(BLOCK_METADATA)) {
+		in->leaves_count = col_map_maker_leaves(&w->map);
+		in->leaf_ctx = &w->map;
+		in->leaf = col_map_maker_leaf;
 	}
-	put_zone(z, present, &min, &max);
 }
 
-static void count_types(struct seg_encode *e, uint32_t rows)
+static int key_of(int text)
 {
-	for (uint32_t i = 0; i < rows; i++)
-		e->type_rows[e->codes[i]]++;
+	for (int i = 0; i < COL_TEXT_KEYS; i++) {
+		if (key_texts[i] == text)
+			return i;
+	}
+	return -1;
 }
 
-static int encode_codes(struct seg_encode *e, uint32_t rows, struct seg_page *out)
-{
-	struct col_input in = { .rows_count = rows, .codes = e->codes };
-	enum col_encoding encoding;
-
-	buf_reset(&e->raw);
-	encoding = col_encode(COL_KIND_CODES, &in, &e->raw);
-	return wrap_page(e, (uint8_t)encoding, out);
-}
-
-/* Straight to their place: bytes are compressed inside, chunk by chunk. */
-static int encode_bytes(
-	struct seg_encode *e, const struct block_text *t, uint32_t rows, struct seg_page *out)
-{
-	struct col_input in = { .rows_count = rows,
-		.lengths = t->lengths,
-		.bytes = t->bytes.p,
-		.compress_level = e->compress_level,
-		.scratch = &e->raw };
-	size_t start = e->pages.len;
-	enum col_encoding encoding = col_encode(COL_KIND_BYTES, &in, &e->pages);
-
-	return file_page(e, (uint8_t)encoding, SEG_LAYOUT_CODEC_NONE, start, out);
-}
-
-/* A text column, or the metadata, whose bounds nobody asks for: zone NULL. */
-static int encode_text(struct seg_encode *e, const struct block *b, int text, struct seg_zone *zone,
-	struct seg_page *out)
+/* Keeps the codes of the column just encoded, if it has any and others may depend on it. */
+static int keep_key(struct seg_encode_work *w, const struct block *b, int text)
 {
 	const struct block_text *t = &b->texts[text];
-	struct col_dict_maker *m = &e->dicts[text];
-	int rc = try_codes(e, b, t, m);
-	enum col_kind kind = rc == 0 ? COL_KIND_CODES : COL_KIND_BYTES;
+	int key = key_of(text);
+	const uint32_t *codes = NULL;
+	uint32_t count = 0;
+
+	if (key < 0)
+		return 0;
+	if (t->coded)
+		count = b->coders[text].dict.entries_count + 1;
+	else
+		codes = col_text_maker_codes(&w->text, &count);
+	if (count == 0 || count > COL_TEXT_ROWS_MAX + 1 || (!codes && !t->coded))
+		return 0;
+	if (!w->keys[key])
+		w->keys[key] = malloc(w->values_cap * sizeof *w->keys[key]);
+	if (!w->keys[key])
+		return -ENOMEM;
+	for (uint32_t i = 0; i < b->rows_count; i++)
+		w->keys[key][i] = codes ? codes[i] : t->codes[i];
+	w->keys_count[key] = count;
+	return 0;
+}
+
+/* Straight to their place: texts are compressed inside. */
+static int encode_text(struct seg_encode *e, const struct block *b, int text,
+	struct seg_block *zones, struct seg_page *out)
+{
+	struct seg_encode_work *w = e->work;
+	struct col_text_in in = { .rows_count = b->rows_count,
+		.values = values_of(w, b, text),
+		.level = e->compress_level,
+		.want_codes = key_of(text) >= 0 };
+	size_t start = w->pages.len;
+	int rc = in.values ? name_sources(w, b, text, zones, in.sources) : -ENOMEM;
 
 	if (rc < 0)
 		return rc;
-	if (kind == COL_KIND_CODES && zone)
-		zone_of_codes(e, t, b->rows_count, m->entries_count, zone);
-	else if (zone)
-		zone_of_bytes(t, b->rows_count, zone);
-	if (text == EVENT_TEXT_EVENT_TYPE && kind == COL_KIND_CODES)
-		count_types(e, b->rows_count);
-	else if (text == EVENT_TEXT_EVENT_TYPE)
+	name_keys(w, text, &in);
+	seg_encode_zone(in.values, b->rows_count, &zones->text[text]);
+	if (text == EVENT_TEXT_EVENT_TYPE)
 		e->types_complete = false;
-	return kind == COL_KIND_CODES ? encode_codes(e, b->rows_count, out)
-				      : encode_bytes(e, t, b->rows_count, out);
+	rc = col_text_put(&w->text, &in, &w->pages);
+	if (rc < 0)
+		return rc;
+	return file_page(e, COL_TEXT, start, out);
 }
 
-static void bounds(const int64_t *v, uint32_t rows, int64_t *out_min, int64_t *out_max)
+static int encode_map(struct seg_encode *e, const struct block *b, const struct seg_block *zones,
+	struct seg_page *out)
 {
-	int64_t min = v[0], max = v[0];
+	struct seg_encode_work *w = e->work;
+	struct col_map_in in = { .rows_count = b->rows_count,
+		.maps = values_of(w, b, BLOCK_METADATA),
+		.types = w->keys[COL_TEXT_KEY_EVENT_TYPE],
+		.types_count = w->keys_count[COL_TEXT_KEY_EVENT_TYPE] };
+	size_t start = w->pages.len;
+	int rc = in.maps ? name_sources(w, b, BLOCK_METADATA, zones, in.sources) : -ENOMEM;
 
-	for (uint32_t i = 1; i < rows; i++) {
-		min = v[i] < min ? v[i] : min;
-		max = v[i] > max ? v[i] : max;
-	}
-	*out_min = min;
-	*out_max = max;
+	if (in.types_count == 0)
+		in.types = NULL;
+	if (rc == 0)
+		rc = col_map_put(&w->map, &in, &w->pages);
+	if (rc < 0)
+		return rc;
+	return file_page(e, COL_MAP, start, out);
 }
 
-static void measure(const struct block *b, struct seg_block *out)
+static int encode_column(struct seg_encode *e, const struct block *b, int text,
+	struct seg_block *zones, struct seg_page *out)
 {
-	const int64_t *ids = b->ints[SEG_COL_ID], *severity = b->ints[SEG_COL_SEVERITY];
+	int rc;
 
-	ASSERT(ids[0] != 0);
-	ASSERT((uint64_t)ids[b->rows_count - 1] - (uint64_t)ids[0] >= b->rows_count - 1);
-	out->rows_count = b->rows_count;
-	out->raw_bytes = b->bytes_count;
-	out->id_min = (uint64_t)ids[0];
-	out->id_max = (uint64_t)ids[b->rows_count - 1];
-	bounds(b->ints[SEG_COL_TIME], b->rows_count, &out->time_min_ns, &out->time_max_ns);
-	bounds(b->ints[SEG_COL_RECEIVED], b->rows_count, &out->received_min_ns,
-		&out->received_max_ns);
-	for (uint32_t i = 0; i < b->rows_count; i++)
-		out->severity_rows[severity[i]]++;
+	if (text == BLOCK_METADATA)
+		return encode_map(e, b, zones, out);
+	if (b->texts[text].coded)
+		rc = encode_codes(e, b, text, &zones->text[text], out);
+	else
+		rc = encode_text(e, b, text, zones, out);
+	return rc == 0 ? keep_key(e->work, b, text) : rc;
 }
 
 int seg_encode_block(struct seg_encode *e, const struct block *b, struct seg_block *out,
@@ -376,14 +356,20 @@ int seg_encode_block(struct seg_encode *e, const struct block *b, struct seg_blo
 
 	ASSERT(b->rows_count > 0);
 	ASSERT(b->rows_count <= LIMIT_BLOCK_ROWS);
-	measure(b, out);
+	ASSERT(b->coders);
+	seg_encode_measure(b, out);
+	begin_values(e->work, b->rows_count);
 	for (int i = 0; i < SEG_COL_INTS && rc == 0; i++)
 		rc = encode_ints(e, b, i, &out_pages[i]);
-	for (int i = 0; i < SEG_COL_BYTES && rc == 0; i++)
-		rc = encode_text(e, b, i, i < EVENT_TEXT_COUNT ? &out->text[i] : NULL,
-			&out_pages[SEG_COL_INTS + i]);
+	for (unsigned rank = 0; rank < SEG_COL_BYTES && rc == 0; rank++) {
+		int text = block_ranked(rank);
+
+		rc = encode_column(e, b, text, out, &out_pages[SEG_COL_INTS + text]);
+	}
 	return rc;
 }
+
+/* ---- the segment's own ---- */
 
 /* An entry of the dictionary under construction; code 0 is the absent value. */
 static struct span entry_at(const struct col_dict_maker *m, uint32_t code)
@@ -393,9 +379,9 @@ static struct span entry_at(const struct col_dict_maker *m, uint32_t code)
 	return span_of(m->bytes.p + m->offs[code - 1], m->offs[code] - m->offs[code - 1]);
 }
 
-static int finish_types(struct seg_encode *e, struct seg_footer *f)
+static int finish_types(struct seg_encode *e, const struct block *b, struct seg_footer *f)
 {
-	const struct col_dict_maker *m = &e->dicts[EVENT_TEXT_EVENT_TYPE];
+	const struct col_dict_maker *m = &b->coders[EVENT_TEXT_EVENT_TYPE].dict;
 	uint32_t n = 0;
 
 	f->types_complete = e->types_complete && m->entries_count < LIMIT_SEGMENT_TYPES;
@@ -403,7 +389,7 @@ static int finish_types(struct seg_encode *e, struct seg_footer *f)
 		return seg_footer_types(f, 0);
 	if (seg_footer_types(f, m->entries_count + 1) < 0)
 		return -ENOMEM;
-	for (uint32_t code = 0; code <= m->entries_count; code++) {
+	for (uint32_t code = 0; code <= m->entries_count && code < e->type_rows_cap; code++) {
 		if (e->type_rows[code] == 0)
 			continue;
 		f->types[n].name = entry_at(m, code);
@@ -414,21 +400,24 @@ static int finish_types(struct seg_encode *e, struct seg_footer *f)
 	return 0;
 }
 
-int seg_encode_finish(struct seg_encode *e, struct seg_footer *f)
+int seg_encode_finish(struct seg_encode *e, const struct block *b, struct seg_footer *f)
 {
+	struct buf *pages = &e->work->pages;
+
 	for (int i = 0; i < SEG_COL_BYTES; i++) {
+		const struct col_dict_maker *m = &b->coders[i].dict;
 		struct seg_dict *dict = &f->dicts[SEG_COL_INTS + i];
 		size_t start;
 		int rc;
 
-		if (e->dicts[i].entries_count == 0)
+		if (m->entries_count == 0)
 			continue;
-		start = e->pages.len;
-		col_dict_maker_encode(&e->dicts[i], e->compress_level, &e->pages);
-		rc = file_page(e, COL_DICT, SEG_LAYOUT_CODEC_NONE, start, &dict->page);
+		start = pages->len;
+		col_dict_maker_encode(m, e->compress_level, pages);
+		rc = file_page(e, COL_DICT, start, &dict->page);
 		if (rc < 0)
 			return rc;
-		dict->entries_count = e->dicts[i].entries_count;
+		dict->entries_count = m->entries_count;
 	}
-	return finish_types(e, f);
+	return finish_types(e, b, f);
 }

@@ -344,7 +344,8 @@ static void get_block(struct rcur *c, struct seg_block *k, uint64_t id_before, b
 	}
 	k->rows_count = (uint32_t)rows;
 	k->raw_bytes = rcur_varint(c);
-	if (k->raw_bytes > BLOCK_BYTES_MAX)
+	/* Values of dictionaries count as often as they occur. */
+	if (k->raw_bytes > rows * LIMIT_EVENT_BYTES)
 		fail(c);
 	get_ids(c, k, id_before, first);
 	get_bounds(c, &k->time_min_ns, &k->time_max_ns);

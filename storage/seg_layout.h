@@ -1,6 +1,6 @@
 /*
  * seg_layout - the numbers of segment files and their sidecars: magics, versions, offsets, section
- * and column ids. FORMAT.md explains them; only seg_*, sidx_*, block, verify and dump include this.
+ * and column ids. FORMAT.md explains them; only seg_*, sidx_*, block*, verify and dump include this.
  *
  * SEGMENT FILE                                   little-endian; varints are LEB128
  *   header    64 bytes, written first
@@ -28,7 +28,8 @@
 #define SEG_LAYOUT_TAIL_MAGIC "GESORTSA"
 
 enum {
-	SEG_LAYOUT_VERSION = 1,
+	/* 2: blocks of more than 16384 rows, pages of text, maps and streams. */
+	SEG_LAYOUT_VERSION = 2,
 
 	/* header:  0 magic[8], 8 u16 version, 10 u16 compat, 12 u32 incompat, 16 uuid[16],
 	 * 32 u64 segment id, 40 i64 created ns, 48 zero[8], 56 u64 XXH3-64 of bytes 0..55 */

@@ -10,6 +10,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/cursor.h"
+#include "storage/block_reader.h"
 #include "storage/seg_decode.h"
 #include "storage/seg_reader_int.h"
 
@@ -127,25 +128,40 @@ static int read_footer(struct seg_reader *r, struct diag *d)
 	return 0;
 }
 
+/* 0 is no reader's number. */
+static uint64_t next_serial(void)
+{
+	static _Atomic uint64_t last;
+
+	return atomic_fetch_add(&last, 1) + 1;
+}
+
+static int make_slot(struct seg_reader *r, struct diag *d)
+{
+	size_t bits = ((size_t)r->info.blocks_count + 1) * SEG_COL_COUNT;
+
+	r->slot = calloc(1, sizeof *r->slot + (bits / 64 + 1) * sizeof r->slot->verified[0]);
+	return r->slot ? 0 : diag_set(d, -ENOMEM, r->name, -1, "opening a segment");
+}
+
 int seg_reader_open(
 	const struct vfs *vfs, int dir, const char *name, struct seg_reader **out, struct diag *d)
 {
 	struct seg_reader *r = calloc(1, sizeof *r);
 	int rc;
 
-	if (r)
-		r->slot = calloc(1, sizeof *r->slot);
-	if (!r || !r->slot) {
-		free(r);
+	if (!r)
 		return diag_set(d, -ENOMEM, name, -1, "opening a segment");
-	}
 	r->vfs = vfs;
 	r->dir = dir;
 	snprintf(r->name, sizeof r->name, "%s", name);
 	seg_footer_init(&r->footer);
+	r->serial = next_serial();
 	rc = map_file(r, d);
 	if (rc == 0)
 		rc = read_footer(r, d);
+	if (rc == 0)
+		rc = make_slot(r, d);
 	if (rc < 0) {
 		seg_reader_close(&r);
 		return rc;
@@ -161,7 +177,7 @@ void seg_reader_close(struct seg_reader **rp)
 
 	if (!r)
 		return;
-	a = atomic_load(&r->slot->attached);
+	a = r->slot ? atomic_load(&r->slot->attached) : NULL;
 	if (a)
 		a->close(a);
 	free(r->slot);
@@ -258,100 +274,60 @@ int seg_reader_check_dict(const struct seg_reader *r, int col, struct diag *d)
 	return p ? check(r, p, col, d) : 0;
 }
 
+/* Two threads that come at the same time both compute it. */
+static int verify_once(const struct seg_reader *r, size_t bit, const struct seg_page *p)
+{
+	_Atomic uint64_t *word = &r->slot->verified[bit / 64];
+	uint64_t mask = UINT64_C(1) << bit % 64;
+
+	if (p->is_inline || atomic_load_explicit(word, memory_order_relaxed) & mask)
+		return 0;
+	if (XXH3_64bits(r->map + p->off, p->bytes) != p->sum)
+		return ERR_CORRUPT;
+	atomic_fetch_or_explicit(word, mask, memory_order_relaxed);
+	return 0;
+}
+
+int seg_reader_verify(const struct seg_reader *r, uint32_t block, int col)
+{
+	return verify_once(
+		r, (size_t)block * SEG_COL_COUNT + (size_t)col, seg_reader_page(r, block, col));
+}
+
+int seg_reader_verify_dict(const struct seg_reader *r, int col)
+{
+	return verify_once(r, (size_t)r->info.blocks_count * SEG_COL_COUNT + (size_t)col,
+		&r->footer.dicts[col].page);
+}
+
 /* ---- whole blocks ---- */
 
-/* What decoding a block takes beside the block. */
-struct rows_scratch {
-	struct buf page;
-	struct col_dict dict;
-	uint16_t codes[LIMIT_BLOCK_ROWS];
-};
-
-static int rows_from_codes(const struct seg_reader *r, uint32_t block, int col,
-	struct rows_scratch *s, struct block_text *t, uint32_t rows, struct diag *d)
+static int read_columns(const struct seg_reader *r, uint32_t block, struct block *b, struct diag *d)
 {
-	int rc = seg_decode_dict(r, col, &s->dict, d);
+	const int64_t *times = b->ints[SEG_COL_TIME];
+	int rc = block_reader_ints_into(b->reader, SEG_COL_TIME, NULL, b->ints[SEG_COL_TIME], d);
 
-	if (rc == 0)
-		rc = seg_decode_codes(r, block, col, &s->page, s->codes, d);
-	if (rc < 0)
-		return rc;
-	for (uint32_t i = 0; i < rows; i++) {
-		struct span v = s->codes[i] ? col_dict_at(&s->dict, s->codes[i]) : SPAN_NONE;
-
-		t->offs[i] = (uint32_t)t->bytes.len;
-		t->lengths[i] = v.p ? (uint32_t)v.n + 1 : 0;
-		buf_put_span(&t->bytes, v);
+	for (int col = 0; col < SEG_COL_INTS && rc == 0; col++) {
+		if (col != SEG_COL_TIME)
+			rc = block_reader_ints_into(b->reader, col, times, b->ints[col], d);
 	}
-	/* No block was ever written with more than the buffer takes. */
-	if (t->bytes.err)
-		return seg_decode_fail(
-			r, block, col, t->bytes.err == ERR_LIMIT ? ERR_CORRUPT : t->bytes.err, d);
-	return 0;
-}
-
-static int rows_from_bytes(const struct seg_reader *r, uint32_t block, int col,
-	struct block_text *t, uint32_t rows, struct diag *d)
-{
-	const struct seg_page *p = seg_reader_page(r, block, col);
-	struct col_output out = { .rows_count = rows, .lengths = t->lengths, .bytes = &t->bytes };
-	uint32_t off = 0;
-	int rc = seg_reader_check_page(r, block, col, d);
-
-	if (rc < 0)
-		return rc;
-	/* Bytes are compressed inside; a wrapped page of them was never written. */
-	if (p->codec != SEG_LAYOUT_CODEC_NONE)
-		return seg_decode_fail(r, block, col, ERR_CORRUPT, d);
-	rc = col_decode(p->encoding, COL_KIND_BYTES, span_of(r->map + p->off, p->bytes), &out);
-	if (rc < 0)
-		return seg_decode_fail(r, block, col, rc, d);
-	for (uint32_t i = 0; i < rows; i++) {
-		t->offs[i] = off;
-		off += col_bytes_length(t->lengths[i]);
-	}
-	return 0;
-}
-
-static int rows_of_column(const struct seg_reader *r, uint32_t block, int col,
-	struct rows_scratch *s, struct block *b, struct diag *d)
-{
-	struct block_text *t;
-	enum col_kind kind;
-	int rc = seg_decode_kind(r, block, col, &kind, d);
-
-	if (rc < 0)
-		return rc;
-	if (col < SEG_COL_INTS)
-		return seg_decode_ints(
-			r, block, col, b->ints[SEG_COL_TIME], &s->page, b->ints[col], d);
-	t = &b->texts[col - SEG_COL_INTS];
-	/* So that an empty value has an address: empty is not absent. */
-	if (buf_reserve(&t->bytes, 1) < 0)
-		return seg_decode_fail(r, block, col, -ENOMEM, d);
-	if (kind == COL_KIND_CODES)
-		return rows_from_codes(r, block, col, s, t, b->rows_count, d);
-	return rows_from_bytes(r, block, col, t, b->rows_count, d);
+	for (unsigned rank = 0; rank < SEG_COL_BYTES && rc == 0; rank++)
+		rc = block_reader_all(b->reader, SEG_COL_INTS + block_ranked(rank), b, d);
+	b->raw_bytes = seg_reader_block(r, block)->raw_bytes;
+	return rc;
 }
 
 int seg_reader_rows(const struct seg_reader *r, uint32_t block, struct block *b, struct diag *d)
 {
-	struct rows_scratch *s = malloc(sizeof *s);
-	int rc = 0;
+	int rc;
 
-	if (!s || block_prepare(b, seg_reader_block(r, block)->rows_count) < 0) {
-		free(s);
+	if (!b->reader)
+		b->reader = block_reader_new();
+	if (!b->reader || block_prepare(b, seg_reader_block(r, block)->rows_count) < 0)
 		return diag_set(d, -ENOMEM, r->name, -1, "decoding block %u", block);
-	}
-	seg_decode_buf_init(&s->page);
-	col_dict_init(&s->dict);
-	for (int col = 0; col < SEG_COL_COUNT && rc == 0; col++)
-		rc = rows_of_column(r, block, col, s, b, d);
-	for (int i = 0; i < SEG_COL_BYTES; i++)
-		b->bytes_count += b->texts[i].bytes.len;
-	buf_fini(&s->page);
-	col_dict_fini(&s->dict);
-	free(s);
+	block_reader_enter(b->reader, r, block);
+	rc = read_columns(r, block, b, d);
+	block_reader_leave(b->reader);
 	if (rc < 0)
 		block_reset(b);
 	return rc;

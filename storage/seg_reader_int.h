@@ -1,5 +1,5 @@
 /*
- * seg_reader_int - the inside of a reader, for seg_reader, seg_decode and sidx_set alone.
+ * seg_reader_int - the inside of a reader, for seg_reader, seg_decode, block_reader and sidx_set alone.
  */
 #ifndef STORAGE_SEG_READER_INT_H
 #define STORAGE_SEG_READER_INT_H
@@ -17,6 +17,8 @@ struct seg_attached {
 /* The only part of a reader that changes after open. */
 struct seg_slot {
 	_Atomic(struct seg_attached *) attached;
+	/* A bit for each page, then for each dictionary: its checksum held once. */
+	_Atomic uint64_t verified[];
 };
 
 struct seg_reader {
@@ -27,7 +29,17 @@ struct seg_reader {
 	struct seg_info info;
 	struct seg_footer footer;
 	struct seg_slot *slot;
+	uint64_t serial; /* no other reader of this process ever has the same */
 	char name[DIAG_FILE_BYTES];
 };
+
+/* The checksum of a page, computed once for an open reader. 0 or ERR_CORRUPT. */
+int seg_reader_verify(const struct seg_reader *r, uint32_t block, int col);
+int seg_reader_verify_dict(const struct seg_reader *r, int col);
+
+static inline struct span seg_reader_bytes(const struct seg_reader *r, const struct seg_page *p)
+{
+	return span_of(r->map + p->off, p->bytes);
+}
 
 #endif

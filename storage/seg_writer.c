@@ -14,6 +14,13 @@
 enum {
 	FILE_MODE = 0640,
 	FOOTER_BYTES_MAX = 256 << 20,
+	/* Blocks kept for the writers to come; more than that are seldom open at once. */
+	SPARES = 2,
+};
+
+struct seg_writer_pool {
+	struct seg_encode_work work;
+	struct block *spares[SPARES];
 };
 
 struct seg_writer {
@@ -24,10 +31,83 @@ struct seg_writer {
 	uint64_t off; /* bytes written */
 	uint64_t head_sum;
 	uint64_t last_id;
+	struct seg_writer_pool *pool;
+	bool own_pool;
 	struct block *block;
 	struct seg_encode encode;
 	struct seg_footer footer;
 };
+
+/* ---- memory ---- */
+
+struct seg_writer_pool *seg_writer_pool_new(void)
+{
+	struct seg_writer_pool *p = calloc(1, sizeof *p);
+
+	if (p && seg_encode_work_init(&p->work) < 0)
+		seg_writer_pool_free(&p);
+	return p;
+}
+
+void seg_writer_pool_free(struct seg_writer_pool **pp)
+{
+	struct seg_writer_pool *p = *pp;
+
+	if (!p)
+		return;
+	for (int i = 0; i < SPARES; i++)
+		block_free(&p->spares[i]);
+	seg_encode_work_fini(&p->work);
+	free(p);
+	*pp = NULL;
+}
+
+static struct block *take_block(struct seg_writer_pool *p)
+{
+	for (int i = 0; i < SPARES; i++) {
+		struct block *b = p->spares[i];
+
+		if (b) {
+			p->spares[i] = NULL;
+			return b;
+		}
+	}
+	return block_new();
+}
+
+static void give_block(struct seg_writer_pool *p, struct block **b)
+{
+	for (int i = 0; i < SPARES && *b; i++) {
+		if (p->spares[i])
+			continue;
+		block_begin_segment(*b);
+		p->spares[i] = *b;
+		*b = NULL;
+	}
+	block_free(b);
+}
+
+static int take_memory(struct seg_writer *w)
+{
+	w->pool = w->conf.pool;
+	w->own_pool = !w->pool;
+	if (w->own_pool)
+		w->pool = seg_writer_pool_new();
+	if (!w->pool)
+		return -ENOMEM;
+	w->block = take_block(w->pool);
+	return w->block ? 0 : -ENOMEM;
+}
+
+static void give_memory(struct seg_writer *w)
+{
+	if (w->block)
+		give_block(w->pool, &w->block);
+	if (w->own_pool)
+		seg_writer_pool_free(&w->pool);
+}
+
+/* ---- the file ---- */
 
 static int fail(struct seg_writer *w, int rc, struct diag *d, const char *what)
 {
@@ -79,10 +159,12 @@ int seg_writer_open(const struct seg_writer_conf *conf, struct seg_writer **out,
 	snprintf(w->name, sizeof w->name, "%s", conf->name);
 	w->conf.name = w->name;
 	seg_footer_init(&w->footer);
-	rc = seg_encode_init(&w->encode, SEG_LAYOUT_HEAD_BYTES, conf->compress_level);
-	w->block = block_new();
-	if (rc < 0 || !w->block) {
-		rc = fail(w, -ENOMEM, d, "opening a segment writer");
+	rc = take_memory(w);
+	if (rc == 0)
+		rc = seg_encode_init(
+			&w->encode, &w->pool->work, SEG_LAYOUT_HEAD_BYTES, conf->compress_level);
+	if (rc < 0) {
+		fail(w, rc, d, "opening a segment writer");
 		goto failed;
 	}
 	w->fd = conf->vfs->open(
@@ -112,8 +194,8 @@ void seg_writer_close(struct seg_writer **wp)
 		if (!w->finished)
 			w->conf.vfs->unlink(w->conf.vfs->ctx, w->conf.dir, w->name);
 	}
-	block_free(&w->block);
 	seg_encode_fini(&w->encode);
+	give_memory(w);
 	seg_footer_fini(&w->footer);
 	free(w);
 	*wp = NULL;
@@ -128,7 +210,7 @@ static int flush_block(struct seg_writer *w, struct diag *d)
 	if (rc < 0)
 		return fail(w, rc, d, "encoding a block");
 	ASSERT(w->encode.pages_off == w->off);
-	rc = write_out(w, w->encode.pages.p, w->encode.pages.len, d);
+	rc = write_out(w, w->pool->work.pages.p, w->pool->work.pages.len, d);
 	if (rc < 0)
 		return rc;
 	seg_encode_written(&w->encode);
@@ -160,6 +242,11 @@ int seg_writer_append(struct seg_writer *w, const struct event *ev, struct diag 
 	return 0;
 }
 
+uint32_t seg_writer_blocks(const struct seg_writer *w)
+{
+	return w->footer.blocks_count;
+}
+
 static int write_tail(struct seg_writer *w, uint64_t footer_off, uint64_t footer_bytes,
 	uint64_t footer_sum, struct diag *d)
 {
@@ -181,11 +268,11 @@ static int write_footer(struct seg_writer *w, struct diag *d)
 {
 	uint64_t off;
 	struct buf b;
-	int rc = seg_encode_finish(&w->encode, &w->footer);
+	int rc = seg_encode_finish(&w->encode, w->block, &w->footer);
 
 	if (rc < 0)
 		return fail(w, rc, d, "encoding the dictionaries");
-	rc = write_out(w, w->encode.pages.p, w->encode.pages.len, d);
+	rc = write_out(w, w->pool->work.pages.p, w->pool->work.pages.len, d);
 	if (rc < 0)
 		return rc;
 	off = w->off;

@@ -7,8 +7,9 @@
  *          with (DATA/tmp). The caller then renames it and fsyncs the directory; no reader may see
  *          the name before.
  * Thread:  one at a time.
- * Memory:  up to BLOCK_BYTES_MAX of raw rows, the encoded block, and the dictionaries
- *          (LIMIT_DICT_BYTES for each text column); grows as needed, so a small segment is cheap.
+ * Memory:  the rows of one block (storage/block.h), and what encoding one takes; all of it in the pool
+ *          where one is given, which writers of one thread share: the working memory of encoding is
+ *          there once however many are open, and a closed writer leaves its rows' memory to the next.
  * Errors:  after a negative return the writer is dead and only close may follow.
  */
 #ifndef STORAGE_SEG_WRITER_H
@@ -24,6 +25,11 @@
 enum { SEG_WRITER_FULL = 1 };
 
 struct seg_writer;
+struct seg_writer_pool;
+
+/* NULL: out of memory. Freed after the last writer that uses it. */
+struct seg_writer_pool *seg_writer_pool_new(void);
+void seg_writer_pool_free(struct seg_writer_pool **p);
 
 struct seg_writer_conf {
 	const struct vfs *vfs;
@@ -32,8 +38,9 @@ struct seg_writer_conf {
 	uint8_t store_uuid[16];
 	uint64_t segment_id; /* unique in the store: a sidecar with another id is stale */
 	int64_t created_ns;
-	int compress_level;  /* 0: LZ4; 1..12: LZ4HC of that level, for the compactor */
-	uint32_t blocks_max; /* 0: LIMIT_SEGMENT_BLOCKS */
+	int compress_level;           /* 0: LZ4; 1..12: LZ4HC of that level, for the compactor */
+	uint32_t blocks_max;          /* 0: LIMIT_SEGMENT_BLOCKS */
+	struct seg_writer_pool *pool; /* NULL: a pool of its own */
 };
 
 int seg_writer_open(const struct seg_writer_conf *conf, struct seg_writer **out, struct diag *d);
@@ -44,6 +51,9 @@ void seg_writer_close(struct seg_writer **w);
  * SEG_WRITER_FULL (1): not taken, blocks_max blocks are full; finish and open the next one.
  */
 int seg_writer_append(struct seg_writer *w, const struct event *ev, struct diag *d);
+
+/* Blocks that were complete before the event appended last: one more, and that event begins another. */
+uint32_t seg_writer_blocks(const struct seg_writer *w);
 
 /* At least one event must have been appended. *out_info as seg_reader_info would give it. */
 int seg_writer_finish(struct seg_writer *w, struct seg_info *out_info, struct diag *d);

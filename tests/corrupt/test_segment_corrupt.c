@@ -14,6 +14,7 @@
 
 #include "proto/base/err.h"
 #include "storage/scan_int.h"
+#include "storage/seg_decode.h"
 #include "tests/support/event_gen.h"
 #include "tests/support/seg_fixture.h"
 

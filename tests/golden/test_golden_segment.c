@@ -50,7 +50,6 @@ static void version_1(void **state)
 	struct block *b = block_new();
 	struct seg_reader *r = NULL;
 	const struct sidx_set *set;
-	uint64_t blocks = 0;
 	struct event want[2];
 	struct diag d;
 
@@ -71,10 +70,8 @@ static void version_1(void **state)
 	set = sidx_set_get(r);
 	assert_non_null(set->type);
 	assert_int_equal(sidx_type_count(set->type), 2);
-	assert_non_null(set->entity);
-	assert_int_equal(
-		sidx_entity_find(set->entity, SPAN_LIT("order"), SPAN_LIT("o1"), &blocks, &d), 0);
-	assert_int_equal(blocks, 1);
+	/* An .ent of before is passed over, and made again by the next astrocompact. */
+	assert_null(set->entity);
 	seg_reader_close(&r);
 	block_free(&b);
 	close(dir);

@@ -302,7 +302,7 @@ static void put_letters(char *dst, size_t count, uint64_t n)
 /* Values that recur, until the dictionary is full: a block with codes, then blocks with bytes. */
 static void a_dictionary_fills_up(void **state)
 {
-	enum { COUNT = 2 * LIMIT_BLOCK_ROWS, DISTINCT = LIMIT_BLOCK_ROWS / 8, VALUE = 100 };
+	enum { COUNT = 2 * LIMIT_BLOCK_ROWS, DISTINCT = LIMIT_BLOCK_ROWS / 16, VALUE = 100 };
 	struct event *ev = calloc(COUNT, sizeof *ev);
 	char(*values)[VALUE] = calloc(COUNT, sizeof *values);
 	const int col = SEG_COL_TEXT + EVENT_TEXT_HOST;

@@ -1,0 +1,226 @@
+/*
+ * What a page of text asks of the other columns of its block. A column asked for many of its rows is
+ * decoded whole and kept for the block, for it will be asked again; values of few rows are copied to
+ * where they stand still until the question is answered.
+ *
+ * A page may only ask columns of a lower rank than its own, so no question comes back to where it began.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+#include "proto/base/err.h"
+#include "storage/block_reader_int.h"
+
+static const uint8_t source_cols[COL_TEXT_SOURCES] = {
+	[COL_TEXT_ENTITY_ID] = SEG_COL_TEXT + EVENT_TEXT_ENTITY_ID,
+	[COL_TEXT_ENTITY_TYPE] = SEG_COL_TEXT + EVENT_TEXT_ENTITY_TYPE,
+	[COL_TEXT_USER_ID] = SEG_COL_TEXT + EVENT_TEXT_USER_ID,
+	[COL_TEXT_IP_ADDRESS] = SEG_COL_TEXT + EVENT_TEXT_IP_ADDRESS,
+	[COL_TEXT_SERVICE] = SEG_COL_TEXT + EVENT_TEXT_SERVICE,
+	[COL_TEXT_HOST] = SEG_COL_TEXT + EVENT_TEXT_HOST,
+};
+
+static const uint8_t key_cols[COL_TEXT_KEYS] = {
+	[COL_TEXT_KEY_EVENT_TYPE] = SEG_COL_TEXT + EVENT_TEXT_EVENT_TYPE,
+	[COL_TEXT_KEY_ENTITY_TYPE] = SEG_COL_TEXT + EVENT_TEXT_ENTITY_TYPE,
+	[COL_TEXT_KEY_USER_ID] = SEG_COL_TEXT + EVENT_TEXT_USER_ID,
+};
+
+bool block_reader_env_allows(int text, unsigned sources, unsigned keys, bool leaves)
+{
+	unsigned rank = block_rank(text);
+
+	for (unsigned i = 0; i < COL_TEXT_SOURCES; i++) {
+		if (sources >> i & 1 && block_rank(source_cols[i] - SEG_COL_INTS) >= rank)
+			return false;
+	}
+	for (unsigned i = 0; i < COL_TEXT_KEYS; i++) {
+		if (keys >> i & 1 && block_rank(key_cols[i] - SEG_COL_INTS) >= rank)
+			return false;
+	}
+	return !leaves || rank > block_rank(BLOCK_METADATA);
+}
+
+/* ---- sources ---- */
+
+/* Values of a buffer where they stand still; lengths: 0 absent, else bytes + 1. */
+static int keep_all(struct block_reader *b, struct block_column *c, const uint32_t *lengths,
+	const struct buf *from)
+{
+	struct span *spans = arena_alloc(&b->tables, b->rows_count * sizeof *spans);
+	uint8_t *bytes = arena_alloc(&b->tables, from->len + 1);
+	size_t off = 0;
+
+	if (!spans || !bytes)
+		return -ENOMEM;
+	if (from->len > 0)
+		memcpy(bytes, from->p, from->len);
+	for (uint32_t i = 0; i < b->rows_count; i++) {
+		size_t n = col_bytes_length(lengths[i]);
+
+		if (n > from->len - off)
+			return ERR_CORRUPT;
+		spans[i] = lengths[i] ? span_of(bytes + off, n) : SPAN_NONE;
+		off += n;
+	}
+	c->spans = spans;
+	return 0;
+}
+
+static int load_all(struct block_reader *b, struct block_column *c)
+{
+	uint32_t *lengths = arena_alloc(&b->tables, b->rows_count * sizeof *lengths);
+	struct buf bytes;
+	int rc;
+
+	if (c->spans)
+		return 0;
+	if (!lengths)
+		return -ENOMEM;
+	buf_init(&bytes, COL_TEXT_RAW_MAX + 1);
+	rc = col_text_all(&c->text, lengths, &bytes);
+	if (rc == 0)
+		rc = keep_all(b, c, lengths, &bytes);
+	buf_fini(&bytes);
+	return rc;
+}
+
+static int load_some(struct block_reader *b, struct block_column *c, const uint32_t *rows,
+	size_t count, struct span *out)
+{
+	struct col_text_value *places = arena_alloc(&b->lent, count * sizeof *places);
+	struct buf bytes;
+	uint8_t *to;
+	int rc;
+
+	if (!places)
+		return -ENOMEM;
+	buf_init(&bytes, COL_TEXT_RAW_MAX + 1);
+	rc = col_text_get(&c->text, rows, count, &bytes, places);
+	to = rc == 0 ? arena_alloc(&b->lent, bytes.len + 1) : NULL;
+	if (rc == 0 && !to)
+		rc = -ENOMEM;
+	if (rc == 0 && bytes.len > 0)
+		memcpy(to, bytes.p, bytes.len);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		struct col_text_value v = places[i];
+
+		out[i] = v.length ? span_of(to + v.off, v.length - 1) : SPAN_NONE;
+	}
+	buf_fini(&bytes);
+	return rc;
+}
+
+static int source_text(struct block_reader *b, int col, const uint32_t *rows, size_t count,
+	struct span *out, struct diag *d)
+{
+	struct block_column *c;
+	int rc = block_reader_open_text(b, col, &c, d);
+
+	if (rc < 0)
+		return rc;
+	if (rows && !c->spans && count < b->rows_count / 8) {
+		rc = load_some(b, c, rows, count, out);
+		return rc < 0 ? block_reader_fail(b, col, rc, d) : 0;
+	}
+	rc = load_all(b, c);
+	if (rc < 0)
+		return block_reader_fail(b, col, rc, d);
+	for (size_t i = 0; i < count; i++)
+		out[i] = c->spans[rows ? rows[i] : i];
+	return 0;
+}
+
+static int source_codes(struct block_reader *b, int col, const uint32_t *rows, size_t count,
+	struct span *out, struct diag *d)
+{
+	const uint16_t *codes;
+	struct col_dict *dict;
+	int rc;
+
+	if (rows)
+		return block_reader_values(b, col, rows, count, NULL, out, d);
+	rc = block_reader_dict(b, col, &dict, NULL, d);
+	if (rc == 0 && dict->count > 0)
+		rc = block_reader_dict_need(b, col, 0, d);
+	if (rc == 0)
+		rc = block_reader_codes(b, col, &codes, d);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		out[i] = codes[i] ? col_dict_at(dict, codes[i]) : SPAN_NONE;
+	return rc;
+}
+
+static int source(void *ctx, enum col_text_source source, const uint32_t *rows, size_t count,
+	struct span *out)
+{
+	struct block_reader *b = ctx;
+	int col = source_cols[source], rc;
+	enum col_kind kind;
+
+	rc = block_reader_kind(b, col, &kind, &b->inner);
+	if (rc == 0)
+		rc = kind == COL_KIND_CODES ? source_codes(b, col, rows, count, out, &b->inner)
+					    : source_text(b, col, rows, count, out, &b->inner);
+	return rc;
+}
+
+/* ---- keys and leaves ---- */
+
+static int key_codes(struct block_reader *b, int col, const uint32_t *rows, size_t count,
+	uint32_t *out, struct diag *d)
+{
+	uint16_t some[BLOCK_READER_SOME];
+	const uint16_t *codes = NULL;
+	int rc = 0;
+
+	if (!rows || count >= b->rows_count / 8)
+		rc = block_reader_codes(b, col, &codes, d);
+	for (size_t i = 0; codes && i < count && rc == 0; i++)
+		out[i] = codes[rows ? rows[i] : i];
+	for (size_t at = 0, n; !codes && at < count && rc == 0; at += n) {
+		n = count - at < BLOCK_READER_SOME ? count - at : BLOCK_READER_SOME;
+		rc = block_reader_codes_at(b, col, rows + at, n, some, d);
+		for (size_t i = 0; i < n && rc == 0; i++)
+			out[at + i] = some[i];
+	}
+	return rc;
+}
+
+static int key(void *ctx, enum col_text_key key, const uint32_t *rows, size_t count, uint32_t *out)
+{
+	struct block_reader *b = ctx;
+	int col = key_cols[key], rc;
+	struct block_column *c;
+	enum col_kind kind;
+
+	rc = block_reader_kind(b, col, &kind, &b->inner);
+	if (rc < 0)
+		return rc;
+	if (kind == COL_KIND_CODES)
+		return key_codes(b, col, rows, count, out, &b->inner);
+	rc = block_reader_open_text(b, col, &c, &b->inner);
+	if (rc < 0)
+		return rc;
+	rc = col_text_entries(&c->text) > 0 ? col_text_codes(&c->text, rows, count, out)
+					    : ERR_CORRUPT;
+	return rc < 0 ? block_reader_fail(b, col, rc, &b->inner) : 0;
+}
+
+static int leaf(
+	void *ctx, uint32_t leaf, const uint32_t *rows, size_t count, struct col_text_leaf *out)
+{
+	struct block_reader *b = ctx;
+	struct col_map *map;
+	int rc = block_reader_open_map(b, &map, &b->inner);
+
+	if (rc < 0)
+		return rc;
+	rc = col_map_leaf(map, leaf, rows, count, out);
+	return rc < 0 ? block_reader_fail(b, SEG_COL_METADATA, rc, &b->inner) : 0;
+}
+
+void block_reader_env_init(struct block_reader *b)
+{
+	b->env = (struct col_text_env){ .ctx = b, .source = source, .key = key, .leaf = leaf };
+}

@@ -1,0 +1,88 @@
+/*
+ * block_reader_int - the inside of a block_reader, for block_reader*.c alone.
+ */
+#ifndef STORAGE_BLOCK_READER_INT_H
+#define STORAGE_BLOCK_READER_INT_H
+
+#include <stdbool.h>
+
+#include "proto/base/arena.h"
+#include "storage/block_reader.h"
+#include "storage/col_stream.h"
+
+enum {
+	/* Tables of open pages; values of columns that others refer to. */
+	BLOCK_READER_TABLES_MAX = COL_MAP_MEMORY_MAX + (48 << 20),
+	BLOCK_READER_LENT_MAX = 2 * COL_TEXT_RAW_MAX,
+	BLOCK_READER_SOME = 256,
+};
+
+/* What is open of one column of the block athand. */
+struct block_column {
+	bool open; /* the page was checked and unwrapped */
+	bool stream_open;
+	bool ints_ready;
+	bool codes_ready;
+	bool text_open;
+	uint8_t encoding;
+	enum col_kind kind;
+	struct span page;
+	struct col_stream stream;
+	struct col_text text;
+	struct col_map *map;
+	struct col_bytes *bytes;
+	uint32_t *lengths;  /* of bytes */
+	struct span *spans; /* the whole column, for those that refer to it; NULL: not yet */
+};
+
+/* Memory by column that outlives blocks. */
+struct block_arrays {
+	int64_t *ints;
+	uint16_t *codes;
+};
+
+struct block_dict {
+	bool loaded;
+	uint64_t serial;
+	struct col_dict dict;
+};
+
+struct block_reader {
+	const struct seg_reader *seg;
+	uint64_t seg_serial; /* 0: none entered */
+	uint32_t block;
+	uint32_t rows_count;
+	bool entered;
+	struct block_column cols[SEG_COL_COUNT];
+	struct block_arrays arrays[SEG_COL_COUNT];
+	struct block_dict dicts[SEG_COL_BYTES];
+	uint64_t dict_serial; /* of the dictionary loaded last */
+	struct arena tables;  /* of the block */
+	struct arena lent;    /* of the question at hand */
+	struct buf bytes;     /* values on their way */
+	struct col_text_value *places;
+	size_t places_cap;
+	struct col_text_env env;
+	struct diag inner; /* of a column that another asked; code 0: none */
+	void (*page_cb)(void *ctx, const struct seg_page *page);
+	void *page_ctx;
+};
+
+/* The page checked, unwrapped, and its kind known. */
+int block_reader_open(struct block_reader *b, int col, struct block_column **out, struct diag *d);
+/* Room for count places. */
+int block_reader_places(struct block_reader *b, size_t count);
+/* As block_reader_get, without beginning a new question. */
+int block_reader_values(struct block_reader *b, int col, const uint32_t *rows, size_t count,
+	struct buf *bytes, struct span *out, struct diag *d);
+/* The page of text, without beginning a new question. */
+int block_reader_open_text(
+	struct block_reader *b, int col, struct block_column **out, struct diag *d);
+/* As block_reader_map, without beginning a new question. */
+int block_reader_open_map(struct block_reader *b, struct col_map **out, struct diag *d);
+/* Values of other columns, for pages of text (block_reader_env.c). */
+void block_reader_env_init(struct block_reader *b);
+/* Whether a page of that column may refer to these: all are of a lower rank. */
+bool block_reader_env_allows(int text, unsigned sources, unsigned keys, bool leaves);
+
+#endif
