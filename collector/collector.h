@@ -3,6 +3,7 @@
  *
  * Threads: L, the loop in main(): doors, frames, acks, HTTP. J, the journal thread inside commit.
  *          S, the sealer thread inside seal. They meet in commit, in seal and in the store alone.
+ *          A fourth, inside room, watches the disk and retires events where it gets full.
  */
 #ifndef COLLECTOR_COLLECTOR_H
 #define COLLECTOR_COLLECTOR_H
@@ -13,6 +14,7 @@
 
 #include "collector/commit.h"
 #include "collector/intake.h"
+#include "collector/retire.h"
 #include "proto/net/listener.h"
 #include "proto/svc/conf.h"
 #include "proto/svc/daemon.h"
@@ -21,6 +23,7 @@
 struct door_forward;
 struct door_dgram;
 struct door_http;
+struct room;
 struct seal;
 struct stop;
 
@@ -44,6 +47,10 @@ struct collector {
 		http_gate; /* its own, so that a flood of events leaves /metrics open */
 	struct intake intake;
 	struct seal *seal;
+	struct retain_class_set *classes;
+	struct retire retire;
+	struct room *room;
+	bool full; /* the disk: no door takes anything */
 	struct door_forward *forward;
 	struct door_dgram *dgram;
 	struct door_http *http;

@@ -121,6 +121,10 @@ static void on_recv(void *arg, const uint8_t *p, size_t n, bool cut, const struc
 		drop_bad(g, "it is longer than LIMIT_DATAGRAM_BYTES");
 		return;
 	}
+	if (g->c->full) {
+		g->counts.dropped_disk++;
+		return;
+	}
 	forward_datagram(&g->forward);
 	take_frame(g, &in, peer);
 	stage_drop(&g->stage);

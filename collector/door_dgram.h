@@ -3,7 +3,8 @@
  * dropped as one; and the one-byte heartbeat, the only datagram that is answered.
  *
  * When the journal is behind, datagrams stay in the kernel's buffer, and what finds no room there the
- * kernel counts: sent = stored + dropped by the kernel + dropped here.
+ * kernel counts: sent = stored + dropped by the kernel + dropped here. Where the disk is full they are
+ * read, dropped and counted: when there is room again, what comes is new and not a buffer of old ones.
  *
  * Life:    open, run by the loop; stop_reading, close, free when the loop has run to its end.
  * Thread:  the loop's.
@@ -24,6 +25,7 @@ struct door_dgram_counts {
 	uint64_t dropped_kernel;
 	uint64_t dropped_bad;  /* no whole frame, or too long */
 	uint64_t dropped_full; /* frames that found no room here */
+	uint64_t dropped_disk; /* ... on the disk */
 	uint64_t errors;
 	unsigned buffer_bytes;
 };

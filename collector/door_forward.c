@@ -232,7 +232,7 @@ static bool may_take(struct client *k)
 
 	if (k->conn->closing)
 		return false;
-	if (!f->reading || !commit_room(f->c->intake.commit)) {
+	if (!f->reading || f->c->full || !commit_room(f->c->intake.commit)) {
 		f->counts.stalls += f->reading;
 		conn_set_stall(&f->set);
 		return false;
@@ -484,8 +484,13 @@ void door_forward_durable(struct door_forward *f)
 		if (!ackq_full(&k->acks))
 			conn_resume(k->conn);
 	}
-	if (f->reading && commit_room(f->c->intake.commit))
+	if (f->reading && !f->c->full && commit_room(f->c->intake.commit))
 		conn_set_unstall(&f->set);
+}
+
+void door_forward_stall(struct door_forward *f)
+{
+	conn_set_stall(&f->set);
 }
 
 void door_forward_counts(const struct door_forward *f, struct door_forward_counts *out)

@@ -39,8 +39,11 @@ int door_forward_listen(struct door_forward *f, const struct addr *tcp, const ch
 /* The address as bound; NULL without one. */
 const struct addr *door_forward_tcp(const struct door_forward *f);
 
-/* More batches are durable: sends acks, and reads on. */
+/* More batches are durable, or the disk has room again: sends acks, and reads on. */
 void door_forward_durable(struct door_forward *f);
+
+/* The disk is full: reads nothing more until door_forward_durable finds it is not. */
+void door_forward_stall(struct door_forward *f);
 
 void door_forward_counts(const struct door_forward *f, struct door_forward_counts *out);
 

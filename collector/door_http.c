@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "collector/figures.h"
+#include "collector/room.h"
 #include "collector/seal.h"
 #include "proto/base/check.h"
 #include "proto/http/http_server.h"
@@ -38,6 +39,18 @@ static void on_health(void *arg, struct http_call *call)
 	http_call_text(call, 200, "application/json", "{\"status\":\"success\"}\n");
 }
 
+/* Ready is who takes events, though it be not for long. */
+static const char *ready_text(struct collector *c)
+{
+	struct room_watch_figures room;
+
+	room_figures(c->room, &room);
+	if (!room.stuck)
+		return "{\"status\":\"success\"}\n";
+	return "{\"status\":\"success\",\"warning\":\"the disk is nearly full and no event may be "
+	       "dropped\",\"hint\":\"make room on it, or end a hold\"}\n";
+}
+
 static void on_ready(void *arg, struct http_call *call)
 {
 	struct collector *c = ((struct door_http *)arg)->c;
@@ -49,8 +62,11 @@ static void on_ready(void *arg, struct http_call *call)
 	} else if (commit_failing(c->intake.commit)) {
 		p.error = "events cannot be made durable";
 		p.hint = "the log of astrocollectd says why; nothing is acknowledged meanwhile";
+	} else if (c->full) {
+		p.error = "the disk is full: nothing is taken";
+		p.hint = "make room on it, or lower disk_hard; it goes on by itself";
 	} else {
-		http_call_text(call, 200, "application/json", "{\"status\":\"success\"}\n");
+		http_call_text(call, 200, "application/json", ready_text(c));
 		return;
 	}
 	http_call_problem(call, &p);

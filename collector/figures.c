@@ -2,6 +2,7 @@
 
 #include "collector/door_dgram.h"
 #include "collector/door_forward.h"
+#include "collector/room.h"
 #include "collector/seal.h"
 #include "proto/svc/metrics.h"
 
@@ -82,6 +83,7 @@ static void refresh_dgram(struct door_dgram *g)
 	metrics_set(METRICS_COLLECTOR_DATAGRAMS_KERNEL, (int64_t)n.dropped_kernel);
 	metrics_set(METRICS_COLLECTOR_DATAGRAMS_BAD, (int64_t)n.dropped_bad);
 	metrics_set(METRICS_COLLECTOR_DATAGRAMS_FULL, (int64_t)n.dropped_full);
+	metrics_set(METRICS_COLLECTOR_DATAGRAMS_DISK, (int64_t)n.dropped_disk);
 	metrics_set(METRICS_COLLECTOR_DATAGRAM_ERRORS, (int64_t)n.errors);
 	metrics_set(METRICS_COLLECTOR_UDP_BUFFER, n.buffer_bytes);
 }
@@ -124,6 +126,25 @@ static void refresh_seal(struct collector *c)
 	metrics_set(METRICS_STORE_FDS_SAVED, (int64_t)vfs_reserve_used());
 }
 
+static void refresh_room(struct room *r)
+{
+	enum room_watch_state state = room_state(r);
+	struct room_watch_figures n;
+
+	room_figures(r, &n);
+	metrics_set(METRICS_STORE_DISK_FREE, (int64_t)n.free_bytes);
+	metrics_set(METRICS_STORE_DISK_SOFT, (int64_t)n.soft_bytes);
+	metrics_set(METRICS_STORE_DISK_HARD, (int64_t)n.hard_bytes);
+	metrics_set(METRICS_STORE_DISK_SHORT, state != ROOM_WATCH_AMPLE);
+	metrics_set(METRICS_STORE_DISK_FULL, state == ROOM_WATCH_HARD);
+	metrics_set(METRICS_STORE_DISK_SOFT_TIMES, (int64_t)n.soft_times);
+	metrics_set(METRICS_STORE_DISK_HARD_TIMES, (int64_t)n.hard_times);
+	metrics_set(METRICS_STORE_DISK_STUCK, n.stuck);
+	metrics_set(METRICS_STORE_DISK_SEGMENTS, (int64_t)n.dropped_segments);
+	metrics_set(METRICS_STORE_DISK_BYTES, (int64_t)n.dropped_bytes);
+	metrics_set(METRICS_STORE_DISK_FAILURES, (int64_t)n.failures);
+}
+
 void figures_refresh(struct collector *c)
 {
 	metrics_set(METRICS_COLLECTOR_CONNECTIONS, c->gate.open);
@@ -141,4 +162,6 @@ void figures_refresh(struct collector *c)
 		refresh_commit(c);
 	if (c->seal)
 		refresh_seal(c);
+	if (c->room)
+		refresh_room(c->room);
 }

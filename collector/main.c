@@ -12,6 +12,7 @@
 #include "collector/door_dgram.h"
 #include "collector/door_forward.h"
 #include "collector/door_http.h"
+#include "collector/room.h"
 #include "collector/seal.h"
 #include "collector/settings.h"
 #include "collector/stop.h"
@@ -176,6 +177,26 @@ static void on_sealed(void *arg, bool all)
 	stop_sealed(arg, all);
 }
 
+/* The disk has become full, or has room again. */
+static void on_room(void *arg)
+{
+	struct collector *c = arg;
+	bool full = room_state(c->room) == ROOM_WATCH_HARD;
+
+	if (full == c->full)
+		return;
+	c->full = full;
+	if (full)
+		door_forward_stall(c->forward);
+	else
+		door_forward_durable(c->forward);
+}
+
+static int on_short(void *arg, uint64_t need, struct room_watch_pass *out, struct diag *d)
+{
+	return retire_pass(arg, need, out, d);
+}
+
 static void on_signal(void *arg, enum daemon_event event)
 {
 	struct collector *c = arg;
@@ -302,15 +323,47 @@ static int open_threads(struct collector *c, const struct store_conf *sc, struct
 		.durable = on_durable,
 		.fatal = on_fatal,
 		.arg = c };
-	const struct seal_conf seal = {
-		.store = sc, .writer = c->writer, .loop = &c->loop, .finished = on_sealed, .arg = c
-	};
+	const struct seal_conf seal = { .store = sc,
+		.writer = c->writer,
+		.classes = c->classes,
+		.loop = &c->loop,
+		.finished = on_sealed,
+		.arg = c };
 	int rc = normalise_new(&c->intake.normalise);
 
 	if (rc < 0)
 		return diag_set(d, rc, "", -1, "no memory to normalise events in");
 	rc = commit_open(&commit, &c->intake.commit, d);
 	return rc < 0 ? rc : seal_open(&seal, &c->seal, d);
+}
+
+static int open_classes(struct collector *c, struct diag *d)
+{
+	return retain_class_new(
+		&c->conf.classes, conf_num(&c->conf, CONF_RETENTION_KEEP), &c->classes, d);
+}
+
+/* Before the doors, so that a disk that is full at the start keeps them from taking anything. */
+static int open_room(struct collector *c, struct diag *d)
+{
+	const struct room_conf conf = {
+		.watch = { .vfs = vfs_real(),
+			.dir = c->dir,
+			.soft = conf_num(&c->conf, CONF_STORE_DISK_SOFT),
+			.hard = conf_num(&c->conf, CONF_STORE_DISK_HARD),
+			.retain = on_short,
+			.arg = &c->retire },
+		.loop = &c->loop,
+		.changed = on_room,
+		.arg = c,
+	};
+	int rc;
+
+	c->retire = (struct retire){ conf_text(&c->conf, CONF_STORE_DATA), c->classes };
+	rc = room_open(&conf, &c->room, d);
+	if (rc == 0)
+		c->full = room_state(c->room) == ROOM_WATCH_HARD;
+	return rc;
 }
 
 static int open_rest(struct collector *c, const struct store_conf *sc)
@@ -321,7 +374,11 @@ static int open_rest(struct collector *c, const struct store_conf *sc)
 	stage_pool_init(&c->intake.pool, c->dir, 0, 0);
 	settings_apply(c);
 	if (rc == 0)
+		rc = open_classes(c, &d);
+	if (rc == 0)
 		rc = open_threads(c, sc, &d);
+	if (rc == 0)
+		rc = open_room(c, &d);
 	if (rc == 0)
 		rc = open_forward(c, &d);
 	if (rc == 0)
@@ -370,6 +427,7 @@ static void free_all(struct collector *c)
 	stop_free(&c->stop);
 	stage_pool_fini(&c->intake.pool);
 	normalise_free(&c->intake.normalise);
+	retain_class_free(&c->classes);
 	store_writer_close(&c->writer);
 	close(c->dir);
 	conf_fini(&c->conf);

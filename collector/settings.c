@@ -1,5 +1,6 @@
 #include "collector/settings.h"
 
+#include "collector/room.h"
 #include "proto/base/clock.h"
 #include "proto/svc/conf_use.h"
 #include "proto/svc/logger.h"
@@ -22,6 +23,9 @@ void settings_apply(struct collector *c)
 	c->settings.stop_ms = milliseconds(conf, CONF_COLLECTOR_STOP_TIMEOUT);
 	pool->bytes_max = (size_t)conf_num(conf, CONF_COLLECTOR_MEMORY_MAX);
 	pool->spills.all_bytes_max = (uint64_t)conf_num(conf, CONF_COLLECTOR_HOLD_BYTES);
+	if (c->room)
+		room_limits(c->room, conf_num(conf, CONF_STORE_DISK_SOFT),
+			conf_num(conf, CONF_STORE_DISK_HARD));
 	listener_gate_limit(&c->gate, (unsigned)conf_num(conf, CONF_COLLECTOR_CONNECTIONS_MAX));
 }
 

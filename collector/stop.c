@@ -6,6 +6,7 @@
 #include "collector/door_dgram.h"
 #include "collector/door_forward.h"
 #include "collector/door_http.h"
+#include "collector/room.h"
 #include "collector/seal.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
@@ -168,6 +169,7 @@ void stop_sealed(struct collector *c, bool all)
 		all ? "everything is durable and sealed" : "everything acknowledged is durable",
 		LOGGER_NS("seconds", clock_mono_ns() - s->began_ns));
 	seal_close(&c->seal);
+	room_close(&c->room);
 	door_forward_close(c->forward);
 	if (c->dgram)
 		door_dgram_close(c->dgram);

@@ -11,6 +11,8 @@
 #include "proto/base/when.h"
 #include "proto/svc/logger.h"
 
+enum { SPACE_PERCENT_MAX = 90 };
+
 /* Digits of the base, nothing before; *out_end is where they stop. */
 static int digits(const char *text, int base, const char **out_end, int64_t *out)
 {
@@ -117,6 +119,21 @@ int conf_value_addr(const char *text, struct conf_addr *out)
 	return 0;
 }
 
+/* Bytes, or a percentage, which comes out negative. */
+static int parse_space(const char *text, int64_t *out)
+{
+	const char *end;
+	int64_t v;
+	int rc = digits(text, 10, &end, &v);
+
+	if (rc < 0 || strcmp(end, "%") != 0)
+		return conf_value_bytes(text, out);
+	if (v > SPACE_PERCENT_MAX)
+		return ERR_RANGE;
+	*out = -v;
+	return 0;
+}
+
 struct unit {
 	const char *name;
 	int64_t size;
@@ -149,6 +166,7 @@ static int bad(const struct conf_entry *e, const char *text, int rc, struct diag
 		[CONF_STRING] = "a text",
 		[CONF_PATH] = "a path",
 		[CONF_BYTES] = "bytes, like 65536, 64k, 512M or 2G",
+		[CONF_SPACE] = "bytes, like 512M or 2G, or up to 90% of the disk, like 5%",
 		[CONF_DURATION] = "a time, like 90s, 15min, 12h or 7d",
 		[CONF_INT] = "a whole number",
 		[CONF_BOOL] = "yes or no",
@@ -161,7 +179,8 @@ static int bad(const struct conf_entry *e, const char *text, int rc, struct diag
 	if (e->type == CONF_STRING || e->type == CONF_PATH)
 		snprintf(range, sizeof range, " of %" PRId64 " to %" PRId64 " bytes", e->min,
 			e->max);
-	else if (e->max > e->min && e->type != CONF_BOOL && e->max < INT64_MAX)
+	else if (e->max > e->min && e->type != CONF_BOOL && e->type != CONF_SPACE &&
+		 e->max < INT64_MAX)
 		snprintf(range, sizeof range, ", from %s to %s", bound(e, e->min, lo),
 			bound(e, e->max, hi));
 	return diag_set(
@@ -190,6 +209,8 @@ static int parse_number(const struct conf_entry *e, const char *text, int64_t *o
 	switch (e->type) {
 	case CONF_BYTES:
 		return conf_value_bytes(text, out);
+	case CONF_SPACE:
+		return parse_space(text, out);
 	case CONF_DURATION:
 		return when_duration(span_str(text), out, NULL);
 	case CONF_INT:

@@ -15,6 +15,7 @@ enum conf_type {
 	CONF_STRING,   /* min..max: bytes */
 	CONF_PATH,     /* min..max: bytes; absolute or relative to where the program started */
 	CONF_BYTES,    /* 4096, 64k, 512M, 2G (1024 each) -> bytes */
+	CONF_SPACE,    /* bytes, or 5%: 0 to 90 percent -> bytes, or minus the percent */
 	CONF_DURATION, /* 90s, 5min, 7d (base/when.h) -> nanoseconds */
 	CONF_INT,      /* -> the number */
 	CONF_BOOL,     /* yes no on off true false 1 0 -> 1 or 0 */

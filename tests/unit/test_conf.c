@@ -366,6 +366,29 @@ static void numbers(void **state)
 	assert_int_equal(conf_value_bytes("-1", &v), ERR_SYNTAX);
 }
 
+static void space(void **state)
+{
+	const struct conf_entry e = { .type = CONF_SPACE, .min = -90, .max = INT64_MAX };
+	struct diag d;
+	int64_t v = 0;
+
+	(void)state;
+	assert_int_equal(conf_value_parse(&e, "5%", &v, &d), 0);
+	assert_int_equal(v, -5);
+	assert_int_equal(conf_value_parse(&e, "512M", &v, &d), 0);
+	assert_int_equal(v, 512 << 20);
+	assert_int_equal(conf_value_parse(&e, "0%", &v, &d), 0);
+	assert_int_equal(v, 0);
+	assert_int_equal(conf_value_parse(&e, "91%", &v, &d), ERR_RANGE);
+	assert_int_equal(conf_value_parse(&e, "-5%", &v, &d), ERR_SYNTAX);
+	assert_int_equal(conf_value_parse(&e, "-5", &v, &d), ERR_SYNTAX);
+	assert_int_equal(conf_value_parse(&e, "%", &v, &d), ERR_SYNTAX);
+	assert_int_equal(conf_value_parse(&e, "5%%", &v, &d), ERR_SYNTAX);
+	assert_string_equal(d.text,
+		"'5%%' is not allowed: write bytes, like 512M or 2G, or up to 90% of the disk, like "
+		"5%");
+}
+
 static void closest_word(void **state)
 {
 	static const char *const words[] = { "seal_rows", "seal_bytes", "data", "node" };
@@ -509,6 +532,7 @@ int main(void)
 		cmocka_unit_test(classes_are_read),
 		cmocka_unit_test(mistakes_in_classes),
 		cmocka_unit_test(classes_have_limits),
+		cmocka_unit_test(space),
 		cmocka_unit_test(closest_word),
 	};
 
