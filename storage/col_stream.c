@@ -112,7 +112,7 @@ static bool choose(struct col_stream_work *w, int level, const int64_t *v, uint3
 		w->nest.err = -ENOMEM;
 		return true;
 	}
-	if (p->form == COL_STREAM_FRAMES && p->runs <= count / RUNS_RATIO) {
+	if (p->form >= COL_STREAM_FRAMES && p->runs <= count / RUNS_RATIO) {
 		put_runs(w, v, count, p->runs, level);
 		if (w->nest.err || w->nest.len < p->cost)
 			return true;

@@ -18,6 +18,7 @@ static const uint8_t flags_of_form[] = {
 	[COL_STREAM_CONST] = 0,
 	[COL_STREAM_STEP] = 0,
 	[COL_STREAM_FRAMES] = FLAGS_SOURCE | COL_STREAM_BASES | COL_STREAM_PATCHED,
+	[COL_STREAM_CODED] = FLAGS_SOURCE,
 	[COL_STREAM_RUNS] = 0,
 	[COL_STREAM_DICT] = 0,
 };
@@ -45,6 +46,9 @@ static int read_form(struct rcur *c, struct col_stream_body *b, bool nested)
 	case COL_STREAM_FRAMES:
 		read_source(c, b);
 		return c->err ? c->err : col_stream_frame_open(c, b);
+	case COL_STREAM_CODED:
+		read_source(c, b);
+		return c->err ? c->err : col_stream_code_open(c, b);
 	default:
 		return nested ? ERR_CORRUPT : col_stream_nest_open(c, b);
 	}
@@ -82,8 +86,8 @@ struct col_stream_body *col_stream_body_open(
 
 static int numbers(struct col_stream_body *b, uint32_t frame, uint64_t *x)
 {
-	ASSERT(b->form == COL_STREAM_FRAMES);
-	return col_stream_frame_get(b, frame, x);
+	return b->form == COL_STREAM_FRAMES ? col_stream_frame_get(b, frame, x)
+					    : col_stream_code_get(b, frame, x);
 }
 
 static void add_up(struct col_stream_body *b, uint32_t frame, const uint64_t *x, int64_t *out)
@@ -137,6 +141,20 @@ static int frame_values(struct col_stream_body *b, uint32_t frame, int64_t *out)
 	return rc;
 }
 
+/* The same of a whole group. */
+static int group_values(struct col_stream_body *b, uint32_t frame, int64_t *out)
+{
+	uint64_t x[COL_STREAM_GROUP * COL_STREAM_FRAME];
+	bool delta = b->flags & COL_STREAM_DELTA;
+	int rc = col_stream_code_get_group(b, frame, delta ? x : (uint64_t *)out);
+
+	for (uint32_t i = 0; delta && rc == 0 && i < COL_STREAM_GROUP; i++)
+		add_up(b, frame + i, x + i * COL_STREAM_FRAME, out + i * COL_STREAM_FRAME);
+	if (rc == 0)
+		scale(b, COL_STREAM_GROUP * COL_STREAM_FRAME, out);
+	return rc;
+}
+
 static int fill_cache(struct col_stream_body *b, uint32_t frame)
 {
 	int rc;
@@ -163,6 +181,11 @@ static int get_frames(struct col_stream_body *b, uint32_t first, uint32_t count,
 		uint32_t frame = first / COL_STREAM_FRAME, at = first % COL_STREAM_FRAME;
 		uint32_t all = col_stream_frame_count(b->count, frame);
 
+		n = COL_STREAM_GROUP * COL_STREAM_FRAME;
+		if (b->form == COL_STREAM_CODED && first % n == 0 && count >= n) {
+			rc = group_values(b, frame, out);
+			continue;
+		}
 		n = all - at < count ? all - at : count;
 		if (n == all && frame != b->cached) {
 			rc = frame_values(b, frame, out);
@@ -189,6 +212,7 @@ int col_stream_body_get(struct col_stream_body *b, uint32_t first, uint32_t coun
 			out[i] = (int64_t)v;
 		return 0;
 	case COL_STREAM_FRAMES:
+	case COL_STREAM_CODED:
 		return get_frames(b, first, count, out);
 	default:
 		return col_stream_nest_get(b, first, count, out);
@@ -204,7 +228,7 @@ int col_stream_body_pick(
 		return col_stream_nest_pick(b, rows, count, out);
 	for (uint32_t i = 0; i < count && rc == 0; i++) {
 		ASSERT(rows[i] < b->count);
-		if (b->form == COL_STREAM_FRAMES) {
+		if (b->form == COL_STREAM_FRAMES || b->form == COL_STREAM_CODED) {
 			rc = fill_cache(b, rows[i] / COL_STREAM_FRAME);
 			if (rc == 0)
 				out[i] = b->cache[rows[i] % COL_STREAM_FRAME];

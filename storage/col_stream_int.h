@@ -30,6 +30,7 @@
 
 #include <stdbool.h>
 
+#include "storage/col_huff.h"
 #include "storage/col_pack.h"
 #include "storage/col_stream.h"
 
@@ -54,7 +55,6 @@ enum {
 	COL_STREAM_DELTA = 0x10,
 	COL_STREAM_UNIT = 0x20,
 	COL_STREAM_BASES = 0x40,   /* of FRAMES */
-	COL_STREAM_SIGNED = 0x40,  /* of CODED */
 	COL_STREAM_PATCHED = 0x80, /* of FRAMES */
 };
 
@@ -148,6 +148,39 @@ size_t col_stream_frame_cost(const struct col_stream_frames *f, uint64_t *side);
 unsigned col_stream_frame_flags(const struct col_stream_frames *f);
 void col_stream_frame_put(const struct col_stream_frames *f, uint64_t *side, struct buf *out);
 
+/* ---- Huffman codes: col_stream_code.c ---- */
+
+enum { COL_STREAM_LOGS = 256 };
+
+struct col_stream_code_room {
+	uint32_t *counts;
+	uint32_t *merged;
+	uint16_t *codes;
+	uint8_t *lengths;
+	struct col_huff_room huff;
+	struct buf table;
+	uint16_t logs[COL_STREAM_LOGS];
+	uint32_t cap; /* symbols */
+};
+
+struct col_stream_coded {
+	const struct col_stream_source *source;
+	unsigned m; /* bits after the leading one that are in a symbol */
+	uint32_t symbols;
+	uint64_t bits; /* about, by measure */
+	size_t payload_bytes;
+	size_t cost; /* what put writes, by prepare */
+};
+
+/* Counts, and chooses the symbols. false: out of memory. */
+bool col_stream_code_measure(struct col_stream_coded *c, struct col_stream_code_room *r);
+/* After a measure, nothing else in the room since: makes the codes, and the bits of each frame. */
+bool col_stream_code_prepare(
+	struct col_stream_coded *c, struct col_stream_code_room *r, uint64_t *side);
+void col_stream_code_put(const struct col_stream_coded *c, const struct col_stream_code_room *r,
+	const uint64_t *side, struct buf *out);
+void col_stream_code_room_fini(struct col_stream_code_room *r);
+
 /* ---- choosing: col_stream_plan.c ---- */
 
 /* Memory of one stream that is being written; the streams inside it have one of their own. */
@@ -155,6 +188,8 @@ struct col_stream_room {
 	struct col_stream_head *heads;
 	uint64_t *side;
 	uint32_t frames_cap;
+	uint64_t *frame_bits; /* of CODED; as many */
+	struct col_stream_code_room code;
 };
 
 /* A stream that is not made of others, ready to be written. */
@@ -162,6 +197,7 @@ struct col_stream_plan {
 	uint8_t form;
 	struct col_stream_source source;
 	struct col_stream_frames frames;
+	struct col_stream_coded coded;
 	uint64_t step;
 	size_t cost; /* what put writes */
 	uint32_t runs;
@@ -211,6 +247,11 @@ int col_stream_body_pick(
 /* FRAMES: its headers, then the numbers x of one frame. ERR_CORRUPT, -ENOMEM. */
 int col_stream_frame_open(struct rcur *c, struct col_stream_body *b);
 int col_stream_frame_get(const struct col_stream_body *b, uint32_t frame, uint64_t *x);
+
+/* CODED: the same, and the four frames of a whole group at once. */
+int col_stream_code_open(struct rcur *c, struct col_stream_body *b);
+int col_stream_code_get(struct col_stream_body *b, uint32_t frame, uint64_t *x);
+int col_stream_code_get_group(struct col_stream_body *b, uint32_t frame, uint64_t *x);
 
 /* RUNS and DICT: col_stream_nest.c */
 int col_stream_nest_open(struct rcur *c, struct col_stream_body *b);

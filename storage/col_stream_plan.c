@@ -15,12 +15,18 @@ enum {
 	BIAS_SAMPLE = 128,
 	BIAS_BELOW = 50,
 	VARIANTS = 4, /* delta or not, bases or not */
+	/* Codes are tried for no less than this, and taken when they save so many parts of a hundred. */
+	CODED_COUNT_MIN = 64,
+	CODED_BYTES_MIN = 48,
+	CODED_SAVES = 3,
 };
 
 void col_stream_plan_room_fini(struct col_stream_room *room)
 {
 	free(room->heads);
 	free(room->side);
+	free(room->frame_bits);
+	col_stream_code_room_fini(&room->code);
 	*room = (struct col_stream_room){ 0 };
 }
 
@@ -33,7 +39,8 @@ static bool room_for(struct col_stream_room *room, uint32_t count)
 	col_stream_plan_room_fini(room);
 	room->heads = malloc(frames * sizeof *room->heads);
 	room->side = malloc(frames * sizeof *room->side);
-	if (!room->heads || !room->side) {
+	room->frame_bits = malloc(frames * sizeof *room->frame_bits);
+	if (!room->heads || !room->side || !room->frame_bits) {
 		col_stream_plan_room_fini(room);
 		return false;
 	}
@@ -136,6 +143,30 @@ static void plan_frames(struct col_stream_plan *p, struct col_stream_room *room,
 		  col_stream_frame_cost(&p->frames, room->side);
 }
 
+static bool saves(size_t cost, size_t than)
+{
+	return cost < than - than * CODED_SAVES / 100;
+}
+
+/* Takes codes instead of frames where they are so much shorter that their slower reading pays. */
+static bool plan_coded(struct col_stream_plan *p, struct col_stream_room *room)
+{
+	size_t source_bytes = 1 + col_stream_source_cost(&p->source);
+
+	p->coded = (struct col_stream_coded){ .source = &p->source };
+	if (!col_stream_code_measure(&p->coded, &room->code))
+		return false;
+	if (!saves(source_bytes + p->coded.bits / 8 + col_stream_frames(p->source.count), p->cost))
+		return true;
+	if (!col_stream_code_prepare(&p->coded, &room->code, room->frame_bits))
+		return false;
+	if (saves(source_bytes + p->coded.cost, p->cost)) {
+		p->form = COL_STREAM_CODED;
+		p->cost = source_bytes + p->coded.cost;
+	}
+	return true;
+}
+
 bool col_stream_plan_make(struct col_stream_plan *p, struct col_stream_room *room, const int64_t *v,
 	uint32_t count, int level)
 {
@@ -156,7 +187,9 @@ bool col_stream_plan_make(struct col_stream_plan *p, struct col_stream_room *roo
 		return false;
 	col_stream_source_unit(&p->source);
 	plan_frames(p, room, level);
-	return true;
+	if (count < CODED_COUNT_MIN || p->cost < CODED_BYTES_MIN)
+		return true;
+	return plan_coded(p, room);
 }
 
 void col_stream_plan_put(
@@ -164,16 +197,23 @@ void col_stream_plan_put(
 {
 	size_t before = out->len;
 
-	if (p->form != COL_STREAM_FRAMES) {
-		buf_put_u8(out, p->form);
-		col_pack_varint(out, cursor_zigzag(p->source.v[0]));
-		if (p->form == COL_STREAM_STEP)
-			col_pack_varint(out, cursor_zigzag((int64_t)p->step));
-	} else {
+	switch (p->form) {
+	case COL_STREAM_FRAMES:
 		buf_put_u8(out, (uint8_t)(p->form | col_stream_source_flags(&p->source) |
 					  col_stream_frame_flags(&p->frames)));
 		col_stream_source_put(&p->source, out);
 		col_stream_frame_put(&p->frames, room->side, out);
+		break;
+	case COL_STREAM_CODED:
+		buf_put_u8(out, (uint8_t)(p->form | col_stream_source_flags(&p->source)));
+		col_stream_source_put(&p->source, out);
+		col_stream_code_put(&p->coded, &room->code, room->frame_bits, out);
+		break;
+	default:
+		buf_put_u8(out, p->form);
+		col_pack_varint(out, cursor_zigzag(p->source.v[0]));
+		if (p->form == COL_STREAM_STEP)
+			col_pack_varint(out, cursor_zigzag((int64_t)p->step));
 	}
 	ASSERT(out->err || out->len - before == p->cost);
 }

@@ -299,7 +299,8 @@ static void long_ones(void **state)
 		}
 	}
 	assert_int_equal(l->forms, 1 << COL_STREAM_CONST | 1 << COL_STREAM_STEP |
-					   1 << COL_STREAM_FRAMES | 1 << COL_STREAM_RUNS);
+					   1 << COL_STREAM_FRAMES | 1 << COL_STREAM_CODED |
+					   1 << COL_STREAM_RUNS);
 }
 
 /* Arithmetic as for int64: the other half of uint64 comes back too. */

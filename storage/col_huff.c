@@ -1,0 +1,414 @@
+#include "storage/col_huff.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+#include "proto/base/err.h"
+#include "storage/col_pack.h"
+
+enum {
+	/* Codes of the lengths. */
+	META_SYMBOLS = 20,
+	META_BITS = 3,
+	META_LONGEST = 7,
+	META_FEW = 17,
+	META_MANY = 18,
+	META_AGAIN = 19,
+	/* A Huffman tree of 2^21 values is not deeper. */
+	DEPTHS = 64,
+	SORT_BITS = 11,
+	INSERTION_MAX = 48,
+};
+
+int col_huff_room_for(struct col_huff_room *r, uint32_t symbols)
+{
+	ASSERT(symbols <= COL_HUFF_SYMBOLS_MAX);
+	if (symbols <= r->cap)
+		return 0;
+	col_huff_room_fini(r);
+	r->order[0] = malloc(symbols * sizeof *r->order[0]);
+	r->order[1] = malloc(symbols * sizeof *r->order[1]);
+	r->weights = malloc(symbols * sizeof *r->weights);
+	if (!r->order[0] || !r->order[1] || !r->weights) {
+		col_huff_room_fini(r);
+		return -ENOMEM;
+	}
+	r->cap = symbols;
+	return 0;
+}
+
+void col_huff_room_fini(struct col_huff_room *r)
+{
+	free(r->order[0]);
+	free(r->order[1]);
+	free(r->weights);
+	*r = (struct col_huff_room){ 0 };
+}
+
+unsigned col_huff_bits_for(uint32_t used)
+{
+	unsigned bits = col_pack_width(used) + 3;
+
+	return bits < 8 ? 8 : bits > COL_HUFF_BITS_MAX ? COL_HUFF_BITS_MAX : bits;
+}
+
+/* ---- lengths from counts ---- */
+
+/* The used symbols; two of them even if the counts say otherwise. Returns how many. */
+static uint32_t collect(const uint32_t *counts, uint32_t symbols, uint16_t *order)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < symbols; i++) {
+		order[n] = (uint16_t)i;
+		n += counts[i] > 0;
+		if (n == symbols)
+			break;
+	}
+	for (uint32_t i = 0; n < 2; i++) {
+		if (counts[i] == 0)
+			order[n++] = (uint16_t)i;
+	}
+	return n;
+}
+
+static void insertion_sort(uint16_t *order, uint32_t n, const uint32_t *counts)
+{
+	for (uint32_t i = 1; i < n; i++) {
+		uint16_t s = order[i];
+		uint32_t k = i;
+
+		for (; k > 0 && counts[order[k - 1]] > counts[s]; k--)
+			order[k] = order[k - 1];
+		order[k] = s;
+	}
+}
+
+static void radix_pass(
+	const uint16_t *from, uint16_t *to, uint32_t n, const uint32_t *counts, unsigned shift)
+{
+	uint32_t at[1 << SORT_BITS] = { 0 }, sum = 0;
+	uint32_t mask = (1 << SORT_BITS) - 1;
+
+	for (uint32_t i = 0; i < n; i++)
+		at[counts[from[i]] >> shift & mask]++;
+	for (uint32_t i = 0; i <= mask; i++) {
+		uint32_t here = at[i];
+
+		at[i] = sum;
+		sum += here;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		to[at[counts[from[i]] >> shift & mask]++] = from[i];
+}
+
+/* By count, the rarest first. Counts have up to 2 * SORT_BITS bits. */
+static void sort(struct col_huff_room *r, uint32_t n, const uint32_t *counts)
+{
+	if (n <= INSERTION_MAX) {
+		insertion_sort(r->order[0], n, counts);
+		return;
+	}
+	radix_pass(r->order[0], r->order[1], n, counts, 0);
+	radix_pass(r->order[1], r->order[0], n, counts, SORT_BITS);
+}
+
+/*
+ * Huffman's algorithm in place (Moffat and Katajainen): weights in rising order become the depths of
+ * their leaves. First each node's parent, then each inner node's depth, then the leaves'.
+ */
+static void link_parents(uint32_t *a, uint32_t n)
+{
+	uint32_t root = 0, leaf = 2;
+
+	a[0] += a[1];
+	for (uint32_t next = 1; next + 1 < n; next++) {
+		uint32_t sum;
+
+		if (leaf >= n || a[root] < a[leaf]) {
+			sum = a[root];
+			a[root++] = next;
+		} else {
+			sum = a[leaf++];
+		}
+		if (leaf >= n || (root < next && a[root] < a[leaf])) {
+			sum += a[root];
+			a[root++] = next;
+		} else {
+			sum += a[leaf++];
+		}
+		a[next] = sum;
+	}
+}
+
+static void depths_of(uint32_t *a, uint32_t n)
+{
+	uint32_t free_slots = 1, depth = 0, inner = n - 1, next = n;
+
+	ASSERT(n >= 2);
+	link_parents(a, n);
+	a[n - 2] = 0;
+	for (uint32_t i = n - 2; i > 0; i--)
+		a[i - 1] = a[a[i - 1]] + 1;
+	while (free_slots > 0) {
+		uint32_t used = 0;
+
+		for (; inner > 0 && a[inner - 1] == depth; inner--)
+			used++;
+		for (; free_slots > used; free_slots--)
+			a[--next] = depth;
+		free_slots = 2 * used;
+		depth++;
+	}
+	ASSERT(next == 0);
+}
+
+/* Moves leaves that are too deep up, each pair at the cost of one leaf above them. */
+static void limit(uint32_t *per_depth, unsigned bits_max)
+{
+	for (unsigned i = DEPTHS - 1; i > bits_max; i--) {
+		while (per_depth[i] > 0) {
+			unsigned j = i - 2;
+
+			while (per_depth[j] == 0)
+				j--;
+			per_depth[i] -= 2;
+			per_depth[i - 1]++;
+			per_depth[j + 1] += 2;
+			per_depth[j]--;
+		}
+	}
+}
+
+void col_huff_lengths(struct col_huff_room *r, const uint32_t *counts, uint32_t symbols,
+	unsigned bits_max, uint8_t *lengths)
+{
+	uint32_t per_depth[DEPTHS] = { 0 }, n, at = 0;
+
+	ASSERT(symbols >= 2);
+	ASSERT(symbols <= r->cap);
+	ASSERT(bits_max <= COL_HUFF_BITS_MAX);
+	n = collect(counts, symbols, r->order[0]);
+	ASSERT(n <= UINT32_C(1) << bits_max);
+	sort(r, n, counts);
+	for (uint32_t i = 0; i < n; i++)
+		r->weights[i] = counts[r->order[0][i]];
+	depths_of(r->weights, n);
+	for (uint32_t i = 0; i < n; i++) {
+		ASSERT(r->weights[i] < DEPTHS);
+		per_depth[r->weights[i]]++;
+	}
+	limit(per_depth, bits_max);
+	memset(lengths, 0, symbols);
+	for (unsigned depth = bits_max; depth > 0; depth--) {
+		for (uint32_t i = 0; i < per_depth[depth]; i++)
+			lengths[r->order[0][at++]] = (uint8_t)depth;
+	}
+	ASSERT(at == n);
+}
+
+/* ---- codes and tables ---- */
+
+static uint16_t reversed(uint32_t code, unsigned bits)
+{
+	uint32_t v = 0;
+
+	for (unsigned i = 0; i < bits; i++)
+		v |= (code >> i & 1) << (bits - 1 - i);
+	return (uint16_t)v;
+}
+
+/* first[l]: the first code of length l. Returns the sum of 2^-length in units of 2^-BITS_MAX. */
+static uint32_t first_codes(const uint8_t *lengths, uint32_t symbols, uint32_t *first)
+{
+	uint32_t per_length[COL_HUFF_BITS_MAX + 1] = { 0 }, code = 0, sum = 0;
+
+	for (uint32_t i = 0; i < symbols; i++)
+		per_length[lengths[i]]++;
+	per_length[0] = 0;
+	for (unsigned l = 1; l <= COL_HUFF_BITS_MAX; l++) {
+		code = (code + per_length[l - 1]) << 1;
+		first[l] = code;
+		sum += per_length[l] << (COL_HUFF_BITS_MAX - l);
+	}
+	return sum;
+}
+
+void col_huff_codes(const uint8_t *lengths, uint32_t symbols, uint16_t *codes)
+{
+	uint32_t next[COL_HUFF_BITS_MAX + 1];
+
+	(void)first_codes(lengths, symbols, next);
+	for (uint32_t i = 0; i < symbols; i++) {
+		if (lengths[i])
+			codes[i] = reversed(next[lengths[i]]++, lengths[i]);
+	}
+}
+
+int col_huff_table(const uint8_t *lengths, uint32_t symbols, unsigned bits, uint32_t *table)
+{
+	uint32_t next[COL_HUFF_BITS_MAX + 1];
+
+	ASSERT(bits <= COL_HUFF_BITS_MAX);
+	if (first_codes(lengths, symbols, next) != UINT32_C(1) << COL_HUFF_BITS_MAX)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < symbols; i++) {
+		unsigned length = lengths[i];
+		uint32_t entry = i | length << 16;
+
+		ASSERT(length <= bits);
+		if (length == 0)
+			continue;
+		for (uint32_t k = reversed(next[length]++, length); k < UINT32_C(1) << bits;
+			k += UINT32_C(1) << length)
+			table[k] = entry;
+	}
+	return 0;
+}
+
+/* ---- the lengths themselves ---- */
+
+struct bits_out {
+	struct buf *out;
+	uint64_t acc;
+	unsigned used;
+};
+
+static void put_bits(struct bits_out *b, uint32_t v, unsigned n)
+{
+	b->acc |= (uint64_t)v << b->used;
+	b->used += n;
+	for (; b->used >= 8; b->used -= 8, b->acc >>= 8)
+		buf_put_u8(b->out, (uint8_t)b->acc);
+}
+
+/* One word of the lengths: a symbol of the code of lengths, and what follows it. */
+struct word {
+	uint8_t symbol;
+	uint8_t extra_bits;
+	uint8_t extra;
+	uint32_t covers; /* symbols */
+};
+
+static uint32_t same_from(const uint8_t *lengths, uint32_t at, uint32_t symbols, uint32_t most)
+{
+	uint32_t n = 1;
+
+	while (n < most && at + n < symbols && lengths[at + n] == lengths[at])
+		n++;
+	return n;
+}
+
+static struct word word_at(const uint8_t *lengths, uint32_t at, uint32_t symbols)
+{
+	uint32_t n;
+
+	if (lengths[at] == 0) {
+		n = same_from(lengths, at, symbols, 138);
+		if (n >= 11)
+			return (struct word){ META_MANY, 7, (uint8_t)(n - 11), n };
+		if (n >= 3)
+			return (struct word){ META_FEW, 3, (uint8_t)(n - 3), n };
+	} else if (at > 0 && lengths[at - 1] == lengths[at]) {
+		n = same_from(lengths, at, symbols, 6);
+		if (n >= 3)
+			return (struct word){ META_AGAIN, 2, (uint8_t)(n - 3), n };
+	}
+	return (struct word){ lengths[at], 0, 0, 1 };
+}
+
+void col_huff_lengths_put(const uint8_t *lengths, uint32_t symbols, struct buf *out)
+{
+	uint32_t counts[META_SYMBOLS] = { 0 }, weights[META_SYMBOLS];
+	uint16_t order[2][META_SYMBOLS], codes[META_SYMBOLS];
+	struct col_huff_room room = { { order[0], order[1] }, weights, META_SYMBOLS };
+	struct bits_out b = { .out = out };
+	uint8_t meta[META_SYMBOLS];
+	struct word w;
+
+	for (uint32_t i = 0; i < symbols; i += w.covers) {
+		w = word_at(lengths, i, symbols);
+		counts[w.symbol]++;
+	}
+	col_huff_lengths(&room, counts, META_SYMBOLS, META_LONGEST, meta);
+	col_huff_codes(meta, META_SYMBOLS, codes);
+	for (unsigned i = 0; i < META_SYMBOLS; i++)
+		put_bits(&b, meta[i], META_BITS);
+	for (uint32_t i = 0; i < symbols; i += w.covers) {
+		w = word_at(lengths, i, symbols);
+		put_bits(&b, codes[w.symbol], meta[w.symbol]);
+		put_bits(&b, w.extra, w.extra_bits);
+	}
+	put_bits(&b, 0, (8 - b.used) % 8);
+}
+
+struct bits_in {
+	struct span bytes;
+	size_t at;
+};
+
+/* Behind the end there are zeroes; the reader checks at its end how far it went. */
+static uint32_t peek_bits(const struct bits_in *b, unsigned n)
+{
+	uint32_t v = 0;
+
+	for (unsigned i = 0; i < 3 && b->at / 8 + i < b->bytes.n; i++)
+		v |= (uint32_t)b->bytes.p[b->at / 8 + i] << 8 * i;
+	return v >> b->at % 8 & ((UINT32_C(1) << n) - 1);
+}
+
+static uint32_t take_bits(struct bits_in *b, unsigned n)
+{
+	uint32_t v = peek_bits(b, n);
+
+	b->at += n;
+	return v;
+}
+
+/* One word: a length, and how many symbols have it. */
+static uint32_t take_word(
+	struct bits_in *b, const uint32_t *table, uint8_t before, uint8_t *out_length)
+{
+	uint32_t entry = table[peek_bits(b, META_LONGEST)];
+	uint32_t symbol = entry & 0xffff;
+
+	b->at += entry >> 16;
+	*out_length = symbol == META_AGAIN ? before : 0;
+	switch (symbol) {
+	case META_FEW:
+		return 3 + take_bits(b, 3);
+	case META_MANY:
+		return 11 + take_bits(b, 7);
+	case META_AGAIN:
+		return 3 + take_bits(b, 2);
+	default:
+		*out_length = (uint8_t)symbol;
+		return 1;
+	}
+}
+
+int col_huff_lengths_get(struct span bytes, uint32_t symbols, uint8_t *lengths, unsigned *out_bits)
+{
+	uint32_t table[1 << META_LONGEST];
+	struct bits_in b = { .bytes = bytes };
+	uint8_t meta[META_SYMBOLS], length = 0;
+	unsigned longest = 0;
+
+	for (unsigned i = 0; i < META_SYMBOLS; i++)
+		meta[i] = (uint8_t)take_bits(&b, META_BITS);
+	if (col_huff_table(meta, META_SYMBOLS, META_LONGEST, table) < 0)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < symbols;) {
+		uint32_t n = take_word(&b, table, length, &length);
+
+		if (n > symbols - i || b.at > 8 * bytes.n)
+			return ERR_CORRUPT;
+		memset(lengths + i, length, n);
+		longest = length > longest ? length : longest;
+		i += n;
+	}
+	*out_bits = longest;
+	return (b.at + 7) / 8 == bytes.n && longest > 0 ? 0 : ERR_CORRUPT;
+}
