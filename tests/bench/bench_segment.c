@@ -18,7 +18,7 @@
 #include "proto/base/check.h"
 #include "storage/col.h"
 #include "storage/seg_writer.h"
-#include "storage/sidx_common.h"
+#include "storage/sidx_set.h"
 #include "tests/support/event_file.h"
 
 struct totals {
@@ -66,10 +66,12 @@ static void add_pages(struct totals *t, const struct seg_reader *r)
 	}
 }
 
-static void write_one(int dir, const struct event *ev, size_t count, int level, struct totals *t)
+static void write_one(int dir, struct seg_writer_pool *pool, const struct event *ev, size_t count,
+	int level, struct totals *t)
 {
 	struct seg_writer_conf conf = { .vfs = vfs_real(),
 		.dir = dir,
+		.pool = pool,
 		.name = "bench.seg",
 		.segment_id = 1,
 		.compress_level = level };
@@ -117,8 +119,8 @@ static void read_one(int dir, struct totals *t)
 
 static void index_one(int dir, struct totals *t)
 {
-	static const char *const names[SIDX_COUNT] = { "bench.evt", "bench.ent" };
 	struct seg_reader *r = NULL;
+	char name[DIAG_FILE_BYTES];
 	struct diag d;
 
 	if (seg_reader_open(vfs_real(), dir, "bench.seg", &r, &d) < 0)
@@ -127,11 +129,13 @@ static void index_one(int dir, struct totals *t)
 		double start = cpu_s();
 		struct stat st;
 
-		unlinkat(dir, names[k], 0);
-		if (sidx_common_write(vfs_real(), dir, names[k], (enum sidx_kind)k, r, &d) < 0)
+		sidx_set_name("bench.seg", (enum sidx_kind)k, name);
+		unlinkat(dir, name, 0);
+		if (sidx_common_write(vfs_real(), dir, name, (enum sidx_kind)k, r, &d) < 0)
 			die(&d);
 		t->sidecar_s[k] += cpu_s() - start;
-		ASSERT(fstatat(dir, names[k], &st, 0) == 0);
+		ASSERT(fstatat(dir, name, &st, 0) == 0);
+		unlinkat(dir, name, 0);
 		t->sidecar_bytes[k] += (uint64_t)st.st_size;
 	}
 	seg_reader_close(&r);
@@ -139,7 +143,7 @@ static void index_one(int dir, struct totals *t)
 
 static void print(const struct totals *t)
 {
-	double n = (double)t->rows;
+	double n = (double)t->rows, sidecars = 0, sidecars_s = 0;
 
 	printf("%-12s %8s %8s  pages by encoding\n", "column", "B/event", "dict");
 	for (int col = 0; col < SEG_COL_COUNT; col++) {
@@ -156,9 +160,14 @@ static void print(const struct totals *t)
 	printf("write %.3f us/event (%.0f MB/s raw), read %.3f us/event (%.0f MB/s raw)\n",
 		t->write_s * 1e6 / n, (double)t->raw_bytes / t->write_s / 1e6, t->read_s * 1e6 / n,
 		(double)t->raw_bytes / t->read_s / 1e6);
-	for (int k = 0; k < SIDX_COUNT; k++)
+	for (int k = 0; k < SIDX_COUNT; k++) {
 		printf("%s %.3f us/event, %.2f B/event\n", sidx_common_suffix((enum sidx_kind)k),
 			t->sidecar_s[k] * 1e6 / n, (double)t->sidecar_bytes[k] / n);
+		sidecars += (double)t->sidecar_bytes[k];
+		sidecars_s += t->sidecar_s[k];
+	}
+	printf("all %.3f us/event, %.2f B/event\n", (t->write_s + sidecars_s) * 1e6 / n,
+		((double)t->file_bytes + sidecars) / n);
 }
 
 int main(int argc, char **argv)
@@ -166,24 +175,25 @@ int main(int argc, char **argv)
 	size_t count, rows = argc > 2 ? strtoul(argv[2], NULL, 10) : 27700;
 	int level = argc > 3 ? atoi(argv[3]) : 0;
 	char tmp[] = "/tmp/bench_segment.XXXXXX";
+	struct seg_writer_pool *pool = seg_writer_pool_new();
 	struct totals t = { 0 };
 	struct event *ev;
 	int dir;
 
 	ASSERT(rows > 0);
+	ASSERT(pool);
 	ASSERT(mkdtemp(tmp));
 	dir = open(tmp, O_RDONLY | O_DIRECTORY);
 	ASSERT(dir >= 0);
 	ev = event_file_load(argc > 1 ? argv[1] : NULL, &count);
 	for (size_t i = 0; i < count; i += rows) {
-		write_one(dir, ev + i, count - i < rows ? count - i : rows, level, &t);
+		write_one(dir, pool, ev + i, count - i < rows ? count - i : rows, level, &t);
 		read_one(dir, &t);
 		index_one(dir, &t);
 	}
 	print(&t);
+	seg_writer_pool_free(&pool);
 	unlinkat(dir, "bench.seg", 0);
-	unlinkat(dir, "bench.evt", 0);
-	unlinkat(dir, "bench.ent", 0);
 	close(dir);
 	rmdir(tmp);
 	return 0;
