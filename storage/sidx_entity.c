@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "proto/base/check.h"

@@ -35,27 +35,21 @@ void sidx_entity_maker_fini(struct sidx_entity_maker *m)
 
 void sidx_entity_maker_begin(struct sidx_entity_maker *m, unsigned range, unsigned ranges)
 {
-	m->block = 0;
 	m->ranges = ranges;
 	sidx_postings_reset(&m->ids, range, ranges);
 	sidx_postings_reset(&m->users, range, ranges);
 }
 
-void sidx_entity_maker_row(struct sidx_entity_maker *m, const struct event *ev)
+void sidx_entity_maker_row(struct sidx_entity_maker *m, uint32_t block, const struct event *ev)
 {
 	struct span id = ev->text[EVENT_TEXT_ENTITY_ID], user = ev->text[EVENT_TEXT_USER_ID];
 
+	ASSERT(block < LIMIT_SEGMENT_BLOCKS);
 	if (id.p)
 		sidx_postings_add(&m->ids, sidx_entity_hash(id),
-			sidx_entity_tag(ev->text[EVENT_TEXT_ENTITY_TYPE]), m->block);
+			sidx_entity_tag(ev->text[EVENT_TEXT_ENTITY_TYPE]), block);
 	if (user.p)
-		sidx_postings_add(&m->users, sidx_entity_hash(user), 0, m->block);
-}
-
-void sidx_entity_maker_block(struct sidx_entity_maker *m)
-{
-	ASSERT(m->block < LIMIT_SEGMENT_BLOCKS);
-	m->block++;
+		sidx_postings_add(&m->users, sidx_entity_hash(user), 0, block);
 }
 
 bool sidx_entity_maker_full(const struct sidx_entity_maker *m)

@@ -1,7 +1,7 @@
 /*
  * sidx_entity_maker - gathers the entities and users of a segment's rows and makes the .ent of them.
  *
- * Life:    init; begin, row... block, row... block, range_end, and if there are several ranges the
+ * Life:    init; begin, row..., range_end, and if there are several ranges the
  *          same for each; put; fini.
  * Thread:  one at a time.
  * Memory:  two sidx_postings and the tables.
@@ -16,7 +16,6 @@
 enum { SIDX_ENTITY_MAKER_TABLES = 3 };
 
 struct sidx_entity_maker {
-	uint32_t block;
 	unsigned ranges;
 	struct sidx_postings ids;
 	struct sidx_postings users;
@@ -29,8 +28,8 @@ struct sidx_entity_maker {
 void sidx_entity_maker_init(struct sidx_entity_maker *m);
 void sidx_entity_maker_fini(struct sidx_entity_maker *m);
 void sidx_entity_maker_begin(struct sidx_entity_maker *m, unsigned range, unsigned ranges);
-void sidx_entity_maker_row(struct sidx_entity_maker *m, const struct event *ev);
-void sidx_entity_maker_block(struct sidx_entity_maker *m);
+/* A row of that block; blocks come in their order. */
+void sidx_entity_maker_row(struct sidx_entity_maker *m, uint32_t block, const struct event *ev);
 /* True: the range has too many keys, nothing more is of use before the next begin. */
 bool sidx_entity_maker_full(const struct sidx_entity_maker *m);
 int sidx_entity_maker_range_end(struct sidx_entity_maker *m, const struct seg_info *seg);

@@ -48,18 +48,13 @@ void sidx_maker_reset(struct sidx_maker *m)
 	m->rows_count = 0;
 }
 
-void sidx_maker_row(struct sidx_maker *m, const struct event *ev)
+void sidx_maker_row(struct sidx_maker *m, uint32_t block, const struct event *ev)
 {
-	sidx_entity_maker_row(&m->entity, ev);
-	sidx_word_maker_row(&m->word, ev);
+	ASSERT(block == m->blocks_count || block + 1 == m->blocks_count);
+	sidx_entity_maker_row(&m->entity, block, ev);
+	sidx_word_maker_row(&m->word, block, ev);
+	m->blocks_count = block + 1;
 	m->rows_count++;
-}
-
-void sidx_maker_block(struct sidx_maker *m)
-{
-	sidx_entity_maker_block(&m->entity);
-	sidx_word_maker_block(&m->word);
-	m->blocks_count++;
 }
 
 /* ---- one kind of them ---- */
@@ -102,21 +97,18 @@ static int put_none(enum sidx_kind kind, const struct seg_info *seg, struct buf 
 	return out->err;
 }
 
-static void add_block(struct sidx_maker *m, enum sidx_kind kind, const struct block *b)
+static void add_block(
+	struct sidx_maker *m, enum sidx_kind kind, uint32_t block, const struct block *b)
 {
 	struct event ev;
 
 	for (uint32_t i = 0; i < b->rows_count; i++) {
 		block_get(b, i, &ev);
 		if (kind == SIDX_ENTITY)
-			sidx_entity_maker_row(&m->entity, &ev);
+			sidx_entity_maker_row(&m->entity, block, &ev);
 		else
-			sidx_word_maker_row(&m->word, &ev);
+			sidx_word_maker_row(&m->word, block, &ev);
 	}
-	if (kind == SIDX_ENTITY)
-		sidx_entity_maker_block(&m->entity);
-	else
-		sidx_word_maker_block(&m->word);
 }
 
 /* One range of the hashes; ERR_LIMIT: it has too many keys. */
@@ -130,7 +122,7 @@ static int read_range(struct sidx_maker *m, enum sidx_kind kind, const struct se
 		rc = seg_reader_rows(seg, i, b, d);
 		if (rc < 0)
 			return rc;
-		add_block(m, kind, b);
+		add_block(m, kind, i, b);
 		if (is_full(m, kind))
 			return ERR_LIMIT;
 	}

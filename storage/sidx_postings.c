@@ -44,27 +44,6 @@ void sidx_postings_reset(struct sidx_postings *p, unsigned range, unsigned range
 	memset(p->recent, 0, sizeof p->recent);
 }
 
-void sidx_postings_grow(struct sidx_postings *p, uint64_t posting)
-{
-	size_t cap = p->cap ? p->cap * 2 : CAP_MIN;
-	uint64_t *v;
-
-	if (p->full || p->err)
-		return;
-	if (cap > LIMIT_SIDX_POSTINGS) {
-		p->full = true;
-		return;
-	}
-	v = realloc(p->v, cap * sizeof *v);
-	if (!v) {
-		p->err = -ENOMEM;
-		return;
-	}
-	p->v = v;
-	p->cap = cap;
-	p->v[p->count++] = posting;
-}
-
 /* By digits of eleven bits, the lowest first; each pass keeps the order of the one before. */
 static void sort(uint64_t *v, uint64_t *spare, size_t count)
 {
@@ -99,14 +78,12 @@ static void sort(uint64_t *v, uint64_t *spare, size_t count)
 		memcpy(v, from, count * sizeof *v);
 }
 
-int sidx_postings_sort(struct sidx_postings *p)
+/* Sorts, and drops what stands twice: next to each other, for blocks and mostly tags came in turn. */
+static int tidy(struct sidx_postings *p)
 {
 	uint64_t *spare;
+	size_t n = 0;
 
-	if (p->err)
-		return p->err;
-	if (p->full)
-		return ERR_LIMIT;
 	if (p->count == 0)
 		return 0;
 	spare = malloc(p->count * sizeof *spare);
@@ -114,7 +91,47 @@ int sidx_postings_sort(struct sidx_postings *p)
 		return -ENOMEM;
 	sort(p->v, spare, p->count);
 	free(spare);
+	for (size_t i = 0; i < p->count; i++) {
+		if (n == 0 || p->v[i] != p->v[n - 1])
+			p->v[n++] = p->v[i];
+	}
+	p->count = n;
 	return 0;
+}
+
+static int make_room(struct sidx_postings *p)
+{
+	size_t cap = p->cap ? p->cap * 2 : CAP_MIN;
+	uint64_t *v;
+	int rc;
+
+	if (cap > LIMIT_SIDX_POSTINGS) {
+		rc = tidy(p);
+		p->full = p->count > p->cap / 4 * 3;
+		return rc;
+	}
+	v = realloc(p->v, cap * sizeof *v);
+	if (!v)
+		return -ENOMEM;
+	p->v = v;
+	p->cap = cap;
+	return 0;
+}
+
+void sidx_postings_grow(struct sidx_postings *p, uint64_t posting)
+{
+	if (p->full || p->err)
+		return;
+	p->err = make_room(p);
+	if (!p->full && !p->err)
+		p->v[p->count++] = posting;
+}
+
+int sidx_postings_sort(struct sidx_postings *p)
+{
+	if (p->err)
+		return p->err;
+	return p->full ? ERR_LIMIT : tidy(p);
 }
 
 bool sidx_postings_next(const struct sidx_postings *p, uint32_t buckets, unsigned low_bits,

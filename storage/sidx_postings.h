@@ -5,8 +5,9 @@
  * Life:    init, then add... and sort; reset for the next segment or range; fini.
  * Thread:  one at a time.
  * Memory:  8 bytes a triple, LIMIT_SIDX_POSTINGS of them at most, as many again while sorting, and
- *          32 KiB to notice most of those that come again. Beyond the limit `full` is set and the
- *          triples are of no use: the hashes are then gathered range by range.
+ *          32 KiB to notice most of those that come again. At the limit they are sorted and what
+ *          stands twice goes; if that does not help `full` is set and the triples are of no use:
+ *          the hashes are then gathered range by range.
  */
 #ifndef STORAGE_SIDX_POSTINGS_H
 #define STORAGE_SIDX_POSTINGS_H

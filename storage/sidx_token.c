@@ -6,6 +6,7 @@
 #if defined(__SSE2__) && !defined(ASTRO_PORTABLE)
 #include <emmintrin.h>
 #endif
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "proto/base/check.h"
@@ -130,11 +131,10 @@ int sidx_token_set(struct sidx_token_text *t, struct span text)
 	return 0;
 }
 
-/* The first place from `at` on whose bit in words[] is `set`; n: none. */
-static size_t seek(const struct sidx_token_text *t, size_t at, bool set)
+/* The first place from `at` on whose bit in words[] is, exclusive or flip, set; n: none. */
+static inline size_t seek(const struct sidx_token_text *t, size_t at, uint64_t flip)
 {
 	size_t i = at / STEP;
-	uint64_t flip = set ? 0 : ~UINT64_C(0);
 	uint64_t w = (t->words[i] ^ flip) & ~UINT64_C(0) << at % STEP;
 
 	while (w == 0) {
@@ -195,30 +195,36 @@ static bool is_uuid(const struct sidx_token_text *t, size_t off)
 
 bool sidx_token_next(struct sidx_token_text *t, struct sidx_token *out)
 {
-	size_t off, n;
-	unsigned class = SIDX_TOKEN_OTHER;
+	size_t off, end;
 
 	if (t->at >= t->n)
 		return false;
-	off = seek(t, t->at, true);
+	off = seek(t, t->at, 0);
 	if (off == t->n)
 		return false;
-	n = seek(t, off, false) - off;
-	ASSERT(n > 0);
-	if (all_set(t->digits, off, n))
-		class = SIDX_TOKEN_DIGITS;
-	else if (all_set(t->hexes, off, n))
-		class = SIDX_TOKEN_HEX;
-	if (n == 8 && class != SIDX_TOKEN_OTHER && is_uuid(t, off)) {
-		class = SIDX_TOKEN_UUID;
-		n = SIDX_TOKEN_UUID_BYTES;
-	}
-	t->at = off + n;
+	end = seek(t, off, ~UINT64_C(0));
+	ASSERT(end > off);
+	out->uuid = end - off == 8 && end < t->n && t->raw[end] == '-' && is_uuid(t, off);
+	if (out->uuid)
+		end = off + SIDX_TOKEN_UUID_BYTES;
 	out->off = off;
-	out->n = n;
-	out->shape = (uint8_t)(class * SIDX_TOKEN_LENGTHS +
-			       (n < SIDX_TOKEN_LENGTHS ? n : SIDX_TOKEN_LENGTHS - 1));
+	out->n = end - off;
+	t->at = end;
 	return true;
+}
+
+unsigned sidx_token_shape(const struct sidx_token_text *t, const struct sidx_token *token)
+{
+	unsigned class = SIDX_TOKEN_OTHER;
+	size_t n = token->n < SIDX_TOKEN_LENGTHS ? token->n : SIDX_TOKEN_LENGTHS - 1;
+
+	if (token->uuid)
+		class = SIDX_TOKEN_UUID;
+	else if (all_set(t->digits, token->off, token->n))
+		class = SIDX_TOKEN_DIGITS;
+	else if (all_set(t->hexes, token->off, token->n))
+		class = SIDX_TOKEN_HEX;
+	return class * SIDX_TOKEN_LENGTHS + (unsigned)n;
 }
 
 uint64_t sidx_token_hash(const struct sidx_token_text *t, const struct sidx_token *token)

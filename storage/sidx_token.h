@@ -35,7 +35,7 @@ enum {
 struct sidx_token {
 	size_t off;
 	size_t n;
-	uint8_t shape; /* class * SIDX_TOKEN_LENGTHS + the length, 31 at most */
+	bool uuid;
 };
 
 struct sidx_token_text {
@@ -53,13 +53,15 @@ void sidx_token_fini(struct sidx_token_text *t);
 int sidx_token_set(struct sidx_token_text *t, struct span text);
 /* False: there are no more. */
 bool sidx_token_next(struct sidx_token_text *t, struct sidx_token *out);
+/* class * SIDX_TOKEN_LENGTHS + the length, 31 at most */
+unsigned sidx_token_shape(const struct sidx_token_text *t, const struct sidx_token *token);
 /* XXH3-64 of the folded bytes. */
 uint64_t sidx_token_hash(const struct sidx_token_text *t, const struct sidx_token *token);
 
 /* The name that the token is in. */
 struct span sidx_token_name(const struct sidx_token_text *t, const struct sidx_token *token);
 /*
- * The bytes of the entity's name if one begins at the token, exactly as it is; 0: none, or an id
+ * The bytes of the entity's name if it begins at the token, exactly as it is; 0: none, or an id
  * that is no name or has letters of both cases, and so is not looked for in .ent.
  */
 size_t sidx_token_entity(

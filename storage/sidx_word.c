@@ -172,14 +172,15 @@ static int find_token(struct search *s, const struct sidx_token *token, uint64_t
 {
 	const struct sidx_word_shapes *shapes = &s->x->shapes;
 	struct span name = sidx_token_name(&s->text, token);
+	unsigned shape = sidx_token_shape(&s->text, token);
 	int rc;
 
-	if (sidx_word_has_shape(shapes->dropped, token->shape))
+	if (sidx_word_has_shape(shapes->dropped, shape))
 		return SIDX_WORD_UNKNOWN;
 	rc = find_hash(s, token, blocks);
-	if (rc == 0 && sidx_word_has_shape(shapes->exact, token->shape))
+	if (rc == 0 && sidx_word_has_shape(shapes->exact, shape))
 		rc = find_entity(s, span_of(s->text.raw + token->off, token->n), blocks);
-	if (rc == 0 && sidx_word_has_shape(shapes->inside, token->shape))
+	if (rc == 0 && sidx_word_has_shape(shapes->inside, shape))
 		rc = is_whole(s, name) ? find_entity(s, name, blocks) : SIDX_WORD_UNKNOWN;
 	return rc;
 }

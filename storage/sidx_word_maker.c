@@ -15,7 +15,12 @@ enum {
 	/* Of a key: two for its bucket, some for its blocks. */
 	KEY_BITS = 2 + 4,
 	UUID_PARTS = 3,
+	RECENT_BYTES = 16,
+	RECENT_SHIFT = 11,
+	WHOLE = 1 << 16, /* in a recent's length: of a string that is cut into tokens itself */
 };
+
+static_assert(1 << RECENT_SHIFT == SIDX_WORD_MAKER_RECENT, "places");
 
 void sidx_word_maker_init(struct sidx_word_maker *m)
 {
@@ -35,12 +40,12 @@ void sidx_word_maker_fini(struct sidx_word_maker *m)
 
 void sidx_word_maker_begin(struct sidx_word_maker *m, unsigned range, unsigned ranges)
 {
-	m->block = 0;
 	m->ranges = ranges;
 	m->err = 0;
 	if (range == 0)
 		memset(&m->shapes, 0, sizeof m->shapes);
 	sidx_postings_reset(&m->words, range, ranges);
+	memset(m->recent, 0, sizeof m->recent);
 }
 
 /* ---- gathering ---- */
@@ -61,62 +66,136 @@ static void note_uuid(struct sidx_word_shapes *s)
 	}
 }
 
-static void add_text(struct sidx_word_maker *m, struct span text, struct span entity_id)
+/* A piece of 1 to RECENT_BYTES bytes as numbers: with its length they are the piece. */
+static struct sidx_word_recent pack(const uint8_t *p, size_t n, uint32_t block)
 {
-	struct sidx_token token;
-	size_t covered_to = 0, covered_n = 0;
-	int rc = sidx_token_set(&m->text, text);
+	struct sidx_word_recent r = { .n = (uint32_t)n, .block = block };
+	uint32_t head, tail;
 
-	if (rc < 0) {
-		m->err = rc;
+	if (n >= 8) {
+		memcpy(&r.first, p, 8);
+		memcpy(&r.last, p + n - 8, 8);
+	} else if (n >= 4) {
+		memcpy(&head, p, 4);
+		memcpy(&tail, p + n - 4, 4);
+		r.first = head;
+		r.last = tail;
+	} else {
+		r.first = (uint64_t)p[0] << 16 | (uint64_t)p[n / 2] << 8 | p[n - 1];
+	}
+	return r;
+}
+
+static struct sidx_word_recent *place_of(
+	struct sidx_word_maker *m, const struct sidx_word_recent *r)
+{
+	uint64_t v = (r->first ^ (r->last << 23 | r->last >> 41)) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &m->recent[v >> (64 - RECENT_SHIFT)];
+}
+
+static bool is_recent(const struct sidx_word_recent *at, const struct sidx_word_recent *r)
+{
+	return at->first == r->first && at->last == r->last && at->n == r->n &&
+	       at->block == r->block;
+}
+
+/* What the text, cut into tokens, may begin with. */
+struct covered {
+	struct span entity_id;
+	size_t to; /* the tokens before are of the entity's id */
+	size_t n;  /* of whose name there are so many bytes */
+	bool any;
+};
+
+/* Records the token, or notes why not. */
+static void add_token(struct sidx_word_maker *m, uint32_t block, const struct sidx_token *token,
+	struct covered *c)
+{
+	unsigned shape = sidx_token_shape(&m->text, token);
+
+	if (token->uuid)
+		note_uuid(&m->shapes);
+	if (token->off < c->to && sidx_token_is_covered(shape)) {
+		note(token->n == c->n ? m->shapes.exact : m->shapes.inside, shape);
+		c->any = true;
 		return;
 	}
-	while (sidx_token_next(&m->text, &token)) {
-		unsigned class = sidx_token_class(token.shape);
+	sidx_postings_add(&m->words, sidx_token_hash(&m->text, token), shape, block);
+}
 
-		if (token.off >= covered_to) {
-			covered_n = sidx_token_entity(&m->text, &token, entity_id);
-			covered_to = token.off + covered_n;
+/* True: every token of it is recorded. */
+static bool add_text(
+	struct sidx_word_maker *m, uint32_t block, struct span text, struct span entity_id)
+{
+	struct covered c = { .entity_id = entity_id };
+	struct sidx_token token;
+	int rc = sidx_token_set(&m->text, text);
+
+	if (rc < 0)
+		m->err = rc;
+	while (rc == 0 && sidx_token_next(&m->text, &token)) {
+		struct sidx_word_recent r, *at;
+
+		if (token.off >= c.to) {
+			c.n = sidx_token_entity(&m->text, &token, entity_id);
+			c.to = token.off + c.n;
 		}
-		if (class == SIDX_TOKEN_UUID)
-			note_uuid(&m->shapes);
-		if (token.off < covered_to && sidx_token_is_covered(token.shape))
-			note(token.n == covered_n ? m->shapes.exact : m->shapes.inside,
-				token.shape);
-		else
-			sidx_postings_add(&m->words, sidx_token_hash(&m->text, &token), token.shape,
-				m->block);
+		if (token.n > RECENT_BYTES || token.off < c.to) {
+			add_token(m, block, &token, &c);
+			continue;
+		}
+		r = pack(m->text.folded + token.off, token.n, block);
+		at = place_of(m, &r);
+		if (is_recent(at, &r))
+			continue;
+		*at = r;
+		add_token(m, block, &token, &c);
 	}
+	return !c.any;
+}
+
+/* Names of keys and words of few values come again and again: these are not cut each time. */
+static void add_string(
+	struct sidx_word_maker *m, uint32_t block, struct span text, struct span entity_id)
+{
+	struct sidx_word_recent r, *at;
+
+	if (text.n > RECENT_BYTES) {
+		add_text(m, block, text, entity_id);
+		return;
+	}
+	r = pack(text.p, text.n, block);
+	r.n |= WHOLE;
+	at = place_of(m, &r);
+	if (!is_recent(at, &r) && add_text(m, block, text, entity_id))
+		*at = r;
 }
 
 /* Every string, keys too: heads of maps and arrays are passed over, so nothing nests here. */
-static void add_metadata(struct sidx_word_maker *m, struct span map, struct span entity_id)
+static void add_metadata(
+	struct sidx_word_maker *m, uint32_t block, struct span map, struct span entity_id)
 {
 	struct rcur c = rcur_of(map.p, map.n);
 	struct walk_value v;
 
 	while (rcur_left(&c) > 0 && walk_read(&c, &v) == 0) {
 		if (v.type == WALK_STR && v.data.n > 0)
-			add_text(m, v.data, entity_id);
+			add_string(m, block, v.data, entity_id);
 	}
 }
 
-void sidx_word_maker_row(struct sidx_word_maker *m, const struct event *ev)
+void sidx_word_maker_row(struct sidx_word_maker *m, uint32_t block, const struct event *ev)
 {
 	struct span id = ev->text[EVENT_TEXT_ENTITY_ID];
 
+	ASSERT(block < LIMIT_SEGMENT_BLOCKS);
 	if (m->words.full || m->err)
 		return;
 	if (ev->text[EVENT_TEXT_DESCRIPTION].n > 0)
-		add_text(m, ev->text[EVENT_TEXT_DESCRIPTION], id);
+		add_text(m, block, ev->text[EVENT_TEXT_DESCRIPTION], id);
 	if (ev->metadata.n > 0)
-		add_metadata(m, ev->metadata, id);
-}
-
-void sidx_word_maker_block(struct sidx_word_maker *m)
-{
-	ASSERT(m->block < LIMIT_SEGMENT_BLOCKS);
-	m->block++;
+		add_metadata(m, block, ev->metadata, id);
 }
 
 bool sidx_word_maker_full(const struct sidx_word_maker *m)

@@ -6,7 +6,8 @@
  * not: numbers first, those of which there are most before others.
  *
  * Thread:  one at a time.
- * Memory:  sidx_postings, the table, the longest text three eighths more than once.
+ * Memory:  sidx_postings, the table, 48 KiB of recent words, the longest text three eighths more than
+ *          once.
  */
 #ifndef STORAGE_SIDX_WORD_MAKER_H
 #define STORAGE_SIDX_WORD_MAKER_H
@@ -17,13 +18,22 @@
 #include "storage/sidx_token.h"
 #include "storage/sidx_word.h"
 
-struct sidx_word_maker {
+enum { SIDX_WORD_MAKER_RECENT = 2048 };
+
+/* A short piece of text that a block is known to have, with all its tokens recorded. */
+struct sidx_word_recent {
+	uint64_t first, last; /* its bytes; both zero: none */
+	uint32_t n;
 	uint32_t block;
+};
+
+struct sidx_word_maker {
 	unsigned ranges;
 	struct sidx_postings words;
 	struct sidx_word_shapes shapes;
 	uint32_t keys[SIDX_TOKEN_SHAPES]; /* of the first range */
 	struct sidx_token_text text;
+	struct sidx_word_recent recent[SIDX_WORD_MAKER_RECENT];
 	struct sidx_keys_put table;
 	uint32_t blocks[LIMIT_SEGMENT_BLOCKS];
 	int err;
@@ -32,8 +42,7 @@ struct sidx_word_maker {
 void sidx_word_maker_init(struct sidx_word_maker *m);
 void sidx_word_maker_fini(struct sidx_word_maker *m);
 void sidx_word_maker_begin(struct sidx_word_maker *m, unsigned range, unsigned ranges);
-void sidx_word_maker_row(struct sidx_word_maker *m, const struct event *ev);
-void sidx_word_maker_block(struct sidx_word_maker *m);
+void sidx_word_maker_row(struct sidx_word_maker *m, uint32_t block, const struct event *ev);
 bool sidx_word_maker_full(const struct sidx_word_maker *m);
 int sidx_word_maker_range_end(struct sidx_word_maker *m, const struct seg_info *seg);
 int sidx_word_maker_put(struct sidx_word_maker *m, const struct seg_info *seg, struct buf *out);
