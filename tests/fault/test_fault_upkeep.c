@@ -1,6 +1,6 @@
 /*
- * Goal:   whatever operation of a seal, a merge, a retention pass or the making of a sidecar fails, and
- *         whenever the power goes within one, the store is as before or as after, and the next attempt
+ * Goal:   whatever operation of a seal, a merge, a retention pass, the making of a sidecar or a scrub
+ *         fails, and whenever the power goes within one, the store is as before or as after, and the next attempt
  *         leaves nothing behind.
  * Method: the same small store on a simulated disk, with the 1st, 2nd, 3rd ... operation of the step
  *         failing until it passes untouched; after each the model, verify, the step once more, and a
@@ -16,12 +16,13 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "storage/publish.h"
+#include "storage/scrub.h"
 #include "storage/sidx_common.h"
 #include "storage/snapshot_int.h"
 #include "tests/support/simfs.h"
 #include "tests/support/store_kit.h"
 
-enum step { STEP_SEAL, STEP_MERGE, STEP_RETAIN, STEP_SIDECARS };
+enum step { STEP_SEAL, STEP_MERGE, STEP_RETAIN, STEP_SIDECARS, STEP_SCRUB };
 
 #define DAY_NS  (INT64_C(86400) * CLOCK_NS_PER_SEC)
 #define KEEP_NS (2 * DAY_NS)
@@ -82,6 +83,22 @@ static void spoil_sidecar(struct world *w)
 	assert_int_equal(simfs_flip(w->fs, path, 30, 0x10), 0);
 }
 
+/* With a budget for one segment, so that the state is needed. */
+static int scrub(struct world *w)
+{
+	const struct scrub_conf conf = {
+		.vfs = w->kit.conf.vfs,
+		.dir = SIMFS_DIR,
+		.now_ns = w->kit.now_ns,
+		.budget_bytes = 1,
+	};
+	struct scrub_report report;
+	int rc = scrub_run(&conf, &report, &w->kit.d);
+
+	assert_true(rc < 0 || report.segments <= 1);
+	return rc;
+}
+
 static int act(struct world *w, enum step step)
 {
 	switch (step) {
@@ -93,6 +110,8 @@ static int act(struct world *w, enum step step)
 		return store_kit_compact(&w->kit, false, KEEP_NS, 0);
 	case STEP_SIDECARS:
 		return store_kit_compact(&w->kit, false, 0, 0);
+	case STEP_SCRUB:
+		return scrub(w);
 	}
 	return -1;
 }
@@ -195,7 +214,7 @@ static void loop(enum step step, enum simfs_failure kind, int error)
 	while (try_one(step, nth, kind, error))
 		nth += stride;
 	print_message("# %lu operations\n", (unsigned long)nth - 1);
-	assert_in_range(nth, step == STEP_SIDECARS ? 10 : 50, 5000);
+	assert_in_range(nth, step == STEP_SIDECARS || step == STEP_SCRUB ? 10 : 50, 5000);
 }
 
 #define T(name, step, kind, error)       \
@@ -215,6 +234,9 @@ T(retention_fails, STEP_RETAIN, SIMFS_ERROR, -EIO)
 T(retention_dies, STEP_RETAIN, SIMFS_CRASH, -EIO)
 T(sidecar_fails, STEP_SIDECARS, SIMFS_ERROR, -EIO)
 T(sidecar_dies, STEP_SIDECARS, SIMFS_CRASH, -EIO)
+T(scrub_fails, STEP_SCRUB, SIMFS_ERROR, -EIO)
+T(scrub_fills_the_disk, STEP_SCRUB, SIMFS_SHORT, -ENOSPC)
+T(scrub_dies, STEP_SCRUB, SIMFS_CRASH, -EIO)
 #undef T
 
 int main(void)
@@ -230,6 +252,9 @@ int main(void)
 		cmocka_unit_test(retention_dies),
 		cmocka_unit_test(sidecar_fails),
 		cmocka_unit_test(sidecar_dies),
+		cmocka_unit_test(scrub_fails),
+		cmocka_unit_test(scrub_fills_the_disk),
+		cmocka_unit_test(scrub_dies),
 	};
 
 	return cmocka_run_group_tests_name("fault_upkeep", tests, NULL, NULL);
