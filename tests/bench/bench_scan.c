@@ -73,6 +73,47 @@ static void fetch(struct bench *b, struct scan *s, struct result *r)
 	arena_fini(&arena);
 }
 
+/* One event of each unit: nothing of its block is at hand. */
+static void fetch_one(struct bench *b, struct scan *s, struct result *r)
+{
+	struct arena arena;
+
+	arena_init(&arena, 16 << 20);
+	for (size_t i = 0; i < scan_unit_count(s); i++) {
+		uint32_t row = scan_unit(s, i)->rows_count / 3;
+		struct event out;
+		struct diag d;
+
+		ASSERT(scan_fetch(s, i, &row, 1, b->scratch, &arena, &out, &r->stats, &d) == 0);
+		r->rows++;
+	}
+	arena_fini(&arena);
+}
+
+static void fetch_all(struct bench *b, struct scan *s, struct result *r)
+{
+	struct event *out = malloc(LIMIT_BLOCK_ROWS * sizeof *out);
+	uint32_t *rows = malloc(LIMIT_BLOCK_ROWS * sizeof *rows);
+	struct arena arena;
+
+	ASSERT(out);
+	ASSERT(rows);
+	arena_init(&arena, 64 << 20);
+	for (uint32_t i = 0; i < LIMIT_BLOCK_ROWS; i++)
+		rows[i] = i;
+	for (size_t i = 0; i < scan_unit_count(s); i++) {
+		uint32_t n = scan_unit(s, i)->rows_count;
+		struct diag d;
+
+		arena_reset(&arena);
+		ASSERT(scan_fetch(s, i, rows, n, b->scratch, &arena, out, &r->stats, &d) == 0);
+		r->rows += n;
+	}
+	arena_fini(&arena);
+	free(out);
+	free(rows);
+}
+
 static int double_cmp(const void *pa, const void *pb)
 {
 	double a = *(const double *)pa, b = *(const double *)pb;
@@ -98,8 +139,10 @@ static void run(struct bench *b, const char *name, const struct scan_spec *spec,
 		ms[i] = now_ms() - start;
 	}
 	qsort(ms, ROUNDS, sizeof ms[0], double_cmp);
-	printf("%-28s %8.3f ms %8lu rows %5lu of %lu blocks, %lu pages, %.1f KiB\n", name,
-		ms[ROUNDS / 2], (unsigned long)r.rows, (unsigned long)r.stats.blocks_read,
+	printf("%-28s %8.3f ms %8.1f us/block %8lu rows %5lu of %lu blocks, %lu pages, %.1f KiB\n",
+		name, ms[ROUNDS / 2],
+		ms[ROUNDS / 2] * 1e3 / (double)(r.stats.blocks_total - r.stats.blocks_pruned),
+		(unsigned long)r.rows, (unsigned long)r.stats.blocks_read,
 		(unsigned long)r.stats.blocks_total, (unsigned long)r.stats.pages_read,
 		(double)r.stats.bytes_read / 1024);
 }
@@ -123,6 +166,8 @@ static void ask_all(struct bench *b, const struct event *ev, size_t n)
 	scan_spec_init(&spec);
 	run(b, "count of all", &spec, count);
 	run(b, "newest 100", &spec, fetch);
+	run(b, "one event of each block", &spec, fetch_one);
+	run(b, "all events", &spec, fetch_all);
 	spec = spec_of(EVENT_TEXT_EVENT_TYPE, &type);
 	run(b, "count of a type", &spec, count);
 	run(b, "newest 100 of a type", &spec, fetch);
