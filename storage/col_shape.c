@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proto/base/check.h"
+#include "storage/col_shape_int.h"
 
 enum {
 	TABLE_MIN = 1024,
@@ -14,14 +15,6 @@ enum {
 	BLOCK_ROWS_MIN = 4,
 	BLOCK_ROWS_MAX = 512,
 };
-
-static inline uint64_t load8(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof v);
-	return v;
-}
 
 static inline uint64_t mix(uint64_t h, uint64_t v)
 {
@@ -37,31 +30,12 @@ static inline uint64_t hash_of(const uint8_t *p, size_t n)
 	size_t i = 0;
 
 	for (; i + 8 <= n; i += 8)
-		h = mix(h, load8(p + i));
+		h = mix(h, col_shape_load(p + i));
 	if (n >= 8 && i < n)
-		return mix(h, load8(p + n - 8));
+		return mix(h, col_shape_load(p + n - 8));
 	for (unsigned shift = 0; i < n; i++, shift += 8)
 		tail |= (uint64_t)p[i] << shift;
 	return mix(h, tail);
-}
-
-/* For two that are likely equal and short. */
-static inline bool same(const uint8_t *a, const uint8_t *b, size_t n)
-{
-	if (n >= 8) {
-		size_t i = 0;
-
-		for (; i + 8 <= n; i += 8) {
-			if (load8(a + i) != load8(b + i))
-				return false;
-		}
-		return load8(a + n - 8) == load8(b + n - 8);
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (a[i] != b[i])
-			return false;
-	}
-	return true;
 }
 
 int col_shape_set_init(struct col_shape_set *s)
@@ -95,12 +69,13 @@ void col_shape_set_reset(struct col_shape_set *s)
 	s->words_count = 0;
 	s->slab = 0;
 	s->slab_bytes = 0;
+	memset(s->by_head, 0, sizeof s->by_head);
+	memset(s->by_hint, 0, sizeof s->by_hint);
 	memset(s->shape_table.at, 0, s->shape_table.size * sizeof *s->shape_table.at);
 	memset(s->word_table.at, 0, s->word_table.size * sizeof *s->word_table.at);
 }
 
-/* NULL: the limit is reached, or memory. */
-static void *take(struct col_shape_set *s, size_t n)
+void *col_shape_take(struct col_shape_set *s, size_t n)
 {
 	void *p;
 
@@ -151,8 +126,7 @@ static bool grow_words(struct col_shape_set *s)
 	return true;
 }
 
-/* The word's number; UINT32_MAX: no room. */
-static uint32_t word_number(struct col_shape_set *s, const uint8_t *p, size_t n)
+uint32_t col_shape_word_number(struct col_shape_set *s, const uint8_t *p, size_t n)
 {
 	uint64_t hash = hash_of(p, n);
 	uint32_t mask, at;
@@ -164,7 +138,7 @@ static uint32_t word_number(struct col_shape_set *s, const uint8_t *p, size_t n)
 	for (unsigned probes = 0; s->word_table.at[at]; probes++) {
 		const struct col_shape_word *w = &s->words[s->word_table.at[at] - 1];
 
-		if (w->hash == hash && w->text.n == n && same(w->text.p, p, n))
+		if (w->hash == hash && w->text.n == n && col_shape_same(w->text.p, p, n))
 			return s->word_table.at[at] - 1;
 		if (probes == PROBES_MAX)
 			return UINT32_MAX;
@@ -189,8 +163,8 @@ static uint32_t find(
 		const struct col_shape *h = &s->shapes[idx];
 
 		if (h->hash == hash && h->pattern.n == t->pattern_len && h->word.n == word.n &&
-			same(h->pattern.p, t->pattern, t->pattern_len) &&
-			same(h->word.p, word.p, word.n))
+			col_shape_same(h->pattern.p, t->pattern, t->pattern_len) &&
+			col_shape_same(h->word.p, word.p, word.n))
 			return idx;
 		if (probes == PROBES_MAX) {
 			*out_at = UINT32_MAX;
@@ -229,9 +203,9 @@ static uint32_t create(struct col_shape_set *s, struct span word, uint64_t hash,
 
 	if (at == UINT32_MAX || s->shapes_count == COL_SHAPE_COUNT_MAX)
 		return COL_SHAPE_NONE;
-	pattern = take(s, t->pattern_len + 1);
+	pattern = col_shape_take(s, t->pattern_len + 1);
 	*h = (struct col_shape){ .hash = hash, .word = word };
-	h->slots = take(s, (t->count + 1) * sizeof *h->slots);
+	h->slots = col_shape_take(s, (t->count + 1) * sizeof *h->slots);
 	if (!pattern || !h->slots)
 		return COL_SHAPE_NONE;
 	memcpy(pattern, t->pattern, t->pattern_len);
@@ -277,8 +251,7 @@ static uint32_t template_of(struct col_shape_set *s, struct span text)
 	return idx;
 }
 
-/* Room for a row's tuple, which counts once rows_count does. */
-static uint64_t *tuple_room(struct col_shape_set *s, struct col_shape *h)
+uint64_t *col_shape_tuple(struct col_shape_set *s, struct col_shape *h)
 {
 	struct col_shape_block *b = h->last;
 	uint32_t cap = b ? b->rows_cap * 2 : BLOCK_ROWS_MIN;
@@ -288,7 +261,7 @@ static uint64_t *tuple_room(struct col_shape_set *s, struct col_shape *h)
 		return b->values + b->rows_count * width;
 	if (cap > BLOCK_ROWS_MAX || cap * width * sizeof(uint64_t) > COL_SHAPE_SLAB_BYTES / 4)
 		cap = b->rows_cap;
-	b = take(s, sizeof *b + cap * width * sizeof(uint64_t));
+	b = col_shape_take(s, sizeof *b + cap * width * sizeof(uint64_t));
 	if (!b)
 		return NULL;
 	*b = (struct col_shape_block){ .rows_cap = cap };
@@ -314,10 +287,11 @@ static bool fill(struct col_shape_set *s, struct col_shape *h, struct span text,
 			uint32_t w = slot->last;
 
 			if (w == UINT32_MAX || s->words[w].text.n != k->len ||
-				!same(s->words[w].text.p, p, k->len))
-				w = word_number(s, p, k->len);
+				!col_shape_same(s->words[w].text.p, p, k->len))
+				w = col_shape_word_number(s, p, k->len);
 			if (w == UINT32_MAX)
 				return false;
+			slot->varied |= w != slot->last && slot->last != UINT32_MAX;
 			slot->last = w;
 			*tuple++ = w;
 		} else if (slot->class == COL_TOKEN_EMAIL) {
@@ -330,25 +304,31 @@ static bool fill(struct col_shape_set *s, struct col_shape *h, struct span text,
 	return true;
 }
 
-uint32_t col_shape_set_add(
-	struct col_shape_set *s, struct span text, const struct col_token_sources *sources)
+uint32_t col_shape_set_add(struct col_shape_set *s, struct span text,
+	const struct col_token_sources *sources, unsigned hint)
 {
 	uint32_t idx;
 	uint64_t *tuple;
 	struct col_shape *h;
 
-	if (col_token_cut(text, sources, &s->tokens) != 0)
+	if (col_token_begin(&s->cutter, text, sources, s->emails, &s->tokens) != 0)
+		return COL_SHAPE_NONE;
+	idx = col_shape_match(s, text, hint);
+	if (idx != COL_SHAPE_NONE)
+		return idx;
+	if (col_token_cut(&s->cutter) != 0)
 		return COL_SHAPE_NONE;
 	idx = template_of(s, text);
 	if (idx == COL_SHAPE_NONE)
 		return COL_SHAPE_NONE;
 	h = &s->shapes[idx];
 	ASSERT(h->slots_count == s->tokens.count);
-	tuple = tuple_room(s, h);
+	tuple = col_shape_tuple(s, h);
 	if (!tuple || !fill(s, h, text, tuple))
 		return COL_SHAPE_NONE;
 	h->rows_count++;
 	h->last->rows_count++;
+	col_shape_learn(s, text, hint, idx, tuple);
 	return idx;
 }
 

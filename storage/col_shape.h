@@ -24,6 +24,8 @@ enum {
 	COL_SHAPE_NONE = UINT16_MAX, /* no template: the limits are reached */
 	COL_SHAPE_COUNT_MAX = 4096,  /* while gathering; a page has LIMIT_TEXT_TEMPLATES at most */
 	COL_SHAPE_WORDS_MAX = 1 << 18,
+	COL_SHAPE_HEADS = 1024,
+	COL_SHAPE_HINTS = 256,
 	COL_SHAPE_SLAB_BYTES = 1 << 20,
 	COL_SHAPE_SLABS = LIMIT_TEXT_GATHER_BYTES / COL_SHAPE_SLAB_BYTES,
 };
@@ -32,6 +34,7 @@ struct col_shape_slot {
 	uint8_t class;
 	uint8_t param;
 	uint8_t values_count; /* in a row's tuple: WORD 1 (its number), EMAIL 1, COPY 0 */
+	bool varied;          /* WORD: not the same in all rows */
 	uint16_t at;          /* in the tuple */
 	uint32_t last;        /* WORD: of the last row */
 };
@@ -42,6 +45,12 @@ struct col_shape_block {
 	uint32_t rows_count;
 	uint32_t rows_cap;
 	uint64_t values[];
+};
+
+/* What the rows so far had in common, and the slot behind it; see col_shape_match.c. */
+struct col_shape_step {
+	struct span text;
+	uint32_t slot;
 };
 
 struct col_shape {
@@ -56,6 +65,10 @@ struct col_shape {
 	struct col_shape_slot *slots;
 	struct col_shape_block *first;
 	struct col_shape_block *last;
+	struct col_shape_step *steps; /* NULL: none so far */
+	uint32_t steps_count;
+	uint32_t steps_due; /* rows at which they are made anew */
+	uint64_t *tuple;    /* of the row they were made from */
 };
 
 struct col_shape_word {
@@ -69,6 +82,7 @@ struct col_shape_table {
 };
 
 struct col_shape_set {
+	bool emails;              /* addresses are tokens; the caller's to set */
 	struct col_shape *shapes; /* COL_SHAPE_COUNT_MAX */
 	uint32_t shapes_count;
 	struct col_shape_table shape_table;
@@ -77,18 +91,24 @@ struct col_shape_set {
 	uint32_t words_cap;
 	struct col_shape_table word_table;
 	uint8_t *slabs[COL_SHAPE_SLABS];
-	uint32_t slab;     /* the one in use */
-	size_t slab_bytes; /* of it */
+	uint32_t slab;                     /* the one in use */
+	size_t slab_bytes;                 /* of it */
+	uint16_t by_head[COL_SHAPE_HEADS]; /* 1 + the template seen last; 0: none */
+	uint16_t by_hint[COL_SHAPE_HINTS];
 	struct col_tokens tokens;
+	struct col_token_cutter cutter;
 };
 
 int col_shape_set_init(struct col_shape_set *s);
 void col_shape_set_fini(struct col_shape_set *s);
 void col_shape_set_reset(struct col_shape_set *s);
 
-/* The index of the text's template, which has one row more; COL_SHAPE_NONE: not taken. */
-uint32_t col_shape_set_add(
-	struct col_shape_set *s, struct span text, const struct col_token_sources *sources);
+/*
+ * The index of the text's template, which has one row more; COL_SHAPE_NONE: not taken. Texts of one
+ * hint are likely to have one template.
+ */
+uint32_t col_shape_set_add(struct col_shape_set *s, struct span text,
+	const struct col_token_sources *sources, unsigned hint);
 
 /* The column of values at place `at` of the tuples; out has room for rows_count. */
 void col_shape_column(const struct col_shape *shape, unsigned at, uint64_t *out);

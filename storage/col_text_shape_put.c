@@ -24,12 +24,16 @@
 #include "storage/col_pack.h"
 #include "storage/col_text_put_int.h"
 
+/* Texts lie all over the memory: those of rows soon to come are asked for ahead. */
+enum { PREFETCH_ROWS = 6 };
+
 /* One column on its way. */
 struct shaping {
 	struct col_text_work *w;
 	const struct col_text_in *in;
-	unsigned sources; /* bit 1 << s: looked for */
-	uint32_t *codes;  /* one a row: while gathering 2 + index of the shape */
+	unsigned sources;      /* bit 1 << s: looked for */
+	const uint32_t *hints; /* a key, or NULL */
+	uint32_t *codes;       /* one a row: while gathering 2 + index of the shape */
 	uint32_t kept_count;
 	uint16_t kept[LIMIT_TEXT_TEMPLATES]; /* shapes that become templates */
 	uint64_t raw_bytes;
@@ -49,7 +53,8 @@ static uint32_t cut_row(struct shaping *s, uint32_t row)
 	}
 	if (s->sources)
 		col_token_firsts(&sources);
-	idx = col_shape_set_add(&s->w->shapes, text, s->sources ? &sources : NULL);
+	idx = col_shape_set_add(
+		&s->w->shapes, text, s->sources ? &sources : NULL, s->hints ? s->hints[row] : 0);
 	return idx == COL_SHAPE_NONE ? COL_TEXT_RESIDUE : COL_TEXT_TEMPLATE + idx;
 }
 
@@ -107,6 +112,12 @@ static bool cut_rows(struct shaping *s)
 		return false;
 	col_shape_set_reset(&s->w->shapes);
 	for (uint32_t row = 0; row < rows; row++) {
+		if (row + PREFETCH_ROWS < rows) {
+			const uint8_t *ahead = s->in->values[row + PREFETCH_ROWS].p;
+
+			__builtin_prefetch(ahead);
+			__builtin_prefetch(ahead + 64);
+		}
 		s->codes[row] = cut_row(s, row);
 		s->raw_bytes += s->in->values[row].n;
 	}
@@ -346,8 +357,10 @@ int col_text_shape_put(struct col_text_work *w, const struct col_text_in *in, st
 	if (!w->shapes_ready && col_shape_set_init(&w->shapes) < 0)
 		return 1;
 	w->shapes_ready = true;
+	w->shapes.emails = w->depth == 0;
 	for (unsigned i = 0; i < COL_TEXT_SOURCES; i++)
 		s.sources |= in->sources[i] ? 1u << i : 0;
+	s.hints = in->keys[COL_TEXT_KEY_EVENT_TYPE];
 	if (!sample_suits(&s) || !cut_rows(&s))
 		return 1;
 	keep_shapes(&s);

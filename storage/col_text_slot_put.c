@@ -281,15 +281,15 @@ static void put_slot(struct col_text_slots *s, const struct col_shape_slot *slot
 		put_groups(s, slot);
 		return;
 	}
+	if (slot->class == COL_TOKEN_WORD && !slot->varied) {
+		put_method(s->w, COL_TEXT_WORD);
+		pool_add(s->w, s->w->shapes.words[slot->last].text);
+		return;
+	}
 	column = column_of(s, slot->at);
 	if (!column)
 		return;
-	same = all_same(column, count);
-	if (slot->class == COL_TOKEN_WORD && same) {
-		put_method(s->w, COL_TEXT_WORD);
-		pool_add(s->w, s->w->shapes.words[column[0]].text);
-		return;
-	}
+	same = slot->class != COL_TOKEN_WORD && all_same(column, count);
 	if (!same && may_be_leaf(slot->class))
 		leaf = find_leaf(s, slot, column, probes, leaves);
 	if (leaf != UINT32_MAX) {

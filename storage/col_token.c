@@ -9,24 +9,6 @@
 #include "proto/base/check.h"
 #include "storage/col_token_int.h"
 
-enum { EMAILS_MAX = 4 };
-
-struct range {
-	uint32_t start;
-	uint32_t end;
-};
-
-/* One text on its way. */
-struct cutter {
-	const uint8_t *p;
-	uint32_t n;
-	const struct col_token_sources *sources;
-	struct col_token_masks m;
-	struct range emails[EMAILS_MAX + 1]; /* ended by one that starts nowhere */
-	const struct range *email;           /* the next one */
-	struct col_tokens *out;
-};
-
 void col_token_firsts(struct col_token_sources *s)
 {
 	s->firsts = 0;
@@ -71,7 +53,7 @@ static inline uint32_t run_start(const uint64_t *m, uint32_t at, uint32_t n)
 
 /* ---- tokens into out; true: there was room ---- */
 
-static inline bool put_literal(struct cutter *k, uint8_t c)
+static inline bool put_literal(struct col_token_cutter *k, uint8_t c)
 {
 	struct col_tokens *o = k->out;
 
@@ -82,7 +64,7 @@ static inline bool put_literal(struct cutter *k, uint8_t c)
 }
 
 static inline bool put_token(
-	struct cutter *k, unsigned class, unsigned param, uint32_t off, uint32_t end)
+	struct col_token_cutter *k, unsigned class, unsigned param, uint32_t off, uint32_t end)
 {
 	struct col_tokens *o = k->out;
 
@@ -98,7 +80,7 @@ static inline bool put_token(
 	return true;
 }
 
-static inline bool put_word(struct cutter *k, uint32_t off, uint32_t end)
+static inline bool put_word(struct col_token_cutter *k, uint32_t off, uint32_t end)
 {
 	if (k->out->word_idx < 0)
 		k->out->word_idx = (int)k->out->count;
@@ -106,8 +88,8 @@ static inline bool put_word(struct cutter *k, uint32_t off, uint32_t end)
 }
 
 /* A token with numbers, which the caller has written behind those of the others. */
-static inline bool put_numbers(struct cutter *k, unsigned class, unsigned param, uint32_t off,
-	uint32_t end, unsigned count)
+static inline bool put_numbers(struct col_token_cutter *k, unsigned class, unsigned param,
+	uint32_t off, uint32_t end, unsigned count)
 {
 	if (!put_token(k, class, param, off, end))
 		return false;
@@ -116,7 +98,7 @@ static inline bool put_numbers(struct cutter *k, unsigned class, unsigned param,
 	return true;
 }
 
-static inline uint64_t *room(struct cutter *k)
+static inline uint64_t *room(struct col_token_cutter *k)
 {
 	return k->out->numbers + k->out->numbers_count;
 }
@@ -124,7 +106,7 @@ static inline uint64_t *room(struct cutter *k)
 /* ---- classes; each returns where its token ends, 0: it is none ---- */
 
 /* The longest source that stands here and does not end inside a word. */
-static uint32_t source_at(const struct cutter *k, uint32_t s, unsigned *out_source)
+static uint32_t source_at(const struct col_token_cutter *k, uint32_t s, unsigned *out_source)
 {
 	uint64_t x = k->sources->firsts ^ k->p[s] * UINT64_C(0x0101010101010101);
 	uint32_t best = 0;
@@ -145,7 +127,7 @@ static uint32_t source_at(const struct cutter *k, uint32_t s, unsigned *out_sour
 	return best;
 }
 
-static uint32_t ip4_at(const struct cutter *k, uint32_t s, uint32_t e, uint64_t *out)
+static uint32_t ip4_at(const struct col_token_cutter *k, uint32_t s, uint32_t e, uint64_t *out)
 {
 	uint64_t v = 0;
 
@@ -173,7 +155,7 @@ static uint32_t ip4_at(const struct cutter *k, uint32_t s, uint32_t e, uint64_t 
 }
 
 /* Digits s .. e, a point, digits, and then neither a letter nor another such part. */
-static uint32_t dec_at(const struct cutter *k, uint32_t s, uint32_t e, uint64_t *out)
+static uint32_t dec_at(const struct col_token_cutter *k, uint32_t s, uint32_t e, uint64_t *out)
 {
 	uint32_t end;
 
@@ -192,7 +174,8 @@ static uint32_t dec_at(const struct cutter *k, uint32_t s, uint32_t e, uint64_t 
 	return end;
 }
 
-static uint32_t uuid_at(const struct cutter *k, uint32_t s, uint64_t *out, unsigned *out_case)
+static uint32_t uuid_at(
+	const struct col_token_cutter *k, uint32_t s, uint64_t *out, unsigned *out_case)
 {
 	enum { LEN = 36 };
 
@@ -221,7 +204,7 @@ static bool int_of(const uint8_t *p, uint32_t n, uint64_t *out)
 }
 
 /* Digits s .. e with no letter before or behind that belongs to them. */
-static uint32_t cut_digits(struct cutter *k, uint32_t s, uint32_t e)
+static uint32_t cut_digits(struct col_token_cutter *k, uint32_t s, uint32_t e)
 {
 	uint64_t *v = room(k);
 	uint32_t end = 0;
@@ -240,7 +223,7 @@ static uint32_t cut_digits(struct cutter *k, uint32_t s, uint32_t e)
 }
 
 /* Letters and digits mixed: hex, 0x.., name and number, number and unit, or a word. */
-static uint32_t cut_mixed(struct cutter *k, uint32_t s, uint32_t e)
+static uint32_t cut_mixed(struct col_token_cutter *k, uint32_t s, uint32_t e)
 {
 	uint64_t *v = room(k);
 	unsigned upper = 0;
@@ -268,14 +251,14 @@ static uint32_t cut_mixed(struct cutter *k, uint32_t s, uint32_t e)
 	return put_word(k, s, end) ? cut_digits(k, end, e) : 0;
 }
 
-static bool may_be_ip6(const struct cutter *k, uint32_t s, uint32_t e)
+static bool may_be_ip6(const struct col_token_cutter *k, uint32_t s, uint32_t e)
 {
 	return e - s <= 4 && e + 1 < k->n && k->p[e] == ':' &&
 	       (k->p[e + 1] == ':' || bit(k->m.alnum, e + 1));
 }
 
 /* The token that begins at s, where a letter or digit stands: its end, 0: no room. */
-static uint32_t cut_chunk(struct cutter *k, uint32_t s)
+static uint32_t cut_chunk(struct col_token_cutter *k, uint32_t s)
 {
 	uint32_t e = run_end(k->m.alnum, s), end;
 	uint64_t *v = room(k);
@@ -302,24 +285,36 @@ static uint32_t cut_chunk(struct cutter *k, uint32_t s)
 
 /* ---- the whole ---- */
 
-static bool is_email_byte(const struct cutter *k, uint32_t i)
+/* Letters, digits, and what may stand between them. */
+static const uint8_t email_bytes[256] = {
+	['+'] = 1,
+	['-'] = 1,
+	['.'] = 1,
+	['_'] = 1,
+	['0' ... '9'] = 1,
+	['A' ... 'Z'] = 1,
+	['a' ... 'z'] = 1,
+	[0x80 ... 0xff] = 1,
+};
+
+static inline bool is_email_byte(const struct col_token_cutter *k, uint32_t i)
 {
-	return bit(k->m.alnum, i) || k->p[i] == '.' || k->p[i] == '-' || k->p[i] == '+';
+	return email_bytes[k->p[i]];
 }
 
 /* Around each '@': what belongs to it, from a letter or digit to a letter or digit. */
-static void find_emails(struct cutter *k)
+static void find_emails(struct col_token_cutter *k)
 {
 	uint32_t done = 0, count = 0;
 
-	for (uint32_t at = 0; count < EMAILS_MAX; at++) {
+	for (uint32_t at = 0; count < COL_TOKEN_EMAILS_MAX; at++) {
 		const uint8_t *found = memchr(k->p + at, '@', k->n - at);
-		struct range r;
+		struct col_token_range r;
 
 		if (!found)
 			break;
 		at = (uint32_t)(found - k->p);
-		r = (struct range){ at, at + 1 };
+		r = (struct col_token_range){ at, at + 1 };
 		while (r.start > done && is_email_byte(k, r.start - 1))
 			r.start--;
 		while (r.start < at && !bit(k->m.alnum, r.start))
@@ -334,11 +329,11 @@ static void find_emails(struct cutter *k)
 		done = r.end;
 		at = r.end - 1;
 	}
-	k->emails[count] = (struct range){ UINT32_MAX, UINT32_MAX };
+	k->emails[count] = (struct col_token_range){ UINT32_MAX, UINT32_MAX };
 }
 
 /* A copy or an e-mail address at s: its end, 0: there is none, UINT32_MAX: no room. */
-static inline uint32_t cut_whole(struct cutter *k, uint32_t s)
+static inline uint32_t cut_whole(struct col_token_cutter *k, uint32_t s)
 {
 	unsigned source = 0;
 	uint32_t end = k->sources ? source_at(k, s, &source) : 0;
@@ -354,7 +349,7 @@ static inline uint32_t cut_whole(struct cutter *k, uint32_t s)
 	return 0;
 }
 
-static bool cut_all(struct cutter *k)
+static bool cut_all(struct col_token_cutter *k)
 {
 	for (uint32_t at = 0; at < k->n;) {
 		uint32_t s = run_start(k->m.alnum, at, k->n), end = 0;
@@ -380,22 +375,68 @@ static bool cut_all(struct cutter *k)
 	return true;
 }
 
-int col_token_cut(struct span text, const struct col_token_sources *sources, struct col_tokens *out)
+int col_token_begin(struct col_token_cutter *k, struct span text,
+	const struct col_token_sources *sources, bool emails, struct col_tokens *out)
 {
-	struct cutter k;
-
 	if (text.n > LIMIT_TEXT_SHAPED_BYTES)
 		return 1;
-	k.p = text.p;
-	k.n = (uint32_t)text.n;
-	k.sources = sources && sources->firsts ? sources : NULL;
-	k.out = out;
+	k->p = text.p;
+	k->n = (uint32_t)text.n;
+	k->sources = sources && sources->firsts ? sources : NULL;
+	k->out = out;
+	k->email = k->emails;
+	k->emails[0] = (struct col_token_range){ UINT32_MAX, UINT32_MAX };
+	col_token_masks_wide(text, &k->m);
+	if (k->m.at && emails)
+		find_emails(k);
 	out->count = out->numbers_count = out->pattern_len = 0;
 	out->word_idx = -1;
-	col_token_masks_wide(text, &k.m);
-	k.emails[0] = (struct range){ UINT32_MAX, UINT32_MAX };
-	k.email = k.emails;
-	if (k.m.at)
-		find_emails(&k);
-	return cut_all(&k) ? 0 : 1;
+	return 0;
+}
+
+int col_token_cut(struct col_token_cutter *k)
+{
+	struct col_tokens *out = k->out;
+
+	out->count = out->numbers_count = out->pattern_len = 0;
+	out->word_idx = -1;
+	k->email = k->emails;
+	return cut_all(k) ? 0 : 1;
+}
+
+/* A source's value, whole and not inside a word. */
+static uint32_t copy_at(const struct col_token_cutter *k, uint32_t s, unsigned source)
+{
+	struct span v = k->sources ? k->sources->values[source] : SPAN_NONE;
+	uint32_t end = s + (uint32_t)v.n;
+
+	if (!v.p || v.n > k->n - s || memcmp(k->p + s, v.p, v.n) != 0)
+		return 0;
+	if (end < k->n && bit(k->m.alnum, end) && bit(k->m.alnum, end - 1))
+		return 0;
+	return end;
+}
+
+uint32_t col_token_at(struct col_token_cutter *k, uint32_t s, unsigned class, unsigned param)
+{
+	struct col_tokens *out = k->out;
+	uint32_t numbers = out->numbers_count;
+
+	if (s >= k->n)
+		return 0;
+	if (class == COL_TOKEN_COPY)
+		return copy_at(k, s, param);
+	if (class == COL_TOKEN_EMAIL) {
+		while (k->email->start < s)
+			k->email++;
+		return k->email->start == s ? k->email->end : 0;
+	}
+	if (!bit(k->m.alnum, s))
+		return 0;
+	/* Of two tokens that are cut together only the first counts. */
+	out->count = out->pattern_len = 0;
+	if (cut_chunk(k, s) == 0 || out->t[0].class != class || out->t[0].param != param)
+		return 0;
+	out->numbers_count = numbers + out->t[0].numbers_count;
+	return (uint32_t)out->t[0].off + out->t[0].len;
 }

@@ -73,23 +73,6 @@ struct col_token_sources {
 
 void col_token_firsts(struct col_token_sources *s);
 
-/* 0; 1: the text has more bytes, tokens or pattern than the limits allow and *out is undefined. */
-int col_token_cut(
-	struct span text, const struct col_token_sources *sources, struct col_tokens *out);
-
-/* Numbers that a token of the class takes, 0 where it takes none; -1: no such class or parameter. */
-int col_token_numbers(unsigned class, unsigned param);
-/* Whether a parameter follows the class byte. */
-bool col_token_has_param(unsigned class);
-
-/* The longest text of numbers that col_token_print gives. */
-enum { COL_TOKEN_PRINT_MAX = 64 };
-/*
- * Writes the token that the numbers stand for; its length. dst has COL_TOKEN_PRINT_MAX bytes.
- * 0: numbers that no token has.
- */
-size_t col_token_print(unsigned class, unsigned param, const uint64_t *numbers, uint8_t *dst);
-
 /*
  * One bit for each of n bytes, up to LIMIT_TEXT_SHAPED_BYTES: letters (and '_', bytes above 0x7f),
  * digits, '@'. Each mask has a word of zeroes behind its last. The two give the same.
@@ -103,5 +86,51 @@ struct col_token_masks {
 
 void col_token_masks_wide(struct span text, struct col_token_masks *m);
 void col_token_masks_plain(struct span text, struct col_token_masks *m);
+
+/* Where an e-mail address stands. */
+struct col_token_range {
+	uint32_t start;
+	uint32_t end;
+};
+
+enum { COL_TOKEN_EMAILS_MAX = 4 }; /* of one text; more are cut like other text */
+
+/* One text on its way. */
+struct col_token_cutter {
+	const uint8_t *p;
+	uint32_t n;
+	const struct col_token_sources *sources;
+	const struct col_token_range *email; /* the next one; the last starts nowhere */
+	struct col_tokens *out;
+	struct col_token_range emails[COL_TOKEN_EMAILS_MAX + 1];
+	struct col_token_masks m;
+};
+
+/*
+ * sources and out must live as long as the cutter. emails: addresses are tokens, else they are cut
+ * like other text. 1: the text is too long.
+ */
+int col_token_begin(struct col_token_cutter *k, struct span text,
+	const struct col_token_sources *sources, bool emails, struct col_tokens *out);
+/* The whole text into out. 1: it has more tokens or pattern than the limits allow; out is undefined. */
+int col_token_cut(struct col_token_cutter *k);
+/*
+ * The token at s alone, which should be of this class and parameter: its end, and its numbers
+ * appended to those of out. 0: there is another one, or none. Positions must rise.
+ */
+uint32_t col_token_at(struct col_token_cutter *k, uint32_t s, unsigned class, unsigned param);
+
+/* Numbers that a token of the class takes, 0 where it takes none; -1: no such class or parameter. */
+int col_token_numbers(unsigned class, unsigned param);
+/* Whether a parameter follows the class byte. */
+bool col_token_has_param(unsigned class);
+
+/* The longest text of numbers that col_token_print gives. */
+enum { COL_TOKEN_PRINT_MAX = 64 };
+/*
+ * Writes the token that the numbers stand for; its length. dst has COL_TOKEN_PRINT_MAX bytes.
+ * 0: numbers that no token has.
+ */
+size_t col_token_print(unsigned class, unsigned param, const uint64_t *numbers, uint8_t *dst);
 
 #endif

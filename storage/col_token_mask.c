@@ -1,4 +1,5 @@
 /* Which bytes of a text are letters and which are digits: sixteen at a time, or by a table. */
+#include <endian.h>
 #include <string.h>
 
 #if defined(__SSE2__)
@@ -36,8 +37,14 @@ void col_token_masks_plain(struct span text, struct col_token_masks *m)
 }
 
 #if defined(__SSE2__)
+struct bits {
+	uint64_t letters;
+	uint64_t digits;
+	uint64_t ats;
+};
+
 /* Signed compares: bytes from 0x80 on are negative, so they are letters by their sign alone. */
-static inline void sixteen(__m128i v, uint64_t *letters, uint64_t *digits, uint64_t *ats)
+static inline struct bits sixteen(__m128i v)
 {
 	__m128i low = _mm_or_si128(v, _mm_set1_epi8(0x20));
 	__m128i alpha = _mm_and_si128(_mm_cmpgt_epi8(low, _mm_set1_epi8('a' - 1)),
@@ -46,39 +53,78 @@ static inline void sixteen(__m128i v, uint64_t *letters, uint64_t *digits, uint6
 		_mm_cmpgt_epi8(_mm_set1_epi8('9' + 1), v));
 
 	alpha = _mm_or_si128(alpha, _mm_cmpeq_epi8(v, _mm_set1_epi8('_')));
-	alpha = _mm_or_si128(alpha, v);
 	/* The sign bit is what movemask takes; compares set it, and v has it from 0x80 on. */
-	*letters = (unsigned)_mm_movemask_epi8(alpha);
-	*digits = (unsigned)_mm_movemask_epi8(digit);
-	*ats = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('@')));
+	alpha = _mm_or_si128(alpha, v);
+	return (struct bits){ (unsigned)_mm_movemask_epi8(alpha),
+		(unsigned)_mm_movemask_epi8(digit),
+		(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('@'))) };
+}
+
+/* Fewer than eight bytes, the first lowest, without a byte more being read. */
+static inline uint64_t few(const uint8_t *p, size_t n)
+{
+	uint32_t a, b;
+
+	if (n >= 4) {
+		memcpy(&a, p, 4);
+		memcpy(&b, p + n - 4, 4);
+		return le32toh(a) | (uint64_t)le32toh(b) << (8 * (n - 4));
+	}
+	if (n == 0)
+		return 0;
+	return p[0] | (uint64_t)p[n / 2] << (8 * (n / 2)) | (uint64_t)p[n - 1] << (8 * (n - 1));
+}
+
+/* The bits of the last n % 16 bytes: of the last sixteen, moved, or of what there is. */
+static inline struct bits tail(const uint8_t *p, size_t n)
+{
+	unsigned left = n % 16;
+	uint64_t low, high;
+	struct bits b;
+
+	if (n >= 16) {
+		b = sixteen(_mm_loadu_si128((const __m128i *)(const void *)(p + n - 16)));
+		return (struct bits){ b.letters >> (16 - left), b.digits >> (16 - left),
+			b.ats >> (16 - left) };
+	}
+	if (n >= 8) {
+		memcpy(&low, p, 8);
+		high = few(p + 8, n - 8);
+	} else {
+		low = few(p, n);
+		high = 0;
+	}
+	return sixteen(_mm_set_epi64x((long long)high, (long long)low));
 }
 
 void col_token_masks_wide(struct span text, struct col_token_masks *m)
 {
-	uint64_t letters, digits, ats, any_at = 0;
-	size_t i = 0, words = text.n / 64 + 2;
+	size_t n = text.n, whole = n & ~(size_t)15, words = n / 64 + 1;
+	uint64_t any_at = 0;
 
-	ASSERT(text.n <= LIMIT_TEXT_SHAPED_BYTES);
-	masks_clear(m, words);
-	for (; i + 16 <= text.n; i += 16) {
-		sixteen(_mm_loadu_si128((const __m128i *)(const void *)(text.p + i)), &letters,
-			&digits, &ats);
-		m->letters[i / 64] |= letters << (i % 64);
-		m->digits[i / 64] |= digits << (i % 64);
-		any_at |= ats;
-	}
-	if (i < text.n) {
-		uint8_t tail[16] = { 0 };
+	ASSERT(n <= LIMIT_TEXT_SHAPED_BYTES);
+	for (size_t w = 0; w < words; w++) {
+		uint64_t letters = 0, digits = 0;
+		size_t end = whole < w * 64 + 64 ? whole : w * 64 + 64;
+		struct bits b;
 
-		memcpy(tail, text.p + i, text.n - i);
-		sixteen(_mm_loadu_si128((const __m128i *)(const void *)tail), &letters, &digits,
-			&ats);
-		m->letters[i / 64] |= letters << (i % 64);
-		m->digits[i / 64] |= digits << (i % 64);
-		any_at |= ats;
+		for (size_t i = w * 64; i < end; i += 16) {
+			b = sixteen(_mm_loadu_si128((const __m128i *)(const void *)(text.p + i)));
+			letters |= b.letters << (i % 64);
+			digits |= b.digits << (i % 64);
+			any_at |= b.ats;
+		}
+		if (w + 1 == words && n % 16) {
+			b = tail(text.p, n);
+			letters |= b.letters << (whole % 64);
+			digits |= b.digits << (whole % 64);
+			any_at |= b.ats;
+		}
+		m->letters[w] = letters;
+		m->digits[w] = digits;
+		m->alnum[w] = letters | digits;
 	}
-	for (i = 0; i + 1 < words; i++)
-		m->alnum[i] = m->letters[i] | m->digits[i];
+	m->letters[words] = m->digits[words] = m->alnum[words] = 0;
 	m->at = any_at != 0;
 }
 #else

@@ -2,10 +2,11 @@
  * bench_text - what columns of texts cost: bytes and CPU time per row to write them, to read them
  * back whole, to read one row, and to search, for the columns that col_text encodes.
  *
- *	bench_text [FILE [LEVEL]]
+ *	bench_text [FILE [LEVEL [ROUNDS [COLUMN]]]]
  *
  * FILE holds concatenated msgpack maps (gen_events -f msgpack); without it, seeded events of
- * tests/support are used. Blocks are as large as a segment's. LEVEL above 0 encodes as astrocompact.
+ * tests/support are used. Blocks are as large as a segment's. LEVEL above 0 encodes as astrocompact;
+ * ROUNDS encode every block so often, for profiles.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@ static const enum event_text source_of[COL_TEXT_SOURCES] = { EVENT_TEXT_ENTITY_I
 	EVENT_TEXT_HOST };
 
 enum { COLUMNS = ARRAY_COUNT(columns) };
+
+static const char *only; /* the column asked for; NULL: all */
 
 struct totals {
 	uint64_t rows;
@@ -219,7 +222,7 @@ static void take_codes(struct block *b, const struct col_text_maker *m)
 	b->keys_count[COL_TEXT_KEY_USER_ID] = entries + 1;
 }
 
-static void run(struct block *b, struct col_text_maker *m, int level, struct totals *t)
+static void run(struct block *b, struct col_text_maker *m, int level, int rounds, struct totals *t)
 {
 	struct col_map_maker maps;
 	struct buf map_page, page;
@@ -234,12 +237,16 @@ static void run(struct block *b, struct col_text_maker *m, int level, struct tot
 	ASSERT(col_map_put(&maps, &map_in, &map_page) == 0);
 	ASSERT(col_map_open(buf_span(&map_page), b->count, NULL, &mem, &b->map) == 0);
 	for (int c = 0; c < COLUMNS; c++) {
+		if (only && strcmp(only, names[c]) != 0)
+			continue;
 		struct col_text_in in = input(b, c, &maps, level);
 		double from = cpu_s();
 
-		buf_reset(&page);
-		ASSERT(col_text_put(m, &in, &page) == 0);
-		t[c].put_s += cpu_s() - from;
+		for (int i = 0; i < rounds; i++) {
+			buf_reset(&page);
+			ASSERT(col_text_put(m, &in, &page) == 0);
+		}
+		t[c].put_s += (cpu_s() - from) / rounds;
 		if (columns[c] == EVENT_TEXT_USER_ID)
 			take_codes(b, m);
 		t[c].bytes += page.len;
@@ -261,6 +268,8 @@ int main(int argc, char **argv)
 	struct block b = { 0 };
 	int level = argc > 2 ? atoi(argv[2]) : 0;
 	size_t count;
+
+	only = argc > 4 ? argv[4] : NULL;
 	struct event *ev = event_file_load(argc > 1 ? argv[1] : NULL, &count);
 
 	for (int c = 0; c < EVENT_TEXT_COUNT; c++)
@@ -273,7 +282,7 @@ int main(int argc, char **argv)
 		size_t n = count - at < COL_TEXT_ROWS_MAX ? count - at : COL_TEXT_ROWS_MAX;
 
 		load(&b, ev + at, (uint32_t)n);
-		run(&b, &maker, level, t);
+		run(&b, &maker, level, argc > 3 ? atoi(argv[3]) : 1, t);
 	}
 	printf("%zu events, level %d\n%-12s %8s %8s %8s %8s %8s %8s %8s\n", count, level, "column",
 		"raw B", "B/row", "put ns", "all ns", "one us", "equal ns", "find ns");
