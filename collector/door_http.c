@@ -59,12 +59,12 @@ static void on_ready(void *arg, struct http_call *call)
 	if (c->stop) {
 		p.error = "the collector is stopping";
 		p.hint = "try again in a moment";
-	} else if (commit_failing(c->intake.commit)) {
-		p.error = "events cannot be made durable";
-		p.hint = "the log of astrocollectd says why; nothing is acknowledged meanwhile";
 	} else if (c->full) {
 		p.error = "the disk is full: nothing is taken";
 		p.hint = "make room on it, or lower disk_hard; it goes on by itself";
+	} else if (commit_failing(c->intake.commit)) {
+		p.error = "events cannot be made durable";
+		p.hint = "the log of astrocollectd says why; nothing is acknowledged meanwhile";
 	} else {
 		http_call_text(call, 200, "application/json", ready_text(c));
 		return;

@@ -119,6 +119,7 @@ bool room_watch_look(struct room_watch *w)
 	if (w->state == ROOM_WATCH_AMPLE) {
 		f->stuck = false;
 		w->owed_free = 0;
+		w->pass_at_ms = 0;
 	}
 	tell_change(w, was);
 	return true;

@@ -45,7 +45,8 @@ def fill(path):
 
 
 def t_full_disk_stops_acks_and_heals(lab):
-    conf = lab.write("a.conf", "[store]\njournal_file_bytes = 8M\nseal_rows = 10000\n")
+    conf = lab.write("a.conf", "[store]\njournal_file_bytes = 8M\nseal_rows = 10000\n"
+                               "disk_soft = 0\ndisk_hard = 0\n")
     with small_disk(lab.path("disk"), 96):
         c = lab.collector(["--config", conf], data="disk/data")
         rng = random.Random(11)

@@ -155,6 +155,9 @@ static void test_a_pass_and_what_it_owes(void **state)
 	assert_true(room_watch_due(&f.w, 5000));
 	assert_int_equal(at(&f, 1000 * MIB), ROOM_WATCH_AMPLE);
 	assert_false(room_watch_due(&f.w, 20000));
+	/* The next time is another matter. */
+	assert_int_equal(at(&f, 700 * MIB), ROOM_WATCH_SOFT);
+	assert_true(room_watch_due(&f.w, 5001));
 }
 
 static void test_stuck(void **state)
