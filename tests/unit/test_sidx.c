@@ -5,12 +5,18 @@
 #include "tests/support/check_cmocka.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
 #include "proto/base/err.h"
+#include "storage/sidx_entity_maker.h"
+#include "storage/sidx_maker.h"
 #include "storage/sidx_set.h"
 #include "tests/support/event_gen.h"
+#include "tests/support/mem_vfs.h"
 #include "tests/support/seg_fixture.h"
 
 enum { EVENTS = 3 * LIMIT_BLOCK_ROWS + 5000 };
@@ -238,6 +244,168 @@ static void rebuilt_the_same(void **state)
 	}
 }
 
+/* Made of the rows as they pass by: the same bytes, too; and a maker that missed some reads them. */
+static void made_while_writing(void **state)
+{
+	struct world *w = *state;
+	struct sidx_maker *m = NULL;
+	struct diag d;
+
+	assert_int_equal(sidx_maker_new(&m), 0);
+	for (int turn = 0; turn < 3; turn++) {
+		sidx_maker_reset(m);
+		for (size_t i = 0; i < (turn < 2 ? EVENTS : 100); i++)
+			sidx_maker_row(m, block_of(i), &w->events[i]);
+		for (int k = 0; k < SIDX_COUNT; k++) {
+			char name[DIAG_FILE_BYTES];
+			uint8_t *a, *b;
+			size_t n, n2;
+
+			sidx_set_name("s.seg", (enum sidx_kind)k, name);
+			assert_int_equal(sidx_maker_write(m, vfs_real(), w->fixture.dir, "passing",
+						 (enum sidx_kind)k, w->reader, &d),
+				0);
+			a = seg_fixture_load(&w->fixture, name, &n);
+			b = seg_fixture_load(&w->fixture, "passing", &n2);
+			assert_int_equal(n, n2);
+			assert_memory_equal(a, b, n);
+			seg_fixture_remove(&w->fixture, "passing");
+			free(a);
+			free(b);
+		}
+	}
+	sidx_maker_free(&m);
+	assert_null(m);
+}
+
+/* ---- ids of several types ---- */
+
+enum { MIXED_ROWS = 20000, MIXED_BLOCKS = 20, MIXED_IDS = 900 };
+
+struct mixed {
+	char id[16];
+	unsigned type;
+};
+
+static struct mixed mixed_rows[MIXED_ROWS];
+static const char *const mixed_types[] = { "order", "customer", "", "job", "pod" };
+
+/* Every third id has one type, the others any. */
+static void make_mixed(struct event_gen *g)
+{
+	for (unsigned i = 0; i < MIXED_ROWS; i++) {
+		unsigned id = event_gen_below(g, MIXED_IDS);
+
+		snprintf(mixed_rows[i].id, sizeof mixed_rows[i].id, "%u", id);
+		mixed_rows[i].type = id % 3 ? event_gen_below(g, ARRAY_COUNT(mixed_types)) : 3;
+	}
+}
+
+static void put_mixed(struct buf *out, const struct seg_info *seg, unsigned ranges)
+{
+	static struct sidx_entity_maker m;
+
+	sidx_entity_maker_init(&m);
+	for (unsigned r = 0; r < ranges; r++) {
+		sidx_entity_maker_begin(&m, r, ranges);
+		for (uint32_t i = 0; i < MIXED_ROWS; i++) {
+			struct event ev = { 0 };
+
+			ev.text[EVENT_TEXT_ENTITY_ID] = span_str(mixed_rows[i].id);
+			ev.text[EVENT_TEXT_ENTITY_TYPE] = span_str(mixed_types[mixed_rows[i].type]);
+			sidx_entity_maker_row(&m, i / (MIXED_ROWS / MIXED_BLOCKS), &ev);
+		}
+		assert_int_equal(sidx_entity_maker_range_end(&m, seg), 0);
+	}
+	assert_int_equal(sidx_entity_maker_put(&m, seg, out), 0);
+	sidx_entity_maker_fini(&m);
+}
+
+static uint64_t mixed_blocks(unsigned id, unsigned type)
+{
+	uint64_t blocks = 0;
+	char text[16];
+
+	snprintf(text, sizeof text, "%u", id);
+	for (uint32_t i = 0; i < MIXED_ROWS; i++) {
+		if (mixed_rows[i].type == type && strcmp(mixed_rows[i].id, text) == 0)
+			blocks |= UINT64_C(1) << i / (MIXED_ROWS / MIXED_BLOCKS);
+	}
+	return blocks;
+}
+
+static void compare_mixed(const struct sidx_entity *x)
+{
+	unsigned surplus = 0;
+
+	for (unsigned id = 1; id < MIXED_IDS; id += 13) {
+		char text[16];
+
+		snprintf(text, sizeof text, "%u", id);
+		for (unsigned t = 0; t < ARRAY_COUNT(mixed_types); t++) {
+			uint64_t want = mixed_blocks(id, t), got = 0;
+
+			assert_int_equal(sidx_entity_find(x, span_str(mixed_types[t]),
+						 span_str(text), &got, NULL),
+				0);
+			assert_int_equal(got & want, want);
+			/* Of an id of one type that type is not looked at. */
+			surplus += id % 3 && got != want;
+		}
+	}
+	assert_true(surplus < 15);
+}
+
+static void one_id_of_several_types(void **state)
+{
+	struct seg_info seg = { .segment_id = 1, .sum = 2, .blocks_count = MIXED_BLOCKS };
+	struct event_gen g = { .state = 9 };
+
+	(void)state;
+	make_mixed(&g);
+	for (unsigned ranges = 1; ranges <= 4; ranges *= 4) {
+		struct sidx_entity *x = NULL;
+		struct mem_vfs m;
+		struct buf b;
+
+		buf_init(&b, SIDX_COMMON_FILE_BYTES_MAX);
+		put_mixed(&b, &seg, ranges);
+		mem_vfs_init(&m, buf_span(&b));
+		assert_int_equal(sidx_entity_open(&m.table, 0, "m.ent", &seg, &x, NULL), 0);
+		assert_int_equal(sidx_entity_check(x, NULL), 0);
+		compare_mixed(x);
+		sidx_entity_close(&x);
+		buf_fini(&b);
+	}
+}
+
+/* A sidecar of version 1 is passed over, one of a later version refused. */
+static void other_versions(void **state)
+{
+	struct world *w = *state;
+	static const struct {
+		uint8_t version;
+		int rc;
+	} want[] = { { 1, ERR_STALE }, { 3, ERR_TOO_NEW } };
+	uint8_t *p;
+	size_t n;
+
+	p = seg_fixture_load(&w->fixture, "s.ent", &n);
+	for (size_t i = 0; i < ARRAY_COUNT(want); i++) {
+		struct sidx_entity *x = NULL;
+		uint64_t sum;
+
+		p[8] = want[i].version;
+		sum = htole64(XXH3_64bits(p, SIDX_COMMON_HEAD_SUM_OFF));
+		memcpy(p + SIDX_COMMON_HEAD_SUM_OFF, &sum, sizeof sum);
+		seg_fixture_store(&w->fixture, "other.ent", p, n);
+		assert_int_equal(sidx_entity_open(vfs_real(), w->fixture.dir, "other.ent",
+					 seg_reader_info(w->reader), &x, NULL),
+			want[i].rc);
+	}
+	free(p);
+}
+
 /* More types than are counted: the sidecar knows none, and is valid. */
 static void too_many_types(void **state)
 {
@@ -265,6 +433,9 @@ int main(void)
 		cmocka_unit_test(entities_are_found),
 		cmocka_unit_test(another_segment_is_stale),
 		cmocka_unit_test(rebuilt_the_same),
+		cmocka_unit_test(made_while_writing),
+		cmocka_unit_test(one_id_of_several_types),
+		cmocka_unit_test(other_versions),
 		cmocka_unit_test(too_many_types),
 	};
 
