@@ -22,6 +22,7 @@
 #include "proto/svc/conf_use.h"
 #include "proto/svc/logger.h"
 #include "proto/svc/opt.h"
+#include "storage/retain_class.h"
 
 enum {
 	HTTP_CONNECTIONS = 16,
@@ -337,12 +338,6 @@ static int open_threads(struct collector *c, const struct store_conf *sc, struct
 	return rc < 0 ? rc : seal_open(&seal, &c->seal, d);
 }
 
-static int open_classes(struct collector *c, struct diag *d)
-{
-	return retain_class_new(
-		&c->conf.classes, conf_num(&c->conf, CONF_RETENTION_KEEP), &c->classes, d);
-}
-
 /* Before the doors, so that a disk that is full at the start keeps them from taking anything. */
 static int open_room(struct collector *c, struct diag *d)
 {
@@ -373,8 +368,6 @@ static int open_rest(struct collector *c, const struct store_conf *sc)
 
 	stage_pool_init(&c->intake.pool, c->dir, 0, 0);
 	settings_apply(c);
-	if (rc == 0)
-		rc = open_classes(c, &d);
 	if (rc == 0)
 		rc = open_threads(c, sc, &d);
 	if (rc == 0)
@@ -462,6 +455,20 @@ static int run(struct collector *c)
 	return c->exit_status;
 }
 
+/* False: it cannot be used, which was said. */
+static bool load_conf(struct collector *c)
+{
+	struct diag d;
+
+	if (!conf_use_load(&c->conf, conf_file, program.name))
+		return false;
+	if (retain_class_new(&c->conf.classes, conf_num(&c->conf, CONF_RETENTION_KEEP), &c->classes,
+		    &d) == 0)
+		return true;
+	fprintf(stderr, "%s: %s\n", program.name, d.text);
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	struct collector *c = &collector;
@@ -473,8 +480,8 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	logger_init(STDERR_FILENO, LOGGER_INFO);
-	if (!conf_use_load(&c->conf, conf_file, program.name))
-		return 1;
+	if (!load_conf(c))
+		return OPT_EXIT_USAGE;
 	logger_set_level((enum logger_level)conf_num(&c->conf, CONF_LOG_LEVEL));
 	if (!check_only)
 		return run(c);

@@ -19,6 +19,7 @@
 #include "query/api.h"
 #include "query/query.h"
 #include "query/stop.h"
+#include "storage/retain_class.h"
 
 enum {
 	TICK_MS = 1000,
@@ -228,6 +229,22 @@ static int run(struct query *q)
 	return 0;
 }
 
+/* False: it cannot be used, which was said. The classes are checked for --check-config alone. */
+static bool load_conf(struct query *q)
+{
+	struct retain_class_set *classes = NULL;
+	struct diag d;
+	int rc;
+
+	if (!conf_use_load(&q->conf, conf_file, program.name))
+		return false;
+	rc = retain_class_new(&q->conf.classes, 0, &classes, &d);
+	retain_class_free(&classes);
+	if (rc < 0)
+		fprintf(stderr, "%s: %s\n", program.name, d.text);
+	return rc == 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct query *q = &query;
@@ -239,8 +256,8 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	logger_init(STDERR_FILENO, LOGGER_INFO);
-	if (!conf_use_load(&q->conf, conf_file, program.name))
-		return 1;
+	if (!load_conf(q))
+		return OPT_EXIT_USAGE;
 	logger_set_level((enum logger_level)conf_num(&q->conf, CONF_LOG_LEVEL));
 	if (!check_only)
 		return run(q);

@@ -451,10 +451,16 @@ def t_check_config(lab):
     astro.found(r"configuration ok\n$", r.stdout)
     astro.check(not os.path.exists("/tmp/nowhere"), "nothing is made")
     r = lab.run("astrocollectd", "--config", bad, "--check-config")
-    astro.check(r.returncode != 0)
+    astro.equal(r.returncode, 2)
     astro.found(r"bad\.conf:5\b.*idle_timeout", r.stderr)
     astro.found(r"bad\.conf:6\b.*foo", r.stderr)
     astro.equal(len(r.stderr.splitlines()), 2, "one line for each mistake")
+    classes = lab.write("classes.conf", "[class a]\nkeep = 1d\nmatch = event_type = A or\n")
+    for program in "astrocollectd", "astroqueryd", "astrocompact":
+        r = lab.run(program, "--config", classes, *(["--check-config"] if program.endswith("d") else []))
+        astro.equal(r.returncode, 2, program)
+        astro.equal(r.stderr, f"{program}: {classes}:3: [class a] match: column 18: expected a field, "
+                              "'not' or '(', found the end\n")
 
 
 astro.main(globals())
