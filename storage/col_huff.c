@@ -209,62 +209,50 @@ void col_huff_lengths(struct col_huff_room *r, const uint32_t *counts, uint32_t 
 	ASSERT(at == n);
 }
 
-/* ---- codes and tables ---- */
+/* ---- codes and their order ---- */
 
-static uint16_t reversed(uint32_t code, unsigned bits)
+static void count_lengths(const uint8_t *lengths, uint32_t symbols, uint32_t *per_length)
 {
-	uint32_t v = 0;
-
-	for (unsigned i = 0; i < bits; i++)
-		v |= (code >> i & 1) << (bits - 1 - i);
-	return (uint16_t)v;
-}
-
-/* first[l]: the first code of length l. Returns the sum of 2^-length in units of 2^-BITS_MAX. */
-static uint32_t first_codes(const uint8_t *lengths, uint32_t symbols, uint32_t *first)
-{
-	uint32_t per_length[COL_HUFF_BITS_MAX + 1] = { 0 }, code = 0, sum = 0;
-
+	memset(per_length, 0, (COL_HUFF_BITS_MAX + 1) * sizeof *per_length);
 	for (uint32_t i = 0; i < symbols; i++)
 		per_length[lengths[i]]++;
 	per_length[0] = 0;
-	for (unsigned l = 1; l <= COL_HUFF_BITS_MAX; l++) {
-		code = (code + per_length[l - 1]) << 1;
-		first[l] = code;
-		sum += per_length[l] << (COL_HUFF_BITS_MAX - l);
-	}
-	return sum;
 }
 
 void col_huff_codes(const uint8_t *lengths, uint32_t symbols, uint16_t *codes)
 {
-	uint32_t next[COL_HUFF_BITS_MAX + 1];
+	uint32_t per_length[COL_HUFF_BITS_MAX + 1], next[COL_HUFF_BITS_MAX + 1], code = 0;
 
-	(void)first_codes(lengths, symbols, next);
+	count_lengths(lengths, symbols, per_length);
+	for (unsigned l = 1; l <= COL_HUFF_BITS_MAX; l++) {
+		code = (code + per_length[l - 1]) << 1;
+		next[l] = code;
+	}
 	for (uint32_t i = 0; i < symbols; i++) {
 		if (lengths[i])
-			codes[i] = reversed(next[lengths[i]]++, lengths[i]);
+			codes[i] = (uint16_t)next[lengths[i]]++;
 	}
 }
 
-int col_huff_table(const uint8_t *lengths, uint32_t symbols, unsigned bits, uint32_t *table)
+int col_huff_order(const uint8_t *lengths, uint32_t symbols, uint16_t *order, uint32_t *out_used)
 {
-	uint32_t next[COL_HUFF_BITS_MAX + 1];
+	uint32_t next[COL_HUFF_BITS_MAX + 1], at = 0, sum = 0;
 
-	ASSERT(bits <= COL_HUFF_BITS_MAX);
-	if (first_codes(lengths, symbols, next) != UINT32_C(1) << COL_HUFF_BITS_MAX)
+	count_lengths(lengths, symbols, next);
+	for (unsigned l = 1; l <= COL_HUFF_BITS_MAX; l++) {
+		uint32_t n = next[l];
+
+		sum += n << (COL_HUFF_BITS_MAX - l);
+		next[l] = at;
+		at += n;
+	}
+	if (sum != UINT32_C(1) << COL_HUFF_BITS_MAX)
 		return ERR_CORRUPT;
 	for (uint32_t i = 0; i < symbols; i++) {
-		unsigned length = lengths[i];
-		uint32_t entry = i | length << 16;
-
-		ASSERT(length <= bits);
-		if (length == 0)
-			continue;
-		for (uint32_t k = reversed(next[length]++, length); k < UINT32_C(1) << bits;
-			k += UINT32_C(1) << length)
-			table[k] = entry;
+		if (lengths[i])
+			order[next[lengths[i]]++] = (uint16_t)i;
 	}
+	*out_used = at;
 	return 0;
 }
 
@@ -278,10 +266,10 @@ struct bits_out {
 
 static void put_bits(struct bits_out *b, uint32_t v, unsigned n)
 {
-	b->acc |= (uint64_t)v << b->used;
+	b->acc = b->acc << n | v;
 	b->used += n;
-	for (; b->used >= 8; b->used -= 8, b->acc >>= 8)
-		buf_put_u8(b->out, (uint8_t)b->acc);
+	for (; b->used >= 8; b->used -= 8)
+		buf_put_u8(b->out, (uint8_t)(b->acc >> (b->used - 8)));
 }
 
 /* One word of the lengths: a symbol of the code of lengths, and what follows it. */
@@ -349,14 +337,14 @@ struct bits_in {
 	size_t at;
 };
 
-/* Behind the end there are zeroes; the reader checks at its end how far it went. */
+/* Behind the end there are zeroes; the reader checks how far it went. */
 static uint32_t peek_bits(const struct bits_in *b, unsigned n)
 {
 	uint32_t v = 0;
 
-	for (unsigned i = 0; i < 3 && b->at / 8 + i < b->bytes.n; i++)
-		v |= (uint32_t)b->bytes.p[b->at / 8 + i] << 8 * i;
-	return v >> b->at % 8 & ((UINT32_C(1) << n) - 1);
+	for (unsigned i = 0; i < 3; i++)
+		v = v << 8 | (b->at / 8 + i < b->bytes.n ? b->bytes.p[b->at / 8 + i] : 0);
+	return v >> (24 - n - b->at % 8) & ((UINT32_C(1) << n) - 1);
 }
 
 static uint32_t take_bits(struct bits_in *b, unsigned n)
@@ -389,6 +377,25 @@ static uint32_t take_word(
 	}
 }
 
+/* table[the next META_LONGEST bits] = symbol | length << 16 */
+static int meta_table(const uint8_t *meta, uint32_t *table)
+{
+	uint16_t order[META_SYMBOLS];
+	uint32_t used = 0, at = 0;
+
+	if (col_huff_order(meta, META_SYMBOLS, order, &used) < 0)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < used; i++) {
+		unsigned length = meta[order[i]];
+		uint32_t end = at + (UINT32_C(1) << (META_LONGEST - length));
+
+		while (at < end)
+			table[at++] = order[i] | length << 16;
+	}
+	ASSERT(at == 1 << META_LONGEST);
+	return 0;
+}
+
 int col_huff_lengths_get(struct span bytes, uint32_t symbols, uint8_t *lengths, unsigned *out_bits)
 {
 	uint32_t table[1 << META_LONGEST];
@@ -398,7 +405,7 @@ int col_huff_lengths_get(struct span bytes, uint32_t symbols, uint8_t *lengths, 
 
 	for (unsigned i = 0; i < META_SYMBOLS; i++)
 		meta[i] = (uint8_t)take_bits(&b, META_BITS);
-	if (col_huff_table(meta, META_SYMBOLS, META_LONGEST, table) < 0)
+	if (meta_table(meta, table) < 0)
 		return ERR_CORRUPT;
 	for (uint32_t i = 0; i < symbols;) {
 		uint32_t n = take_word(&b, table, length, &length);

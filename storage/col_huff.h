@@ -2,10 +2,11 @@
  * col_huff - Huffman codes of bounded length over up to 65,536 symbols: their lengths from counts,
  * the lengths as bytes, the codes, and the table that decodes them.
  *
- * Codes are canonical: the lengths say all. They are written lowest bit first, so the table is
- * indexed by the next bits as they come.
+ * Codes are canonical: the lengths say all. They are written highest bit first, so that the codes
+ * in rising order are the symbols by length, then by number, and a table of the next bits is filled
+ * from its start to its end.
  *
- * LENGTHS ON DISK: bits, lowest first: 20 times 3 bits, the lengths of a code of its own; then
+ * LENGTHS ON DISK: bits, highest first: 20 times 3 bits, the lengths of a code of its own; then
  * in that code, for each symbol in order: 0..16 its length (0: unused); 17 and 3 bits: 3 to 10
  * unused ones; 18 and 7 bits: 11 to 138 unused ones; 19 and 2 bits: the length before it 3 to 6
  * times more. The last byte is filled with zeroes.
@@ -48,13 +49,13 @@ unsigned col_huff_bits_for(uint32_t used);
  */
 void col_huff_lengths(struct col_huff_room *r, const uint32_t *counts, uint32_t symbols,
 	unsigned bits_max, uint8_t *lengths);
-/* Code of each symbol, its bits in the order in which they are written; lengths as above. */
+/* Code of each symbol; lengths as above. */
 void col_huff_codes(const uint8_t *lengths, uint32_t symbols, uint16_t *codes);
 
 void col_huff_lengths_put(const uint8_t *lengths, uint32_t symbols, struct buf *out);
 /* The bytes must hold them and nothing else. out_bits: of the longest. */
 int col_huff_lengths_get(struct span bytes, uint32_t symbols, uint8_t *lengths, unsigned *out_bits);
-/* table[the next `bits` bits] = symbol | length << 16. */
-int col_huff_table(const uint8_t *lengths, uint32_t symbols, unsigned bits, uint32_t *table);
+/* The used symbols in the order of their codes; out_used: how many. */
+int col_huff_order(const uint8_t *lengths, uint32_t symbols, uint16_t *order, uint32_t *out_used);
 
 #endif

@@ -48,7 +48,7 @@ static int read_form(struct rcur *c, struct col_stream_body *b, bool nested)
 		return c->err ? c->err : col_stream_frame_open(c, b);
 	case COL_STREAM_CODED:
 		read_source(c, b);
-		return c->err ? c->err : col_stream_code_open(c, b);
+		return c->err ? c->err : col_stream_uncode_open(c, b);
 	default:
 		return nested ? ERR_CORRUPT : col_stream_nest_open(c, b);
 	}
@@ -87,7 +87,7 @@ struct col_stream_body *col_stream_body_open(
 static int numbers(struct col_stream_body *b, uint32_t frame, uint64_t *x)
 {
 	return b->form == COL_STREAM_FRAMES ? col_stream_frame_get(b, frame, x)
-					    : col_stream_code_get(b, frame, x);
+					    : col_stream_uncode_get(b, frame, x);
 }
 
 static void add_up(struct col_stream_body *b, uint32_t frame, const uint64_t *x, int64_t *out)
@@ -146,7 +146,7 @@ static int group_values(struct col_stream_body *b, uint32_t frame, int64_t *out)
 {
 	uint64_t x[COL_STREAM_GROUP * COL_STREAM_FRAME];
 	bool delta = b->flags & COL_STREAM_DELTA;
-	int rc = col_stream_code_get_group(b, frame, delta ? x : (uint64_t *)out);
+	int rc = col_stream_uncode_group(b, frame, delta ? x : (uint64_t *)out);
 
 	for (uint32_t i = 0; delta && rc == 0 && i < COL_STREAM_GROUP; i++)
 		add_up(b, frame + i, x + i * COL_STREAM_FRAME, out + i * COL_STREAM_FRAME);

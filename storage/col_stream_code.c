@@ -7,8 +7,9 @@
  * table. Differences may be negative: there a symbol is twice that of the number or of its
  * complement, and 1 more for a complement.
  *
- * CODED   u8 m, varint symbols, varint bytes of the lengths, the lengths (col_huff.h); side list of
- *         the bits of each frame; the frames, each beginning with the bit after the last one
+ * CODED   u8 m, varint symbols, varint bytes of the lengths, the lengths (col_huff.h), varint bytes
+ *         of the frames, the frames, highest bit first, each beginning with the bit after the last
+ *         one; side list of the bits of each frame
  */
 #include "storage/col_stream_int.h"
 
@@ -20,17 +21,15 @@
 
 enum {
 	/* All numbers of so many bits may have symbols of their own. */
-	DIRECT_BITS = 16,
+	DIRECT_BITS = COL_STREAM_DIRECT_BITS,
 	/* Bits after the leading one, at the finest, where numbers are larger. */
 	FINE_BITS = 8,
 	/* What a symbol of the table costs, in eighths of a bit: a guess for comparing. */
 	SYMBOL_COST = 8 * 4,
-	/* A code and the bits behind it. */
-	NUMBER_BITS_MAX = COL_HUFF_BITS_MAX + 63,
-	FRAME_BYTES_MAX = COL_STREAM_FRAME * NUMBER_BITS_MAX / 8 + 1,
-	/* What any position of a loaded word has at least. */
+	/* The search for m ends after so many that were no better. */
+	WORSE_MAX = 4,
+	/* Bits that fit a word of which up to seven are taken. */
 	WORD_BITS = 57,
-	LANES = COL_STREAM_GROUP,
 };
 
 /* ---- symbols ---- */
@@ -56,14 +55,6 @@ static inline struct split split_of(uint64_t x, unsigned m, bool is_signed)
 	if (is_signed)
 		s.symbol = 2 * s.symbol - (uint32_t)sign;
 	return s;
-}
-
-/* How many bits stand behind a symbol. */
-static inline unsigned extra_of(uint32_t symbol, unsigned m, bool is_signed)
-{
-	uint32_t s = is_signed ? symbol / 2 : symbol;
-
-	return s >> (m + 1) ? (s >> m) - 1 : 0;
 }
 
 /* The symbols of numbers (or complements) of up to width bits. */
@@ -158,7 +149,9 @@ static void count_symbols(const struct col_stream_coded *c, struct col_stream_co
 	for (uint32_t f = 0; f < col_stream_frames(s->count); f++) {
 		uint32_t n = col_stream_source_frame(s, f, x);
 
-		for (uint32_t i = 0; i < n; i++)
+		for (uint32_t i = 0; i < n && c->direct; i++)
+			r->counts[x[i]]++;
+		for (uint32_t i = 0; i < n && !c->direct; i++)
 			r->counts[split_of(x[i], c->m, s->delta).symbol]++;
 	}
 }
@@ -174,7 +167,7 @@ static uint64_t estimate(const struct col_stream_coded *c, const uint16_t *logs,
 			continue;
 		used++;
 		bits -= weigh(logs, counts[i]);
-		extra += (uint64_t)counts[i] * extra_of(i, m, c->source->delta);
+		extra += (uint64_t)counts[i] * col_stream_code_extra(i, m, c->source->delta);
 	}
 	return bits / 256 + extra + used * SYMBOL_COST / 8;
 }
@@ -205,17 +198,20 @@ static void choose_m(struct col_stream_coded *c, struct col_stream_code_room *r)
 {
 	uint32_t symbols = c->symbols, signs = c->source->delta ? 2 : 1;
 	uint64_t best = estimate(c, r->logs, r->counts, symbols, c->m);
-	unsigned best_m = c->m;
+	unsigned best_m = c->m, worse = 0;
 
 	memcpy(r->merged, r->counts, symbols * sizeof *r->counts);
-	for (unsigned m = c->m; m > 0 && symbols / signs > UINT32_C(1) << m; m--) {
+	for (unsigned m = c->m; m > 0 && worse < WORSE_MAX && symbols / signs > UINT32_C(1) << m;
+		m--) {
 		uint64_t bits;
 
 		symbols = merge(r->merged, symbols, m, c->source->delta);
 		bits = estimate(c, r->logs, r->merged, symbols, m - 1);
+		worse++;
 		if (bits < best) {
 			best = bits;
 			best_m = m - 1;
+			worse = 0;
 		}
 	}
 	for (; c->m > best_m; c->m--)
@@ -239,6 +235,7 @@ bool col_stream_code_measure(struct col_stream_coded *c, struct col_stream_code_
 
 	c->m = width + is_signed <= DIRECT_BITS ? DIRECT_BITS - 1 - is_signed : FINE_BITS;
 	c->m = c->m >= width && width > 0 ? width - 1 : c->m;
+	c->direct = !is_signed && width <= c->m + 1;
 	c->symbols = symbols_of(width, c->m, is_signed);
 	if (c->symbols < 2)
 		c->symbols = 2;
@@ -252,61 +249,53 @@ bool col_stream_code_measure(struct col_stream_coded *c, struct col_stream_code_
 
 /* ---- writing ---- */
 
-/* Bits of each frame into side; returns the bytes of all. */
-static size_t weigh_frames(
-	const struct col_stream_coded *c, const struct col_stream_code_room *r, uint64_t *side)
+/* Bytes of all frames. */
+static size_t weigh_all(const struct col_stream_coded *c, const struct col_stream_code_room *r)
 {
-	const struct col_stream_source *s = c->source;
-	uint64_t x[COL_STREAM_FRAME], all = 0;
+	uint64_t bits = 0;
 
-	for (uint32_t f = 0; f < col_stream_frames(s->count); f++) {
-		uint32_t n = col_stream_source_frame(s, f, x);
-
-		side[f] = 0;
-		for (uint32_t i = 0; i < n; i++) {
-			struct split p = split_of(x[i], c->m, s->delta);
-
-			side[f] += r->lengths[p.symbol] + p.extra_bits;
-		}
-		all += side[f];
-	}
-	return (all + 7) / 8;
+	for (uint32_t i = 0; i < c->symbols; i++)
+		bits += (uint64_t)r->counts[i] *
+			(r->lengths[i] + col_stream_code_extra(i, c->m, c->source->delta));
+	return (bits + 7) / 8;
 }
 
-bool col_stream_code_prepare(
-	struct col_stream_coded *c, struct col_stream_code_room *r, uint64_t *side)
+bool col_stream_code_prepare(struct col_stream_coded *c, struct col_stream_code_room *r)
 {
-	uint32_t frames = col_stream_frames(c->source->count);
 	unsigned bits = col_huff_bits_for(used_of(r->counts, c->symbols));
 
 	col_huff_lengths(&r->huff, r->counts, c->symbols, bits, r->lengths);
 	col_huff_codes(r->lengths, c->symbols, r->codes);
 	buf_reset(&r->table);
 	col_huff_lengths_put(r->lengths, c->symbols, &r->table);
-	c->payload_bytes = weigh_frames(c, r, side);
+	c->payload_bytes = weigh_all(c, r);
 	c->cost = 1 + col_stream_varint_bytes(c->symbols) + col_stream_varint_bytes(r->table.len) +
-		  r->table.len + col_stream_side_cost(side, frames) + c->payload_bytes;
+		  r->table.len + col_stream_varint_bytes(c->payload_bytes) + c->payload_bytes +
+		  col_stream_frames(c->source->count) + 4;
 	return r->table.err == 0;
 }
 
 /* Bits are gathered in a word and leave it in whole bytes; dst has room for eight more. */
 struct writer {
 	uint8_t *dst;
-	uint64_t acc;
+	uint64_t acc;  /* the highest bits first */
 	unsigned used; /* below 8 between numbers */
+	uint64_t bits; /* in all */
 };
 
+/* v has no bits above the lowest `bits`, 1 to 56 of them. */
 static inline void write_bits(struct writer *w, uint64_t v, unsigned bits)
 {
-	uint64_t le;
+	uint64_t be;
 
-	ASSERT_SLOW(bits <= WORD_BITS - 1);
-	w->acc |= v << w->used;
+	ASSERT_SLOW(bits > 0 && bits < WORD_BITS);
+	w->acc |= v << (64 - bits) >> w->used;
 	w->used += bits;
-	le = htole64(w->acc);
-	memcpy(w->dst, &le, sizeof le);
+	w->bits += bits;
+	be = htobe64(w->acc);
+	memcpy(w->dst, &be, sizeof be);
 	w->dst += w->used / 8;
-	w->acc >>= w->used / 8 * 8;
+	w->acc <<= w->used / 8 * 8;
 	w->used %= 8;
 }
 
@@ -322,18 +311,18 @@ static void write_frame(const struct col_stream_coded *c, const struct col_strea
 
 		ASSERT_SLOW(length > 0);
 		if (length + p.extra_bits < WORD_BITS) {
-			write_bits(
-				w, r->codes[p.symbol] | p.extra << length, length + p.extra_bits);
+			write_bits(w, (uint64_t)r->codes[p.symbol] << p.extra_bits | p.extra,
+				length + p.extra_bits);
 		} else {
 			write_bits(w, r->codes[p.symbol], length);
-			write_bits(w, p.extra & UINT32_MAX, 32);
 			write_bits(w, p.extra >> 32, p.extra_bits - 32);
+			write_bits(w, p.extra & UINT32_MAX, 32);
 		}
 	}
 }
 
 void col_stream_code_put(const struct col_stream_coded *c, const struct col_stream_code_room *r,
-	const uint64_t *side, struct buf *out)
+	uint64_t *side, struct buf *out)
 {
 	uint32_t frames = col_stream_frames(c->source->count);
 	struct writer w = { 0 };
@@ -342,266 +331,18 @@ void col_stream_code_put(const struct col_stream_coded *c, const struct col_stre
 	col_pack_varint(out, c->symbols);
 	col_pack_varint(out, r->table.len);
 	buf_put_span(out, buf_span(&r->table));
-	col_stream_side_put(side, frames, out);
+	col_pack_varint(out, c->payload_bytes);
 	if (buf_reserve(out, c->payload_bytes + sizeof w.acc) < 0)
 		return;
 	w.dst = out->p + out->len;
-	for (uint32_t f = 0; f < frames; f++)
+	for (uint32_t f = 0; f < frames; f++) {
+		uint64_t before = w.bits;
+
 		write_frame(c, r, f, &w);
+		side[f] = w.bits - before;
+	}
 	/* What is left of the last byte was stored with the word it stands in. */
-	ASSERT((size_t)(w.dst + (w.used > 0) - (out->p + out->len)) == c->payload_bytes);
+	ASSERT((w.bits + 7) / 8 == c->payload_bytes);
 	out->len += c->payload_bytes;
-}
-
-/* ---- reading ---- */
-
-struct col_stream_code {
-	unsigned m;
-	bool is_signed;
-	uint32_t symbols;
-	struct span lengths;
-	uint32_t *offs;  /* first bit of each frame, and the end */
-	uint32_t *table; /* NULL until the first read */
-	unsigned bits;
-	unsigned longest; /* code and the bits behind it */
-	bool plain;       /* no bits stand behind any */
-};
-
-/* An entry of the table: bits 0..15 leading bits, 16..21 bits behind, 22..26 length, 27 sign. */
-enum { EXTRA_SHIFT = 16, LENGTH_SHIFT = 22, SIGN_SHIFT = 27 };
-
-int col_stream_code_open(struct rcur *c, struct col_stream_body *b)
-{
-	uint32_t frames = col_stream_frames(b->count);
-	struct col_stream_code *k = arena_calloc(b->mem, 1, sizeof *k);
-	struct col_stream_side bits;
-	uint64_t at = 0, symbols;
-
-	if (!k)
-		return -ENOMEM;
-	k->offs = arena_alloc(b->mem, (frames + 1) * sizeof *k->offs);
-	if (!k->offs)
-		return -ENOMEM;
-	k->is_signed = b->flags & COL_STREAM_DELTA;
-	k->m = rcur_u8(c);
-	symbols = rcur_varint(c);
-	k->lengths = rcur_varbytes(c);
-	col_stream_side_open(c, frames, &bits);
-	if (c->err)
-		return c->err;
-	if (k->m >= DIRECT_BITS || symbols < 2 || symbols > COL_HUFF_SYMBOLS_MAX)
-		return ERR_CORRUPT;
-	k->symbols = (uint32_t)symbols;
-	for (uint32_t i = 0; i < frames; i++) {
-		uint64_t n = col_stream_side_at(&bits, i);
-
-		k->offs[i] = (uint32_t)at;
-		if (n > COL_STREAM_FRAME * NUMBER_BITS_MAX)
-			return ERR_CORRUPT;
-		at += n;
-	}
-	k->offs[frames] = (uint32_t)at;
-	b->payload = rcur_bytes(c, (at + 7) / 8);
-	b->code = k;
-	return c->err;
-}
-
-static int entry_of(struct col_stream_code *k, uint32_t entry, uint32_t *out)
-{
-	uint32_t symbol = entry & 0xffff, length = entry >> 16;
-	uint32_t s = k->is_signed ? symbol / 2 : symbol, lead = s;
-	unsigned extra = extra_of(symbol, k->m, k->is_signed);
-
-	/* With the leading bit, 64 is the end. */
-	if (extra + k->m + 1 > 64)
-		return ERR_CORRUPT;
-	if (s >> (k->m + 1))
-		lead = (s & ((UINT32_C(1) << k->m) - 1)) | UINT32_C(1) << k->m;
-	k->plain = k->plain && extra == 0;
-	k->longest = length + extra > k->longest ? length + extra : k->longest;
-	*out = lead | extra << EXTRA_SHIFT | length << LENGTH_SHIFT |
-	       (k->is_signed ? symbol & 1 : 0) << SIGN_SHIFT;
-	return 0;
-}
-
-static int load_table(struct col_stream_body *b)
-{
-	struct col_stream_code *k = b->code;
-	uint8_t *lengths;
-	uint32_t *table;
-	int rc;
-
-	if (k->table)
-		return 0;
-	lengths = arena_alloc(b->mem, k->symbols);
-	if (!lengths)
-		return -ENOMEM;
-	rc = col_huff_lengths_get(k->lengths, k->symbols, lengths, &k->bits);
-	if (rc < 0)
-		return rc;
-	table = arena_alloc(b->mem, sizeof *table << k->bits);
-	if (!table)
-		return -ENOMEM;
-	rc = col_huff_table(lengths, k->symbols, k->bits, table);
-	k->plain = true;
-	k->longest = 0;
-	for (uint32_t i = 0; i < UINT32_C(1) << k->bits && rc == 0; i++)
-		rc = entry_of(k, table[i], &table[i]);
-	if (rc == 0)
-		k->table = table;
-	return rc;
-}
-
-enum kind {
-	PLAIN,  /* the code says all */
-	NARROW, /* code and what follows fit one word */
-	WIDE,
-};
-
-static inline uint64_t load_word(const uint8_t *p, size_t bit)
-{
-	uint64_t v;
-
-	memcpy(&v, p + bit / 8, sizeof v);
-	return le64toh(v) >> bit % 8;
-}
-
-/* Up to 63 bits: in two halves, each of which a word holds. */
-static inline uint64_t load_long(const uint8_t *p, size_t bit, unsigned bits)
-{
-	uint64_t low = load_word(p, bit) & UINT32_MAX;
-	uint64_t high = load_word(p, bit + 32) & UINT32_MAX;
-
-	return (low | high << 32) & ((UINT64_C(1) << bits) - 1);
-}
-
-static inline __attribute__((always_inline)) uint64_t next_number(
-	const struct col_stream_code *k, const uint8_t *p, size_t *bit, enum kind kind)
-{
-	uint64_t word = load_word(p, *bit);
-	uint32_t e = k->table[word & ((UINT32_C(1) << k->bits) - 1)];
-	unsigned length = e >> LENGTH_SHIFT & 31, extra = e >> EXTRA_SHIFT & 63;
-	uint64_t lead = e & 0xffff, rest;
-
-	*bit += length + (kind == PLAIN ? 0 : extra);
-	if (kind == PLAIN)
-		return lead ^ (0 - (uint64_t)(e >> SIGN_SHIFT));
-	if (kind == NARROW)
-		rest = word >> length & ((UINT64_C(1) << extra) - 1);
-	else
-		rest = load_long(p, *bit - extra, extra);
-	return (lead << extra | rest) ^ (0 - (uint64_t)(e >> SIGN_SHIFT));
-}
-
-static inline __attribute__((always_inline)) size_t read_one(const struct col_stream_code *k,
-	const uint8_t *p, size_t bit, uint32_t n, uint64_t *x, enum kind kind)
-{
-	for (uint32_t i = 0; i < n; i++)
-		x[i] = next_number(k, p, &bit, kind);
-	return bit;
-}
-
-static enum kind kind_of(const struct col_stream_code *k)
-{
-	return k->plain ? PLAIN : k->longest <= WORD_BITS ? NARROW : WIDE;
-}
-
-/* Where a frame's bits may be read from and how far: at least FRAME_BYTES_MAX and a word. */
-struct window {
-	uint8_t bytes[FRAME_BYTES_MAX + 2 * sizeof(uint64_t)];
-};
-
-static bool is_inside(const struct col_stream_body *b, uint32_t frame)
-{
-	size_t at = b->code->offs[frame] / 8;
-
-	return b->payload.n - at >= sizeof(struct window);
-}
-
-/* Bits of the frame copied to where zeroes follow them, so that damaged ones lead nowhere else. */
-static const uint8_t *window_at(
-	const struct col_stream_body *b, uint32_t frame, struct window *w, size_t *out_bit)
-{
-	size_t at = b->code->offs[frame] / 8, n = b->payload.n - at;
-
-	*out_bit = b->code->offs[frame] % 8;
-	if (is_inside(b, frame))
-		return b->payload.p + at;
-	memcpy(w->bytes, b->payload.p + at, n);
-	memset(w->bytes + n, 0, sizeof w->bytes - n);
-	return w->bytes;
-}
-
-int col_stream_code_get(struct col_stream_body *b, uint32_t frame, uint64_t *x)
-{
-	uint32_t n = col_stream_frame_count(b->count, frame);
-	const struct col_stream_code *k = b->code;
-	size_t bit, end;
-	struct window w;
-	const uint8_t *p;
-	int rc = load_table(b);
-
-	if (rc < 0)
-		return rc;
-	p = window_at(b, frame, &w, &bit);
-	end = bit + k->offs[frame + 1] - k->offs[frame];
-	switch (kind_of(k)) {
-	case PLAIN:
-		bit = read_one(k, p, bit, n, x, PLAIN);
-		break;
-	case NARROW:
-		bit = read_one(k, p, bit, n, x, NARROW);
-		break;
-	default:
-		bit = read_one(k, p, bit, n, x, WIDE);
-	}
-	return bit == end ? 0 : ERR_CORRUPT;
-}
-
-/* Four frames at a time: while one waits for its table, the others go on. */
-static inline __attribute__((always_inline)) void read_lanes(const struct col_stream_code *k,
-	const uint8_t *p, size_t *bits, uint64_t *x, enum kind kind)
-{
-	size_t a = bits[0], b = bits[1], c = bits[2], d = bits[3];
-
-	for (uint32_t i = 0; i < COL_STREAM_FRAME; i++) {
-		x[i] = next_number(k, p, &a, kind);
-		x[COL_STREAM_FRAME + i] = next_number(k, p, &b, kind);
-		x[2 * COL_STREAM_FRAME + i] = next_number(k, p, &c, kind);
-		x[3 * COL_STREAM_FRAME + i] = next_number(k, p, &d, kind);
-	}
-	bits[0] = a;
-	bits[1] = b;
-	bits[2] = c;
-	bits[3] = d;
-}
-
-int col_stream_code_get_group(struct col_stream_body *b, uint32_t frame, uint64_t *x)
-{
-	const struct col_stream_code *k = b->code;
-	size_t bits[LANES];
-	int rc = load_table(b);
-
-	ASSERT((frame + LANES) * COL_STREAM_FRAME <= b->count);
-	for (uint32_t i = 0; i < LANES && rc == 0 && !is_inside(b, frame + LANES - 1); i++)
-		rc = col_stream_code_get(b, frame + i, x + i * COL_STREAM_FRAME);
-	if (rc < 0 || !is_inside(b, frame + LANES - 1))
-		return rc;
-	for (uint32_t i = 0; i < LANES; i++)
-		bits[i] = k->offs[frame + i];
-	switch (kind_of(k)) {
-	case PLAIN:
-		read_lanes(k, b->payload.p, bits, x, PLAIN);
-		break;
-	case NARROW:
-		read_lanes(k, b->payload.p, bits, x, NARROW);
-		break;
-	default:
-		read_lanes(k, b->payload.p, bits, x, WIDE);
-	}
-	for (uint32_t i = 0; i < LANES; i++) {
-		if (bits[i] != k->offs[frame + i + 1])
-			rc = ERR_CORRUPT;
-	}
-	return rc;
+	col_stream_side_put(side, frames, out);
 }

@@ -25,36 +25,55 @@ static inline uint64_t high_of(uint64_t x, unsigned width, bool is_signed)
 	return is_signed ? cursor_zigzag((int64_t)x >> width) : x >> width;
 }
 
-/* counts[w]: numbers that need w bits; negative ones (signed only) fit no width: they count as 64. */
+/*
+ * How many numbers of a frame need how many bits. Where they are signed, negative ones fit no width:
+ * they count as 64 bits. In several parts, so that a count need not wait for the one before it.
+ */
+enum { PARTS = 4 };
+
 struct widths {
-	uint16_t counts[2][66];
+	uint8_t counts[PARTS][65];
 	unsigned widest;  /* of those not negative */
 	unsigned deepest; /* of the negative ones' complements */
-	unsigned negatives;
 };
+
+static uint32_t count_at(const struct widths *w, unsigned width)
+{
+	return w->counts[0][width] + w->counts[1][width] + w->counts[2][width] +
+	       w->counts[3][width];
+}
 
 static void count_widths(const uint64_t *x, uint32_t n, bool is_signed, struct widths *w)
 {
 	uint64_t all = 0, below = 0;
+	uint32_t i;
 
-	memset(w, 0, sizeof *w);
-	for (uint32_t i = 0; i < n; i++) {
-		bool negative = is_signed && (int64_t)x[i] < 0;
+	static_assert(COL_STREAM_FRAME / PARTS <= UINT8_MAX, "a count");
+	memset(w->counts, 0, sizeof w->counts);
+	for (i = 0; i < n; i++) {
+		uint64_t sign = is_signed ? 0 - (x[i] >> 63) : 0;
 
-		all |= negative ? 0 : x[i];
-		below |= negative ? ~x[i] : 0;
-		w->counts[i & 1][negative ? 65 : col_pack_width(x[i])]++;
+		all |= x[i] & ~sign;
+		below |= ~x[i] & sign;
 	}
+	for (i = 0; i + PARTS <= n; i += PARTS) {
+		w->counts[0][col_pack_width(x[i])]++;
+		w->counts[1][col_pack_width(x[i + 1])]++;
+		w->counts[2][col_pack_width(x[i + 2])]++;
+		w->counts[3][col_pack_width(x[i + 3])]++;
+	}
+	for (; i < n; i++)
+		w->counts[0][col_pack_width(x[i])]++;
 	w->widest = col_pack_width(all);
 	w->deepest = col_pack_width(below);
-	w->negatives = w->counts[0][65] + w->counts[1][65];
 }
 
 /* Bits of the longest patch when frames keep `width` bits. */
-static unsigned patch_width_at(const struct widths *w, unsigned width, bool is_signed)
+static unsigned patch_width_at(
+	const struct widths *w, unsigned width, bool is_signed, bool negatives)
 {
 	unsigned up = w->widest > width ? w->widest - width + is_signed : 0;
-	unsigned down = w->negatives == 0 ? 0 : w->deepest > width ? w->deepest - width + 1 : 1;
+	unsigned down = !negatives ? 0 : w->deepest > width ? w->deepest - width + 1 : 1;
 
 	return up > down ? up : down;
 }
@@ -65,11 +84,12 @@ static uint64_t choose_width(const struct widths *w, uint32_t n, bool is_signed,
 {
 	unsigned least = w->deepest >= PATCH_WIDTH_MAX ? w->deepest - PATCH_WIDTH_MAX + 1 : 0;
 	unsigned width = w->widest > least ? w->widest : least;
-	uint32_t patches = w->negatives;
+	uint32_t negatives = is_signed ? count_at(w, 64) : 0, patches = negatives;
 	uint64_t best = UINT64_MAX;
 
 	for (;; width--) {
-		unsigned patch_width = patches ? patch_width_at(w, width, is_signed) : 0;
+		unsigned patch_width =
+			patches ? patch_width_at(w, width, is_signed, negatives > 0) : 0;
 		uint64_t bits = (uint64_t)n * width + patches * (PLACE_BITS + patch_width) +
 				(patches ? patched_bits : 0);
 
@@ -81,7 +101,7 @@ static uint64_t choose_width(const struct widths *w, uint32_t n, bool is_signed,
 			head->patches = (uint8_t)patches;
 			head->patch_width = (uint8_t)patch_width;
 		}
-		patches += w->counts[0][width] + w->counts[1][width];
+		patches += count_at(w, width);
 		if (width == 0 || patches * PLACE_BITS > best)
 			break;
 	}

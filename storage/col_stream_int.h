@@ -150,7 +150,11 @@ void col_stream_frame_put(const struct col_stream_frames *f, uint64_t *side, str
 
 /* ---- Huffman codes: col_stream_code.c ---- */
 
-enum { COL_STREAM_LOGS = 256 };
+enum {
+	COL_STREAM_LOGS = 256,
+	/* All numbers of so many bits may have symbols of their own. */
+	COL_STREAM_DIRECT_BITS = 16,
+};
 
 struct col_stream_code_room {
 	uint32_t *counts;
@@ -165,20 +169,29 @@ struct col_stream_code_room {
 
 struct col_stream_coded {
 	const struct col_stream_source *source;
-	unsigned m; /* bits after the leading one that are in a symbol */
+	bool direct; /* each number was a symbol when they were counted */
+	unsigned m;  /* bits after the leading one that are in a symbol */
 	uint32_t symbols;
 	uint64_t bits; /* about, by measure */
 	size_t payload_bytes;
-	size_t cost; /* what put writes, by prepare */
+	size_t cost; /* what put writes, about, by prepare */
 };
+
+/* How many bits stand behind a symbol. */
+static inline unsigned col_stream_code_extra(uint32_t symbol, unsigned m, bool is_signed)
+{
+	uint32_t s = is_signed ? symbol / 2 : symbol;
+
+	return s >> (m + 1) ? (s >> m) - 1 : 0;
+}
 
 /* Counts, and chooses the symbols. false: out of memory. */
 bool col_stream_code_measure(struct col_stream_coded *c, struct col_stream_code_room *r);
-/* After a measure, nothing else in the room since: makes the codes, and the bits of each frame. */
-bool col_stream_code_prepare(
-	struct col_stream_coded *c, struct col_stream_code_room *r, uint64_t *side);
+/* After a measure, nothing else in the room since: makes the codes. */
+bool col_stream_code_prepare(struct col_stream_coded *c, struct col_stream_code_room *r);
+/* side: room for a number of each frame. */
 void col_stream_code_put(const struct col_stream_coded *c, const struct col_stream_code_room *r,
-	const uint64_t *side, struct buf *out);
+	uint64_t *side, struct buf *out);
 void col_stream_code_room_fini(struct col_stream_code_room *r);
 
 /* ---- choosing: col_stream_plan.c ---- */
@@ -188,7 +201,6 @@ struct col_stream_room {
 	struct col_stream_head *heads;
 	uint64_t *side;
 	uint32_t frames_cap;
-	uint64_t *frame_bits; /* of CODED; as many */
 	struct col_stream_code_room code;
 };
 
@@ -199,7 +211,7 @@ struct col_stream_plan {
 	struct col_stream_frames frames;
 	struct col_stream_coded coded;
 	uint64_t step;
-	size_t cost; /* what put writes */
+	size_t cost; /* what put writes; of CODED, about */
 	uint32_t runs;
 	unsigned width; /* of the greatest difference to the least value */
 };
@@ -248,10 +260,10 @@ int col_stream_body_pick(
 int col_stream_frame_open(struct rcur *c, struct col_stream_body *b);
 int col_stream_frame_get(const struct col_stream_body *b, uint32_t frame, uint64_t *x);
 
-/* CODED: the same, and the four frames of a whole group at once. */
-int col_stream_code_open(struct rcur *c, struct col_stream_body *b);
-int col_stream_code_get(struct col_stream_body *b, uint32_t frame, uint64_t *x);
-int col_stream_code_get_group(struct col_stream_body *b, uint32_t frame, uint64_t *x);
+/* CODED: the same, and the four frames of a whole group at once (col_stream_uncode.c). */
+int col_stream_uncode_open(struct rcur *c, struct col_stream_body *b);
+int col_stream_uncode_get(struct col_stream_body *b, uint32_t frame, uint64_t *x);
+int col_stream_uncode_group(struct col_stream_body *b, uint32_t frame, uint64_t *x);
 
 /* RUNS and DICT: col_stream_nest.c */
 int col_stream_nest_open(struct rcur *c, struct col_stream_body *b);

