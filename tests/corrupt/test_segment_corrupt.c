@@ -234,6 +234,11 @@ static void every_byte_of_the_sidecars(void **state)
 	scan_spec_init(&spec);
 	spec.text[EVENT_TEXT_ENTITY_ID] = (struct scan_any){ &id, 1 };
 	damage_sidecar(w, "s.ent", SIDX_ENTITY, &spec);
+	scan_spec_init(&spec);
+	spec.contains = w->events[0].text[EVENT_TEXT_DESCRIPTION];
+	assert_true(spec.contains.n > 2);
+	spec.contains = span_of(spec.contains.p + 1, spec.contains.n - 2);
+	damage_sidecar(w, "s.tok", SIDX_WORD, &spec);
 }
 
 /* A segment written by a newer program is refused by version and by feature, with its name. */

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "storage/scan_int.h"
 #include "tests/support/event_gen.h"
@@ -37,6 +38,8 @@ static void plant(struct world *w)
 		w->events[rows[i]].text[EVENT_TEXT_ENTITY_ID] = SPAN_LIT("ORD-000123");
 		w->events[rows[i]].text[EVENT_TEXT_EVENT_TYPE] = SPAN_LIT("RECONCILE");
 	}
+	w->events[MIDDLE + 77].text[EVENT_TEXT_DESCRIPTION] =
+		SPAN_LIT("Refund issued, reference 0badcafe99, by a.nobody@web.de");
 	w->blocks_with_needle = 3;
 }
 
@@ -136,18 +139,60 @@ static void only_blocks_with_the_entity(void **state)
 	}
 }
 
-static void an_entity_nobody_has(void **state)
+/* What a segment does not have is known without a page of it. */
+static void what_nobody_has(void **state)
 {
-	const struct span id = SPAN_LIT("ORD-999999");
+	static const struct {
+		enum event_text field;
+		struct span value;
+	} conds[] = {
+		{ EVENT_TEXT_ENTITY_ID, SPAN_LIT("ORD-999999") },
+		{ EVENT_TEXT_USER_ID, SPAN_LIT("user-nobody") },
+		{ EVENT_TEXT_EVENT_TYPE, SPAN_LIT("NOTHING") },
+	};
+	struct world *w = *state;
+	struct scan_spec spec;
+	struct scan_stats stats;
+	struct scan *s;
+
+	for (size_t i = 0; i < ARRAY_COUNT(conds); i++) {
+		scan_spec_init(&spec);
+		spec.text[conds[i].field] = (struct scan_any){ &conds[i].value, 1 };
+		s = open_scan(w, &spec, &stats);
+		assert_int_equal(scan_unit_count(s), 0);
+		assert_int_equal(stats.blocks_pruned, BLOCKS);
+		assert_int_equal(stats.pages_read, 0);
+		assert_int_equal(stats.sidecars_bypassed, 0);
+		scan_close(&s);
+	}
+	scan_spec_init(&spec);
+	spec.contains = SPAN_LIT(" nowhere ");
+	s = open_scan(w, &spec, &stats);
+	assert_int_equal(scan_unit_count(s), 0);
+	assert_int_equal(stats.pages_read, 0);
+	scan_close(&s);
+}
+
+/* A word with something beside it on either side reads the block that has it. */
+static void only_blocks_with_the_words(void **state)
+{
 	struct world *w = *state;
 	struct scan_spec spec;
 	struct scan_stats stats;
 	struct scan *s;
 
 	scan_spec_init(&spec);
-	spec.text[EVENT_TEXT_ENTITY_ID] = (struct scan_any){ &id, 1 };
+	spec.contains = SPAN_LIT("REFERENCE 0BADCAFE99,");
 	s = open_scan(w, &spec, &stats);
-	assert_int_equal(scan_unit_count(s), 0);
+	assert_int_equal(scan_unit_count(s), 1);
+	assert_int_equal(select_all(w, s, &stats), 1);
+	assert_int_equal(stats.blocks_read, 1);
+	scan_close(&s);
+	/* Of its beginning and its end the sidecar knows nothing. */
+	spec.contains = SPAN_LIT("0badcafe9");
+	s = open_scan(w, &spec, &stats);
+	assert_int_equal(scan_unit_count(s), BLOCKS);
+	assert_int_equal(select_all(w, s, &stats), 1);
 	scan_close(&s);
 }
 
@@ -184,6 +229,24 @@ static void counts_without_a_page(void **state)
 	assert_int_equal(stats.pages_read, 0);
 	scan_close(&s);
 
+	/* A type in a time that holds whole blocks: from the second to the last but one. */
+	spec.from_ns = seg_reader_block(w->reader, 1)->time_min_ns;
+	spec.to_ns = seg_reader_block(w->reader, BLOCKS - 2)->time_max_ns;
+	s = open_scan(w, &spec, &stats);
+	for (size_t i = 0; i < scan_unit_count(s); i++) {
+		const struct scan_unit *u = scan_unit(s, i);
+		uint64_t n;
+
+		if (u->time_min_ns < spec.from_ns || u->time_max_ns > spec.to_ns)
+			continue;
+		want++;
+		assert_int_equal(scan_count(s, i, w->scratch, &n, &stats, NULL), 0);
+	}
+	assert_true(want >= BLOCKS - 2);
+	assert_int_equal(stats.pages_read, 0);
+	scan_close(&s);
+
+	want = 0;
 	scan_spec_init(&spec);
 	spec.severity_mask = 1 << EVENT_SEVERITY_ERROR | 1 << EVENT_SEVERITY_ALERT;
 	for (size_t i = 0; i < EVENTS; i++)
@@ -354,7 +417,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_blocks_with_the_entity),
-		cmocka_unit_test(an_entity_nobody_has),
+		cmocka_unit_test(what_nobody_has),
+		cmocka_unit_test(only_blocks_with_the_words),
 		cmocka_unit_test(counts_without_a_page),
 		cmocka_unit_test(rare_rows_from_the_sidecar),
 		cmocka_unit_test(time_prunes),
