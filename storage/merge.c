@@ -375,6 +375,7 @@ static int begin(struct merge *m, struct diag *d)
 		.prefix = RECOVER_TMP_COMPACT,
 		.created_ns = m->conf.created_ns,
 		.compress_level = m->conf.compress_level,
+		.pool = m->conf.pool,
 	};
 	const struct partition_conf days = { .day_rows_min = DAY_ROWS_MIN };
 	int rc = open_inputs(m, d);

@@ -15,6 +15,7 @@
 #include "storage/partition.h"
 #include "storage/seg_writer.h"
 #include "storage/sidx_common.h"
+#include "storage/sidx_maker.h"
 
 enum {
 	TMP_BYTES = 64,
@@ -29,6 +30,7 @@ struct group {
 	uint16_t gen;
 	char class_name[LIMIT_CLASS_BYTES];
 	struct seg_writer *writer; /* NULL: no row yet, or finished */
+	struct sidx_maker *maker;  /* with the writer */
 	uint64_t tmp_no;
 };
 
@@ -42,12 +44,18 @@ struct made {
 
 struct publish {
 	struct publish_conf conf;
+	struct publish_pool *own_pool;
 	struct group *groups;
 	size_t groups_count;
 	struct made *made;
 	size_t made_count;
 	bool committed;
 	bool in_doubt; /* the manifest may list the new files */
+};
+
+struct publish_pool {
+	struct seg_writer_pool *writers;
+	struct sidx_maker *maker; /* one that is not in use; NULL: none */
 };
 
 /* Names below tmp/ are never used twice by a process. */
@@ -83,6 +91,50 @@ static const char *made_tmp_path(const struct made *m, int kind, char dst[TMP_BY
 	return dst;
 }
 
+struct publish_pool *publish_pool_new(void)
+{
+	struct publish_pool *pool = calloc(1, sizeof *pool);
+
+	if (pool)
+		pool->writers = seg_writer_pool_new();
+	if (pool && !pool->writers)
+		publish_pool_free(&pool);
+	return pool;
+}
+
+void publish_pool_free(struct publish_pool **at)
+{
+	struct publish_pool *pool = *at;
+
+	if (!pool)
+		return;
+	sidx_maker_free(&pool->maker);
+	seg_writer_pool_free(&pool->writers);
+	free(pool);
+	*at = NULL;
+}
+
+static int take_maker(struct publish_pool *pool, struct sidx_maker **out)
+{
+	*out = pool->maker;
+	pool->maker = NULL;
+	return *out ? 0 : sidx_maker_new(out);
+}
+
+/* One is kept for the next segment. */
+static void give_maker(struct publish_pool *pool, struct sidx_maker **m)
+{
+	if (!*m)
+		return;
+	if (pool->maker) {
+		sidx_maker_free(m);
+		return;
+	}
+	sidx_maker_reset(*m);
+	pool->maker = *m;
+	*m = NULL;
+}
+
 int publish_open(const struct publish_conf *conf, struct publish **out, struct diag *d)
 {
 	struct publish *p = calloc(1, sizeof *p);
@@ -90,6 +142,14 @@ int publish_open(const struct publish_conf *conf, struct publish **out, struct d
 	if (!p)
 		return diag_set(d, -ENOMEM, "", -1, "begin a change of segments");
 	p->conf = *conf;
+	if (!p->conf.pool) {
+		p->own_pool = publish_pool_new();
+		p->conf.pool = p->own_pool;
+	}
+	if (!p->conf.pool) {
+		free(p);
+		return diag_set(d, -ENOMEM, "", -1, "begin a change of segments");
+	}
 	*out = p;
 	return 0;
 }
@@ -114,10 +174,13 @@ void publish_close(struct publish **at)
 
 	if (!p)
 		return;
-	for (size_t i = 0; i < p->groups_count; i++)
+	for (size_t i = 0; i < p->groups_count; i++) {
 		seg_writer_close(&p->groups[i].writer);
+		give_maker(p->conf.pool, &p->groups[i].maker);
+	}
 	for (size_t i = 0; i < p->made_count && !p->committed && !p->in_doubt; i++)
 		drop_made(p, &p->made[i]);
+	publish_pool_free(&p->own_pool);
 	free(p->groups);
 	free(p->made);
 	free(p);
@@ -153,6 +216,7 @@ static int open_writer(struct publish *p, struct group *g, struct diag *d)
 		.dir = p->conf.dir,
 		.created_ns = p->conf.created_ns,
 		.compress_level = p->conf.compress_level,
+		.pool = p->conf.pool->writers,
 	};
 
 	g->tmp_no = atomic_fetch_add(&next_tmp_no, 1);
@@ -160,6 +224,8 @@ static int open_writer(struct publish *p, struct group *g, struct diag *d)
 	memcpy(conf.store_uuid, p->conf.uuid, sizeof conf.store_uuid);
 	if (getentropy(&conf.segment_id, sizeof conf.segment_id) < 0)
 		return diag_set(d, -errno, tmp, -1, "choose a segment's number");
+	if (take_maker(p->conf.pool, &g->maker) < 0)
+		return diag_set(d, -ENOMEM, tmp, -1, "begin a segment's sidecars");
 	return seg_writer_open(&conf, &g->writer, d);
 }
 
@@ -176,6 +242,8 @@ int publish_append(struct publish *p, unsigned group, const struct event *ev, st
 				return rc;
 		}
 		rc = seg_writer_append(g->writer, ev, d);
+		if (rc == 0)
+			sidx_maker_row(g->maker, seg_writer_blocks(g->writer), ev);
 		if (rc != SEG_WRITER_FULL)
 			return rc;
 		rc = publish_finish(p, group, d);
@@ -194,7 +262,8 @@ static int make_sidecars(struct publish *p, const struct group *g, struct made *
 
 	for (int kind = 0; kind < SIDX_COUNT && rc == 0; kind++) {
 		tmp_path(p, g->tmp_no, kind, tmp);
-		rc = sidx_common_write(v, p->conf.dir, tmp, (enum sidx_kind)kind, reader, d);
+		rc = sidx_maker_write(
+			g->maker, v, p->conf.dir, tmp, (enum sidx_kind)kind, reader, d);
 		if (rc < 0)
 			break;
 		rc = v->stat(v->ctx, p->conf.dir, tmp, &st);
@@ -249,7 +318,9 @@ int publish_finish(struct publish *p, unsigned group, struct diag *d)
 	*m = (struct made){ 0 };
 	tmp_path(p, g->tmp_no, SIDX_COUNT, m->tmp);
 	fill(g, &info, &m->seg);
-	return make_sidecars(p, g, m, d);
+	rc = make_sidecars(p, g, m, d);
+	give_maker(p->conf.pool, &g->maker);
+	return rc;
 }
 
 /* A generation whose name no file has: an earlier attempt may have left one that must not change. */

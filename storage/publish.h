@@ -11,7 +11,7 @@
  *          not committed.
  * Durable: when commit returned 0.
  * Thread:  one.
- * Memory:  a seg_writer for each segment begun and not finished.
+ * Memory:  a seg_writer and a sidx_maker for each segment begun and not finished.
  * Errors:  after a negative return only close may follow. After commit failed in manifest_append the
  *          new files stay: whether they are listed shows when the manifest is next read.
  */
@@ -27,6 +27,14 @@
 #include "storage/vfs.h"
 
 struct publish;
+struct publish_pool;
+
+/*
+ * Working memory that changes of one thread share, one after the other or nested: writers' blocks and
+ * makers of sidecars. new gives NULL where memory is out. Freed after the last publish that uses it.
+ */
+struct publish_pool *publish_pool_new(void);
+void publish_pool_free(struct publish_pool **p);
 
 struct publish_conf {
 	const struct vfs *vfs;
@@ -35,7 +43,8 @@ struct publish_conf {
 	struct manifest *manifest;
 	const char *prefix; /* RECOVER_TMP_SEAL or RECOVER_TMP_COMPACT */
 	int64_t created_ns;
-	int compress_level; /* of seg_writer */
+	int compress_level;        /* of seg_writer */
+	struct publish_pool *pool; /* NULL: one of its own */
 };
 
 int publish_open(const struct publish_conf *conf, struct publish **out, struct diag *d);

@@ -236,6 +236,7 @@ static int begin(
 		.inputs = inputs,
 		.inputs_count = n,
 		.created_ns = clock_wall_ns(),
+		.pool = m->conf.pool,
 		.memory_bytes = SEALER_MERGE_MEMORY,
 	};
 	int rc = lock(m, d);

@@ -37,6 +37,7 @@ enum {
 	SEALER_MERGE_TIDY_BYTES = 64 << 20,
 };
 
+struct publish_pool;
 struct sealer_merge;
 
 struct sealer_merge_conf {
@@ -45,6 +46,7 @@ struct sealer_merge_conf {
 	const uint8_t *uuid;
 	struct manifest *manifest;
 	struct store_reader *reader;
+	struct publish_pool *pool;
 };
 
 struct sealer_merge_report {
