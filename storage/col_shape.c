@@ -16,28 +16,6 @@ enum {
 	BLOCK_ROWS_MAX = 512,
 };
 
-static inline uint64_t mix(uint64_t h, uint64_t v)
-{
-	__uint128_t x = (__uint128_t)(h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return (uint64_t)x ^ (uint64_t)(x >> 64);
-}
-
-/* Only this process sees it: the order of bytes does not matter. */
-static inline uint64_t hash_of(const uint8_t *p, size_t n)
-{
-	uint64_t h = n * UINT64_C(0xd6e8feb86659fd93) + 1, tail = 0;
-	size_t i = 0;
-
-	for (; i + 8 <= n; i += 8)
-		h = mix(h, col_shape_load(p + i));
-	if (n >= 8 && i < n)
-		return mix(h, col_shape_load(p + n - 8));
-	for (unsigned shift = 0; i < n; i++, shift += 8)
-		tail |= (uint64_t)p[i] << shift;
-	return mix(h, tail);
-}
-
 int col_shape_set_init(struct col_shape_set *s)
 {
 	*s = (struct col_shape_set){ 0 };
@@ -128,7 +106,7 @@ static bool grow_words(struct col_shape_set *s)
 
 uint32_t col_shape_word_number(struct col_shape_set *s, const uint8_t *p, size_t n)
 {
-	uint64_t hash = hash_of(p, n);
+	uint64_t hash = col_shape_hash(p, n);
 	uint32_t mask, at;
 
 	if (s->words_count == s->words_cap && !grow_words(s))
@@ -230,22 +208,22 @@ static uint32_t plain_template(struct col_shape_set *s, uint64_t hash)
 static uint32_t template_of(struct col_shape_set *s, struct span text)
 {
 	const struct col_tokens *t = &s->tokens;
-	uint64_t hash = hash_of(t->pattern, t->pattern_len);
+	uint64_t hash = col_shape_hash(t->pattern, t->pattern_len);
 	struct span word = SPAN_NONE;
 	uint32_t at, idx, plain;
 
 	if (t->word_idx < 0)
 		return plain_template(s, hash);
 	word = span_of(text.p + t->t[t->word_idx].off, t->t[t->word_idx].len);
-	idx = find(s, word, mix(hash, hash_of(word.p, word.n)), &at);
+	idx = find(s, word, col_shape_mix(hash, col_shape_hash(word.p, word.n)), &at);
 	if (idx != COL_SHAPE_NONE)
 		return idx;
 	plain = plain_template(s, hash);
 	if (plain == COL_SHAPE_NONE || s->shapes[plain].forks == LIMIT_TEXT_FORKS)
 		return plain;
-	idx = find(s, word, mix(hash, hash_of(word.p, word.n)), &at);
+	idx = find(s, word, col_shape_mix(hash, col_shape_hash(word.p, word.n)), &at);
 	ASSERT(idx == COL_SHAPE_NONE);
-	idx = create(s, word, mix(hash, hash_of(word.p, word.n)), at);
+	idx = create(s, word, col_shape_mix(hash, col_shape_hash(word.p, word.n)), at);
 	if (idx != COL_SHAPE_NONE)
 		s->shapes[plain].forks++;
 	return idx;

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "proto/base/span.h"
 #include "storage/col_token.h"
@@ -122,6 +123,36 @@ static inline uint64_t col_shape_place(uint32_t off, uint32_t len)
 static inline struct span col_shape_placed(struct span text, uint64_t place)
 {
 	return span_of(text.p + (place >> 32), (uint32_t)place);
+}
+
+/* A hash that only this process sees: the order of bytes does not matter. */
+static inline uint64_t col_shape_load(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
+static inline uint64_t col_shape_mix(uint64_t h, uint64_t v)
+{
+	__uint128_t x = (__uint128_t)(h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (uint64_t)x ^ (uint64_t)(x >> 64);
+}
+
+static inline uint64_t col_shape_hash(const uint8_t *p, size_t n)
+{
+	uint64_t h = n * UINT64_C(0xd6e8feb86659fd93) + 1, tail = 0;
+	size_t i = 0;
+
+	for (; i + 8 <= n; i += 8)
+		h = col_shape_mix(h, col_shape_load(p + i));
+	if (n >= 8 && i < n)
+		return col_shape_mix(h, col_shape_load(p + n - 8));
+	for (unsigned shift = 0; i < n; i++, shift += 8)
+		tail |= (uint64_t)p[i] << shift;
+	return col_shape_mix(h, tail);
 }
 
 #endif

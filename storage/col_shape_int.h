@@ -8,14 +8,6 @@
 
 #include "storage/col_shape.h"
 
-static inline uint64_t col_shape_load(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof v);
-	return v;
-}
-
 /* For two that are likely equal and short. */
 static inline bool col_shape_same(const uint8_t *a, const uint8_t *b, size_t n)
 {

@@ -30,13 +30,15 @@ static bool take_slot(struct col_shape_set *s, struct col_shape *h, uint32_t idx
 
 	if (slot->class == COL_TOKEN_WORD) {
 		const uint8_t *p = s->cutter.p + from;
-		const struct col_shape_word *last = &s->words[slot->last];
+		uint32_t w = slot->last;
 
-		if (last->text.n != end - from || !col_shape_same(last->text.p, p, end - from))
-			slot->last = col_shape_word_number(s, p, end - from);
-		if (slot->last == UINT32_MAX)
+		if (s->words[w].text.n != end - from ||
+			!col_shape_same(s->words[w].text.p, p, end - from))
+			w = col_shape_word_number(s, p, end - from);
+		if (w == UINT32_MAX)
 			return false;
-		tuple[slot->at] = slot->last;
+		slot->last = w;
+		tuple[slot->at] = w;
 	} else if (slot->class == COL_TOKEN_EMAIL) {
 		tuple[slot->at] = col_shape_place(from, end - from);
 	} else {

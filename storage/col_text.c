@@ -11,6 +11,8 @@ typedef int open_fn(struct rcur *c, const struct col_text_page *base, struct col
 
 static open_fn *const openers[COL_TEXT_KIND_COUNT] = {
 	[COL_TEXT_BYTES] = col_text_bytes_open,
+	[COL_TEXT_CONST] = col_text_const_open,
+	[COL_TEXT_DICT] = col_text_dict_open,
 	[COL_TEXT_SHAPED] = col_text_shape_open,
 };
 
@@ -87,18 +89,16 @@ uint32_t col_text_entries(const struct col_text *t)
 
 int col_text_codes(struct col_text *t, const uint32_t *rows, size_t count, uint32_t *out)
 {
-	(void)t;
-	(void)rows;
-	(void)count;
-	(void)out;
-	return ERR_UNKNOWN;
+	if (!t->page->ops->codes)
+		return ERR_UNKNOWN;
+	return t->page->ops->codes(t->page, rows, count, out);
 }
 
 int col_text_entry(struct col_text *t, uint32_t code, struct buf *bytes, struct span *out)
 {
-	(void)t;
-	(void)code;
-	(void)bytes;
-	(void)out;
-	return ERR_UNKNOWN;
+	if (!t->page->ops->entry)
+		return ERR_UNKNOWN;
+	ASSERT(code > 0);
+	ASSERT(code <= t->page->entries_count);
+	return t->page->ops->entry(t->page, code, bytes, out);
 }

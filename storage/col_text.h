@@ -158,8 +158,8 @@ int col_text_equal(struct col_text *t, const struct scan_text_set *set, uint8_t 
 int col_text_contains(struct col_text *t, const struct scan_text_needle *x, uint8_t *match);
 
 /*
- * Pages with codes, DICT and CONST: entries_count 0 means there are none, and codes is ERR_UNKNOWN.
- * Codes: 0 absent, else 1 + entry.
+ * Pages with codes, DICT and CONST: 0 absent, else 1 + place among the entries, which are distinct
+ * and sorted unless the page depends on a key. ERR_UNKNOWN: the page has none.
  */
 uint32_t col_text_entries(const struct col_text *t);
 int col_text_codes(struct col_text *t, const uint32_t *rows, size_t count, uint32_t *out);

@@ -57,6 +57,9 @@ struct col_text_ops {
 	int (*all)(struct col_text_page *p, uint32_t *lengths, struct buf *bytes);
 	int (*equal)(struct col_text_page *p, const struct scan_text_set *set, uint8_t *match);
 	int (*contains)(struct col_text_page *p, const struct scan_text_needle *x, uint8_t *match);
+	/* NULL: the kind has no codes. */
+	int (*codes)(struct col_text_page *p, const uint32_t *rows, size_t count, uint32_t *out);
+	int (*entry)(struct col_text_page *p, uint32_t code, struct buf *bytes, struct span *out);
 };
 
 /* First member of every kind's page. */
@@ -80,6 +83,10 @@ int col_text_page_open(struct span page, uint32_t rows_count, const struct col_t
 
 /* The kinds: c stands behind the kind byte and ends with the page. base is filled but for ops. */
 int col_text_bytes_open(
+	struct rcur *c, const struct col_text_page *base, struct col_text_page **out);
+int col_text_const_open(
+	struct rcur *c, const struct col_text_page *base, struct col_text_page **out);
+int col_text_dict_open(
 	struct rcur *c, const struct col_text_page *base, struct col_text_page **out);
 int col_text_shape_open(
 	struct rcur *c, const struct col_text_page *base, struct col_text_page **out);

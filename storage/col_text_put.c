@@ -110,11 +110,29 @@ static void keep_smaller(
 	buf_put_span(out, buf_span(page));
 }
 
+/* A constant is a dictionary of one. */
+static void const_codes(struct col_text_work *w, const struct col_text_in *in)
+{
+	uint32_t *codes = col_text_work_array(&w->codes, in->rows_count, sizeof *codes);
+
+	for (uint32_t i = 0; codes && i < in->rows_count; i++)
+		codes[i] = in->values[0].p != NULL;
+	w->has_codes = codes != NULL;
+	w->codes_entries = in->values[0].p != NULL;
+}
+
 void col_text_put_page(struct col_text_work *w, const struct col_text_in *in, struct buf *out)
 {
 	size_t mark = out->len;
 
+	w->has_codes = false;
 	w->codes_entries = 0;
+	if (col_text_const_put(in, out) == 0) {
+		const_codes(w, in);
+		return;
+	}
+	if (w->depth + 1 < COL_TEXT_DEPTH && col_text_dict_put(w, in, out) == 0)
+		return;
 	if (w->depth + 1 < COL_TEXT_DEPTH && col_text_shape_put(w, in, out) == 0) {
 		keep_smaller(w, in, mark, out);
 		return;
@@ -139,5 +157,5 @@ const uint32_t *col_text_maker_codes(const struct col_text_maker *m, uint32_t *o
 	const struct col_text_work *w = m->work;
 
 	*out_count = w ? w->codes_entries : 0;
-	return *out_count ? (const uint32_t *)(const void *)w->codes.p : NULL;
+	return w && w->has_codes ? (const uint32_t *)(const void *)w->codes.p : NULL;
 }

@@ -39,7 +39,8 @@ struct col_text_work {
 	struct buf inside;      /* a page inside this one */
 	struct buf leaves;      /* struct col_text_leaf */
 	uint64_t serial;        /* in locals */
-	uint32_t codes_entries; /* codes are those of the page put last; 0: they are not */
+	bool has_codes;         /* codes are those of the page put last */
+	uint32_t codes_entries; /* of it */
 	struct col_shape_set shapes;
 	bool shapes_ready;
 	struct col_stream_maker streams;

@@ -1,0 +1,644 @@
+/*
+ * Goal: every column of texts comes back to the byte, whole and by rows, and answers equality and
+ *       search as a naive reading of its values does; what a page claims bounds what reading it gives.
+ * Method: columns of many kinds, seeded, also real ones; a naive twin beside each question.
+ */
+#include "tests/support/check_cmocka.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+#include "proto/base/err.h"
+#include "storage/col_text.h"
+#include "storage/col_text_int.h"
+#include "tests/support/event_gen.h"
+
+enum { ARENA_BYTES = 256 << 20, PAGE_BYTES = 64 << 20, ROWS_MAX = COL_TEXT_ROWS_MAX, LEAVES = 3 };
+
+/* A column, the other columns it may refer to, and what they are kept in. */
+struct column {
+	uint32_t count;
+	struct span values[ROWS_MAX];
+	struct span sources[COL_TEXT_SOURCES][ROWS_MAX];
+	struct col_text_leaf leaves[LEAVES][ROWS_MAX];
+	uint32_t keys[COL_TEXT_KEYS][ROWS_MAX];
+	struct arena mem;
+};
+
+static struct column col;
+static struct col_text_maker maker;
+static struct event_gen gen;
+
+static unsigned below(unsigned n)
+{
+	return event_gen_below(&gen, n);
+}
+
+static struct span keep(const void *p, size_t n)
+{
+	uint8_t *copy = arena_alloc(&col.mem, n + 1);
+
+	ASSERT(copy);
+	if (n > 0)
+		memcpy(copy, p, n);
+	return span_of(copy, n);
+}
+
+__attribute__((format(printf, 1, 2))) static struct span text(const char *fmt, ...)
+{
+	char out[512];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(out, sizeof out, fmt, ap);
+	va_end(ap);
+	ASSERT(n >= 0 && (size_t)n < sizeof out);
+	return keep(out, (size_t)n);
+}
+
+static void column_begin(uint32_t count, uint64_t seed)
+{
+	arena_fini(&col.mem);
+	arena_init(&col.mem, ARENA_BYTES);
+	memset(col.sources, 0, sizeof col.sources);
+	memset(col.leaves, 0, sizeof col.leaves);
+	memset(col.keys, 0, sizeof col.keys);
+	col.count = count;
+	gen.state = seed;
+}
+
+/* ---- the other columns ---- */
+
+static int source(
+	void *ctx, enum col_text_source s, const uint32_t *rows, size_t count, struct span *out)
+{
+	const struct column *c = ctx;
+
+	for (size_t i = 0; i < count; i++)
+		out[i] = c->sources[s][rows ? rows[i] : i];
+	return 0;
+}
+
+static int key(void *ctx, enum col_text_key k, const uint32_t *rows, size_t count, uint32_t *out)
+{
+	const struct column *c = ctx;
+
+	for (size_t i = 0; i < count; i++)
+		out[i] = c->keys[k][rows ? rows[i] : i];
+	return 0;
+}
+
+static int leaf(
+	void *ctx, uint32_t l, const uint32_t *rows, size_t count, struct col_text_leaf *out)
+{
+	const struct column *c = ctx;
+
+	if (l >= LEAVES)
+		return ERR_CORRUPT;
+	for (size_t i = 0; i < count; i++)
+		out[i] = c->leaves[l][rows ? rows[i] : i];
+	return 0;
+}
+
+static const struct col_text_env env = { &col, source, key, leaf };
+
+/* Answers with nothing: pages that refer to other columns meet ones that do not fit. */
+static int no_leaf(
+	void *ctx, uint32_t l, const uint32_t *rows, size_t count, struct col_text_leaf *out)
+{
+	(void)ctx;
+	(void)l;
+	(void)rows;
+	memset(out, 0, count * sizeof *out);
+	return 0;
+}
+
+static struct col_text_in input(int level)
+{
+	struct col_text_in in = { .rows_count = col.count,
+		.values = col.values,
+		.leaves_count = LEAVES,
+		.leaf_ctx = &col,
+		.leaf = leaf,
+		.level = level };
+
+	for (int s = 0; s < COL_TEXT_SOURCES; s++)
+		in.sources[s] = col.sources[s];
+	for (int k = 0; k < COL_TEXT_KEYS; k++) {
+		in.keys[k] = col.keys[k];
+		in.keys_count[k] = 64;
+	}
+	return in;
+}
+
+/* ---- questions and their naive twins ---- */
+
+static struct buf bytes;
+static uint32_t lengths[ROWS_MAX];
+static uint8_t match[ROWS_MAX], before[ROWS_MAX];
+
+static bool is_same(struct span a, const uint8_t *p, uint32_t length)
+{
+	if (!a.p || length == 0)
+		return !a.p && length == 0;
+	return a.n == length - 1 && (a.n == 0 || memcmp(a.p, p, a.n) == 0);
+}
+
+static void check_all(struct span page)
+{
+	struct col_text t;
+	struct arena mem;
+	size_t at = 0;
+
+	arena_init(&mem, ARENA_BYTES);
+	buf_reset(&bytes);
+	assert_int_equal(col_text_open(&t, page, col.count, &env, &mem), 0);
+	assert_int_equal(col_text_all(&t, lengths, &bytes), 0);
+	assert_int_equal(bytes.len, t.raw_bytes);
+	for (uint32_t i = 0; i < col.count; i++) {
+		if (!is_same(col.values[i], bytes.p + at, lengths[i]))
+			fail_msg("row %u differs", i);
+		at += col_bytes_length(lengths[i]);
+	}
+	assert_int_equal(at, bytes.len);
+	arena_fini(&mem);
+}
+
+static void check_get(struct span page)
+{
+	static uint32_t rows[ROWS_MAX];
+	static struct col_text_value out[ROWS_MAX];
+	static const unsigned steps[] = { 1, 3, 97, 8191, 70000 };
+	struct col_text t;
+	struct arena mem;
+
+	arena_init(&mem, ARENA_BYTES);
+	assert_int_equal(col_text_open(&t, page, col.count, &env, &mem), 0);
+	for (size_t s = 0; s < ARRAY_COUNT(steps); s++) {
+		uint32_t n = 0;
+
+		for (uint32_t row = below(steps[s]); row < col.count;
+			row += 1 + below(2 * steps[s]))
+			rows[n++] = row;
+		buf_reset(&bytes);
+		assert_int_equal(col_text_get(&t, rows, n, &bytes, out), 0);
+		for (uint32_t i = 0; i < n; i++) {
+			if (!is_same(col.values[rows[i]], bytes.p + out[i].off, out[i].length))
+				fail_msg("row %u differs", rows[i]);
+		}
+	}
+	arena_fini(&mem);
+}
+
+/* Rows that are looked at: all, or one of three. */
+static void set_before(bool all)
+{
+	for (uint32_t i = 0; i < col.count; i++)
+		before[i] = match[i] = all || below(3) == 0;
+}
+
+static void check_equal(struct col_text *t, const struct span *values, size_t count)
+{
+	struct scan_text_set set;
+
+	assert_int_equal(scan_text_set_init(&set, values, count), 0);
+	assert_int_equal(col_text_equal(t, &set, match), 0);
+	for (uint32_t i = 0; i < col.count; i++) {
+		bool want = before[i] && scan_text_set_has(&set, col.values[i]);
+
+		if (match[i] != want)
+			fail_msg("row %u: equal is %d, not %d", i, match[i], want);
+	}
+	scan_text_set_fini(&set);
+}
+
+static void check_contains(struct col_text *t, struct span needle)
+{
+	struct scan_text_needle x;
+
+	assert_int_equal(scan_text_needle_init(&x, needle), 0);
+	assert_int_equal(col_text_contains(t, &x, match), 0);
+	for (uint32_t i = 0; i < col.count; i++) {
+		bool want = before[i] && col.values[i].p &&
+			    scan_text_find(&x, col.values[i], 0) != SIZE_MAX;
+
+		if (match[i] != want)
+			fail_msg("row %u: contains \"%.*s\" is %d, not %d", i, (int)needle.n,
+				(const char *)needle.p, match[i], want);
+	}
+	scan_text_needle_fini(&x);
+}
+
+static void check_questions(struct span page)
+{
+	struct col_text t;
+	struct arena mem;
+
+	arena_init(&mem, ARENA_BYTES);
+	assert_int_equal(col_text_open(&t, page, col.count, &env, &mem), 0);
+	for (int i = 0; i < 12; i++) {
+		struct span v[3] = { col.values[below(col.count)], col.values[below(col.count)],
+			SPAN_LIT("nowhere 12") };
+		struct span s = v[0];
+
+		set_before(i % 2 == 0);
+		check_equal(&t, v, 1 + (unsigned)i % 3);
+		set_before(i % 2 == 0);
+		/* A part of a value, mostly short; letters only at times. */
+		if (s.n > 0) {
+			size_t off = below((unsigned)s.n), n = 1 + below(i % 4 ? 6 : 30);
+
+			s = span_of(s.p + off, n < s.n - off ? n : s.n - off);
+			check_contains(&t, s);
+		}
+	}
+	set_before(true);
+	check_contains(&t, SPAN_LIT("x"));
+	set_before(true);
+	check_contains(&t, SPAN_LIT("nowhere"));
+	set_before(true);
+	check_equal(&t, &SPAN_NONE, 1);
+	arena_fini(&mem);
+}
+
+/* Codes are there for all rows or none, one for one value. */
+static void check_codes(struct span page)
+{
+	static uint32_t rows[ROWS_MAX], codes[ROWS_MAX];
+	struct col_text t;
+	struct arena mem;
+
+	arena_init(&mem, ARENA_BYTES);
+	assert_int_equal(col_text_open(&t, page, col.count, &env, &mem), 0);
+	for (uint32_t i = 0; i < col.count; i++)
+		rows[i] = i;
+	if (page.p[0] != COL_TEXT_DICT && page.p[0] != COL_TEXT_CONST) {
+		assert_int_equal(col_text_entries(&t), 0);
+		assert_int_equal(col_text_codes(&t, rows, 1, codes), ERR_UNKNOWN);
+	} else {
+		assert_int_equal(col_text_codes(&t, rows, col.count, codes), 0);
+		for (uint32_t i = 0; i < col.count; i += 1 + col.count / 50) {
+			struct span entry;
+
+			assert_true(codes[i] <= col_text_entries(&t));
+			assert_int_equal(codes[i] == 0, col.values[i].p == NULL);
+			if (codes[i] == 0)
+				continue;
+			buf_reset(&bytes);
+			assert_int_equal(col_text_entry(&t, codes[i], &bytes, &entry), 0);
+			assert_true(span_eq(entry, col.values[i]));
+		}
+	}
+	arena_fini(&mem);
+}
+
+/* Writes and asks everything; the bytes of the page, and its kind. */
+static size_t check_column(int level, unsigned *out_kind)
+{
+	struct col_text_in in = input(level);
+	uint32_t entries;
+	struct buf page;
+	size_t n;
+
+	buf_init(&page, PAGE_BYTES);
+	assert_int_equal(col_text_put(&maker, &in, &page), 0);
+	*out_kind = page.p[0];
+	/* In memory of its size, so that a sanitizer sees what is read beyond it. */
+	n = page.len;
+	page.p = realloc(page.p, n);
+	assert_int_equal(col_text_maker_codes(&maker, &entries) != NULL,
+		*out_kind == COL_TEXT_DICT || *out_kind == COL_TEXT_CONST);
+	check_all(buf_span(&page));
+	check_get(buf_span(&page));
+	check_questions(buf_span(&page));
+	check_codes(buf_span(&page));
+	buf_fini(&page);
+	return n;
+}
+
+/* ---- kinds of columns ---- */
+
+static const char *const words[] = { "alpha", "beta", "gamma", "delta", "epsilon", "zeta" };
+
+static struct span sentence(uint32_t i)
+{
+	struct span *s = col.sources[COL_TEXT_ENTITY_ID];
+
+	switch (below(12)) {
+	case 0:
+		return text("User a.%s%u@mail.org signed in via %s in %u ms", words[below(6)],
+			10 + below(90), words[below(6)], below(1000));
+	case 1:
+		col.leaves[0][i] =
+			(struct col_text_leaf){ COL_TEXT_LEAF_INT, 0, below(5000), SPAN_NONE };
+		return text(
+			"Waited %u ms for %s", (unsigned)col.leaves[0][i].number, words[below(6)]);
+	case 2:
+		s[i] = text("ord-%07u", below(20000));
+		return text("Created order %.*s, total %u.%02u EUR", (int)s[i].n,
+			(const char *)s[i].p, below(300), below(100));
+	case 3:
+		return text("Peer %u.%u.%u.%u:%u gone", below(256), below(256), below(256),
+			below(256), below(65536));
+	case 4:
+		return text("id %08x%08x of %s", below(1u << 31), below(1u << 31), words[below(6)]);
+	case 5:
+		return text("request 123e4567-e89b-12d3-a456-%04x%08x done", below(65536),
+			below(1u << 31));
+	case 6:
+		return text("job %03u step %02u", below(1000), below(100));
+	case 7:
+		return text("code %0*u", 1 + (int)below(6), below(50));
+	case 8:
+		return text("net 2001:db8:%x::%x up", 1 + below(65535), 1 + below(65535));
+	case 9:
+		col.leaves[1][i] = (struct col_text_leaf){ COL_TEXT_LEAF_WORD, 0, 0,
+			span_str(words[below(6)]) };
+		col.leaves[2][i] =
+			(struct col_text_leaf){ COL_TEXT_LEAF_DECIMAL, 1, below(500), SPAN_NONE };
+		return text("moved to %.*s at %u.%u0 percent", (int)col.leaves[1][i].word.n,
+			(const char *)col.leaves[1][i].word.p,
+			(unsigned)col.leaves[2][i].number / 10,
+			(unsigned)col.leaves[2][i].number % 10);
+	case 10:
+		return text("handle 0x%x of a@b.c and d%u@e.f", 1 + below(1u << 30), below(100));
+	default:
+		return below(4) ? text("odd %u%.*s", below(9), (int)below(20),
+					  ".,:;-+*/ .,:;-+*/ ..")
+				: SPAN_NONE;
+	}
+}
+
+static void fill_sentences(uint32_t count, uint64_t seed)
+{
+	column_begin(count, seed);
+	for (uint32_t i = 0; i < count; i++) {
+		col.values[i] = sentence(i);
+		col.keys[COL_TEXT_KEY_EVENT_TYPE][i] = below(12);
+	}
+}
+
+static void sentences(void **state)
+{
+	unsigned kind;
+
+	(void)state;
+	for (uint64_t seed = 1; seed < 12; seed++) {
+		fill_sentences(seed == 11 ? ROWS_MAX : 1 + below(9000), seed);
+		check_column(0, &kind);
+		if (col.count > 1000)
+			assert_int_equal(kind, COL_TEXT_SHAPED);
+	}
+}
+
+static void ids_are_small(void **state)
+{
+	unsigned kind;
+
+	(void)state;
+	column_begin(ROWS_MAX, 3);
+	for (uint32_t i = 0; i < col.count; i++)
+		col.values[i] = text("ord-%07u", 1000000 + below(60000));
+	assert_true(check_column(0, &kind) < (size_t)col.count * 9 / 4);
+	column_begin(ROWS_MAX, 4);
+	for (uint32_t i = 0; i < col.count; i++)
+		col.values[i] = text("10.%u.%u.%u", below(4), below(256), below(256));
+	assert_true(check_column(0, &kind) < (size_t)col.count * 5 / 2);
+}
+
+static void constants(void **state)
+{
+	unsigned kind;
+
+	(void)state;
+	column_begin(5000, 1);
+	for (uint32_t i = 0; i < col.count; i++)
+		col.values[i] = SPAN_LIT("the same");
+	assert_true(check_column(0, &kind) < 32);
+	assert_int_equal(kind, COL_TEXT_CONST);
+	for (uint32_t i = 0; i < col.count; i++)
+		col.values[i] = SPAN_NONE;
+	assert_true(check_column(0, &kind) < 32);
+	assert_int_equal(kind, COL_TEXT_CONST);
+	for (uint32_t i = 0; i < col.count; i++)
+		col.values[i] = SPAN_LIT("");
+	assert_true(check_column(0, &kind) < 32);
+	col.count = 1;
+	col.values[0] = SPAN_LIT("\0");
+	check_column(0, &kind);
+}
+
+static void few_values_are_a_dictionary(void **state)
+{
+	unsigned kind;
+
+	(void)state;
+	column_begin(20000, 1);
+	for (uint32_t i = 0; i < col.count; i++)
+		col.values[i] =
+			below(50) ? text("Agent/%u (%s)", below(40), words[below(6)]) : SPAN_NONE;
+	assert_true(check_column(0, &kind) < 20000 * 12 / 8);
+	assert_int_equal(kind, COL_TEXT_DICT);
+	check_column(1, &kind);
+	assert_int_equal(kind, COL_TEXT_DICT);
+}
+
+/* Lines of letters without a form, and bytes without any sense. */
+static void prose_and_noise_stay_plain(void **state)
+{
+	unsigned kind;
+	size_t raw = 0;
+
+	(void)state;
+	column_begin(800, 9);
+	for (uint32_t i = 0; i < col.count; i++) {
+		char line[3000];
+		size_t n = 0;
+
+		for (unsigned k = 20 + below(200); k > 0; k--)
+			n += (size_t)sprintf(line + n, "%s%s", words[below(6)] + below(3),
+				below(9) ? " " : ". ");
+		col.values[i] = keep(line, n);
+	}
+	check_column(0, &kind);
+	assert_int_equal(kind, COL_TEXT_BYTES);
+	column_begin(3000, 10);
+	for (uint32_t i = 0; i < col.count; i++) {
+		uint8_t noise[256];
+		size_t n = below(sizeof noise);
+
+		for (size_t k = 0; k < n; k++)
+			noise[k] = (uint8_t)event_gen_random(&gen);
+		col.values[i] = below(20) ? keep(noise, n) : SPAN_NONE;
+		raw += n;
+	}
+	assert_true(check_column(0, &kind) < raw + raw / 10);
+	assert_int_equal(kind, COL_TEXT_BYTES);
+}
+
+/* Values beyond every limit among ordinary ones. */
+static void odd_ones_are_residue(void **state)
+{
+	static char big[70000];
+	unsigned kind;
+
+	(void)state;
+	memset(big, 'q', sizeof big);
+	fill_sentences(6000, 21);
+	for (uint32_t i = 0; i < col.count; i += 100)
+		col.values[i] = span_of(big, below(i % 1000 ? 4000 : 70000));
+	for (uint32_t i = 7; i < col.count; i += 500) {
+		char many[2 * LIMIT_TEXT_TOKENS + 10];
+
+		for (size_t k = 0; k < sizeof many; k++)
+			many[k] = k % 2 ? ' ' : 'a';
+		col.values[i] = keep(many, sizeof many);
+		memset(many, '-', sizeof many);
+		col.values[i + 1] = keep(many, sizeof many);
+	}
+	check_column(0, &kind);
+	assert_int_equal(kind, COL_TEXT_SHAPED);
+}
+
+/* More forms and more words than a page may have. */
+static void limits_are_reached(void **state)
+{
+	unsigned kind;
+
+	(void)state;
+	column_begin(40000, 31);
+	for (uint32_t i = 0; i < col.count; i++) {
+		static const char marks[] = "-+*/:;,.";
+		unsigned f = i % 5000;
+
+		if (i % 2)
+			f %= 4;
+		col.values[i] = text("a%cb%cc%cd%ce%cf %u", marks[f % 8], marks[f / 8 % 8],
+			marks[f / 64 % 8], marks[f / 512 % 8], marks[f / 4096 % 8], below(1000));
+	}
+	check_column(0, &kind);
+	column_begin(ROWS_MAX, 32);
+	for (uint32_t i = 0; i < col.count; i++) {
+		char line[200];
+		size_t n = 0;
+
+		for (unsigned k = 0; k < 6; k++) {
+			for (unsigned l = 0; l < 6; l++)
+				line[n++] = (char)('a' + below(26));
+			line[n++] = ' ';
+		}
+		col.values[i] = keep(line, n);
+	}
+	check_column(0, &kind);
+	/* First words without end do not make templates without end. */
+	column_begin(20000, 33);
+	for (uint32_t i = 0; i < col.count; i++)
+		col.values[i] = text("%c%c%c said %u", 'a' + (int)below(26), 'a' + (int)below(26),
+			'a' + (int)below(26), below(100));
+	check_column(0, &kind);
+	assert_int_equal(kind, COL_TEXT_SHAPED);
+}
+
+/* A page is only as good as the other columns it is read with. */
+static void other_columns_that_do_not_fit(void **state)
+{
+	struct col_text_env wrong = { &col, source, key, no_leaf };
+	struct col_text_env none = { 0 };
+	struct col_text_in in;
+	struct buf page;
+	struct col_text t;
+	struct arena mem;
+	unsigned keys;
+	bool leaves;
+
+	(void)state;
+	fill_sentences(5000, 41);
+	in = input(0);
+	buf_init(&page, PAGE_BYTES);
+	assert_int_equal(col_text_put(&maker, &in, &page), 0);
+	arena_init(&mem, ARENA_BYTES);
+	assert_int_equal(col_text_open(&t, buf_span(&page), col.count, &wrong, &mem), 0);
+	assert_int_equal(col_text_uses(&t, &keys, &leaves), 1u << COL_TEXT_ENTITY_ID);
+	assert_true(leaves);
+	buf_reset(&bytes);
+	assert_int_equal(col_text_all(&t, lengths, &bytes), ERR_CORRUPT);
+	assert_int_equal(col_text_open(&t, buf_span(&page), col.count, &none, &mem), 0);
+	assert_int_equal(col_text_all(&t, lengths, &bytes), ERR_CORRUPT);
+	assert_int_equal(col_text_open(&t, buf_span(&page), col.count, NULL, &mem), 0);
+	assert_int_equal(col_text_all(&t, lengths, &bytes), ERR_CORRUPT);
+	arena_fini(&mem);
+	buf_fini(&page);
+}
+
+/* Every byte changed, every length cut: an error or values within the claimed size, never more. */
+static void damage_is_bounded(void **state)
+{
+	struct col_text_in in;
+	struct buf page;
+
+	(void)state;
+	fill_sentences(1500, 51);
+	in = input(0);
+	buf_init(&page, PAGE_BYTES);
+	assert_int_equal(col_text_put(&maker, &in, &page), 0);
+	for (size_t i = 0; i < 2 * page.len; i++) {
+		size_t n = i < page.len ? page.len : i - page.len;
+		uint8_t *copy = malloc(n + (n == 0));
+		struct col_text t;
+		struct arena mem;
+
+		assert_non_null(copy);
+		memcpy(copy, page.p, n);
+		if (i < page.len)
+			copy[i] ^= (uint8_t)(1u << below(8));
+		arena_init(&mem, ARENA_BYTES);
+		buf_reset(&bytes);
+		if (col_text_open(&t, span_of(copy, n), col.count, &env, &mem) == 0) {
+			assert_true(t.raw_bytes <= COL_TEXT_RAW_MAX);
+			if (col_text_all(&t, lengths, &bytes) == 0)
+				assert_int_equal(bytes.len, t.raw_bytes);
+			assert_true(bytes.len <= t.raw_bytes);
+		}
+		arena_fini(&mem);
+		free(copy);
+	}
+	buf_fini(&page);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	col_text_maker_init(&maker);
+	buf_init(&bytes, PAGE_BYTES);
+	arena_init(&col.mem, ARENA_BYTES);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	col_text_maker_fini(&maker);
+	buf_fini(&bytes);
+	arena_fini(&col.mem);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(constants),
+		cmocka_unit_test(sentences),
+		cmocka_unit_test(ids_are_small),
+		cmocka_unit_test(few_values_are_a_dictionary),
+		cmocka_unit_test(prose_and_noise_stay_plain),
+		cmocka_unit_test(odd_ones_are_residue),
+		cmocka_unit_test(limits_are_reached),
+		cmocka_unit_test(other_columns_that_do_not_fit),
+		cmocka_unit_test(damage_is_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
