@@ -194,6 +194,27 @@ void col_stream_code_put(const struct col_stream_coded *c, const struct col_stre
 	uint64_t *side, struct buf *out);
 void col_stream_code_room_fini(struct col_stream_code_room *r);
 
+/* ---- distinct values: col_stream_distinct.c ---- */
+
+struct col_stream_entry {
+	int64_t value;
+	uint32_t code; /* in order of first appearance */
+};
+
+struct col_stream_distinct {
+	uint32_t *slots;
+	struct col_stream_entry *entries; /* half as many */
+	uint32_t slots_count;
+};
+
+/*
+ * The distinct values of v in rising order, and of each row which one it has; places has room for
+ * count. How many; 0: more than `most`, or hopelessly many; -1: out of memory.
+ */
+int col_stream_distinct_find(struct col_stream_distinct *d, const int64_t *v, uint32_t count,
+	uint32_t most, int64_t *values, int64_t *places);
+void col_stream_distinct_fini(struct col_stream_distinct *d);
+
 /* ---- choosing: col_stream_plan.c ---- */
 
 /* Memory of one stream that is being written; the streams inside it have one of their own. */

@@ -303,7 +303,7 @@ static void long_ones(void **state)
 	}
 	assert_int_equal(l->forms, 1 << COL_STREAM_CONST | 1 << COL_STREAM_STEP |
 					   1 << COL_STREAM_FRAMES | 1 << COL_STREAM_CODED |
-					   1 << COL_STREAM_RUNS);
+					   1 << COL_STREAM_RUNS | 1 << COL_STREAM_DICT);
 }
 
 /* Arithmetic as for int64: the other half of uint64 comes back too. */
@@ -336,6 +336,8 @@ static void sizes(void **state)
 	assert_true(size_of(l, digits, 20) <= 14);
 	/* 28 bits of gap and 1 in 50 late. */
 	assert_true(size_of(l, times, LARGE) <= LARGE * 37 / 10);
+	/* 40 values of 64 bits, 6 bits to point at them. */
+	assert_true(size_of(l, few_large, LARGE) <= LARGE / 8 * 6);
 	/* A jump in 1000 rows. */
 	assert_true(size_of(l, jumps, LARGE) <= LARGE / 100);
 	/* 100000 is 17 bits, whatever the unit. */
