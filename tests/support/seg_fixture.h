@@ -19,7 +19,7 @@ struct seg_fixture {
 void seg_fixture_init(struct seg_fixture *f);
 void seg_fixture_fini(struct seg_fixture *f);
 
-/* Writes NAME.seg, NAME.evt and NAME.ent; any failure ends the test. */
+/* Writes NAME.seg and its sidecars; any failure ends the test. */
 struct seg_info seg_fixture_write(
 	struct seg_fixture *f, const char *name, const struct event *ev, size_t count);
 struct seg_reader *seg_fixture_open(struct seg_fixture *f, const char *name);
