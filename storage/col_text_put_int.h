@@ -58,6 +58,10 @@ int col_text_shape_put(struct col_text_work *w, const struct col_text_in *in, st
 int col_text_dict_put(struct col_text_work *w, const struct col_text_in *in, struct buf *out);
 int col_text_const_put(const struct col_text_in *in, struct buf *out);
 
+/* The codes of a SHAPED page, from w->codes, to head and body; all are below codes_count. */
+void col_text_codes_put(
+	struct col_text_work *w, const struct col_text_in *in, uint32_t codes_count);
+
 /* What a template's slots are written from. */
 struct col_text_slots {
 	struct col_text_work *w;

@@ -150,24 +150,6 @@ static void keep_shapes(struct shaping *s)
 		s->codes[row] = code_of[s->codes[row]];
 }
 
-/* ---- codes ---- */
-
-/* Codes as int64_t in w->ints. */
-static void put_plain_codes(struct shaping *s)
-{
-	uint32_t rows = s->in->rows_count;
-	int64_t *ints = col_text_work_array(&s->w->ints, rows, sizeof *ints);
-
-	if (!ints) {
-		s->w->head.err = -ENOMEM;
-		return;
-	}
-	for (uint32_t row = 0; row < rows; row++)
-		ints[row] = s->codes[row];
-	buf_put_u8(&s->w->head, 0);
-	col_text_stream_put(s->w, ints, rows);
-}
-
 /* ---- pages inside ---- */
 
 static void put_inside(struct col_text_work *w, const struct col_text_in *in, bool plain)
@@ -370,7 +352,7 @@ int col_text_shape_put(struct col_text_work *w, const struct col_text_in *in, st
 	buf_reset(&w->head);
 	buf_reset(&w->body);
 	put_patterns(&s);
-	put_plain_codes(&s);
+	col_text_codes_put(w, in, COL_TEXT_TEMPLATE + s.kept_count);
 	put_templates(&s);
 	put_emails(&s);
 	put_residue(&s);
