@@ -77,7 +77,7 @@ static int read_value(struct metadata *m, struct rcur *c, unsigned depth, struct
 	struct canon_pair *pair)
 {
 	const uint8_t *start = c->p;
-	int rc = walk_read(c, v);
+	int rc = walk_next(c, v);
 
 	pair->rewrite = false;
 	if (rc == 0 && (v->type == WALK_ARRAY || v->type == WALK_MAP)) {
@@ -99,22 +99,35 @@ static int pass_over(struct metadata *m, struct rcur *c)
 	return rc < 0 ? rc : METADATA_NO_KEY;
 }
 
-int metadata_read_pair(
-	struct metadata *m, struct rcur *c, struct walk_value *v, struct canon_pair *pair)
+int metadata_read_key(struct metadata *m, struct rcur *c, struct span *out)
 {
-	struct rcur start = *c;
+	const uint8_t *start = c->p;
 	struct walk_value key;
 	int rc = walk_read(c, &key);
 
 	if (rc < 0)
 		return rc;
 	if (!walk_is_text(&key)) {
-		*c = start;
+		c->p = start;
 		return pass_over(m, c);
 	}
-	pair->key = key.data;
+	*out = key.data;
+	return 0;
+}
+
+int metadata_read_value(
+	struct metadata *m, struct rcur *c, struct walk_value *v, struct canon_pair *pair)
+{
 	pair->source = METADATA_RECORD;
 	return read_value(m, c, 1, v, pair);
+}
+
+int metadata_read_pair(
+	struct metadata *m, struct rcur *c, struct walk_value *v, struct canon_pair *pair)
+{
+	int rc = metadata_read_key(m, c, &pair->key);
+
+	return rc != 0 ? rc : metadata_read_value(m, c, v, pair);
 }
 
 /* ---- the list ---- */

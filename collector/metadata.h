@@ -55,6 +55,10 @@ int metadata_read_head(struct rcur *c, uint32_t *out_count);
  */
 int metadata_read_pair(
 	struct metadata *m, struct rcur *c, struct walk_value *v, struct canon_pair *pair);
+/* The same in two steps: the key, or METADATA_NO_KEY; then the value where the key is one. */
+int metadata_read_key(struct metadata *m, struct rcur *c, struct span *out);
+int metadata_read_value(
+	struct metadata *m, struct rcur *c, struct walk_value *v, struct canon_pair *pair);
 
 /* ---- making the map ---- */
 

@@ -64,6 +64,25 @@ static_assert(KEY_COUNT <= 32, "a bit for each name");
 #define TIME_ODD_BEFORE_NS (INT64_C(631152000) * CLOCK_NS_PER_SEC) /* 1990 */
 #define TIME_ODD_AHEAD_NS  (INT64_C(366) * 86400 * CLOCK_NS_PER_SEC)
 
+/* A name's bytes as two words, with zeroes behind it. */
+struct name_words {
+	uint64_t word[2];
+};
+
+enum { NAME_WORDS_BYTES = sizeof(struct name_words) };
+
+/* The names as words, and which bits of them are the name's; filled once, by normalise_new. */
+static struct name_words names[KEY_COUNT], masks[KEY_COUNT];
+
+static void fill_names(void)
+{
+	for (int i = 0; i < KEY_COUNT; i++) {
+		ASSERT(key_names[i].n <= NAME_WORDS_BYTES);
+		memcpy(&names[i], key_names[i].p, key_names[i].n);
+		memset(&masks[i], 0xff, key_names[i].n);
+	}
+}
+
 /* One value under a name we know. */
 struct slot {
 	struct canon_pair pair;
@@ -76,6 +95,8 @@ struct normalise {
 	uint32_t have; /* bit per enum key: the slot is filled */
 	uint32_t used; /* ... and its value has become part of the event */
 	struct slot slots[KEY_COUNT];
+	/* What stood after each name when it was met last; KEY_COUNT: at the beginning. */
+	uint8_t after[KEY_COUNT + 1];
 	char numbers[EVENT_TEXT_COUNT][NUMBER_BYTES];
 };
 
@@ -91,6 +112,7 @@ int normalise_new(struct normalise **out)
 		free(n);
 		return rc;
 	}
+	fill_names();
 	*out = n;
 	return 0;
 }
@@ -166,32 +188,72 @@ static int find_key(struct span s)
 	}
 }
 
-static int read_record_pair(struct normalise *n, struct rcur *c)
+/*
+ * Records of one sender name their fields in one order. So a key is first held against the one that
+ * followed the last key before, whatever its length, in one comparison without a branch in it.
+ */
+static inline bool is_name(const uint8_t *p, size_t n, const uint8_t *end, unsigned key)
 {
-	struct canon_pair pair;
-	struct walk_value v;
-	struct slot *slot;
-	int rc, key;
+	struct name_words w;
 
-	rc = metadata_read_pair(n->metadata, c, &v, &pair);
-	if (rc != 0)
-		return rc;
-	key = find_key(pair.key);
-	if (key < 0) {
+	if (n != key_names[key].n || end - p < NAME_WORDS_BYTES)
+		return false;
+	memcpy(&w, p, sizeof w);
+	return (((w.word[0] ^ names[key].word[0]) & masks[key].word[0]) |
+		       ((w.word[1] ^ names[key].word[1]) & masks[key].word[1])) == 0;
+}
+
+static int read_other(struct normalise *n, struct rcur *c, struct span name)
+{
+	struct canon_pair pair = { .key = name };
+	struct walk_value v;
+	int rc = metadata_read_value(n->metadata, c, &v, &pair);
+
+	if (rc == 0)
 		metadata_add(n->metadata, &pair);
-		return 0;
-	}
+	return rc;
+}
+
+static int read_field(
+	struct normalise *n, struct rcur *c, unsigned key, const uint8_t *p, size_t len)
+{
+	struct slot *slot = &n->slots[key];
+
 	n->counts.keys_repeated += n->have >> key & 1;
 	n->have |= 1u << key;
-	slot = &n->slots[key];
-	slot->pair = pair;
-	slot->v = v;
-	return 0;
+	slot->pair.key = span_of(p, len);
+	return metadata_read_value(n->metadata, c, &slot->v, &slot->pair);
+}
+
+/* *last: the name before, KEY_COUNT at the beginning; becomes this one. */
+static int read_record_pair(struct normalise *n, struct rcur *c, unsigned *last)
+{
+	unsigned guess = n->after[*last];
+	const uint8_t *p = c->p;
+	struct span name;
+	int rc, key;
+
+	if (p < c->end && *p == 0xa0 + key_names[guess].n &&
+		is_name(p + 1, key_names[guess].n, c->end, guess)) {
+		c->p = p + 1 + key_names[guess].n;
+		*last = guess;
+		return read_field(n, c, guess, p + 1, key_names[guess].n);
+	}
+	rc = metadata_read_key(n->metadata, c, &name);
+	if (rc != 0)
+		return rc;
+	key = find_key(name);
+	if (key < 0)
+		return read_other(n, c, name);
+	n->after[*last] = (uint8_t)key;
+	*last = (unsigned)key;
+	return read_field(n, c, (unsigned)key, name.p, name.n);
 }
 
 static int read_record(struct normalise *n, struct span record)
 {
 	struct rcur c = rcur_of(record.p, record.n);
+	unsigned last = KEY_COUNT;
 	uint32_t count;
 	int rc = metadata_read_head(&c, &count);
 
@@ -199,7 +261,7 @@ static int read_record(struct normalise *n, struct span record)
 	n->used = 0;
 	metadata_reset(n->metadata);
 	for (uint32_t i = 0; rc >= 0 && i < count; i++)
-		rc = read_record_pair(n, &c);
+		rc = read_record_pair(n, &c, &last);
 	return rc < 0 ? rc : 0;
 }
 
@@ -254,13 +316,13 @@ static bool number_text(
 static void set_text(
 	struct normalise *n, struct event *ev, enum event_text field, enum key key, struct span s)
 {
-	n->used |= 1u << key;
 	if (s.n > LIMIT_FIELD_BYTES && field != EVENT_TEXT_DESCRIPTION) {
-		s.n = utf8_cut(s, LIMIT_FIELD_BYTES);
-		n->used &= ~(1u << key);
+		ev->text[field] = span_of(s.p, utf8_cut(s, LIMIT_FIELD_BYTES));
 		n->counts.fields_cut++;
 		ev->flags |= EVENT_FLAG_CUT;
+		return;
 	}
+	n->used |= 1u << key;
 	ev->text[field] = s;
 }
 
@@ -272,9 +334,11 @@ static bool try_text(struct normalise *n, struct event *ev, enum event_text fiel
 
 	if ((n->have >> key & 1) == 0)
 		return false;
-	if (walk_is_text(v))
-		s = v->data;
-	else if (!number_text(n, field, v, &s))
+	if (walk_is_text(v)) {
+		set_text(n, ev, field, key, v->data);
+		return true;
+	}
+	if (!number_text(n, field, v, &s))
 		return false;
 	set_text(n, ev, field, key, s);
 	return true;

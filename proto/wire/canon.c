@@ -190,7 +190,7 @@ static int enter(struct check *ck, const struct walk_value *v)
 static int check_key(struct check *ck)
 {
 	struct walk_value v;
-	int rc = walk_read(ck->c, &v);
+	int rc = walk_next(ck->c, &v);
 
 	if (rc < 0)
 		return rc;
@@ -203,7 +203,7 @@ static int check_key(struct check *ck)
 static int check_value(struct check *ck)
 {
 	struct walk_value v;
-	int rc = walk_read(ck->c, &v);
+	int rc = walk_next(ck->c, &v);
 
 	if (rc == 0 && (v.type == WALK_ARRAY || v.type == WALK_MAP))
 		rc = enter(ck, &v);

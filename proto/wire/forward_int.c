@@ -1,6 +1,7 @@
 #include "proto/wire/forward_int.h"
 
 #include "proto/base/check.h"
+#include "proto/base/clock.h"
 #include "proto/wire/forward_time.h"
 
 /* Seconds that mark a group of Fluent Bit's: -1 begins it, -2 ends it. */
@@ -117,6 +118,29 @@ static void read_pair(struct span whole, struct walk_value *time, struct span *m
 		*metadata = s;
 }
 
+/* The form that nearly every client sends: [EventTime, map], in eleven bytes and the record. */
+static bool plain_entry(struct span value, struct forward_entry *entry)
+{
+	struct rcur c = rcur_of(value.p, value.n);
+	uint32_t head = rcur_be32(&c), sec, nsec;
+	uint8_t first;
+
+	if (head >> 8 != 0x92d700)
+		return false;
+	c.p--;
+	sec = rcur_be32(&c);
+	nsec = rcur_be32(&c);
+	entry->record = span_of(c.p, rcur_left(&c));
+	first = rcur_u8(&c);
+	if (c.err || sec == 0 || sec >= (uint32_t)GROUP_END_SEC || nsec >= CLOCK_NS_PER_SEC)
+		return false;
+	if ((first & 0xf0) != 0x80 && first != 0xde && first != 0xdf)
+		return false;
+	entry->time_ns = (int64_t)sec * CLOCK_NS_PER_SEC + nsec;
+	entry->has_time = true;
+	return true;
+}
+
 int forward_int_entry(struct span value, struct forward_entry *entry)
 {
 	struct rcur c = rcur_of(value.p, value.n);
@@ -125,6 +149,9 @@ int forward_int_entry(struct span value, struct forward_entry *entry)
 	bool fluent_bit;
 	int mark, what;
 
+	*entry = (struct forward_entry){ .metadata = SPAN_NONE };
+	if (plain_entry(value, entry))
+		return FORWARD_INT_ENTRY;
 	*entry = (struct forward_entry){ .metadata = SPAN_NONE };
 	if (walk_read(&c, &v) < 0 || v.type != WALK_ARRAY || v.count < 2)
 		return FORWARD_DROP_SHAPE;

@@ -55,6 +55,35 @@ struct walk_value {
  * error is set as well, and *out is a nil.
  */
 int walk_read(struct rcur *c, struct walk_value *out);
+
+/*
+ * As walk_read for whoever reads value after value: short strings, which most values and nearly all
+ * keys are, without a call. *out has no more than type and data set then.
+ */
+static inline int walk_next(struct rcur *c, struct walk_value *out)
+{
+	const uint8_t *p = c->p;
+	size_t left = rcur_left(c), n, head;
+
+	if (left < 2)
+		return walk_read(c, out);
+	if ((p[0] & 0xe0) == 0xa0) {
+		n = p[0] & 31u;
+		head = 1;
+	} else if (p[0] == 0xd9) {
+		n = p[1];
+		head = 2;
+	} else {
+		return walk_read(c, out);
+	}
+	if (n > left - head)
+		return walk_read(c, out);
+	out->type = WALK_STR;
+	out->data = span_of(p + head, n);
+	c->p = p + head + n;
+	return 0;
+}
+
 /*
  * Moves past one whole value. On failure the cursor stays before it and its error stays clear, so
  * that the caller may go on with the resumable walker.

@@ -7,8 +7,11 @@
 #include "tests/support/check_cmocka.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "collector/normalise.h"
+#include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/limits.h"
 #include "proto/wire/canon.h"
@@ -591,6 +594,78 @@ static void what_is_no_record(void **state)
 	}
 }
 
+static uint32_t below(uint64_t *r, size_t n)
+{
+	*r = *r * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (uint32_t)((*r >> 33) % n);
+}
+
+/* A name, now and then with a byte changed, taken away or added. */
+static void put_name(struct buf *b, uint64_t *r)
+{
+	static const char *const names[] = { "event_type", "action", "type", "entity_type",
+		"entity_id", "user_id", "description", "message", "msg", "log", "details",
+		"ip_address", "user_agent", "service", "host", "severity", "level", "timestamp",
+		"metadata" };
+	char name[32];
+	size_t n;
+
+	snprintf(name, sizeof name, "%s", names[below(r, ARRAY_COUNT(names))]);
+	n = strlen(name);
+	switch (below(r, 8)) {
+	case 0:
+		name[below(r, n)] ^= 1;
+		break;
+	case 1:
+		n--;
+		break;
+	case 2:
+		name[n++] = 'x';
+		break;
+	default:
+		break;
+	}
+	pack_str(b, span_of(name, n));
+}
+
+/* The order of keys in earlier records is a help, and must not be more: an event has no memory. */
+static void what_came_before_does_not_matter(void **state)
+{
+	uint64_t r = 20261120;
+
+	(void)state;
+	for (int round = 0; round < 1000; round++) {
+		struct normalise *fresh = NULL;
+		struct normalise_input in;
+		uint32_t pairs = below(&r, 14);
+		struct event a, b;
+		uint8_t *exact;
+		size_t n;
+
+		buf_reset(&record);
+		pack_map_head(&record, pairs);
+		while (pairs-- > 0) {
+			put_name(&record, &r);
+			pack_str(&record, span_of("a value of some length", below(&r, 22)));
+		}
+		n = record.len;
+		exact = malloc(n); /* so that a sanitizer sees a read beyond it */
+		assert_non_null(exact);
+		memcpy(exact, record.p, n);
+		in = input_of(span_of(exact, n));
+		assert_int_equal(normalise_new(&fresh), 0);
+		assert_int_equal(normalise_event(fresh, &in, &a), 0);
+		assert_int_equal(normalise_event(norm, &in, &b), 0);
+		for (int i = 0; i < EVENT_TEXT_COUNT; i++)
+			assert_true(span_eq(a.text[i], b.text[i]));
+		assert_true(span_eq(a.metadata, b.metadata));
+		assert_int_equal(a.severity, b.severity);
+		assert_int_equal(a.time_ns, b.time_ns);
+		normalise_free(&fresh);
+		free(exact);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -617,6 +692,7 @@ int main(void)
 		cmocka_unit_test(depth_limit),
 		cmocka_unit_test(event_limit),
 		cmocka_unit_test(what_is_no_record),
+		cmocka_unit_test(what_came_before_does_not_matter),
 	};
 
 	return cmocka_run_group_tests_name("normalise", tests, setup, teardown);
