@@ -358,13 +358,13 @@ static void tell_shapes(struct dump *m, const char *name, const uint64_t *shapes
 	const char *sep;
 
 	buf_printf(&m->text, " %s=", name);
-	for (unsigned class = 0; class < SIDX_TOKEN_CLASSES; class++) {
+	for (unsigned kind = 0; kind < SIDX_TOKEN_CLASSES; kind++) {
 		sep = ":";
 		for (unsigned n = 1; n < SIDX_TOKEN_LENGTHS; n++) {
-			if (!sidx_word_has_shape(shapes, class * SIDX_TOKEN_LENGTHS + n))
+			if (!sidx_word_has_shape(shapes, kind * SIDX_TOKEN_LENGTHS + n))
 				continue;
 			if (*sep == ':')
-				buf_printf(&m->text, "/%s", classes[class]);
+				buf_printf(&m->text, "/%s", classes[kind]);
 			buf_printf(&m->text, "%s%u", sep, n);
 			sep = ",";
 		}
