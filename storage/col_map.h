@@ -121,9 +121,12 @@ bool col_map_has_whole(const struct col_map *m);
 int col_map_leaf(
 	void *map, uint32_t leaf, const uint32_t *rows, size_t count, struct col_text_leaf *out);
 
+/* The row's map was not taken apart: what it has at the path is found in the map alone. */
+enum { COL_MAP_IN_WHOLE = 2 };
+
 /* What stands at a path in a row. */
 struct col_map_cell {
-	uint8_t present; /* 0: the row has no such leaf; 2: its map was not taken apart */
+	uint8_t present; /* 1; 0: the row has no such leaf; COL_MAP_IN_WHOLE */
 	uint8_t type;    /* enum col_map_type */
 	uint8_t scale;   /* COL_MAP_DECIMAL */
 	uint32_t off;    /* COL_MAP_STR: its bytes; COL_MAP_OTHER: its msgpack; in the buffer */

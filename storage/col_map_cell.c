@@ -1,0 +1,163 @@
+/* Values of one path in given rows: for filters, and for texts that repeat them. */
+#include "storage/col_map.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+#include "storage/col_map_read.h"
+
+/*
+ * Which of a group's rows have the path: their ranks in m->ranks, their places among the rows in
+ * m->hits. Decodes their values into m->items; their number goes to *out_count.
+ */
+static int find_values(
+	struct col_map *m, uint32_t path, const struct col_map_rows *w, uint32_t *out_count)
+{
+	const struct col_map_path *p = &m->paths[path];
+	uint32_t rank = col_map_rank_at(m, p, m->group), row = 0, n = 0;
+
+	m->items = col_map_room(m, m->items, &m->items_cap, w->count, sizeof *m->items);
+	m->ranks = col_map_room(m, m->ranks, &m->ranks_cap, w->count, sizeof *m->ranks);
+	if (!m->items || !m->ranks)
+		return -ENOMEM;
+	memset(m->stamps, 0, m->sets_count);
+	for (uint32_t i = 0; i < p->sets_count; i++)
+		m->stamps[m->path_sets[p->sets + i]] = 1;
+	for (uint32_t i = 0; i < w->count; i++) {
+		for (; row < w->rows[i] - w->base; row++)
+			rank += m->stamps[m->codes[row]];
+		if (!m->stamps[m->codes[row]])
+			continue;
+		m->ranks[n] = rank;
+		m->hits[n++] = i;
+	}
+	*out_count = n;
+	m->scratch.len = 0;
+	return n ? col_map_fetch(m, path, m->ranks, n, m->items) : 0;
+}
+
+/* ---- cells ---- */
+
+static void set_cell(const struct col_map_item *x, struct buf *bytes, struct col_map_cell *out)
+{
+	*out = (struct col_map_cell){ .present = 1, .type = x->type };
+	switch (x->type) {
+	case COL_MAP_INT:
+		out->i = x->i;
+		break;
+	case COL_MAP_DECIMAL:
+		out->i = x->i;
+		out->scale = x->scale;
+		break;
+	case COL_MAP_DOUBLE:
+		memcpy(&out->f, &x->i, sizeof out->f);
+		break;
+	case COL_MAP_STR:
+	case COL_MAP_OTHER:
+		out->off = (uint32_t)bytes->len;
+		out->bytes = (uint32_t)x->s.n;
+		buf_put_span(bytes, x->s);
+		break;
+	default:
+		break;
+	}
+}
+
+static int get_cells(struct col_map *m, uint32_t path, const struct col_map_rows *w,
+	struct buf *bytes, struct col_map_cell *out)
+{
+	uint32_t n;
+	int rc = col_map_load_group(m, w->base / COL_MAP_GROUP);
+
+	if (rc == 0)
+		rc = find_values(m, path, w, &n);
+	if (rc < 0)
+		return rc;
+	for (uint32_t i = 0; i < w->count; i++) {
+		bool whole = m->codes[w->rows[i] - w->base] == COL_MAP_SET_WHOLE;
+
+		out[i] = (struct col_map_cell){ .present = whole ? COL_MAP_IN_WHOLE : 0 };
+	}
+	for (uint32_t i = 0; i < n; i++)
+		set_cell(&m->items[i], bytes, &out[m->hits[i]]);
+	return bytes->err;
+}
+
+int col_map_cells(struct col_map *m, uint32_t path, const uint32_t *rows, size_t count,
+	struct buf *bytes, struct col_map_cell *out)
+{
+	int rc = 0;
+
+	ASSERT(m->form == COL_MAP_APART);
+	ASSERT(path > COL_MAP_PATH_WHOLE);
+	ASSERT(path < m->paths_count);
+	for (size_t i = 0; i < count && rc == 0;) {
+		struct col_map_rows w = col_map_next_rows(rows + i, count - i);
+
+		rc = get_cells(m, path, &w, bytes, out + i);
+		i += w.count;
+	}
+	return rc;
+}
+
+/* ---- leaves of texts ---- */
+
+void col_map_number_leaf(int64_t v, unsigned scale, struct col_text_leaf *out)
+{
+	if (v < 0)
+		return;
+	while (scale > 0 && v % 10 == 0) {
+		v /= 10;
+		scale--;
+	}
+	out->kind = scale ? COL_TEXT_LEAF_DECIMAL : COL_TEXT_LEAF_INT;
+	out->scale = (uint8_t)scale;
+	out->number = v;
+}
+
+static void set_leaf(const struct col_map_item *x, bool stays, struct col_text_leaf *out)
+{
+	if (x->type == COL_MAP_INT || x->type == COL_MAP_DECIMAL) {
+		col_map_number_leaf(x->i, x->type == COL_MAP_INT ? 0 : x->scale, out);
+	} else if (x->type == COL_MAP_STR && stays) {
+		out->kind = COL_TEXT_LEAF_WORD;
+		out->word = x->s;
+	}
+}
+
+static int get_leaves(
+	struct col_map *m, uint32_t path, const struct col_map_rows *w, struct col_text_leaf *out)
+{
+	const struct col_map_path *p = &m->paths[path];
+	bool stays = !p->mixed && p->parts_count && col_map_is_syms(p->parts[0].encoding);
+	uint32_t n;
+	int rc = col_map_load_group(m, w->base / COL_MAP_GROUP);
+
+	if (rc == 0)
+		rc = find_values(m, path, w, &n);
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		set_leaf(&m->items[i], stays, &out[m->hits[i]]);
+	return rc;
+}
+
+int col_map_leaf(
+	void *map, uint32_t leaf, const uint32_t *rows, size_t count, struct col_text_leaf *out)
+{
+	struct col_map *m = map;
+	int rc = col_map_ready(m);
+
+	/* The number comes from another page. */
+	if (m->form != COL_MAP_APART || leaf >= m->paths_count || count > m->rows_count)
+		return ERR_CORRUPT;
+	for (size_t i = 0; i < count; i++)
+		out[i] = (struct col_text_leaf){ .kind = COL_TEXT_LEAF_NONE };
+	for (size_t i = 0; i < count && rc == 0 && m->paths[leaf].count > 0;) {
+		struct col_map_rows w = rows ? col_map_next_rows(rows + i, count - i)
+					     : col_map_all_rows(m, (uint32_t)i, count);
+
+		rc = get_leaves(m, leaf, &w, out + i);
+		i += w.count;
+	}
+	return rc;
+}

@@ -1,0 +1,538 @@
+/*
+ * Values of one path. A column's parts are opened when they are asked for first; symbols are decoded
+ * from the start of the group of rows, which is loaded, and remembered.
+ */
+#include "storage/col_map_read.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+
+enum {
+	ROOM_MIN = 64,
+	TEXTS_MIN = 16 << 10,
+};
+
+void *col_map_room(struct col_map *m, void *have, uint32_t *cap, uint32_t count, size_t size)
+{
+	uint32_t want = *cap ? *cap : ROOM_MIN;
+
+	if (have && *cap >= count)
+		return have;
+	while (want < count)
+		want *= 2;
+	*cap = want;
+	return arena_alloc(m->mem, want * size);
+}
+
+uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, uint32_t group)
+{
+	const uint32_t *counts = m->counts + group * m->sets_count;
+	const uint16_t *sets = m->path_sets + p->sets;
+	uint32_t rank = 0;
+
+	for (uint32_t i = 0; i < p->sets_count; i++)
+		rank += counts[sets[i]];
+	return rank;
+}
+
+/* ---- groups ---- */
+
+/* The event types of a group's rows; NULL: the page needs none. */
+static int ask_types(struct col_map *m, uint32_t group, uint32_t *to, const uint32_t **out)
+{
+	uint32_t rows = col_map_group_rows(m, group);
+	uint32_t *places = m->contexts[1];
+
+	*out = NULL;
+	if (m->rows_contexts == 1)
+		return 0;
+	if (!m->env || !m->env->key)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < rows; i++)
+		places[i] = group * COL_MAP_GROUP + i;
+	*out = to;
+	return m->env->key(m->env->ctx, COL_TEXT_KEY_EVENT_TYPE, places, rows, to);
+}
+
+int col_map_ready(struct col_map *m)
+{
+	const struct {
+		void **p;
+		uint32_t count;
+		size_t size;
+	} all[] = {
+		{ (void **)&m->wants, m->paths_count, sizeof *m->wants },
+		{ (void **)&m->seen, m->sets_count, sizeof *m->seen },
+		{ (void **)&m->stamps, m->sets_count, sizeof *m->stamps },
+		{ (void **)&m->codes, COL_MAP_GROUP, sizeof *m->codes },
+		{ (void **)&m->all, COL_MAP_GROUP, sizeof *m->all },
+		{ (void **)&m->all_values, COL_MAP_GROUP, sizeof *m->all_values },
+		{ (void **)&m->hits, COL_MAP_GROUP, sizeof *m->hits },
+		{ (void **)&m->places, COL_MAP_GROUP, sizeof *m->places },
+		{ (void **)&m->idx, COL_MAP_GROUP, sizeof *m->idx },
+		{ (void **)&m->ints, COL_MAP_GROUP, sizeof *m->ints },
+		{ (void **)&m->texts, COL_MAP_GROUP, sizeof *m->texts },
+	};
+
+	if (m->form != COL_MAP_APART || m->is_ready)
+		return 0;
+	for (size_t i = 0; i < ARRAY_COUNT(all); i++) {
+		*all[i].p = arena_alloc(m->mem, all[i].count * all[i].size);
+		if (!*all[i].p)
+			return -ENOMEM;
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(m->contexts); i++) {
+		m->contexts[i] = arena_alloc(m->mem, COL_MAP_GROUP * sizeof *m->contexts[i]);
+		if (!m->contexts[i])
+			return -ENOMEM;
+	}
+	m->is_ready = true;
+	return 0;
+}
+
+struct col_map_rows col_map_next_rows(const uint32_t *rows, size_t count)
+{
+	struct col_map_rows w = { .rows = rows, .base = rows[0] / COL_MAP_GROUP * COL_MAP_GROUP };
+
+	while (w.count < count && rows[w.count] < w.base + COL_MAP_GROUP) {
+		ASSERT(w.count == 0 || rows[w.count] > rows[w.count - 1]);
+		w.count++;
+	}
+	return w;
+}
+
+struct col_map_rows col_map_all_rows(struct col_map *m, uint32_t first, size_t end)
+{
+	size_t n = end - first;
+
+	if (n > COL_MAP_GROUP - first % COL_MAP_GROUP)
+		n = COL_MAP_GROUP - first % COL_MAP_GROUP;
+	for (uint32_t i = 0; i < n; i++)
+		m->all[i] = first + i;
+	return (struct col_map_rows){ m->all, (uint32_t)n, first / COL_MAP_GROUP * COL_MAP_GROUP };
+}
+
+/* The sets have to be as many as the counts say: then every rank is below its column's end. */
+static int check_codes(struct col_map *m, uint32_t group)
+{
+	const uint32_t *at = m->counts + group * m->sets_count, *next = at + m->sets_count;
+	uint32_t rows = col_map_group_rows(m, group);
+	bool same = true;
+
+	memset(m->seen, 0, m->sets_count * sizeof *m->seen);
+	for (uint32_t i = 0; i < rows; i++)
+		m->seen[m->codes[i]]++;
+	for (uint32_t s = 0; s < m->sets_count; s++)
+		same &= m->seen[s] == next[s] - at[s];
+	return same ? 0 : ERR_CORRUPT;
+}
+
+int col_map_load_group(struct col_map *m, uint32_t group)
+{
+	const uint32_t *types;
+	int rc;
+
+	ASSERT(group < m->groups_count);
+	if (m->group == group)
+		return 0;
+	rc = col_map_ready(m);
+	if (rc < 0)
+		return rc;
+	m->group = UINT32_MAX;
+	rc = ask_types(m, group, m->contexts[0], &types);
+	if (rc == 0)
+		rc = col_sym_get(
+			&m->rows_sym, group, types, col_map_group_rows(m, group), m->codes);
+	if (rc == 0)
+		rc = check_codes(m, group);
+	if (rc == 0)
+		m->group = group;
+	return rc;
+}
+
+/* ---- texts ---- */
+
+/* A buffer in the arena that never grows: what stands in an older one stays where it is. */
+static int new_texts(struct col_map *m, struct buf *b, size_t bytes)
+{
+	uint8_t *p = arena_alloc(m->mem, bytes);
+
+	if (!p)
+		return -ENOMEM;
+	*b = (struct buf){ .p = p, .cap = bytes, .max = bytes };
+	return 0;
+}
+
+/* The texts at count rows of a page, appended to b, which is replaced where it is too small. */
+static int get_texts(struct col_map *m, struct col_text *t, const uint32_t *rows, uint32_t count,
+	struct buf *b, struct span *out)
+{
+	size_t bytes = b->cap > TEXTS_MIN ? b->cap : TEXTS_MIN;
+	int rc = b->p ? 0 : new_texts(m, b, bytes);
+
+	m->values = col_map_room(m, m->values, &m->values_cap, count, sizeof *m->values);
+	if (!m->values || rc < 0)
+		return -ENOMEM;
+	while ((rc = col_text_get(t, rows, count, b, m->values)) == ERR_LIMIT) {
+		/* An empty one of this size holds all texts of the page. */
+		if (bytes > (size_t)t->raw_bytes * 2 + TEXTS_MIN && b->cap < bytes)
+			return ERR_CORRUPT;
+		if (new_texts(m, b, bytes) < 0)
+			return -ENOMEM;
+		bytes *= 2;
+	}
+	for (uint32_t i = 0; i < count && rc == 0; i++) {
+		/* Nothing is absent in a column. */
+		if (m->values[i].length == 0)
+			return ERR_CORRUPT;
+		out[i] = span_of(b->p + m->values[i].off, m->values[i].length - 1);
+	}
+	return rc;
+}
+
+static int open_loose(struct col_map *m)
+{
+	int rc;
+
+	if (m->loose_is_open)
+		return 0;
+	if (m->loose_count == 0)
+		return ERR_CORRUPT;
+	rc = col_text_open(&m->loose, m->loose_page, m->loose_count, NULL, m->mem);
+	m->loose_is_open = rc == 0;
+	return rc;
+}
+
+/* ---- parts ---- */
+
+/* The entries of a dictionary: count texts of a page, from place on. */
+static int take_entries(
+	struct col_map *m, struct col_map_part *x, struct col_text *t, uint32_t place)
+{
+	uint32_t n = x->entries_count;
+	uint32_t *rows = arena_alloc(m->mem, n * sizeof *rows);
+
+	x->texts = arena_alloc(m->mem, n * sizeof *x->texts);
+	if (!rows || !x->texts)
+		return -ENOMEM;
+	if (place > t->rows_count || n > t->rows_count - place)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < n; i++)
+		rows[i] = place + i;
+	return get_texts(m, t, rows, n, &m->keep, x->texts);
+}
+
+static int open_entries(struct rcur *c, struct col_map *m, struct col_map_part *x)
+{
+	struct span page;
+	int rc;
+
+	if (!col_map_is_text(x->type)) {
+		x->ints = arena_alloc(m->mem, x->entries_count * sizeof *x->ints);
+		if (!x->ints)
+			return -ENOMEM;
+		rc = col_stream_open(c, x->entries_count, m->mem, &x->stream);
+		return rc == 0 ? col_stream_get(&x->stream, 0, x->entries_count, x->ints) : rc;
+	}
+	if (x->encoding == COL_MAP_SYMS) {
+		rc = open_loose(m);
+		return rc == 0 ? take_entries(m, x, &m->loose, x->place) : rc;
+	}
+	page = rcur_bytes(c, x->text_bytes);
+	if (c->err)
+		return ERR_CORRUPT;
+	rc = col_text_open(&x->text, page, x->entries_count, NULL, m->mem);
+	return rc == 0 ? take_entries(m, x, &x->text, 0) : rc;
+}
+
+static uint32_t contexts_of(const struct col_map *m, uint32_t context)
+{
+	const struct col_map_path *p;
+
+	if (context == COL_MAP_CONTEXT_NONE)
+		return 1;
+	if (context == COL_MAP_CONTEXT_SET)
+		return m->sets_count;
+	p = &m->paths[context - COL_MAP_CONTEXT_PATH];
+	return p->mixed         ? (uint32_t)__builtin_popcount(p->types) + 1
+	       : p->parts_count ? p->parts[0].entries_count + 1
+				: 0;
+}
+
+/* The symbols of a path, and the entries they stand for. */
+static int open_symbols(struct col_map *m, struct col_map_path *p)
+{
+	struct span s = p->mixed ? p->symbols : p->parts[0].section;
+	struct rcur c = rcur_of(s.p, s.n);
+	uint32_t contexts = contexts_of(m, p->context);
+	uint32_t syms = (uint32_t)__builtin_popcount(p->types);
+	int rc = 0;
+
+	if (p->is_open)
+		return 0;
+	if (contexts == 0)
+		return ERR_CORRUPT;
+	if (!p->mixed) {
+		syms = p->parts[0].entries_count;
+		rc = open_entries(&c, m, &p->parts[0]);
+	}
+	if (rc == 0)
+		rc = col_sym_open(&c, syms, contexts, m->groups_count, m->mem, &p->sym);
+	if (rc == 0 && rcur_left(&c))
+		rc = ERR_CORRUPT;
+	p->group_syms = arena_alloc(m->mem,
+		(p->count < COL_MAP_GROUP ? p->count : COL_MAP_GROUP) * sizeof *p->group_syms);
+	if (rc == 0 && !p->group_syms)
+		rc = -ENOMEM;
+	p->is_open = rc == 0;
+	return rc;
+}
+
+/* Values of this type in the groups before, of a path of several. */
+static int open_firsts(struct rcur *c, struct col_map *m, struct col_map_part *x, uint32_t *out)
+{
+	struct col_stream s;
+	int64_t sum = 0;
+	int rc = col_stream_open(c, m->groups_count, m->mem, &s);
+
+	x->firsts = arena_calloc(m->mem, m->groups_count + 1, sizeof *x->firsts);
+	if (!x->firsts)
+		return -ENOMEM;
+	if (rc == 0)
+		rc = col_stream_get(&s, 0, m->groups_count, x->firsts);
+	for (uint32_t g = 0; g <= m->groups_count && rc == 0; g++) {
+		int64_t n = g < m->groups_count ? x->firsts[g] : 0;
+
+		if (n < 0 || n > COL_MAP_GROUP)
+			rc = ERR_CORRUPT;
+		x->firsts[g] = sum;
+		sum += n;
+	}
+	*out = (uint32_t)sum;
+	return rc;
+}
+
+/* A part that is no dictionary, of count values. */
+static int open_part(struct col_map *m, struct col_map_path *p, struct col_map_part *x)
+{
+	struct rcur c = rcur_of(x->section.p, x->section.n);
+	uint32_t count = p->count;
+	int rc = 0;
+
+	if (x->is_open)
+		return 0;
+	if (p->mixed)
+		rc = open_firsts(&c, m, x, &count);
+	/* The descriptor says that there are some. */
+	if (rc == 0 && (count == 0 || count > LIMIT_BLOCK_ROWS))
+		rc = ERR_CORRUPT;
+	x->entries_count = count;
+	if (rc < 0)
+		return rc;
+	if (x->encoding == COL_MAP_STREAM)
+		rc = col_stream_open(&c, count, m->mem, &x->stream);
+	else if (x->encoding == COL_MAP_TEXT)
+		rc = col_text_open(&x->text, span_of(c.p, rcur_left(&c)), count, NULL, m->mem);
+	else
+		rc = open_loose(m);
+	if (rc == 0 && x->encoding == COL_MAP_LOOSE &&
+		(x->place > m->loose_count || count > m->loose_count - x->place))
+		rc = ERR_CORRUPT;
+	x->is_open = rc == 0;
+	return rc;
+}
+
+/* ---- symbols ---- */
+
+static int decode(struct col_map *m, uint32_t path, uint32_t count, unsigned depth);
+
+/*
+ * The first count contexts of a path: the sets of the rows that have it, or the symbols of the path
+ * that is its context. Bits of stamps: 1 the set has the path, 2 it has the other.
+ */
+static int find_contexts(struct col_map *m, const struct col_map_path *p, uint32_t count,
+	unsigned depth, uint32_t *out)
+{
+	const struct col_map_path *other = p->context >= COL_MAP_CONTEXT_PATH
+						   ? &m->paths[p->context - COL_MAP_CONTEXT_PATH]
+						   : NULL;
+	uint32_t n = 0, others = 0, rows = col_map_group_rows(m, m->group);
+	int rc;
+
+	memset(m->stamps, 0, m->sets_count);
+	for (uint32_t i = 0; i < p->sets_count; i++)
+		m->stamps[m->path_sets[p->sets + i]] |= 1;
+	for (uint32_t i = 0; other && i < other->sets_count; i++)
+		m->stamps[m->path_sets[other->sets + i]] |= 2;
+	for (uint32_t i = 0; i < rows && n < count; i++) {
+		unsigned has = m->stamps[m->codes[i]];
+
+		others += has >> 1;
+		if (!(has & 1))
+			continue;
+		/* Of the other path for now the place of its symbol, 0: none. */
+		out[n++] = other ? (has & 2 ? others : 0) : m->codes[i];
+	}
+	if (!other)
+		return 0;
+	rc = decode(m, p->context - COL_MAP_CONTEXT_PATH, others, depth + 1);
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		out[i] = out[i] ? 1 + other->group_syms[out[i] - 1] : 0;
+	return rc;
+}
+
+/* The first count symbols of the path in the group loaded. */
+static int decode(struct col_map *m, uint32_t path, uint32_t count, unsigned depth)
+{
+	struct col_map_path *p = &m->paths[path];
+	uint32_t *contexts = NULL;
+	int rc;
+
+	if (depth > COL_MAP_CHAIN_MAX || p->count == 0 ||
+		(!p->mixed && (p->parts_count == 0 || !col_map_is_syms(p->parts[0].encoding))))
+		return ERR_CORRUPT;
+	if (p->group == m->group && p->group_have >= count)
+		return 0;
+	/* Asked again: all of the group. */
+	if (p->group == m->group)
+		count = col_map_rank_at(m, p, m->group + 1) - col_map_rank_at(m, p, m->group);
+	ASSERT(count <= COL_MAP_GROUP);
+	rc = open_symbols(m, p);
+	p->group = UINT32_MAX;
+	if (rc == 0 && p->sym.contexts_count > 1) {
+		contexts = m->contexts[depth];
+		rc = find_contexts(m, p, count, depth, contexts);
+	}
+	if (rc == 0)
+		rc = col_sym_get(&p->sym, m->group, contexts, count, p->group_syms);
+	if (rc < 0)
+		return rc;
+	p->group = m->group;
+	p->group_have = count;
+	return 0;
+}
+
+/* ---- values ---- */
+
+/* The values at m->places of a part; the i-th goes to out[m->idx[i]]. */
+static int fetch_part(struct col_map *m, struct col_map_path *p, struct col_map_part *x,
+	uint32_t count, struct col_map_item *out)
+{
+	int rc = open_part(m, p, x);
+
+	for (uint32_t i = 0; i < count && rc == 0; i++)
+		rc = m->places[i] < x->entries_count ? 0 : ERR_CORRUPT;
+	if (rc < 0 || count == 0)
+		return rc;
+	if (x->encoding == COL_MAP_STREAM) {
+		rc = col_stream_pick(&x->stream, m->places, count, m->ints);
+		for (uint32_t i = 0; i < count && rc == 0; i++) {
+			out[m->idx[i]].i = m->ints[i];
+			out[m->idx[i]].scale = x->scale;
+		}
+		return rc;
+	}
+	for (uint32_t i = 0; x->encoding == COL_MAP_LOOSE && i < count; i++)
+		m->places[i] += x->place;
+	rc = get_texts(m, x->encoding == COL_MAP_LOOSE ? &m->loose : &x->text, m->places, count,
+		&m->scratch, m->texts);
+	for (uint32_t i = 0; i < count && rc == 0; i++)
+		out[m->idx[i]].s = m->texts[i];
+	return rc;
+}
+
+/* Of a path whose values are symbols. */
+static void fetch_entries(const struct col_map_path *p, uint32_t base, const uint32_t *ranks,
+	uint32_t count, struct col_map_item *out)
+{
+	const struct col_map_part *x = &p->parts[0];
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t sym = p->group_syms[ranks[i] - base];
+
+		out[i].type = x->type;
+		out[i].scale = x->scale;
+		if (x->texts)
+			out[i].s = x->texts[sym];
+		else
+			out[i].i = x->ints[sym];
+	}
+}
+
+/* The types, from the symbols of the group's values from its first on. */
+static int type_items(const struct col_map_path *p, uint32_t base, const uint32_t *ranks,
+	uint32_t count, struct col_map_item *out)
+{
+	uint8_t types[COL_MAP_TYPE_COUNT], n = 0;
+
+	for (uint8_t t = 0; t < COL_MAP_TYPE_COUNT; t++) {
+		if (p->types & 1u << t)
+			types[n++] = t;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		out[i].type = types[p->group_syms[ranks[i] - base]];
+	return 0;
+}
+
+/* Which of the values of one type in the group the items are, from its first one on: to m->places. */
+static uint32_t find_places(struct col_map *m, const struct col_map_path *p,
+	const struct col_map_part *x, uint32_t base, const uint32_t *ranks, uint32_t count)
+{
+	uint32_t sym = (uint32_t)__builtin_popcount(p->types & ((1u << x->type) - 1)), n = 0;
+	uint32_t place = (uint32_t)x->firsts[m->group], at = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		for (; at < ranks[i] - base; at++)
+			place += p->group_syms[at] == sym;
+		if (p->group_syms[at] != sym)
+			continue;
+		m->places[n] = place;
+		m->idx[n++] = i;
+	}
+	return n;
+}
+
+static int fetch_mixed(struct col_map *m, struct col_map_path *p, uint32_t base,
+	const uint32_t *ranks, uint32_t count, struct col_map_item *out)
+{
+	int rc = type_items(p, base, ranks, count, out);
+
+	for (unsigned k = 0; k < p->parts_count && rc == 0; k++) {
+		struct col_map_part *x = &p->parts[k];
+
+		rc = open_part(m, p, x);
+		if (rc == 0)
+			rc = fetch_part(m, p, x, find_places(m, p, x, base, ranks, count), out);
+	}
+	return rc;
+}
+
+int col_map_fetch(struct col_map *m, uint32_t path, const uint32_t *ranks, uint32_t count,
+	struct col_map_item *out)
+{
+	struct col_map_path *p = &m->paths[path];
+	uint32_t base = col_map_rank_at(m, p, m->group);
+	bool symbols = p->mixed || (p->parts_count && col_map_is_syms(p->parts[0].encoding));
+	int rc = 0;
+
+	ASSERT(count > 0);
+	ASSERT(ranks[0] >= base);
+	if (symbols)
+		rc = decode(m, path, ranks[count - 1] - base + 1, 0);
+	if (rc < 0)
+		return rc;
+	if (p->mixed)
+		return fetch_mixed(m, p, base, ranks, count, out);
+	if (symbols) {
+		fetch_entries(p, base, ranks, count, out);
+		return 0;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		out[i] = (struct col_map_item){ .type = (uint8_t)__builtin_ctz(p->types) };
+		m->places[i] = ranks[i];
+		m->idx[i] = i;
+	}
+	return p->parts_count ? fetch_part(m, p, &p->parts[0], count, out) : 0;
+}

@@ -1,0 +1,318 @@
+/*
+ * Maps of rows, group by group: which ranks of which paths the rows need, the values of each path in
+ * one go, then the maps, each the text of its set with the values in between.
+ */
+#include "storage/col_map.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+#include "proto/wire/pack.h"
+#include "storage/col_map_read.h"
+
+enum {
+	/* Of so many rows of a group and more, ranks are counted row by row, not set by set. */
+	DENSE = 128,
+};
+
+/* ---- the text of a set ---- */
+
+/* The maps around a leaf, outermost first, as the leaves of a set are walked through. */
+struct nest {
+	uint16_t maps[LIMIT_MAP_NESTING];
+	uint32_t pairs_at[LIMIT_MAP_NESTING + 1]; /* [0] the map of the row */
+	uint32_t depth;
+	uint32_t opened; /* of them, since the leaf before */
+	uint32_t made;
+};
+
+static void enter(const struct col_map *m, struct nest *n, uint16_t leaf)
+{
+	uint16_t chain[LIMIT_MAP_NESTING];
+	uint32_t depth = m->paths[leaf].depth, same = 0;
+
+	ASSERT(depth < LIMIT_MAP_NESTING);
+	for (uint32_t d = depth, p = m->paths[leaf].outer; d > 0; d--, p = m->paths[p].outer)
+		chain[d - 1] = (uint16_t)p;
+	while (same < depth && same < n->depth && chain[same] == n->maps[same])
+		same++;
+	for (uint32_t d = same; d < depth; d++) {
+		n->maps[d] = chain[d];
+		n->pairs_at[d + 1] = ++n->made;
+	}
+	n->depth = depth;
+	n->opened = depth - same;
+}
+
+/* Pairs of each map that the set's leaves open; the bytes of all heads and keys at most. */
+static size_t count_pairs(const struct col_map *m, const struct col_map_set *set, uint32_t *pairs)
+{
+	struct nest n = { 0 };
+	size_t bytes = PACK_HEAD_BYTES_MAX;
+
+	pairs[0] = 0;
+	for (uint32_t k = 0; k < set->count; k++) {
+		uint16_t leaf = m->members[set->first + k];
+
+		enter(m, &n, leaf);
+		for (uint32_t d = n.depth - n.opened; d < n.depth; d++) {
+			pairs[n.pairs_at[d]]++;
+			pairs[n.pairs_at[d + 1]] = 0;
+			bytes += 2 * PACK_HEAD_BYTES_MAX + m->paths[n.maps[d]].key.n;
+		}
+		pairs[n.pairs_at[n.depth]]++;
+		bytes += PACK_HEAD_BYTES_MAX + m->paths[leaf].key.n;
+	}
+	return bytes;
+}
+
+static void put_texts(
+	const struct col_map *m, struct col_map_set *set, const uint32_t *pairs, struct buf *b)
+{
+	struct nest n = { 0 };
+
+	pack_map_head(b, pairs[0]);
+	for (uint32_t k = 0; k < set->count; k++) {
+		uint16_t leaf = m->members[set->first + k];
+
+		enter(m, &n, leaf);
+		for (uint32_t d = n.depth - n.opened; d < n.depth; d++) {
+			pack_str(b, m->paths[n.maps[d]].key);
+			pack_map_head(b, pairs[n.pairs_at[d + 1]]);
+		}
+		pack_str(b, m->paths[leaf].key);
+		set->ends[k] = (uint32_t)b->len;
+	}
+}
+
+/* What stands in front of each value; all that a map without values is. */
+static int make_text(struct col_map *m, struct col_map_set *set)
+{
+	struct buf b = { 0 };
+	uint32_t *pairs;
+
+	set->ends = arena_calloc(m->mem, set->count + 1, sizeof *set->ends);
+	if (!set->ends)
+		return -ENOMEM;
+	/* A map that was not taken apart has its head in its value. */
+	if (set == &m->sets[COL_MAP_SET_WHOLE])
+		return 0;
+	pairs = arena_alloc(m->mem, ((size_t)set->count * LIMIT_MAP_NESTING + 1) * sizeof *pairs);
+	if (pairs) {
+		b.max = b.cap = count_pairs(m, set, pairs);
+		b.p = arena_alloc(m->mem, b.cap);
+	}
+	if (!b.p) {
+		set->ends = NULL;
+		return -ENOMEM;
+	}
+	put_texts(m, set, pairs, &b);
+	ASSERT(b.err == 0);
+	set->text = b.p;
+	set->text_bytes = (uint32_t)b.len;
+	return 0;
+}
+
+/* ---- which values ---- */
+
+/* How many values of each path, and where they stand among the items; their number in all. */
+static uint32_t count_wanted(struct col_map *m, const struct col_map_rows *w)
+{
+	uint32_t at = 0;
+
+	for (uint32_t p = 0; p < m->paths_count; p++)
+		m->wants[p].count = 0;
+	for (uint32_t i = 0; i < w->count; i++) {
+		const struct col_map_set *s = &m->sets[m->codes[w->rows[i] - w->base]];
+
+		for (uint32_t k = 0; k < s->count; k++)
+			m->wants[m->members[s->first + k]].count++;
+	}
+	for (uint32_t p = 0; p < m->paths_count; p++) {
+		m->wants[p].first = m->wants[p].next = at;
+		at += m->wants[p].count;
+	}
+	return at;
+}
+
+/* Few rows: the rank is the sum, over the sets that have the path, of their rows before. */
+static void rank_by_set(struct col_map *m, const struct col_map_rows *w)
+{
+	uint32_t row = 0;
+
+	memcpy(m->seen, m->counts + m->group * m->sets_count, m->sets_count * sizeof *m->seen);
+	for (uint32_t i = 0; i < w->count; i++) {
+		const struct col_map_set *s = &m->sets[m->codes[w->rows[i] - w->base]];
+
+		for (; row < w->rows[i] - w->base; row++)
+			m->seen[m->codes[row]]++;
+		for (uint32_t k = 0; k < s->count; k++) {
+			uint16_t path = m->members[s->first + k];
+			const struct col_map_path *p = &m->paths[path];
+			uint32_t rank = 0;
+
+			for (uint32_t j = 0; j < p->sets_count; j++)
+				rank += m->seen[m->path_sets[p->sets + j]];
+			m->ranks[m->wants[path].next++] = rank;
+		}
+	}
+}
+
+/* Many rows: each path's rank is counted along. */
+static void rank_by_row(struct col_map *m, const struct col_map_rows *w)
+{
+	uint32_t row = 0;
+
+	for (uint32_t p = 0; p < m->paths_count; p++) {
+		if (m->wants[p].count > 0)
+			m->wants[p].rank = col_map_rank_at(m, &m->paths[p], m->group);
+	}
+	for (uint32_t i = 0; i < w->count; i++) {
+		for (; row <= w->rows[i] - w->base; row++) {
+			const struct col_map_set *s = &m->sets[m->codes[row]];
+			bool wanted = row == w->rows[i] - w->base;
+
+			for (uint32_t k = 0; k < s->count; k++) {
+				struct col_map_want *x = &m->wants[m->members[s->first + k]];
+
+				if (wanted)
+					m->ranks[x->next++] = x->rank;
+				x->rank++;
+			}
+		}
+	}
+}
+
+/* All values that the rows need, in m->items. */
+static int fetch_wanted(struct col_map *m, const struct col_map_rows *w)
+{
+	uint32_t n = count_wanted(m, w);
+	int rc = 0;
+
+	m->items = col_map_room(m, m->items, &m->items_cap, n, sizeof *m->items);
+	m->ranks = col_map_room(m, m->ranks, &m->ranks_cap, n, sizeof *m->ranks);
+	if (!m->items || !m->ranks)
+		return -ENOMEM;
+	if (w->count < DENSE)
+		rank_by_set(m, w);
+	else
+		rank_by_row(m, w);
+	m->scratch.len = 0;
+	for (uint32_t p = 0; p < m->paths_count && rc == 0; p++) {
+		const struct col_map_want *x = &m->wants[p];
+
+		if (x->count > 0)
+			rc = col_map_fetch(
+				m, p, m->ranks + x->first, x->count, m->items + x->first);
+		m->wants[p].next = x->first;
+	}
+	return rc;
+}
+
+/* ---- maps ---- */
+
+static void put_value(struct buf *b, const struct col_map_item *x)
+{
+	double v;
+
+	switch (x->type) {
+	case COL_MAP_NULL:
+		pack_nil(b);
+		break;
+	case COL_MAP_FALSE:
+	case COL_MAP_TRUE:
+		pack_bool(b, x->type == COL_MAP_TRUE);
+		break;
+	case COL_MAP_INT:
+		pack_int(b, x->i);
+		break;
+	case COL_MAP_DECIMAL:
+		pack_double(b, col_map_double(x->i, x->scale));
+		break;
+	case COL_MAP_DOUBLE:
+		memcpy(&v, &x->i, sizeof v);
+		pack_double(b, v);
+		break;
+	case COL_MAP_STR:
+		pack_str(b, x->s);
+		break;
+	default:
+		buf_put_span(b, x->s);
+		break;
+	}
+}
+
+/* The row's map at the end of b. */
+static int put_map(struct col_map *m, uint32_t code, struct buf *b)
+{
+	struct col_map_set *set = &m->sets[code];
+	uint32_t at = 0;
+
+	if (!set->ends && make_text(m, set) < 0)
+		return -ENOMEM;
+	for (uint32_t k = 0; k < set->count; k++) {
+		struct col_map_want *x = &m->wants[m->members[set->first + k]];
+
+		buf_put(b, set->text + at, set->ends[k] - at);
+		at = set->ends[k];
+		put_value(b, &m->items[x->next++]);
+	}
+	if (set->count == 0)
+		buf_put(b, set->text, set->text_bytes);
+	return b->err;
+}
+
+static int get_group(struct col_map *m, const struct col_map_rows *w, struct buf *bytes,
+	struct col_text_value *out)
+{
+	int rc = col_map_load_group(m, w->base / COL_MAP_GROUP);
+
+	if (rc == 0)
+		rc = fetch_wanted(m, w);
+	for (uint32_t i = 0; i < w->count && rc == 0; i++) {
+		uint32_t code = m->codes[w->rows[i] - w->base];
+		size_t start = bytes->len;
+
+		out[i] = (struct col_text_value){ .off = (uint32_t)start };
+		if (code == COL_MAP_SET_ABSENT)
+			continue;
+		rc = put_map(m, code, bytes);
+		out[i].length = (uint32_t)(bytes->len - start) + 1;
+	}
+	return rc;
+}
+
+int col_map_get(struct col_map *m, const uint32_t *rows, size_t count, struct buf *bytes,
+	struct col_text_value *out)
+{
+	int rc = 0;
+
+	if (m->form == COL_MAP_WHOLE)
+		return col_text_get(&m->whole, rows, count, bytes, out);
+	ASSERT(count == 0 || rows[count - 1] < m->rows_count);
+	for (size_t i = 0; i < count && rc == 0;) {
+		struct col_map_rows w = col_map_next_rows(rows + i, count - i);
+
+		rc = get_group(m, &w, bytes, out + i);
+		i += w.count;
+	}
+	return rc;
+}
+
+int col_map_all(struct col_map *m, uint32_t *lengths, struct buf *bytes)
+{
+	int rc = col_map_ready(m);
+
+	if (m->form == COL_MAP_WHOLE)
+		return col_text_all(&m->whole, lengths, bytes);
+	for (uint32_t i = 0; i < m->rows_count && rc == 0;) {
+		struct col_map_rows w = col_map_all_rows(m, i, m->rows_count);
+
+		rc = get_group(m, &w, bytes, m->all_values);
+		for (uint32_t k = 0; k < w.count && rc == 0; k++)
+			lengths[i + k] = m->all_values[k].length;
+		i += w.count;
+	}
+	return rc;
+}

@@ -1,0 +1,167 @@
+/*
+ * col_map_read - an open page of maps, taken apart: what its tables say and what was decoded last.
+ *
+ * A row's set is a symbol of a group of rows, and a value's place in its column the number of rows
+ * before that have its path: the rows in the groups before (counts) and those in the same group.
+ */
+#ifndef STORAGE_COL_MAP_READ_H
+#define STORAGE_COL_MAP_READ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/base/arena.h"
+#include "proto/base/cursor.h"
+#include "storage/col_map_int.h"
+#include "storage/col_stream.h"
+#include "storage/col_sym.h"
+#include "storage/col_text.h"
+
+/* Values of one type of one path. */
+struct col_map_part {
+	uint8_t type;
+	uint8_t encoding;
+	uint8_t scale;
+	bool is_open;
+	uint32_t entries_count; /* COL_MAP_SYMS, COL_MAP_SYMS_TEXT */
+	uint32_t place;         /* among the loose texts */
+	uint32_t text_bytes;    /* COL_MAP_SYMS_TEXT: the page of entries */
+	struct span section;
+	int64_t *firsts; /* mixed: values in the groups before; groups_count + 1 */
+	struct col_stream stream;
+	struct col_text text;
+	int64_t *ints; /* entries */
+	struct span *texts;
+};
+
+struct col_map_path {
+	struct span key;
+	uint16_t outer;
+	uint8_t depth; /* maps around it */
+	bool is_map;
+	bool mixed;
+	uint8_t types;
+	uint8_t parts_count;
+	bool is_open;   /* its symbols */
+	uint32_t count; /* of its values */
+	uint32_t sets;  /* place of the sets that have it, in path_sets */
+	uint32_t sets_count;
+	uint32_t context;
+	struct span symbols; /* mixed: the section */
+	struct col_map_part *parts;
+	struct col_sym sym;
+	uint32_t group; /* whose symbols these are, the first have of them */
+	uint32_t group_have;
+	uint32_t *group_syms;
+};
+
+struct col_map_set {
+	uint32_t first; /* of its members */
+	uint32_t count;
+	uint32_t text_bytes;
+	uint32_t *ends; /* of each member: where the text in front of it ends; NULL: not made yet */
+	uint8_t *text;
+};
+
+/* A decoded value; a text lives as long as the call, an entry of a dictionary as long as the map. */
+struct col_map_item {
+	uint8_t type;
+	uint8_t scale;
+	union {
+		int64_t i;
+		struct span s;
+	};
+};
+
+/* What a call needs of a path: items first .. first + count - 1. */
+struct col_map_want {
+	uint32_t first;
+	uint32_t count;
+	uint32_t next;
+	uint32_t rank;
+};
+
+struct col_map {
+	uint32_t rows_count;
+	uint8_t form;
+	struct col_text whole; /* COL_MAP_WHOLE */
+	const struct col_text_env *env;
+	struct arena *mem;
+	uint32_t groups_count;
+	struct col_map_path *paths;
+	uint32_t paths_count;
+	struct col_map_set *sets;
+	uint32_t sets_count;
+	uint16_t *members;
+	uint16_t *path_sets; /* of each path: the sets that have it */
+	uint32_t *counts;    /* rows of each set in the groups before: [group][set] */
+	struct col_sym rows_sym;
+	uint32_t rows_contexts; /* 1: none */
+	uint32_t loose_count;
+	struct span loose_page;
+	bool loose_is_open;
+	struct col_text loose;
+	/* The group decoded last: */
+	uint32_t group; /* UINT32_MAX: none */
+	uint32_t *codes;
+	/* Working memory; see the functions that use it. */
+	bool is_ready;
+	uint32_t *seen;                            /* of each set */
+	uint8_t *stamps;                           /* of each set */
+	struct col_map_want *wants;                /* of each path */
+	uint32_t *contexts[COL_MAP_CHAIN_MAX + 2]; /* a group's, at each depth */
+	uint32_t *all;                             /* a group's rows, when all are asked for */
+	uint32_t *hits;                            /* which of the rows asked for have a path */
+	struct col_text_value *all_values;
+	uint32_t *places; /* a group's: of the values of one type */
+	uint32_t *idx;
+	int64_t *ints;
+	struct span *texts;
+	struct buf keep;    /* texts that live as long as the map */
+	struct buf scratch; /* texts of this call */
+	struct col_text_value *values;
+	uint32_t values_cap;
+	struct col_map_item *items;
+	uint32_t *ranks;
+	uint32_t items_cap;
+	uint32_t ranks_cap;
+};
+
+static inline uint32_t col_map_group_rows(const struct col_map *m, uint32_t group)
+{
+	uint32_t left = m->rows_count - group * COL_MAP_GROUP;
+
+	return left < COL_MAP_GROUP ? left : COL_MAP_GROUP;
+}
+
+/* Rows of one group; they rise. */
+struct col_map_rows {
+	const uint32_t *rows; /* of the page */
+	uint32_t count;
+	uint32_t base; /* the group's first row */
+};
+
+/* The rows of rows[0 .. count - 1] that are of one group with the first. */
+struct col_map_rows col_map_next_rows(const uint32_t *rows, size_t count);
+/* Rows first .. end - 1, those of the group of the first; needs working memory. */
+struct col_map_rows col_map_all_rows(struct col_map *m, uint32_t first, size_t end);
+
+/* Takes the working memory. */
+int col_map_ready(struct col_map *m);
+/* Decodes the sets of a group's rows into codes. */
+int col_map_load_group(struct col_map *m, uint32_t group);
+/* Values of the path in the groups before. */
+uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, uint32_t group);
+/*
+ * The values at count ranks, rising, which all belong to the group loaded. Texts are appended to
+ * scratch.
+ */
+int col_map_fetch(struct col_map *m, uint32_t path, const uint32_t *ranks, uint32_t count,
+	struct col_map_item *out);
+/* An array of the arena that holds at least count; what it held is lost. NULL: out of memory. */
+void *col_map_room(struct col_map *m, void *have, uint32_t *cap, uint32_t count, size_t size);
+
+/* A number without sign, with as few digits behind the point as it has; out is left alone else. */
+void col_map_number_leaf(int64_t v, unsigned scale, struct col_text_leaf *out);
+
+#endif

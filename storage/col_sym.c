@@ -1,0 +1,217 @@
+#include "storage/col_sym.h"
+
+#include <errno.h>
+
+#include "proto/base/check.h"
+
+static_assert(COL_SYM_ALPHABET < COL_SYM_SCALE, "every symbol has a frequency");
+
+/* ints as they are read from a stream: all of it, into the arena. */
+static int64_t *take_stream(struct rcur *c, uint32_t count, struct arena *mem)
+{
+	struct col_stream s;
+	int64_t *v = arena_calloc(mem, count ? count : 1, sizeof *v);
+
+	if (!v)
+		c->err = -ENOMEM;
+	else if (col_stream_open(c, count, mem, &s) == 0)
+		c->err = col_stream_get(&s, 0, count, v);
+	return c->err ? NULL : v;
+}
+
+/* Where each context's pairs begin; they must rise. */
+static int index_contexts(struct col_sym *s, const int64_t *contexts, uint32_t pairs)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < pairs; i++) {
+		int64_t x = contexts ? contexts[i] : 0;
+
+		if (x < 0 || x >= s->contexts_count || (at > 0 && x < at - 1))
+			return ERR_CORRUPT;
+		while (at <= x)
+			s->first[at++] = i;
+		if (i - s->first[x] >= COL_SYM_ALPHABET)
+			return ERR_CORRUPT;
+	}
+	while (at <= s->contexts_count)
+		s->first[at++] = pairs;
+	return 0;
+}
+
+/* Frequencies of one context of n pairs, as sums of those before; weights become frequencies. */
+static int add_up(int64_t *weights, uint32_t n, uint16_t *cums)
+{
+	uint64_t sum = 0, used = 0, cum = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		weights[i] = weights[i] > 0 && weights[i] < 256
+				     ? col_sym_weight((uint32_t)weights[i])
+				     : 0;
+		if (weights[i] == 0)
+			return ERR_CORRUPT;
+		sum += (uint64_t)weights[i];
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		weights[i] = (int64_t)(1 + (uint64_t)weights[i] * (COL_SYM_SCALE - n) / sum);
+		used += (uint64_t)weights[i];
+	}
+	ASSERT(used <= COL_SYM_SCALE);
+	weights[0] += (int64_t)(COL_SYM_SCALE - used);
+	for (uint32_t i = 0; i < n; i++) {
+		cums[i] = (uint16_t)cum;
+		cum += (uint64_t)weights[i];
+	}
+	return 0;
+}
+
+static int take_pairs(struct rcur *c, uint32_t pairs, struct arena *mem, struct col_sym *s)
+{
+	int64_t *contexts = s->contexts_count > 1 ? take_stream(c, pairs, mem) : NULL;
+	int64_t *syms = take_stream(c, pairs, mem);
+	int64_t *weights = take_stream(c, pairs, mem);
+
+	if (c->err)
+		return c->err;
+	if (index_contexts(s, contexts, pairs) < 0)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < pairs; i++) {
+		if (syms[i] < 0 || syms[i] >= s->syms_count)
+			return ERR_CORRUPT;
+		s->syms[i] = (uint16_t)syms[i];
+	}
+	for (uint32_t x = 0; x < s->contexts_count; x++) {
+		uint32_t at = s->first[x], n = s->first[x + 1] - at;
+
+		if (n > 0 && add_up(weights + at, n, s->cums + at) < 0)
+			return ERR_CORRUPT;
+	}
+	return 0;
+}
+
+static int take_groups(struct rcur *c, struct arena *mem, struct col_sym *s)
+{
+	int64_t *lengths = take_stream(c, s->groups_count, mem);
+	uint64_t sum = 0;
+
+	s->offs = arena_calloc(mem, s->groups_count + 1, sizeof *s->offs);
+	if (!s->offs || c->err)
+		return c->err ? c->err : -ENOMEM;
+	for (uint32_t i = 0; i < s->groups_count; i++) {
+		if (lengths[i] < 0 || lengths[i] > (int64_t)rcur_left(c))
+			return ERR_CORRUPT;
+		sum += (uint64_t)lengths[i];
+		if (sum > rcur_left(c))
+			return ERR_CORRUPT;
+		s->offs[i + 1] = (uint32_t)sum;
+	}
+	s->body = rcur_bytes(c, (size_t)sum);
+	return c->err;
+}
+
+static int open_stream(struct rcur *c, struct arena *mem, struct col_sym *s)
+{
+	uint64_t pairs = rcur_varint(c);
+	uint32_t determined = 0, used = 0;
+	int rc;
+
+	if (c->err || pairs == 0 || pairs > COL_SYM_PAIRS)
+		return ERR_CORRUPT;
+	s->first = arena_calloc(mem, s->contexts_count + 1, sizeof *s->first);
+	s->syms = arena_calloc(mem, pairs, sizeof *s->syms);
+	s->cums = arena_calloc(mem, pairs, sizeof *s->cums);
+	if (!s->first || !s->syms || !s->cums)
+		return -ENOMEM;
+	rc = take_pairs(c, (uint32_t)pairs, mem, s);
+	if (rc < 0)
+		return rc;
+	for (uint32_t x = 0; x < s->contexts_count; x++) {
+		determined += s->first[x + 1] - s->first[x] == 1;
+		used += s->first[x + 1] > s->first[x];
+	}
+	return determined < used ? take_groups(c, mem, s) : 0;
+}
+
+int col_sym_open(struct rcur *c, uint32_t syms_count, uint32_t contexts_count,
+	uint32_t groups_count, struct arena *mem, struct col_sym *out)
+{
+	int rc;
+
+	ASSERT(contexts_count > 0);
+	*out = (struct col_sym){ .syms_count = syms_count,
+		.contexts_count = contexts_count,
+		.groups_count = groups_count };
+	if (c->err)
+		return c->err;
+	if (syms_count == 0 || syms_count > 65536 || contexts_count > COL_SYM_MAX)
+		rc = ERR_CORRUPT;
+	else
+		rc = syms_count == 1 ? 0 : open_stream(c, mem, out);
+	if (rc < 0 && !c->err)
+		c->err = rc;
+	return c->err;
+}
+
+/* The pair of a context, n pairs from cums on, to which a slot belongs. */
+static inline uint32_t find_slot(const uint16_t *cums, uint32_t n, uint32_t slot)
+{
+	uint32_t at = 0;
+
+	if (n <= 8) {
+		while (at + 1 < n && cums[at + 1] <= slot)
+			at++;
+		return at;
+	}
+	while (n > 1) {
+		uint32_t half = n / 2;
+
+		if (cums[at + half] <= slot)
+			at += half;
+		n -= half;
+	}
+	return at;
+}
+
+/* One symbol; moves the state on. */
+static inline uint32_t next_sym(
+	const struct col_sym *s, uint32_t first, uint32_t n, uint32_t *state, struct rcur *c)
+{
+	const uint16_t *cums = s->cums + first;
+	uint32_t slot = *state & (COL_SYM_SCALE - 1);
+	uint32_t k = find_slot(cums, n, slot);
+	uint32_t end = k + 1 < n ? cums[k + 1] : COL_SYM_SCALE;
+
+	*state = (end - cums[k]) * (*state >> COL_SYM_SCALE_BITS) + slot - cums[k];
+	if (*state < COL_SYM_STATE_MIN)
+		*state = *state << 16 | rcur_le16(c);
+	return s->syms[first + k];
+}
+
+int col_sym_get(const struct col_sym *s, uint32_t group, const uint32_t *contexts, uint32_t count,
+	uint32_t *out)
+{
+	struct rcur c = rcur_of(NULL, 0);
+	uint32_t state = COL_SYM_STATE_MIN;
+
+	ASSERT(group < s->groups_count);
+	ASSERT((contexts != NULL) == (s->contexts_count > 1));
+	if (s->offs) {
+		c = rcur_of(s->body.p + s->offs[group], s->offs[group + 1] - s->offs[group]);
+		state = rcur_le32(&c);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t x = contexts ? contexts[i] : 0, first, n;
+
+		out[i] = 0;
+		if (!s->first)
+			continue;
+		if (x >= s->contexts_count)
+			return ERR_CORRUPT;
+		first = s->first[x];
+		n = s->first[x + 1] - first;
+		if (n == 0)
+			return ERR_CORRUPT;
+		out[i] = n == 1 ? s->syms[first] : next_sym(s, first, n, &state, &c);
+	}
+	return c.err || state < COL_SYM_STATE_MIN ? ERR_CORRUPT : 0;
+}
