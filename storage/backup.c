@@ -27,10 +27,7 @@ static const char *const folders[] = { "journal", "seg", "tmp", "bad" };
 
 static int see_entry(void *arg, const char *name)
 {
-	bool *out_partial = arg;
-
-	if (strcmp(name, STORE_FORMAT_PARTIAL) == 0)
-		*out_partial = true;
+	(void)arg;
 	return strcmp(name, "lost+found") == 0 ? 0 : -EEXIST;
 }
 
@@ -38,7 +35,7 @@ static int open_to(struct backup *b, struct diag *d)
 {
 	const struct vfs *v = b->vfs;
 	const char *to = b->conf->to;
-	bool partial = false;
+	struct vfs_stat st;
 	int rc = v->mkdir(v->ctx, AT_FDCWD, to, 0750);
 
 	if (rc < 0 && rc != -EEXIST)
@@ -47,10 +44,11 @@ static int open_to(struct backup *b, struct diag *d)
 	if (rc < 0)
 		return diag_set(d, rc, to, -1, "open the directory of the copy");
 	b->to = rc;
-	rc = v->list(v->ctx, b->to, ".", see_entry, &partial);
+	rc = v->list(v->ctx, b->to, ".", see_entry, NULL);
 	if (rc == -EEXIST)
 		return diag_set(d, rc, to, -1,
-			partial ? "an unfinished copy is there: remove it first"
+			v->stat(v->ctx, b->to, STORE_FORMAT_PARTIAL, &st) == 0
+				? "an unfinished copy is there: remove it first"
 				: "the directory of the copy must be empty");
 	return rc < 0 ? diag_set(d, rc, to, -1, "list the directory of the copy") : 0;
 }

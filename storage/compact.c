@@ -71,6 +71,25 @@ void compact_tell(struct compact *c, enum compact_what what, const struct manife
 	tell(c, &note);
 }
 
+/* The collector merges too, and drops what is short of room: what is gone by now is no failure. */
+static bool is_gone(struct compact *c, const struct diag *why)
+{
+	const struct manifest_segment *live;
+	char path[MANIFEST_PATH_BYTES];
+	size_t n;
+
+	if (why->code == ERR_STALE)
+		return true;
+	if (why->code != -ENOENT || manifest_refresh(c->manifest, NULL) < 0)
+		return false;
+	live = manifest_segments(c->manifest, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(manifest_segment_path(&live[i], path), why->file) == 0)
+			return false;
+	}
+	return true;
+}
+
 void compact_tell_failure(
 	struct compact *c, const struct manifest_segment *seg, const struct diag *why)
 {
@@ -84,6 +103,8 @@ void compact_tell_failure(
 		.diag = why,
 	};
 
+	if (is_gone(c, why))
+		return;
 	c->total.failures++;
 	tell(c, &note);
 }
