@@ -1,47 +1,38 @@
-/* What a SHAPED page answers without rebuilding rows. */
+/* Verdicts on rows of a SHAPED page, and rows that have to be rebuilt to have one. */
 #include <errno.h>
 #include <string.h>
 
 #include "proto/base/check.h"
-#include "storage/col_text_shape_int.h"
+#include "storage/col_text_match_int.h"
 
-enum { MATCH_BATCH = 1024 };
-
-/* Whether a rebuilt value is what is looked for. */
-struct question {
-	const struct scan_text_set *set; /* or */
-	const struct scan_text_needle *needle;
-};
-
-static bool is_answer(const struct question *q, struct span s)
+static bool is_answer(const struct col_text_question *q, struct span s)
 {
 	if (q->set)
 		return scan_text_set_has(q->set, s);
 	return s.p && scan_text_find(q->needle, s, 0) != SIZE_MAX;
 }
 
-/* Rebuilds the rows whose match is 1 and asks. */
-static int ask_rows(struct col_text_shaped *p, const struct question *q, uint8_t *match)
+/* Rebuilds the rows whose match is ASK, and asks. */
+static int ask_rows(struct col_text_shaped *p, const struct col_text_question *q, uint8_t *match)
 {
-	uint32_t rows[MATCH_BATCH], count = 0;
-	struct col_text_value values[MATCH_BATCH];
+	uint32_t rows[COL_TEXT_MATCH_ROWS], count = 0;
+	struct col_text_value values[COL_TEXT_MATCH_ROWS];
 	struct buf bytes;
 	int rc = 0;
 
 	buf_init(&bytes, COL_TEXT_RAW_MAX);
 	for (uint32_t row = 0; row < p->base.rows_count && rc == 0; row++) {
-		if (match[row])
+		if (match[row] == COL_TEXT_ASK)
 			rows[count++] = row;
-		if (count == 0 || (count < MATCH_BATCH && row + 1 < p->base.rows_count))
+		if (count == 0 || (count < COL_TEXT_MATCH_ROWS && row + 1 < p->base.rows_count))
 			continue;
 		buf_reset(&bytes);
 		rc = col_text_shape_get(&p->base, rows, count, &bytes, values);
 		for (uint32_t i = 0; i < count && rc == 0; i++) {
-			struct span s = values[i].length ? span_of(bytes.p + values[i].off,
-								   values[i].length - 1)
-							 : SPAN_NONE;
+			struct col_text_value v = values[i];
 
-			match[rows[i]] = is_answer(q, s);
+			match[rows[i]] = is_answer(
+				q, v.length ? span_of(bytes.p + v.off, v.length - 1) : SPAN_NONE);
 		}
 		count = 0;
 	}
@@ -49,18 +40,80 @@ static int ask_rows(struct col_text_shaped *p, const struct question *q, uint8_t
 	return rc;
 }
 
-int col_text_shape_equal(
-	struct col_text_page *base, const struct scan_text_set *set, uint8_t *match)
-{
-	struct question q = { .set = set };
+/* ---- verdicts on rows of a template ---- */
 
-	return ask_rows((struct col_text_shaped *)base, &q, match);
+static uint32_t rows_of(const struct col_text_shaped *p, uint32_t code)
+{
+	if (code >= COL_TEXT_TEMPLATE)
+		return p->templates[code - COL_TEXT_TEMPLATE].rows_count;
+	return code == COL_TEXT_RESIDUE ? p->residue_count : 0;
 }
 
-int col_text_shape_contains(
-	struct col_text_page *base, const struct scan_text_needle *x, uint8_t *match)
+int col_text_match_board(
+	struct col_text_shaped *p, enum col_text_verdict verdict, struct col_text_board *out)
 {
-	struct question q = { .needle = x };
+	uint32_t codes = COL_TEXT_TEMPLATE + p->templates_count, at = 0;
+	struct arena *mem = p->base.mem;
 
-	return ask_rows((struct col_text_shaped *)base, &q, match);
+	out->cells = arena_alloc(mem, (size_t)p->base.rows_count + 1);
+	out->starts = arena_alloc(mem, codes * sizeof *out->starts);
+	out->next = arena_alloc(mem, codes * sizeof *out->next);
+	if (!out->cells || !out->starts || !out->next)
+		return -ENOMEM;
+	memset(out->cells, verdict, p->base.rows_count);
+	for (uint32_t code = 0; code < codes; code++) {
+		out->starts[code] = at;
+		at += rows_of(p, code);
+	}
+	ASSERT(at <= p->base.rows_count);
+	return 0;
+}
+
+void col_text_match_walk(const struct col_text_shaped *p, struct col_text_board *b)
+{
+	memcpy(b->next, b->starts, (COL_TEXT_TEMPLATE + p->templates_count) * sizeof *b->next);
+}
+
+/* Rows that are asked for get the verdict of their cell. */
+static void apply(struct col_text_shaped *p, struct col_text_board *b, enum col_text_verdict absent,
+	uint8_t *match)
+{
+	col_text_match_walk(p, b);
+	for (uint32_t row = 0; row < p->base.rows_count; row++) {
+		unsigned code = p->codes[row];
+		const uint8_t *cell = col_text_match_cell(b, code);
+		unsigned v = cell ? *cell : absent;
+
+		match[row] = match[row] ? (uint8_t)v : 0;
+	}
+}
+
+/* The residue's cells: only those rows that are asked for are looked at. */
+static int residue(struct col_text_shaped *p, const struct col_text_question *q,
+	struct col_text_board *b, const uint8_t *match)
+{
+	uint8_t *cells = b->cells + b->starts[COL_TEXT_RESIDUE];
+	uint32_t at = 0;
+	int rc = col_text_shape_residue(p);
+
+	if (rc < 0 || p->residue_count == 0)
+		return rc;
+	for (uint32_t row = 0; row < p->base.rows_count; row++) {
+		if (p->codes[row] == COL_TEXT_RESIDUE)
+			cells[at++] = match[row] != 0;
+	}
+	if (q->set)
+		return p->residue->ops->equal(p->residue, q->set, cells);
+	return p->residue->ops->contains(p->residue, q->needle, cells);
+}
+
+int col_text_match_finish(struct col_text_shaped *p, const struct col_text_question *q,
+	struct col_text_board *b, enum col_text_verdict absent, uint8_t *match)
+{
+	int rc = residue(p, q, b, match);
+
+	if (rc < 0)
+		return rc;
+	apply(p, b, absent, match);
+	return ask_rows(p, q, match);
 }

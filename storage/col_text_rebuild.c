@@ -276,7 +276,7 @@ static int load_inside(struct col_text_shaped *p, struct buf *scratch)
 /* ---- texts ---- */
 
 /* Constant words join the text before and behind them. */
-static int need_steps(struct col_text_shaped *p, struct col_text_template *t)
+int col_text_shape_steps(struct col_text_shaped *p, struct col_text_template *t)
 {
 	struct arena *mem = p->base.mem;
 	size_t bytes = t->pattern.n, at = 0;
@@ -393,7 +393,7 @@ static int put_row(struct col_text_shaped *p, struct writer *w, uint32_t idx, ui
 	struct col_text_template *t = &p->templates[idx];
 	struct part *part = &p->batch->parts[idx];
 	const int64_t *v = part->columns + part->next++;
-	int rc = need_steps(p, t);
+	int rc = col_text_shape_steps(p, t);
 
 	if (rc < 0)
 		return rc;

@@ -112,6 +112,9 @@ int col_text_shape_residue(struct col_text_shaped *p);
 int col_text_shape_stream(struct col_text_shaped *p, const struct col_text_template *t,
 	const struct col_text_slot *slot, unsigned i, struct col_stream **out);
 
+/* Fills in the template's steps. */
+int col_text_shape_steps(struct col_text_shaped *p, struct col_text_template *t);
+
 /* Rows, rising, rebuilt and appended to bytes. */
 int col_text_shape_get(struct col_text_page *base, const uint32_t *rows, size_t count,
 	struct buf *bytes, struct col_text_value *out);
