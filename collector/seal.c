@@ -4,7 +4,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "proto/base/check.h"
 #include "proto/svc/logger.h"
@@ -14,6 +16,8 @@ enum {
 	SEAL_TAG = 0x5345414c,
 	WAIT_MS = 1000,
 	RETRY_LAST_MS = 30000,
+	/* Of the thread alone: sealing takes what the other threads leave of the processors. */
+	SEAL_NICE = 10,
 	/* At the end a failing seal is not worth more than this. */
 	FINISH_TRIES = 2,
 };
@@ -158,6 +162,8 @@ static void *run(void *arg)
 	int pause_ms = WAIT_MS;
 
 	pthread_setname_np(pthread_self(), "sealer");
+	/* What waits in a socket's buffer cannot wait long; what is in the journal can. */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), SEAL_NICE);
 	while (!atomic_load(&s->stop)) {
 		int rc = step(s, false);
 
