@@ -1,9 +1,12 @@
 #include "proto/svc/logger.h"
 
 #include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,8 +26,14 @@ static const char *const level_names[] = {
 	[LOGGER_DEBUG] = "debug",
 };
 
+/* Room at the end of a line for " lost=N". */
+enum { LINE_TOLD_BYTES = 32 };
+
 static int log_fd = STDERR_FILENO;
+static bool log_socket;
 static bool to_journald;
+static pthread_mutex_t write_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t lines_lost; /* under the lock: since the last line that was written */
 static _Atomic int log_level = LOGGER_INFO;
 
 /* systemd names the device and inode it gave us; a redirected stderr has others. */
@@ -40,7 +49,11 @@ static bool is_journald(int fd)
 
 void logger_init(int fd, enum logger_level level)
 {
+	struct stat st;
+
+	lines_lost = 0;
 	log_fd = fd;
+	log_socket = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
 	to_journald = is_journald(fd);
 	logger_set_level(level);
 }
@@ -278,13 +291,44 @@ static bool may_speak(struct logger_site *site)
 	return false;
 }
 
-static void write_line(const char *p, size_t n)
+/* True when a line fits whole: a pipe or terminal that nobody reads must not stop the daemon. */
+static bool writable(void)
 {
-	ssize_t done = write(log_fd, p, n);
+	struct pollfd p = { .fd = log_fd, .events = POLLOUT };
 
-	/* A full pipe or a closed one: there is nobody left to tell. */
-	(void)done;
-	metrics_inc(METRICS_LOG_LINES);
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+}
+
+static bool write_whole(const char *p, size_t n)
+{
+	if (log_socket)
+		return send(log_fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
+	return writable() && write(log_fd, p, n) == (ssize_t)n;
+}
+
+/*
+ * The lock is held over a write that does not wait: between the look and the write no other thread
+ * takes the room. The line that comes through again tells how many did not.
+ */
+static void write_line(char *p, size_t n)
+{
+	char told[LINE_TOLD_BYTES];
+
+	pthread_mutex_lock(&write_lock);
+	if (lines_lost > 0) {
+		int k = snprintf(told, sizeof told, " lost=%" PRIu64 "\n", lines_lost);
+
+		memcpy(p + n - 1, told, (size_t)k);
+		n += (size_t)k - 1;
+	}
+	if (write_whole(p, n)) {
+		lines_lost = 0;
+		metrics_inc(METRICS_LOG_LINES);
+	} else {
+		lines_lost++;
+		metrics_inc(METRICS_LOG_LOST);
+	}
+	pthread_mutex_unlock(&write_lock);
 }
 
 void logger_write(struct logger_site *site, enum logger_level level, const char *component,
@@ -298,10 +342,12 @@ void logger_write(struct logger_site *site, enum logger_level level, const char 
 		return;
 	if (site)
 		suppressed = atomic_exchange(&site->suppressed, 0);
-	n = logger_format(out, sizeof out - 32, level, component, message, fields, fields_count);
+	n = logger_format(out, sizeof out - 32 - LINE_TOLD_BYTES, level, component, message, fields,
+		fields_count);
 	if (suppressed)
-		n += (size_t)snprintf(out + n, sizeof out - n, " suppressed=%" PRIu32, suppressed);
+		n += (size_t)snprintf(out + n, sizeof out - LINE_TOLD_BYTES - n,
+			" suppressed=%" PRIu32, suppressed);
 	out[n++] = '\n';
-	ASSERT(n <= sizeof out);
+	ASSERT(n <= sizeof out - LINE_TOLD_BYTES);
 	write_line(out, n);
 }

@@ -13,7 +13,8 @@
  * Only programs log (collector, query, tools), and each failure once.
  *
  * Thread:  any; a line is one write(2). Memory: the stack, LOGGER_LINE_BYTES.
- * Errors:  none; what cannot be written is lost. A longer line is cut and ends in "...".
+ * Errors:  none; what cannot be written at once is lost and counted, and the next line that can says
+ *          "lost=N". A longer line is cut and ends in "...".
  */
 #ifndef PROTO_SVC_LOGGER_H
 #define PROTO_SVC_LOGGER_H

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -208,6 +209,47 @@ static void a_full_pipe_loses_the_line(void **state)
 	assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
 }
 
+/* A pipe that blocks and is full: the line is lost, the caller goes on, and the next line tells. */
+static void a_stuck_pipe_does_not_stop_us(void **state)
+{
+	int64_t lost = metrics_get(METRICS_LOG_LOST);
+	char block[4096] = { 0 };
+	int flags = fcntl(fds[1], F_GETFL);
+
+	(void)state;
+	while (write(fds[1], block, sizeof block) > 0)
+		continue;
+	assert_int_equal(fcntl(fds[1], F_SETFL, flags & ~O_NONBLOCK), 0);
+	alarm(20); /* a write that waits never returns */
+	for (int i = 0; i < 3; i++)
+		LOGGER(LOGGER_INFO, "t", "m");
+	alarm(0);
+	assert_int_equal(metrics_get(METRICS_LOG_LOST) - lost, 3);
+	while (read(fds[0], block, sizeof block) > 0)
+		continue;
+	LOGGER(LOGGER_INFO, "t", "again");
+	assert_string_equal(said(), HEAD "info t: again lost=3\n");
+	LOGGER(LOGGER_INFO, "t", "again");
+	assert_string_equal(said(), HEAD "info t: again\n");
+}
+
+static void a_stuck_socket_neither(void **state)
+{
+	char block[4096] = { 0 };
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	while (send(pair[1], block, sizeof block, MSG_DONTWAIT) > 0)
+		continue;
+	logger_init(pair[1], LOGGER_INFO);
+	alarm(20);
+	LOGGER(LOGGER_INFO, "t", "m");
+	alarm(0);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +260,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(levels, setup, teardown),
 		cmocka_unit_test_setup_teardown(under_journald, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_pipe_loses_the_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_stuck_pipe_does_not_stop_us, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_stuck_socket_neither, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("logger", tests, NULL, NULL);
