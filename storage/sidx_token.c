@@ -14,7 +14,7 @@
 
 enum {
 	FOLD = 0x20, /* makes lower case of letters; what it makes of other bytes is as good as they */
-	STEP = 64,
+	STEP = SIDX_TOKEN_STEP,
 	CAP_MIN = 1024,
 };
 
@@ -193,7 +193,7 @@ static bool is_uuid(const struct sidx_token_text *t, size_t off)
 	return at == t->n || !(t->words[at / STEP] >> at % STEP & 1);
 }
 
-bool sidx_token_next(struct sidx_token_text *t, struct sidx_token *out)
+bool sidx_token_next_slow(struct sidx_token_text *t, struct sidx_token *out)
 {
 	size_t off, end;
 
@@ -257,12 +257,12 @@ static bool is_plain(struct span id)
 	return !(lower && upper);
 }
 
-size_t sidx_token_entity(
+size_t sidx_token_entity_slow(
 	const struct sidx_token_text *t, const struct sidx_token *token, struct span entity_id)
 {
 	size_t n = entity_id.n;
 
-	if (n == 0 || t->raw[token->off] != entity_id.p[0] || t->n - token->off < n)
+	if (t->n - token->off < n)
 		return 0;
 	if (memcmp(t->raw + token->off, entity_id.p, n) != 0 || !bounded(t, token->off, n))
 		return 0;

@@ -16,7 +16,7 @@ enum {
 	KEY_BITS = 2 + 4,
 	UUID_PARTS = 3,
 	RECENT_BYTES = 16,
-	RECENT_SHIFT = 11,
+	RECENT_SHIFT = 12,
 	WHOLE = 1 << 16, /* in a recent's length: of a string that is cut into tokens itself */
 };
 
@@ -86,6 +86,20 @@ static struct sidx_word_recent pack(const uint8_t *p, size_t n, uint32_t block)
 	return r;
 }
 
+/* The same of bytes behind which as many more may be read: without a branch. */
+static struct sidx_word_recent pack_token(const uint8_t *p, size_t n, uint32_t block)
+{
+	static const uint64_t masks[RECENT_BYTES / 2 + 1] = { 0, 0xff, 0xffff, 0xffffff, 0xffffffff,
+		0xffffffffff, 0xffffffffffff, 0xffffffffffffff, UINT64_MAX };
+	struct sidx_word_recent r = { .n = (uint32_t)n, .block = block };
+
+	memcpy(&r.first, p, 8);
+	memcpy(&r.last, p + 8, 8);
+	r.first = le64toh(r.first) & masks[n < 8 ? n : 8];
+	r.last = le64toh(r.last) & masks[n < 8 ? 0 : n - 8];
+	return r;
+}
+
 static struct sidx_word_recent *place_of(
 	struct sidx_word_maker *m, const struct sidx_word_recent *r)
 {
@@ -145,7 +159,7 @@ static bool add_text(
 			add_token(m, block, &token, &c);
 			continue;
 		}
-		r = pack(m->text.folded + token.off, token.n, block);
+		r = pack_token(m->text.folded + token.off, token.n, block);
 		at = place_of(m, &r);
 		if (is_recent(at, &r))
 			continue;
@@ -172,16 +186,37 @@ static void add_string(
 		*at = r;
 }
 
-/* Every string, keys too: heads of maps and arrays are passed over, so nothing nests here. */
+/*
+ * The next string of a msgpack value, absent: something else was passed, or the cursor failed. Heads of
+ * maps and arrays are passed like numbers, so nothing nests; what is short is told by its first byte.
+ */
+static struct span next_string(struct rcur *c)
+{
+	uint8_t b = *c->p;
+	struct walk_value v;
+
+	if (b < 0xa0 || b >= 0xe0) {
+		c->p++;
+		return SPAN_NONE;
+	}
+	if (b < 0xc0) {
+		c->p++;
+		return rcur_bytes(c, b & 0x1f);
+	}
+	return walk_read(c, &v) == 0 && v.type == WALK_STR ? v.data : SPAN_NONE;
+}
+
+/* Every string, keys too. */
 static void add_metadata(
 	struct sidx_word_maker *m, uint32_t block, struct span map, struct span entity_id)
 {
 	struct rcur c = rcur_of(map.p, map.n);
-	struct walk_value v;
 
-	while (rcur_left(&c) > 0 && walk_read(&c, &v) == 0) {
-		if (v.type == WALK_STR && v.data.n > 0)
-			add_string(m, block, v.data, entity_id);
+	while (rcur_left(&c) > 0) {
+		struct span text = next_string(&c);
+
+		if (text.n > 0)
+			add_string(m, block, text, entity_id);
 	}
 }
 

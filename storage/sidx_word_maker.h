@@ -6,7 +6,7 @@
  * not: numbers first, those of which there are most before others.
  *
  * Thread:  one at a time.
- * Memory:  sidx_postings, the table, 48 KiB of recent words, the longest text three eighths more than
+ * Memory:  sidx_postings, the table, 96 KiB of recent words, the longest text three eighths more than
  *          once.
  */
 #ifndef STORAGE_SIDX_WORD_MAKER_H
@@ -18,7 +18,7 @@
 #include "storage/sidx_token.h"
 #include "storage/sidx_word.h"
 
-enum { SIDX_WORD_MAKER_RECENT = 2048 };
+enum { SIDX_WORD_MAKER_RECENT = 4096 };
 
 /* A short piece of text that a block is known to have, with all its tokens recorded. */
 struct sidx_word_recent {

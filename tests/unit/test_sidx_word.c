@@ -18,15 +18,15 @@
 
 /* The way of machines without SSE2, under other names. */
 #define ASTRO_PORTABLE
-#define sidx_token_init       plain_init
-#define sidx_token_fini       plain_fini
-#define sidx_token_set        plain_set
-#define sidx_token_next       plain_next
-#define sidx_token_shape      plain_shape
-#define sidx_token_hash       plain_hash
-#define sidx_token_name       plain_name
-#define sidx_token_entity     plain_entity
-#define sidx_token_is_covered plain_is_covered
+#define sidx_token_init        plain_init
+#define sidx_token_fini        plain_fini
+#define sidx_token_set         plain_set
+#define sidx_token_next_slow   plain_next_slow
+#define sidx_token_shape       plain_shape
+#define sidx_token_hash        plain_hash
+#define sidx_token_name        plain_name
+#define sidx_token_entity_slow plain_entity_slow
+#define sidx_token_is_covered  plain_is_covered
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #include "storage/sidx_token.c"
@@ -34,11 +34,11 @@
 #undef sidx_token_init
 #undef sidx_token_fini
 #undef sidx_token_set
-#undef sidx_token_next
+#undef sidx_token_next_slow
 #undef sidx_token_shape
 #undef sidx_token_hash
 #undef sidx_token_name
-#undef sidx_token_entity
+#undef sidx_token_entity_slow
 #undef sidx_token_is_covered
 
 enum { ROWS = 4000, BLOCK_ROWS = 40, BLOCKS = ROWS / BLOCK_ROWS, TEXT_BYTES = 240, WORDS = 2 };
@@ -375,7 +375,7 @@ static void both_ways_cut_the_same(void **state)
 		assert_int_equal(plain_set(&b, span_of(text, n)), 0);
 		while (more) {
 			more = sidx_token_next(&a, &x);
-			assert_int_equal(plain_next(&b, &y), more);
+			assert_int_equal(sidx_token_next(&b, &y), more);
 			if (!more)
 				break;
 			assert_int_equal(x.off, y.off);
