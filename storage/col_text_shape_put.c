@@ -51,8 +51,6 @@ static uint32_t cut_row(struct shaping *s, uint32_t row)
 		if (s->sources >> i & 1)
 			sources.values[i] = s->in->sources[i][row];
 	}
-	if (s->sources)
-		col_token_firsts(&sources);
 	idx = col_shape_set_add(
 		&s->w->shapes, text, s->sources ? &sources : NULL, s->hints ? s->hints[row] : 0);
 	return idx == COL_SHAPE_NONE ? COL_TEXT_RESIDUE : COL_TEXT_TEMPLATE + idx;

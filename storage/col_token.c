@@ -9,14 +9,36 @@
 #include "proto/base/check.h"
 #include "storage/col_token_int.h"
 
-void col_token_firsts(struct col_token_sources *s)
+/* A shorter value is found by chance. */
+enum { SOURCE_BYTES_MIN = 2 };
+
+/* For short texts that are likely equal; n is 2 or more. */
+static inline bool same(const uint8_t *a, const uint8_t *b, size_t n)
 {
-	s->firsts = 0;
-	for (unsigned i = 0; i < 8; i++) {
-		if (s->values[i].n >= 2)
-			s->firsts |= (uint64_t)s->values[i].p[0] << 8 * i;
-		else
-			s->values[i] = SPAN_NONE;
+	uint64_t x, y;
+	uint16_t v, w;
+
+	if (n > 16 || n < 8) {
+		memcpy(&v, a, 2);
+		memcpy(&w, b, 2);
+		return v == w && memcmp(a, b, n) == 0;
+	}
+	memcpy(&x, a, 8);
+	memcpy(&y, b, 8);
+	if (x != y)
+		return false;
+	memcpy(&x, a + n - 8, 8);
+	memcpy(&y, b + n - 8, 8);
+	return x == y;
+}
+
+/* A zero byte in firsts matches no text but one that begins with NUL, and is then compared. */
+static void find_firsts(struct col_token_cutter *k)
+{
+	k->firsts = 0;
+	for (unsigned i = 0; k->sources && i < COL_TOKEN_SOURCES; i++) {
+		if (k->sources->values[i].n >= SOURCE_BYTES_MIN)
+			k->firsts |= (uint64_t)k->sources->values[i].p[0] << 8 * i;
 	}
 }
 
@@ -108,16 +130,17 @@ static inline uint64_t *room(struct col_token_cutter *k)
 /* The longest source that stands here and does not end inside a word. */
 static uint32_t source_at(const struct col_token_cutter *k, uint32_t s, unsigned *out_source)
 {
-	uint64_t x = k->sources->firsts ^ k->p[s] * UINT64_C(0x0101010101010101);
+	uint64_t x = k->firsts ^ k->p[s] * UINT64_C(0x0101010101010101);
 	uint32_t best = 0;
 
 	if (!((x - UINT64_C(0x0101010101010101)) & ~x & UINT64_C(0x8080808080808080)))
 		return 0;
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < COL_TOKEN_SOURCES; i++) {
 		struct span v = k->sources->values[i];
 		uint32_t end = s + (uint32_t)v.n;
 
-		if (!v.p || v.n > k->n - s || end <= best || memcmp(k->p + s, v.p, v.n) != 0)
+		if (v.n < SOURCE_BYTES_MIN || v.n > k->n - s || end <= best ||
+			!same(k->p + s, v.p, v.n))
 			continue;
 		if (end < k->n && bit(k->m.alnum, end) && bit(k->m.alnum, end - 1))
 			continue;
@@ -382,7 +405,7 @@ int col_token_begin(struct col_token_cutter *k, struct span text,
 		return 1;
 	k->p = text.p;
 	k->n = (uint32_t)text.n;
-	k->sources = sources && sources->firsts ? sources : NULL;
+	k->sources = sources;
 	k->out = out;
 	k->email = k->emails;
 	k->emails[0] = (struct col_token_range){ UINT32_MAX, UINT32_MAX };
@@ -401,6 +424,9 @@ int col_token_cut(struct col_token_cutter *k)
 	out->count = out->numbers_count = out->pattern_len = 0;
 	out->word_idx = -1;
 	k->email = k->emails;
+	find_firsts(k);
+	if (!k->firsts)
+		k->sources = NULL;
 	return cut_all(k) ? 0 : 1;
 }
 
@@ -410,7 +436,7 @@ static uint32_t copy_at(const struct col_token_cutter *k, uint32_t s, unsigned s
 	struct span v = k->sources ? k->sources->values[source] : SPAN_NONE;
 	uint32_t end = s + (uint32_t)v.n;
 
-	if (!v.p || v.n > k->n - s || memcmp(k->p + s, v.p, v.n) != 0)
+	if (v.n < SOURCE_BYTES_MIN || v.n > k->n - s || !same(k->p + s, v.p, v.n))
 		return 0;
 	if (end < k->n && bit(k->m.alnum, end) && bit(k->m.alnum, end - 1))
 		return 0;

@@ -45,6 +45,7 @@ enum {
 	COL_TOKEN_HEX_MAX = 64,
 	COL_TOKEN_PATTERN_MAX = LIMIT_TEXT_PATTERN_BYTES,
 	COL_TOKEN_NUMBERS = 4, /* of one token */
+	COL_TOKEN_SOURCES = 8, /* bytes of a word */
 };
 
 struct col_token {
@@ -67,11 +68,8 @@ struct col_tokens {
 
 /* Columns whose values are looked for; p NULL or shorter than two bytes: not. */
 struct col_token_sources {
-	struct span values[8];
-	uint64_t firsts; /* first byte of each, 0: none; col_token_firsts */
+	struct span values[COL_TOKEN_SOURCES];
 };
-
-void col_token_firsts(struct col_token_sources *s);
 
 /*
  * One bit for each of n bytes, up to LIMIT_TEXT_SHAPED_BYTES: letters (and '_', bytes above 0x7f),
@@ -100,6 +98,7 @@ struct col_token_cutter {
 	const uint8_t *p;
 	uint32_t n;
 	const struct col_token_sources *sources;
+	uint64_t firsts; /* first byte of each source; 0: none, or one that is not looked for */
 	const struct col_token_range *email; /* the next one; the last starts nowhere */
 	struct col_tokens *out;
 	struct col_token_range emails[COL_TOKEN_EMAILS_MAX + 1];
