@@ -140,6 +140,19 @@ static void on_lost(void *arg, const struct diag *why)
 		complain(r, why);
 }
 
+static void on_waiting(void *arg, int64_t seconds)
+{
+	const struct run *r = arg;
+
+	wipe_progress(r);
+	fprintf(stderr,
+		"astrosend: %s: no ack for %" PRId64
+		" s; a collector sends it when the events are on "
+		"disk, and not while the disk is full (its log and /readyz tell); other servers may "
+		"send none. Waiting up to %" PRId64 " s (--timeout)\n",
+		r->args.to, seconds, r->args.timeout_s);
+}
+
 static int on_tick(void *arg)
 {
 	show_progress(arg);
@@ -272,6 +285,7 @@ static int run_stream(struct run *r)
 		.patience_ns = r->args.timeout_s * CLOCK_NS_PER_SEC,
 		.acked = on_acked,
 		.lost = on_lost,
+		.waiting = on_waiting,
 		.tick = on_tick,
 		.arg = r,
 	};

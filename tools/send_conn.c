@@ -28,6 +28,8 @@ enum {
 	PAUSE_FIRST_MS = 50,
 	PAUSE_MAX_MS = 3000,
 	ACK_BYTES = 4096,
+	/* A collector acknowledges within milliseconds: after so long people want to know. */
+	WAIT_TOLD_S = 3,
 };
 
 struct send_conn {
@@ -41,6 +43,7 @@ struct send_conn {
 	int fd;
 	int pause_ms;
 	int64_t progress_ns; /* when the last ack came, or there was nothing to wait for */
+	bool told_waiting;   /* since then */
 	struct diag why;     /* the last failure */
 	uint8_t acks[ACK_BYTES];
 	size_t acks_bytes;
@@ -213,6 +216,7 @@ static int take_ack(struct send_conn *c, struct span chunk)
 		c->counts.frames_acked++;
 		c->counts.events_acked += f->events;
 		c->progress_ns = clock_mono_ns();
+		c->told_waiting = false;
 		c->conf.acked(c->conf.arg, f);
 		while (c->head < c->tail && frame_at(c, c->head)->acked)
 			c->head++;
@@ -313,21 +317,50 @@ static int reconnect(struct send_conn *c)
 	return rc;
 }
 
+/* Whoever takes connections and ends them, and has never acknowledged anything, will not. */
+static bool is_futile(const struct send_conn *c)
+{
+	return c->fd < 0 && c->counts.frames_acked == 0 &&
+	       c->counts.connections >= SEND_CONN_FUTILE;
+}
+
+static int give_up(struct send_conn *c, struct diag *d)
+{
+	if (is_futile(c))
+		return diag_set(d, ERR_UNKNOWN, c->conf.name, -1,
+			"it ends every connection and has acknowledged nothing; is it the Forward port "
+			"of astrocollectd?");
+	if (c->fd >= 0)
+		failed(c, -ETIMEDOUT, "no ack came in time");
+	*d = c->why;
+	return c->why.code;
+}
+
+static void tell_waiting(struct send_conn *c, int64_t waited_ns)
+{
+	if (c->told_waiting || waited_ns < WAIT_TOLD_S * CLOCK_NS_PER_SEC)
+		return;
+	c->told_waiting = true;
+	c->conf.waiting(c->conf.arg, waited_ns / CLOCK_NS_PER_SEC);
+}
+
 /* One turn, of at most wait_ms where the connection stands. Negative: given up. */
 static int turn(struct send_conn *c, int wait_ms, struct diag *d)
 {
+	int64_t waited_ns;
+
 	if (c->fd < 0)
 		reconnect(c);
 	else if (exchange(c, wait_ms) < 0)
 		disconnect(c);
 	if (c->conf.tick(c->conf.arg) != 0)
 		return diag_set(d, -EINTR, c->conf.name, -1, "stopped before every ack came");
-	if (clock_mono_ns() - c->progress_ns < c->conf.patience_ns)
-		return 0;
-	if (c->fd >= 0)
-		failed(c, -ETIMEDOUT, "no ack came in time");
-	*d = c->why;
-	return c->why.code;
+	waited_ns = clock_mono_ns() - c->progress_ns;
+	if (waited_ns >= c->conf.patience_ns || is_futile(c))
+		return give_up(c, d);
+	if (c->head < c->tail)
+		tell_waiting(c, waited_ns);
+	return 0;
 }
 
 int send_conn_frame(struct send_conn *c, struct send_frame **out, struct diag *d)

@@ -7,7 +7,9 @@
  * Thread:  one; calls wait as needed.
  * Memory:  window frames of SEND_FRAME_BYTES at most.
  * Errors:  the first connection must succeed at once, later ones are tried again, with growing
- *          pauses. Without any ack for patience_ns: ETIMEDOUT or the last failure, with a diag.
+ *          pauses. Without any ack for patience_ns: ETIMEDOUT or the last failure, with a diag. A peer
+ *          that ends SEND_CONN_FUTILE connections before it has acknowledged anything is no collector:
+ *          ERR_UNKNOWN, without waiting any longer.
  */
 #ifndef TOOLS_SEND_CONN_H
 #define TOOLS_SEND_CONN_H
@@ -16,6 +18,8 @@
 
 #include "proto/base/diag.h"
 #include "tools/send_frame.h"
+
+enum { SEND_CONN_FUTILE = 5 };
 
 struct send_conn_conf {
 	const char *name; /* of the destination, for people */
@@ -26,6 +30,8 @@ struct send_conn_conf {
 	void (*acked)(void *arg, const struct send_frame *f);
 	/* The connection was lost; it will be tried again. */
 	void (*lost)(void *arg, const struct diag *why);
+	/* Frames are out and no ack has come for so many seconds; told once for each such wait. */
+	void (*waiting)(void *arg, int64_t seconds);
 	/* Called now and then while waiting; not 0 gives up with -EINTR. */
 	int (*tick)(void *arg);
 	void *arg;

@@ -222,6 +222,22 @@ def t_the_window_bounds_what_is_on_its_way(lab):
     summary(run, r"sent 3 events in 3 frames, 0 acked")
 
 
+def t_it_says_what_it_waits_for(lab):
+    with Sink(acks=False) as sink:
+        run = send(sink.to, "-m", "hello", "--timeout", 4)
+    astro.equal(run.returncode, 3)
+    astro.found(r"no ack for 3 s; .*Waiting up to 4 s", run.stderr)
+    astro.found(r"no ack came in time", run.stderr)
+
+
+def t_who_never_acks_and_hangs_up_is_not_waited_for(lab):
+    with Sink(hang_up_at=range(1, 100)) as sink:
+        run = send(sink.to, "-m", "hello")
+        astro.equal(len(sink.frames), 5)
+    astro.equal(run.returncode, 3)
+    astro.found(r"acknowledged nothing; is it the Forward port", run.stderr)
+
+
 def t_nobody_there(lab):
     with Sink() as sink:
         to = sink.to
