@@ -1,0 +1,140 @@
+/*
+ * Goal: no page of text makes a reader read outside the page, give more than the page declares, or
+ *       take more than its arena; what whole reading gives, single rows give too, and an equal page
+ *       comes of what was read.
+ * Input: u8 rows, the page. The columns that it may refer to have fixed values.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+#include "proto/base/limits.h"
+#include "storage/col_text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+enum { ROWS_MAX = 256, ARENA_BYTES = 128 << 20 };
+
+static const char *const values[] = { "ord-1", "order", "usr-7", "10.0.0.1", "auth", "app-01" };
+
+static int source(
+	void *ctx, enum col_text_source s, const uint32_t *rows, size_t count, struct span *out)
+{
+	(void)ctx;
+	for (size_t i = 0; i < count; i++)
+		out[i] = rows[i] % 16 ? span_str(values[s]) : SPAN_NONE;
+	return 0;
+}
+
+static int key(void *ctx, enum col_text_key k, const uint32_t *rows, size_t count, uint32_t *out)
+{
+	(void)ctx;
+	for (size_t i = 0; i < count; i++)
+		out[i] = (rows[i] + k) % 3;
+	return 0;
+}
+
+static int leaf(
+	void *ctx, uint32_t l, const uint32_t *rows, size_t count, struct col_text_leaf *out)
+{
+	(void)ctx;
+	for (size_t i = 0; i < count; i++)
+		out[i] = (struct col_text_leaf){ .kind = (uint8_t)((l + rows[i] / 100) % 4),
+			.scale = 1,
+			.number = rows[i],
+			.word = SPAN_LIT("leaf") };
+	return 0;
+}
+
+static const struct col_text_env env = { NULL, source, key, leaf };
+
+static struct span value_at(const struct buf *b, size_t off, uint32_t length)
+{
+	return length ? span_of(b->p + off, length - 1) : SPAN_NONE;
+}
+
+/* One row, and questions whose answers are known. */
+static void ask(struct col_text *t, uint32_t row, struct span want)
+{
+	struct buf one;
+	struct col_text_value v;
+	struct scan_text_set set;
+	struct scan_text_needle x;
+	uint8_t match[ROWS_MAX];
+
+	buf_init(&one, COL_TEXT_RAW_MAX);
+	ASSERT(col_text_get(t, &row, 1, &one, &v) == 0);
+	ASSERT(v.length == (want.p ? want.n + 1 : 0));
+	ASSERT(span_eq(want, value_at(&one, v.off, v.length)));
+	buf_fini(&one);
+	memset(match, 1, sizeof match);
+	ASSERT(scan_text_set_init(&set, &want, 1) == 0);
+	(void)col_text_equal(t, &set, match);
+	scan_text_set_fini(&set);
+	memset(match, 1, sizeof match);
+	ASSERT(scan_text_needle_init(
+		       &x, want.n ? span_of(want.p, 1 + want.n / 2) : SPAN_LIT("a")) == 0);
+	(void)col_text_contains(t, &x, match);
+	scan_text_needle_fini(&x);
+}
+
+static void again(
+	const struct buf *bytes, const uint32_t *lengths, uint32_t rows, struct arena *mem)
+{
+	struct span column[ROWS_MAX];
+	uint32_t got_lengths[ROWS_MAX];
+	struct col_text_in in = { .rows_count = rows, .values = column };
+	struct col_text_maker maker;
+	struct buf page, got;
+	struct col_text t;
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < rows; i++) {
+		column[i] = value_at(bytes, at, lengths[i]);
+		at += column[i].n;
+	}
+	col_text_maker_init(&maker);
+	buf_init(&page, 64 << 20);
+	buf_init(&got, COL_TEXT_RAW_MAX + 1);
+	ASSERT(col_text_put(&maker, &in, &page) == 0);
+	ASSERT(col_text_open(&t, buf_span(&page), rows, NULL, mem) == 0);
+	ASSERT(col_text_all(&t, got_lengths, &got) == 0);
+	ASSERT(memcmp(got_lengths, lengths, rows * sizeof *lengths) == 0);
+	ASSERT(span_eq(buf_span(&got), buf_span(bytes)));
+	buf_fini(&got);
+	buf_fini(&page);
+	col_text_maker_fini(&maker);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	uint32_t lengths[ROWS_MAX], rows;
+	struct col_text t;
+	struct arena mem;
+	struct buf bytes;
+	size_t at = 0;
+
+	if (n < 2)
+		return 0;
+	rows = 1 + p[0] % ROWS_MAX;
+	arena_init(&mem, ARENA_BYTES);
+	buf_init(&bytes, COL_TEXT_RAW_MAX + 1);
+	/* An empty value has an address too. */
+	ASSERT(buf_reserve(&bytes, 1) == 0);
+	if (col_text_open(&t, span_of(p + 1, n - 1), rows, &env, &mem) == 0) {
+		ASSERT(t.raw_bytes <= COL_TEXT_RAW_MAX);
+		if (col_text_all(&t, lengths, &bytes) == 0) {
+			ASSERT(bytes.len == t.raw_bytes);
+			for (uint32_t i = 0; i < rows; i++) {
+				if (i % 64 == 0)
+					ask(&t, i, value_at(&bytes, at, lengths[i]));
+				at += col_bytes_length(lengths[i]);
+			}
+			again(&bytes, lengths, rows, &mem);
+		}
+		ASSERT(bytes.len <= t.raw_bytes);
+	}
+	buf_fini(&bytes);
+	arena_fini(&mem);
+	return 0;
+}
