@@ -31,6 +31,7 @@ static const struct {
 	[DUMP_SIDX_TYPE] = { "type sidecar", "ASTROEVT", ".evt" },
 	[DUMP_SIDX_ENTITY] = { "entity sidecar", "ASTROENT", ".ent" },
 	[DUMP_SIDX_WORD] = { "word sidecar", "ASTROTOK", ".tok" },
+	[DUMP_REDACT] = { "deletion order", "ASTRORED", ".ids" },
 };
 
 const char *dump_kind_name(enum dump_kind kind)
@@ -215,6 +216,8 @@ static int find_kind(const struct dump *m, enum dump_kind *out)
 			is = strncmp(base, "manifest-", 9) == 0;
 		if (i == DUMP_JOURNAL)
 			is |= strcmp(base, "spare") == 0;
+		if (i == DUMP_REDACT)
+			is |= ends_with(base, ".done");
 		if (is) {
 			*out = (enum dump_kind)i;
 			return 0;
@@ -247,6 +250,8 @@ static int walk(struct dump *m)
 	case DUMP_SIDX_ENTITY:
 	case DUMP_SIDX_WORD:
 		return dump_sidecar(m, m->result->kind);
+	case DUMP_REDACT:
+		return dump_redact(m);
 	case DUMP_KIND_COUNT:
 		break;
 	}

@@ -37,6 +37,7 @@ struct span dump_bytes(const struct dump *m, uint64_t off, uint64_t n);
 int dump_journal(struct dump *m);
 int dump_manifest(struct dump *m);
 int dump_segment(struct dump *m);
+int dump_redact(struct dump *m);
 int dump_sidecar(struct dump *m, enum dump_kind kind);
 
 #endif

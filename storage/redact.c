@@ -199,8 +199,7 @@ static int get_head(struct rcur *c, const uint8_t *uuid, struct head *out)
 	return out->info.ids_count > LIMIT_REDACT_IDS ? ERR_LIMIT : 0;
 }
 
-/* One of the two copies, whose length is that of `copy`. */
-static int get_copy(
+int redact_decode_copy(
 	struct span copy, const uint8_t *uuid, struct redact_info *out, struct idset *ids)
 {
 	struct rcur c = rcur_of(copy.p, copy.n);
@@ -227,11 +226,11 @@ static int get_copy(
 int redact_decode(struct span file, const uint8_t *uuid, const char *name, struct redact_info *out,
 	struct idset *ids, struct diag *d)
 {
-	int rc = file.n % 2 == 0 ? get_copy(span_of(file.p, file.n / 2), uuid, out, ids)
+	int rc = file.n % 2 == 0 ? redact_decode_copy(span_of(file.p, file.n / 2), uuid, out, ids)
 				 : ERR_CORRUPT;
 
 	if (rc == ERR_CORRUPT && file.n % 2 == 0)
-		rc = get_copy(span_of(file.p + file.n / 2, file.n / 2), uuid, out, ids);
+		rc = redact_decode_copy(span_of(file.p + file.n / 2, file.n / 2), uuid, out, ids);
 	return rc < 0 ? diag_set(d, rc, name, 0, "the record of deleted events") : 0;
 }
 

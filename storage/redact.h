@@ -60,6 +60,10 @@ int redact_each(const struct vfs *vfs, int dir, const uint8_t *uuid, redact_cb c
 int redact_decode(struct span file, const uint8_t *uuid, const char *name, struct redact_info *out,
 	struct idset *ids, struct diag *d);
 
+/* One of the two equal halves of a file; no diag. */
+int redact_decode_copy(
+	struct span copy, const uint8_t *uuid, struct redact_info *out, struct idset *ids);
+
 struct redact_set;
 
 /* All orders not done. *out is NULL where there are none. */

@@ -17,6 +17,7 @@
 #include "storage/compact.h"
 #include "storage/compact_redact.h"
 #include "tools/upkeep.h"
+#include "tools/upkeep_delete.h"
 #include "tools/upkeep_say.h"
 #include "tools/upkeep_scrub.h"
 #include "tools/upkeep_snapshot.h"
@@ -58,6 +59,11 @@ static const struct opt opts[] = {
 		.to = &upkeep.copy },
 	{ "verify", 0, NULL, "snapshot: read every page of it afterwards", OPT_FLAG,
 		.to = &upkeep.verify },
+	{ "query", 0, "TEXT", "delete: which events, as in 'user_id=anna event_type=AUTH'",
+		OPT_TEXT, .to = &upkeep.query },
+	{ "reason", 0, "TEXT", "delete: what to keep on record beside the ids", OPT_TEXT,
+		.to = &upkeep.reason },
+	{ "yes", 0, NULL, "delete: do it", OPT_FLAG, .to = &upkeep.yes },
 	{ "quiet", 'q', NULL, "say nothing but errors", OPT_FLAG, .to = &upkeep.quiet },
 	{ "config", 'c', "FILE", "configuration file instead of " CONF_FILE_DEFAULT, OPT_TEXT,
 		.to = &upkeep.conf_file },
@@ -71,11 +77,13 @@ static const struct opt_program program = {
 		"  (none)        retention, --merge if asked, lost sidecars\n"
 		"  snapshot DIR  a consistent copy of the store in a new directory, by links\n"
 		"  scrub         read old pages and say which are damaged\n"
+		"  delete        hide the events of a query at once, for good at the next upkeep\n"
 		"Examples:\n"
 		"  astrocompact --keep 90d --max-size 10G --merge --dry-run\n"
 		"  astrocompact --merge --budget 10min --quiet\n"
 		"  astrocompact snapshot /var/lib/astrolabe-monday\n"
 		"  astrocompact scrub --budget 2G\n"
+		"  astrocompact delete --query 'user_id=anna end_date=2026-10-31' --dry-run\n"
 		"Exit status: 0 done, 1 something was left as it is or is damaged, 2 flags or "
 		"configuration,\n3 the store cannot be worked on, 4 another astrocompact does, 5 "
 		"ended early with work left.\n",
@@ -175,43 +183,94 @@ static bool given(const struct upkeep *u, enum conf_key key)
 	return u->conf.values[key].source == CONF_FROM_FLAG;
 }
 
-/* Flags that the command would pass over in silence: somebody expects something else of it. */
-static const char *stray_flag(const struct upkeep *u, bool snapshot, bool scrub)
+enum {
+	FLAG_COPY = 1 << 0,
+	FLAG_VERIFY = 1 << 1,
+	FLAG_MERGE = 1 << 2,
+	FLAG_DRY_RUN = 1 << 3,
+	FLAG_RETAIN = 1 << 4,
+	FLAG_BUDGET = 1 << 5,
+	FLAG_QUERY = 1 << 6,
+};
+
+struct command {
+	const char *name;
+	int operands;
+	unsigned flags; /* that mean something to it */
+	const char *usage;
+};
+
+static const struct command commands[] = {
+	{ "", 0, FLAG_MERGE | FLAG_DRY_RUN | FLAG_RETAIN | FLAG_BUDGET, "" },
+	{ "snapshot", 1, FLAG_COPY | FLAG_VERIFY, "snapshot wants one directory" },
+	{ "scrub", 0, FLAG_BUDGET, "scrub takes no operand" },
+	{ "delete", 0, FLAG_DRY_RUN | FLAG_QUERY, "delete takes no operand: say --query TEXT" },
+};
+
+static unsigned given_flags(const struct upkeep *u)
 {
-	if (!snapshot && u->copy)
-		return "--copy belongs to snapshot";
-	if (!snapshot && u->verify)
-		return "--verify belongs to snapshot; astrodump verify checks a store";
-	if ((snapshot || scrub) && u->merge)
-		return "--merge goes without a command";
-	if ((snapshot || scrub) && u->dry_run)
-		return "--dry-run goes without a command";
-	if ((snapshot || scrub) &&
-		(given(u, CONF_RETENTION_KEEP) || given(u, CONF_RETENTION_SIZE_MAX)))
-		return "--keep and --max-size go without a command";
-	if (snapshot && (u->budget_ns > 0 || u->budget_bytes > 0))
-		return "--budget is nothing for a snapshot: it is whole or it is none";
+	return (u->copy ? FLAG_COPY : 0) | (u->verify ? FLAG_VERIFY : 0) |
+	       (u->merge ? FLAG_MERGE : 0) | (u->dry_run ? FLAG_DRY_RUN : 0) |
+	       (given(u, CONF_RETENTION_KEEP) || given(u, CONF_RETENTION_SIZE_MAX) ? FLAG_RETAIN
+										   : 0) |
+	       (u->budget_ns > 0 || u->budget_bytes > 0 ? FLAG_BUDGET : 0) |
+	       (u->query || u->reason || u->yes ? FLAG_QUERY : 0);
+}
+
+/* Flags that the command would pass over in silence: somebody expects something else of it. */
+static const char *stray_flag(const struct upkeep *u, const struct command *c)
+{
+	static const struct {
+		unsigned flag;
+		const char *text;
+	} strays[] = {
+		{ FLAG_COPY, "--copy belongs to snapshot" },
+		{ FLAG_VERIFY, "--verify belongs to snapshot; astrodump verify checks a store" },
+		{ FLAG_MERGE, "--merge goes without a command" },
+		{ FLAG_DRY_RUN, "--dry-run goes without a command, or with delete" },
+		{ FLAG_RETAIN, "--keep and --max-size go without a command" },
+		{ FLAG_BUDGET, "--budget bounds the run without a command, and scrub; the others "
+			       "are done whole or not at all" },
+		{ FLAG_QUERY, "--query, --reason and --yes belong to delete" },
+	};
+	unsigned stray = given_flags(u) & ~c->flags;
+
+	for (size_t i = 0; i < ARRAY_COUNT(strays); i++) {
+		if (stray & strays[i].flag)
+			return strays[i].text;
+	}
+	return NULL;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
 	return NULL;
 }
 
 static int run_command(struct upkeep *u, int argc, char **argv)
 {
-	const char *name = argc > 0 ? argv[0] : "";
-	bool snapshot = strcmp(name, "snapshot") == 0, scrub = strcmp(name, "scrub") == 0;
-	const char *stray = stray_flag(u, snapshot, scrub);
+	const struct command *c = find_command(argc > 0 ? argv[0] : "");
 
-	if (argc > 0 && !snapshot && !scrub)
-		return usage("no such command: there are snapshot and scrub, and the run without "
-			     "one");
-	if (argc != (snapshot ? 2 : scrub ? 1 : 0))
-		return usage(snapshot ? "snapshot wants one directory" : "scrub takes no operand");
-	if (stray)
-		return usage(stray);
+	if (!c)
+		return usage("no such command: there are snapshot, scrub and delete, and the run "
+			     "without one");
+	if (argc != (argc > 0) + c->operands)
+		return usage(c->usage);
+	if (stray_flag(u, c))
+		return usage(stray_flag(u, c));
+	if (strcmp(c->name, "delete") == 0 && !u->query)
+		return usage("delete wants --query TEXT: which events?");
 	umask(0027);
 	catch_signals();
-	if (snapshot)
+	if (strcmp(c->name, "snapshot") == 0)
 		return upkeep_snapshot(u, argv[1]);
-	return scrub ? upkeep_scrub(u) : keep_up(u);
+	if (strcmp(c->name, "scrub") == 0)
+		return upkeep_scrub(u);
+	return strcmp(c->name, "delete") == 0 ? upkeep_delete(u) : keep_up(u);
 }
 
 /* False: it cannot be used, which was said. */

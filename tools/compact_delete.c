@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/base/buf.h"
@@ -187,5 +188,8 @@ int compact_delete_find(const char *dir, const char *query, const volatile sig_a
 		rc = find(src, &w, stop, ids, out, d);
 	source_close(&src);
 	ASSERT(rc < 0 || out->count == ids->count);
+	/* Refused by the engine: what was asked is at fault, no file is. */
+	if (rc == -EINVAL && d)
+		snprintf(d->file, sizeof d->file, "--query");
 	return rc;
 }

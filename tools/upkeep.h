@@ -31,6 +31,9 @@ struct upkeep {
 	bool quiet;
 	bool copy;
 	bool verify;
+	bool yes;
+	const char *query;    /* of delete */
+	const char *reason;   /* NULL: the query */
 	int64_t budget_ns;    /* 0: none */
 	int64_t budget_bytes; /* 0: none */
 	struct retain_class_set *classes;

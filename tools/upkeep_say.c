@@ -109,6 +109,8 @@ void upkeep_say_total(const struct upkeep_say *s, const struct compact_total *t)
 		t->dropped_bytes);
 	printf("%" PRIu64 " merged into %" PRIu64 " (%" PRIu64 " to %" PRIu64 " bytes), ",
 		t->merged_segments, t->made_segments, t->merged_bytes, t->made_bytes);
+	if (t->purged_rows > 0)
+		printf("%" PRIu64 " deleted events purged, ", t->purged_rows);
 	printf("%" PRIu64 " sidecars rebuilt, %" PRIu64 " left as they are; ", t->sidecars,
 		t->failures);
 	printf("%" PRIu64 " segments of %" PRIu64 " bytes live%s\n", t->live_segments,
