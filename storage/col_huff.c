@@ -1,5 +1,6 @@
 #include "storage/col_huff.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -340,11 +341,16 @@ struct bits_in {
 /* Behind the end there are zeroes; the reader checks how far it went. */
 static uint32_t peek_bits(const struct bits_in *b, unsigned n)
 {
+	size_t at = b->at / 8;
 	uint32_t v = 0;
 
-	for (unsigned i = 0; i < 3; i++)
-		v = v << 8 | (b->at / 8 + i < b->bytes.n ? b->bytes.p[b->at / 8 + i] : 0);
-	return v >> (24 - n - b->at % 8) & ((UINT32_C(1) << n) - 1);
+	if (at + sizeof v <= b->bytes.n) {
+		memcpy(&v, b->bytes.p + at, sizeof v);
+		return be32toh(v) << b->at % 8 >> (32 - n);
+	}
+	for (unsigned i = 0; i < sizeof v; i++)
+		v = v << 8 | (at + i < b->bytes.n ? b->bytes.p[at + i] : 0);
+	return v << b->at % 8 >> (32 - n);
 }
 
 static uint32_t take_bits(struct bits_in *b, unsigned n)

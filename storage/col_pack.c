@@ -56,37 +56,82 @@ void col_pack_put(const uint64_t *v, size_t count, unsigned width, uint8_t *dst)
 }
 
 /*
- * A value of more than 57 bits may span nine bytes: the ninth is read apart. The fast loop runs as
- * long as eight bytes (and one) are surely inside.
+ * Eight values take `width` bytes. With the width a constant all places and shifts are, and the
+ * compiler makes straight code of it: a function for each width, three times as fast as one for all.
+ * A value of more than 57 bits may span nine bytes: the ninth is read apart.
  */
-void col_pack_get(const uint8_t *src, size_t count, unsigned width, uint64_t *out)
-{
-	const uint8_t *end = src + col_pack_bytes(count, width);
-	uint64_t mask = mask_of(width);
-	size_t i = 0, bit = 0;
+enum { GROUP = 8 };
 
-	ASSERT(width <= 64);
-	if (width == 0) {
-		memset(out, 0, count * sizeof *out);
-		return;
-	}
-	for (; i < count && (size_t)(end - src) >= bit / 8 + 9; i++, bit += width) {
-		unsigned shift = bit % 8;
+static inline __attribute__((always_inline)) void get_group(
+	const uint8_t *src, unsigned width, uint64_t *out)
+{
+	uint64_t mask = mask_of(width);
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < GROUP; i++) {
+		unsigned bit = i * width, shift = bit % 8;
 		uint64_t v = load(src + bit / 8) >> shift;
 
 		if (width + shift > 64)
 			v |= (uint64_t)src[bit / 8 + 8] << (64 - shift);
 		out[i] = v & mask;
 	}
-	for (; i < count; i++, bit += width) {
-		const uint8_t *p = src + bit / 8;
-		unsigned shift = bit % 8;
-		uint64_t v = load_tail(p, end) >> shift;
+}
 
-		if (width + shift > 64)
-			v |= (uint64_t)p[8] << (64 - shift);
-		out[i] = v & mask;
+enum {
+	/* A group reads up to this many bytes behind its own. */
+	GROUP_OVER = 8,
+	/* Less than a group and that, then a group that may be none, and that again. */
+	TAIL_BYTES = 2 * (64 + GROUP_OVER),
+};
+
+#define WIDTHS_8(f, n) f(n##0) f(n##1) f(n##2) f(n##3) f(n##4) f(n##5) f(n##6) f(n##7)
+#define WIDTHS(f)       \
+	WIDTHS_8(f, 00) \
+	WIDTHS_8(f, 01) \
+	WIDTHS_8(f, 02) \
+	WIDTHS_8(f, 03) WIDTHS_8(f, 04) WIDTHS_8(f, 05) WIDTHS_8(f, 06) WIDTHS_8(f, 07) f(0100)
+
+/* Octal, so that two digits count all of them. */
+#define GET_GROUPS(width)                                                                \
+	static void get_groups_##width(const uint8_t *src, size_t groups, uint64_t *out) \
+	{                                                                                \
+		for (size_t g = 0; g < groups; g++)                                      \
+			get_group(src + g * (width), width, out + g * GROUP);            \
 	}
+#define GET_GROUPS_NAME(width) get_groups_##width,
+
+WIDTHS(GET_GROUPS)
+
+static void (*const get_groups[])(
+	const uint8_t *src, size_t groups, uint64_t *out) = { WIDTHS(GET_GROUPS_NAME) };
+
+static_assert(ARRAY_COUNT(get_groups) == 65, "a function for each width");
+
+void col_pack_get(const uint8_t *src, size_t count, unsigned width, uint64_t *out)
+{
+	size_t bytes = col_pack_bytes(count, width), groups = 0, done;
+	uint8_t tail[TAIL_BYTES] = { 0 };
+	uint64_t last[GROUP];
+
+	ASSERT(width <= 64);
+	if (width == 0) {
+		memset(out, 0, count * sizeof *out);
+		return;
+	}
+	if (bytes > GROUP_OVER)
+		groups = (bytes - GROUP_OVER) / width;
+	get_groups[width](src, groups, out);
+	done = groups * GROUP;
+	ASSERT(done <= count);
+	/* What is left is read where zeroes follow it. */
+	ASSERT(bytes - groups * width + width + GROUP_OVER <= sizeof tail);
+	memcpy(tail, src + groups * width, bytes - groups * width);
+	groups = (count - done) / GROUP;
+	get_groups[width](tail, groups, out + done);
+	done += groups * GROUP;
+	get_groups[width](tail + groups * width, 1, last);
+	memcpy(out + done, last, (count - done) * sizeof *out);
 }
 
 uint64_t col_pack_at(struct span packed, unsigned width, size_t i)

@@ -26,6 +26,7 @@ enum {
 	FINE_BITS = 8,
 	/* What a symbol of the table costs, in eighths of a bit: a guess for comparing. */
 	SYMBOL_COST = 8 * 4,
+	SAMPLE_FRAMES = 32,
 	/* The search for m ends after so many that were no better. */
 	WORSE_MAX = 4,
 	/* Bits that fit a word of which up to seven are taken. */
@@ -140,19 +141,23 @@ static unsigned widest(const struct col_stream_source *s)
 	return col_pack_width(all);
 }
 
-static void count_symbols(const struct col_stream_coded *c, struct col_stream_code_room *r)
+/* Of the frames 0, step, 2 * step ... */
+static void count_symbols(struct col_stream_coded *c, struct col_stream_code_room *r, uint32_t step)
 {
 	const struct col_stream_source *s = c->source;
 	uint64_t x[COL_STREAM_FRAME];
+	bool direct = !s->delta && c->width <= c->m + 1;
 
 	memset(r->counts, 0, c->symbols * sizeof *r->counts);
-	for (uint32_t f = 0; f < col_stream_frames(s->count); f++) {
+	c->counted = 0;
+	for (uint32_t f = 0; f < col_stream_frames(s->count); f += step) {
 		uint32_t n = col_stream_source_frame(s, f, x);
 
-		for (uint32_t i = 0; i < n && c->direct; i++)
+		for (uint32_t i = 0; i < n && direct; i++)
 			r->counts[x[i]]++;
-		for (uint32_t i = 0; i < n && !c->direct; i++)
+		for (uint32_t i = 0; i < n && !direct; i++)
 			r->counts[split_of(x[i], c->m, s->delta).symbol]++;
+		c->counted += n;
 	}
 }
 
@@ -160,7 +165,7 @@ static void count_symbols(const struct col_stream_coded *c, struct col_stream_co
 static uint64_t estimate(const struct col_stream_coded *c, const uint16_t *logs,
 	const uint32_t *counts, uint32_t symbols, unsigned m)
 {
-	uint64_t bits = weigh(logs, c->source->count), extra = 0, used = 0;
+	uint64_t bits = weigh(logs, c->counted), extra = 0, used = 0;
 
 	for (uint32_t i = 0; i < symbols; i++) {
 		if (counts[i] == 0)
@@ -228,23 +233,43 @@ static uint32_t used_of(const uint32_t *counts, uint32_t symbols)
 	return used;
 }
 
-bool col_stream_code_measure(struct col_stream_coded *c, struct col_stream_code_room *r)
+static bool measure(
+	struct col_stream_coded *c, struct col_stream_code_room *r, unsigned m, uint32_t step)
 {
-	bool is_signed = c->source->delta;
-	unsigned width = widest(c->source);
-
-	c->m = width + is_signed <= DIRECT_BITS ? DIRECT_BITS - 1 - is_signed : FINE_BITS;
-	c->m = c->m >= width && width > 0 ? width - 1 : c->m;
-	c->direct = !is_signed && width <= c->m + 1;
-	c->symbols = symbols_of(width, c->m, is_signed);
+	c->m = c->width > 0 && m >= c->width ? c->width - 1 : m;
+	c->symbols = symbols_of(c->width, c->m, c->source->delta);
 	if (c->symbols < 2)
 		c->symbols = 2;
 	ASSERT(c->symbols <= COL_HUFF_SYMBOLS_MAX);
 	if (!room_for(r, c->symbols))
 		return false;
-	count_symbols(c, r);
+	count_symbols(c, r, step);
 	choose_m(c, r);
 	return true;
+}
+
+/*
+ * Where numbers are wide, a few frames tell how finely they have to be told apart, and whether it
+ * is worth while at all. Narrow ones may be anything, 0 to 65535 in no order: all have to be seen.
+ */
+bool col_stream_code_measure(
+	struct col_stream_coded *c, struct col_stream_code_room *r, size_t bytes_max)
+{
+	uint32_t frames = col_stream_frames(c->source->count);
+	bool is_signed = c->source->delta;
+	unsigned m = DIRECT_BITS - 1 - is_signed;
+
+	c->width = widest(c->source);
+	if (c->width + is_signed > DIRECT_BITS)
+		m = FINE_BITS;
+	if (m == FINE_BITS && frames > 2 * SAMPLE_FRAMES) {
+		if (!measure(c, r, m, frames / SAMPLE_FRAMES))
+			return false;
+		if (c->bits / 8 * c->source->count / c->counted >= bytes_max)
+			return true;
+		m = c->m + 1 < m ? c->m + 1 : m;
+	}
+	return measure(c, r, m, 1);
 }
 
 /* ---- writing ---- */

@@ -169,10 +169,11 @@ struct col_stream_code_room {
 
 struct col_stream_coded {
 	const struct col_stream_source *source;
-	bool direct; /* each number was a symbol when they were counted */
-	unsigned m;  /* bits after the leading one that are in a symbol */
+	unsigned width;   /* of the widest number or complement */
+	uint32_t counted; /* numbers whose symbols were counted */
+	unsigned m;       /* bits after the leading one that are in a symbol */
 	uint32_t symbols;
-	uint64_t bits; /* about, by measure */
+	uint64_t bits; /* of the counted, about, and of the table */
 	size_t payload_bytes;
 	size_t cost; /* what put writes, about, by prepare */
 };
@@ -185,8 +186,12 @@ static inline unsigned col_stream_code_extra(uint32_t symbol, unsigned m, bool i
 	return s >> (m + 1) ? (s >> m) - 1 : 0;
 }
 
-/* Counts, and chooses the symbols. false: out of memory. */
-bool col_stream_code_measure(struct col_stream_coded *c, struct col_stream_code_room *r);
+/*
+ * Counts, and chooses the symbols. It stops early, with less than all counted, when codes will hardly
+ * come to less than bytes_max. false: out of memory.
+ */
+bool col_stream_code_measure(
+	struct col_stream_coded *c, struct col_stream_code_room *r, size_t bytes_max);
 /* After a measure, nothing else in the room since: makes the codes. */
 bool col_stream_code_prepare(struct col_stream_coded *c, struct col_stream_code_room *r);
 /* side: room for a number of each frame. */

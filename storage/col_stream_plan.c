@@ -152,8 +152,10 @@ static bool plan_coded(struct col_stream_plan *p, struct col_stream_room *room)
 	size_t source_bytes = 1 + col_stream_source_cost(&p->source);
 
 	p->coded = (struct col_stream_coded){ .source = &p->source };
-	if (!col_stream_code_measure(&p->coded, &room->code))
+	if (!col_stream_code_measure(&p->coded, &room->code, p->cost))
 		return false;
+	if (p->coded.counted < p->source.count)
+		return true;
 	if (!saves(source_bytes + p->coded.bits / 8 + col_stream_frames(p->source.count), p->cost))
 		return true;
 	if (!col_stream_code_prepare(&p->coded, &room->code))

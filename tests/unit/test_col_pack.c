@@ -36,6 +36,8 @@ static void every_width(void **unused)
 			col_pack_put(v, count, width, p);
 			col_pack_get(p, count, width, got);
 			assert_memory_equal(v, got, count * sizeof v[0]);
+			for (size_t i = 0; i < count; i++)
+				assert_int_equal(col_pack_at(span_of(p, bytes), width, i), v[i]);
 			free(p);
 		}
 	}
