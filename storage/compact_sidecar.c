@@ -1,4 +1,7 @@
-/* A sidecar that does not hold, any page of it, is made again beside the old one, and takes its name under the lock. */
+/*
+ * A sidecar that does not hold, any page of it, is made again beside the old one and takes its name
+ * under the lock.
+ */
 #include "storage/compact_int.h"
 
 #include <errno.h>

@@ -406,6 +406,46 @@ static void other_versions(void **state)
 	free(p);
 }
 
+/* What a segment with too many keys for LIMIT_SIDX_PASSES gets: it cannot tell, and is valid. */
+static void an_index_that_knows_nothing(void **state)
+{
+	struct seg_info seg = { .segment_id = 1, .sum = 2, .blocks_count = 3 };
+	static const uint8_t head[SIDX_COMMON_HEAD_BYTES];
+	struct sidx_entity *e = NULL;
+	struct sidx_word *w = NULL;
+	uint64_t blocks = 0;
+
+	(void)state;
+	for (int k = SIDX_ENTITY; k <= SIDX_WORD; k++) {
+		struct mem_vfs m;
+		struct buf b;
+
+		buf_init(&b, SIDX_COMMON_FILE_BYTES_MAX);
+		buf_put(&b, head, sizeof head);
+		buf_put_u8(&b, 0);
+		sidx_common_seal(&b, (enum sidx_kind)k, &seg, 1);
+		mem_vfs_init(&m, buf_span(&b));
+		assert_int_equal(
+			sidx_common_check(&m.table, 0, "n", (enum sidx_kind)k, &seg, NULL), 0);
+		if (k == SIDX_ENTITY) {
+			assert_int_equal(sidx_entity_open(&m.table, 0, "n", &seg, &e, NULL), 0);
+			assert_int_equal(sidx_entity_find_id(e, SPAN_LIT("o1"), &blocks, NULL), 1);
+			assert_int_equal(
+				sidx_entity_find(e, SPAN_NONE, SPAN_LIT("o1"), &blocks, NULL), 1);
+			assert_int_equal(
+				sidx_entity_find_user(e, SPAN_LIT("u1"), &blocks, NULL), 1);
+			sidx_entity_close(&e);
+		} else {
+			assert_int_equal(sidx_word_open(&m.table, 0, "n", &seg, &w, NULL), 0);
+			assert_int_equal(sidx_word_find(w, NULL, SPAN_LIT("a"), &blocks, NULL), 1);
+			assert_true(sidx_word_may_have(w, NULL, 2, SPAN_LIT("a")));
+			sidx_word_close(&w);
+		}
+		assert_int_equal(blocks, 0);
+		buf_fini(&b);
+	}
+}
+
 /* More types than are counted: the sidecar knows none, and is valid. */
 static void too_many_types(void **state)
 {
@@ -436,6 +476,7 @@ int main(void)
 		cmocka_unit_test(made_while_writing),
 		cmocka_unit_test(one_id_of_several_types),
 		cmocka_unit_test(other_versions),
+		cmocka_unit_test(an_index_that_knows_nothing),
 		cmocka_unit_test(too_many_types),
 	};
 
