@@ -271,15 +271,13 @@ static int keep_key(struct seg_encode_work *w, const struct block *b, int text)
 	const struct block_text *t = &b->texts[text];
 	int key = key_of(text);
 	const uint32_t *codes = NULL;
-	uint32_t count = 0;
+	uint32_t entries = b->coders[text].dict.entries_count;
 
 	if (key < 0)
 		return 0;
-	if (t->coded)
-		count = b->coders[text].dict.entries_count + 1;
-	else
-		codes = col_text_maker_codes(&w->text, &count);
-	if (count == 0 || count > COL_TEXT_ROWS_MAX + 1 || (!codes && !t->coded))
+	if (!t->coded)
+		codes = col_text_maker_codes(&w->text, &entries);
+	if ((!codes && !t->coded) || entries > COL_TEXT_ROWS_MAX)
 		return 0;
 	if (!w->keys[key])
 		w->keys[key] = malloc(w->values_cap * sizeof *w->keys[key]);
@@ -287,7 +285,7 @@ static int keep_key(struct seg_encode_work *w, const struct block *b, int text)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < b->rows_count; i++)
 		w->keys[key][i] = codes ? codes[i] : t->codes[i];
-	w->keys_count[key] = count;
+	w->keys_count[key] = entries + 1;
 	return 0;
 }
 
