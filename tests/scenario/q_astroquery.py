@@ -4,6 +4,7 @@ a restart, never lets an event drive a terminal, and its exit status says how it
 
 Method: a collector fed over TCP, a query daemon, and the program itself, on pipes and on a pty.
 """
+import contextlib
 import csv
 import io
 import itertools
@@ -13,6 +14,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -270,6 +272,24 @@ def on_terminal(args, keys=b"", env=None, stop=None):
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.close(fd)
     return status, out
+
+
+def t_a_host_that_does_not_answer_is_given_up(lab):
+    """LIMIT_CLIENT_CONNECT_MS: a listener whose queue is full answers no further connection."""
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(socket.socket())
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):
+            queued = stack.enter_context(socket.socket())
+            queued.setblocking(False)
+            queued.connect_ex(deaf.getsockname())
+        began = time.monotonic()
+        r = lab.run("astroquery", "--addr", "http://127.0.0.1:%d" % deaf.getsockname()[1], timeout=40)
+        took = time.monotonic() - began
+    astro.equal(r.returncode, 3, r.stderr)
+    astro.check("cannot connect" in r.stderr and "timed out" in r.stderr, r.stderr)
+    astro.check(took >= 4.9, f"it took {took:.1f} s")
 
 
 def t_colour_and_pager_on_a_terminal_only(lab):

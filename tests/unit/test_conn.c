@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -326,10 +328,47 @@ static void test_deadline_stands_still_when_paused(void **state)
 	assert_int_equal(f->expiries, 1);
 }
 
+/* A host that died without a word is found out by the kernel, within twice LIMIT_KEEPALIVE_S. */
+static void test_dead_hosts_are_probed_for(void **state)
+{
+	struct fixture *f = *state;
+	int listener = socket(AF_INET, SOCK_STREAM, 0), peer = socket(AF_INET, SOCK_STREAM, 0);
+	struct addr at = { .sa_bytes = sizeof at.sa };
+	int on = 0, idle = 0, step = 0, tries = 0, fd;
+	socklen_t n = sizeof on;
+	struct conn *c;
+	struct diag d;
+
+	assert_int_equal(addr_parse("127.0.0.1:0", &at, &d), 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&at.sa, at.sa_bytes), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	at.sa_bytes = sizeof at.sa;
+	getsockname(listener, (struct sockaddr *)&at.sa, &at.sa_bytes);
+	assert_int_equal(connect(peer, (struct sockaddr *)&at.sa, at.sa_bytes), 0);
+	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+	assert_true(fd >= 0);
+	f->gate.open++;
+	assert_int_equal(conn_open(&f->set, fd, &at, 1 << 20, &ops, f, &c), 0);
+	getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &n);
+	getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &n);
+	getsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &step, &n);
+	getsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, &n);
+	assert_true(on);
+	assert_int_equal(idle, LIMIT_KEEPALIVE_S);
+	assert_true(idle + step * tries <= 2 * LIMIT_KEEPALIVE_S);
+	conn_close(c, 0);
+	turns(f, 3);
+	assert_int_equal(f->closes, 1);
+	f->closes = 0; /* the other one is the teardown's */
+	close(peer);
+	close(listener);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_read_and_eof, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dead_hosts_are_probed_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pause_keeps_the_rest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stall, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_stop, setup, teardown),
