@@ -285,13 +285,20 @@ static bool fill(struct col_shape_set *s, struct col_shape *h, struct span text,
 uint32_t col_shape_set_add(struct col_shape_set *s, struct span text,
 	const struct col_token_sources *sources, unsigned hint)
 {
+	struct col_shape_guess g = { text, sources, hint, false };
 	uint32_t idx;
 	uint64_t *tuple;
 	struct col_shape *h;
 
+	if (text.n > LIMIT_TEXT_SHAPED_BYTES)
+		return COL_SHAPE_NONE;
+	idx = col_shape_match(s, &g);
+	if (idx != COL_SHAPE_NONE)
+		return idx;
 	if (col_token_begin(&s->cutter, text, sources, s->emails, &s->tokens) != 0)
 		return COL_SHAPE_NONE;
-	idx = col_shape_match(s, text, hint);
+	g.closer = true;
+	idx = col_shape_match(s, &g);
 	if (idx != COL_SHAPE_NONE)
 		return idx;
 	if (col_token_cut(&s->cutter) != 0)

@@ -92,9 +92,9 @@ struct col_shape_set {
 	uint32_t words_cap;
 	struct col_shape_table word_table;
 	uint8_t *slabs[COL_SHAPE_SLABS];
-	uint32_t slab;                     /* the one in use */
-	size_t slab_bytes;                 /* of it */
-	uint16_t by_head[COL_SHAPE_HEADS]; /* 1 + the template seen last; 0: none */
+	uint32_t slab;                        /* the one in use */
+	size_t slab_bytes;                    /* of it */
+	uint16_t by_head[COL_SHAPE_HEADS][2]; /* 1 + the templates seen last; 0: none */
 	uint16_t by_hint[COL_SHAPE_HINTS];
 	struct col_tokens tokens;
 	struct col_token_cutter cutter;
@@ -144,12 +144,18 @@ static inline uint64_t col_shape_mix(uint64_t h, uint64_t v)
 static inline uint64_t col_shape_hash(const uint8_t *p, size_t n)
 {
 	uint64_t h = n * UINT64_C(0xd6e8feb86659fd93) + 1, tail = 0;
+	uint32_t low, high;
 	size_t i = 0;
 
 	for (; i + 8 <= n; i += 8)
 		h = col_shape_mix(h, col_shape_load(p + i));
 	if (n >= 8 && i < n)
 		return col_shape_mix(h, col_shape_load(p + n - 8));
+	if (n >= 4 && n < 8) {
+		memcpy(&low, p, 4);
+		memcpy(&high, p + n - 4, 4);
+		return col_shape_mix(h, low | (uint64_t)high << 32);
+	}
 	for (unsigned shift = 0; i < n; i++, shift += 8)
 		tail |= (uint64_t)p[i] << shift;
 	return col_shape_mix(h, tail);

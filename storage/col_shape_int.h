@@ -34,8 +34,16 @@ uint32_t col_shape_word_number(struct col_shape_set *s, const uint8_t *p, size_t
 /* Room for a row's tuple, which counts once rows_count does; NULL: none. */
 uint64_t *col_shape_tuple(struct col_shape_set *s, struct col_shape *h);
 
-/* The template that the text has by the look of it, with one row more; COL_SHAPE_NONE: see closer. */
-uint32_t col_shape_match(struct col_shape_set *s, struct span text, unsigned hint);
+/* A text whose template is guessed: by the light way, or with the set's cutter begun on it. */
+struct col_shape_guess {
+	struct span text;
+	const struct col_token_sources *sources;
+	unsigned hint;
+	bool closer;
+};
+
+/* The template, with one row more; COL_SHAPE_NONE: none of those that were guessed. */
+uint32_t col_shape_match(struct col_shape_set *s, const struct col_shape_guess *g);
 /* Remembers the template of a text that was cut; h has just got the row. */
 void col_shape_learn(struct col_shape_set *s, struct span text, unsigned hint, uint32_t idx,
 	const uint64_t *tuple);

@@ -14,7 +14,7 @@ static inline uint16_t *head_of(struct col_shape_set *s, struct span text)
 	uint32_t head = 0;
 
 	memcpy(&head, text.p, text.n < 4 ? text.n : 4);
-	return &s->by_head[(head * UINT32_C(0x9e3779b1)) >> 22];
+	return s->by_head[(head * UINT32_C(0x9e3779b1)) >> 22];
 }
 
 static inline bool starts_with(const uint8_t *p, uint32_t left, struct span text)
@@ -22,14 +22,11 @@ static inline bool starts_with(const uint8_t *p, uint32_t left, struct span text
 	return left >= text.n && col_shape_same(p, text.p, text.n);
 }
 
-static bool take_slot(struct col_shape_set *s, struct col_shape *h, uint32_t idx, uint32_t from,
-	uint32_t end, uint64_t *tuple)
+static inline bool take_slot(struct col_shape_set *s, struct col_shape_slot *slot,
+	const uint8_t *text, uint32_t from, uint32_t end, const uint64_t *numbers, uint64_t *tuple)
 {
-	struct col_shape_slot *slot = &h->slots[idx];
-	const uint64_t *numbers = s->tokens.numbers;
-
 	if (slot->class == COL_TOKEN_WORD) {
-		const uint8_t *p = s->cutter.p + from;
+		const uint8_t *p = text + from;
 		uint32_t w = slot->last;
 
 		if (s->words[w].text.n != end - from ||
@@ -48,33 +45,49 @@ static bool take_slot(struct col_shape_set *s, struct col_shape *h, uint32_t idx
 	return true;
 }
 
-static bool match(struct col_shape_set *s, struct col_shape *h, uint64_t *tuple)
+/* The token at a step's slot, by the light way or by the cutter. */
+static inline uint32_t token_at(struct col_shape_set *s, const struct col_shape_guess *g,
+	const struct col_shape_slot *slot, uint32_t at, uint64_t *numbers)
 {
-	struct col_token_cutter *k = &s->cutter;
-	uint32_t at = 0;
+	uint32_t end;
 
-	k->email = k->emails;
+	if (!g->closer)
+		return col_token_light(g->text, g->sources, at, slot->class, slot->param, numbers);
+	s->tokens.numbers_count = 0;
+	end = col_token_at(&s->cutter, at, slot->class, slot->param);
+	memcpy(numbers, s->tokens.numbers, COL_TOKEN_NUMBERS * sizeof *numbers);
+	return end;
+}
+
+static bool match(struct col_shape_set *s, const struct col_shape_guess *g, struct col_shape *h,
+	uint64_t *tuple)
+{
+	uint64_t numbers[COL_TOKEN_NUMBERS];
+	const uint8_t *p = g->text.p;
+	uint32_t at = 0, n = (uint32_t)g->text.n;
+
+	if (g->closer)
+		s->cutter.email = s->cutter.emails;
 	for (uint32_t i = 0; i < h->steps_count; i++) {
 		const struct col_shape_step *step = &h->steps[i];
-		const struct col_shape_slot *slot;
+		struct col_shape_slot *slot;
 		uint32_t end;
 
-		if (!starts_with(k->p + at, k->n - at, step->text))
+		if (!starts_with(p + at, n - at, step->text))
 			return false;
 		at += (uint32_t)step->text.n;
 		if (i + 1 == h->steps_count)
 			break;
 		slot = &h->slots[step->slot];
-		s->tokens.numbers_count = 0;
-		end = col_token_at(k, at, slot->class, slot->param);
-		if (end == 0 || !take_slot(s, h, step->slot, at, end, tuple))
+		end = token_at(s, g, slot, at, numbers);
+		if (end == 0 || !take_slot(s, slot, p, at, end, numbers, tuple))
 			return false;
 		at = end;
 	}
-	return at == k->n;
+	return at == n;
 }
 
-static bool add(struct col_shape_set *s, uint32_t idx)
+static bool add(struct col_shape_set *s, const struct col_shape_guess *g, uint32_t idx)
 {
 	struct col_shape *h = &s->shapes[idx];
 	uint64_t *tuple;
@@ -82,27 +95,30 @@ static bool add(struct col_shape_set *s, uint32_t idx)
 	if (!h->steps)
 		return false;
 	/* The first step is most of what there is to know: before memory is touched. */
-	if (!starts_with(s->cutter.p, s->cutter.n, h->steps[0].text))
+	if (!starts_with(g->text.p, (uint32_t)g->text.n, h->steps[0].text))
 		return false;
 	tuple = col_shape_tuple(s, h);
 	if (!tuple)
 		return false;
 	if (h->width > 0)
 		memcpy(tuple, h->tuple, h->width * sizeof *tuple);
-	if (!match(s, h, tuple))
+	if (!match(s, g, h, tuple))
 		return false;
 	h->rows_count++;
 	h->last->rows_count++;
 	return true;
 }
 
-uint32_t col_shape_match(struct col_shape_set *s, struct span text, unsigned hint)
+uint32_t col_shape_match(struct col_shape_set *s, const struct col_shape_guess *g)
 {
-	uint32_t head = *head_of(s, text), other = s->by_hint[hint % COL_SHAPE_HINTS];
+	const uint16_t *head = head_of(s, g->text);
+	uint32_t other = s->by_hint[g->hint % COL_SHAPE_HINTS];
 
-	if (head && add(s, head - 1))
-		return head - 1;
-	if (other && other != head && add(s, other - 1))
+	if (head[0] && add(s, g, head[0] - 1u))
+		return head[0] - 1u;
+	if (head[1] && add(s, g, head[1] - 1u))
+		return head[1] - 1u;
+	if (other && other != head[0] && other != head[1] && add(s, g, other - 1))
 		return other - 1;
 	return COL_SHAPE_NONE;
 }
@@ -138,7 +154,12 @@ void col_shape_learn(struct col_shape_set *s, struct span text, unsigned hint, u
 {
 	struct col_shape *h = &s->shapes[idx];
 
-	*head_of(s, text) = (uint16_t)(idx + 1);
+	uint16_t *head = head_of(s, text);
+
+	if (head[0] != idx + 1) {
+		head[1] = head[0];
+		head[0] = (uint16_t)(idx + 1);
+	}
 	s->by_hint[hint % COL_SHAPE_HINTS] = (uint16_t)(idx + 1);
 	if (h->rows_count < LEARN_ROWS || h->rows_count < h->steps_due)
 		return;

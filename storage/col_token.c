@@ -9,9 +9,6 @@
 #include "proto/base/check.h"
 #include "storage/col_token_int.h"
 
-/* A shorter value is found by chance. */
-enum { SOURCE_BYTES_MIN = 2 };
-
 /* For short texts that are likely equal; n is 2 or more. */
 static inline bool same(const uint8_t *a, const uint8_t *b, size_t n)
 {
@@ -37,7 +34,7 @@ static void find_firsts(struct col_token_cutter *k)
 {
 	k->firsts = 0;
 	for (unsigned i = 0; k->sources && i < COL_TOKEN_SOURCES; i++) {
-		if (k->sources->values[i].n >= SOURCE_BYTES_MIN)
+		if (k->sources->values[i].n >= COL_TOKEN_SOURCE_BYTES_MIN)
 			k->firsts |= (uint64_t)k->sources->values[i].p[0] << 8 * i;
 	}
 }
@@ -139,7 +136,7 @@ static uint32_t source_at(const struct col_token_cutter *k, uint32_t s, unsigned
 		struct span v = k->sources->values[i];
 		uint32_t end = s + (uint32_t)v.n;
 
-		if (v.n < SOURCE_BYTES_MIN || v.n > k->n - s || end <= best ||
+		if (v.n < COL_TOKEN_SOURCE_BYTES_MIN || v.n > k->n - s || end <= best ||
 			!same(k->p + s, v.p, v.n))
 			continue;
 		if (end < k->n && bit(k->m.alnum, end) && bit(k->m.alnum, end - 1))
@@ -209,23 +206,6 @@ static uint32_t uuid_at(
 	return s + LEN;
 }
 
-/* Leading zeroes are counted above the number. */
-static bool int_of(const uint8_t *p, uint32_t n, uint64_t *out)
-{
-	uint32_t zeroes = 0;
-
-	if (n > COL_TOKEN_DIGITS_MAX)
-		return false;
-	if (p[0] == '0') {
-		while (zeroes + 1 < n && p[zeroes] == '0')
-			zeroes++;
-		if (zeroes > COL_TOKEN_ZEROES_MAX)
-			return false;
-	}
-	*out = col_token_decimal(p, n) | (uint64_t)zeroes << COL_TOKEN_ZEROES_SHIFT;
-	return true;
-}
-
 /* Digits s .. e with no letter before or behind that belongs to them. */
 static uint32_t cut_digits(struct col_token_cutter *k, uint32_t s, uint32_t e)
 {
@@ -240,7 +220,7 @@ static uint32_t cut_digits(struct col_token_cutter *k, uint32_t s, uint32_t e)
 		if (end)
 			return put_numbers(k, COL_TOKEN_DEC, end - e - 1, s, end, 1) ? end : 0;
 	}
-	if (int_of(k->p + s, e - s, v))
+	if (col_token_int(k->p + s, e - s, v))
 		return put_numbers(k, COL_TOKEN_INT, 0, s, e, 1) ? e : 0;
 	return put_word(k, s, e) ? e : 0;
 }
@@ -259,12 +239,13 @@ static uint32_t cut_mixed(struct col_token_cutter *k, uint32_t s, uint32_t e)
 
 		return ok ? e : 0;
 	}
-	if (e - s >= 8 && e - s <= COL_TOKEN_HEX_MAX && col_token_hex(k->p + s, e - s, v, &upper))
+	if (e - s >= COL_TOKEN_HEX_MIN && e - s <= COL_TOKEN_HEX_MAX &&
+		col_token_hex(k->p + s, e - s, v, &upper))
 		return put_numbers(k, COL_TOKEN_HEX, (e - s) | upper, s, e, (e - s + 15) / 16) ? e
 											       : 0;
 	if (bit(k->m.digits, s)) {
 		end = run_end(k->m.digits, s);
-		if (run_end(k->m.letters, end) != e || !int_of(k->p + s, end - s, v))
+		if (run_end(k->m.letters, end) != e || !col_token_int(k->p + s, end - s, v))
 			return put_word(k, s, e) ? e : 0;
 		return put_numbers(k, COL_TOKEN_INT, 0, s, end, 1) && put_word(k, end, e) ? e : 0;
 	}
@@ -436,11 +417,28 @@ static uint32_t copy_at(const struct col_token_cutter *k, uint32_t s, unsigned s
 	struct span v = k->sources ? k->sources->values[source] : SPAN_NONE;
 	uint32_t end = s + (uint32_t)v.n;
 
-	if (v.n < SOURCE_BYTES_MIN || v.n > k->n - s || !same(k->p + s, v.p, v.n))
+	if (v.n < COL_TOKEN_SOURCE_BYTES_MIN || v.n > k->n - s || !same(k->p + s, v.p, v.n))
 		return 0;
 	if (end < k->n && bit(k->m.alnum, end) && bit(k->m.alnum, end - 1))
 		return 0;
 	return end;
+}
+
+/* Inside a chunk, and the whole chunk is one number in hex: then there is no token of its own. */
+static bool inside_hex(const struct col_token_cutter *k, uint32_t s)
+{
+	uint64_t numbers[COL_TOKEN_NUMBERS];
+	uint32_t start = s, end;
+	unsigned upper;
+
+	while (start > 0 && bit(k->m.alnum, start - 1))
+		start--;
+	if (start == s)
+		return false;
+	end = run_end(k->m.alnum, s);
+	if (end - start < COL_TOKEN_HEX_MIN || end - start > COL_TOKEN_HEX_MAX)
+		return false;
+	return col_token_hex(k->p + start, end - start, numbers, &upper);
 }
 
 uint32_t col_token_at(struct col_token_cutter *k, uint32_t s, unsigned class, unsigned param)
@@ -457,7 +455,7 @@ uint32_t col_token_at(struct col_token_cutter *k, uint32_t s, unsigned class, un
 			k->email++;
 		return k->email->start == s ? k->email->end : 0;
 	}
-	if (!bit(k->m.alnum, s))
+	if (!bit(k->m.alnum, s) || inside_hex(k, s))
 		return 0;
 	/* Of two tokens that are cut together only the first counts. */
 	out->count = out->pattern_len = 0;

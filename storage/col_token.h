@@ -42,7 +42,9 @@ enum {
 	COL_TOKEN_ZEROES_SHIFT = 60, /* in the number of an INT: leading zeroes stand above */
 	COL_TOKEN_ZEROES_MAX = 15,
 	COL_TOKEN_DIGITS_MAX = 18,
+	COL_TOKEN_HEX_MIN = 8,
 	COL_TOKEN_HEX_MAX = 64,
+	COL_TOKEN_SOURCE_BYTES_MIN = 2, /* a shorter value is found by chance */
 	COL_TOKEN_PATTERN_MAX = LIMIT_TEXT_PATTERN_BYTES,
 	COL_TOKEN_NUMBERS = 4, /* of one token */
 	COL_TOKEN_SOURCES = 8, /* bytes of a word */
@@ -118,6 +120,13 @@ int col_token_cut(struct col_token_cutter *k);
  * appended to those of out. 0: there is another one, or none. Positions must rise.
  */
 uint32_t col_token_at(struct col_token_cutter *k, uint32_t s, unsigned class, unsigned param);
+
+/*
+ * The same by a look at the bytes alone, which finds the common ones: the end, and the numbers, of
+ * which there is room for COL_TOKEN_NUMBERS. 0: it takes a cutter to know.
+ */
+uint32_t col_token_light(struct span text, const struct col_token_sources *sources, uint32_t s,
+	unsigned class, unsigned param, uint64_t *numbers);
 
 /* Numbers that a token of the class takes, 0 where it takes none; -1: no such class or parameter. */
 int col_token_numbers(unsigned class, unsigned param);

@@ -9,6 +9,8 @@
 
 /* n decimal digits, 19 at most. */
 uint64_t col_token_decimal(const uint8_t *p, uint32_t n);
+/* The number of an INT; leading zeroes are counted above it. false: too many of either. */
+bool col_token_int(const uint8_t *p, uint32_t n, uint64_t *out);
 /* n hex digits of one case, 64 at most, sixteen to a number, the first ones first. */
 bool col_token_hex(const uint8_t *p, uint32_t n, uint64_t *out, unsigned *out_upper);
 /* 36 bytes. */

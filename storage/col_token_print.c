@@ -40,6 +40,22 @@ uint64_t col_token_decimal(const uint8_t *p, uint32_t n)
 	return v;
 }
 
+bool col_token_int(const uint8_t *p, uint32_t n, uint64_t *out)
+{
+	uint32_t zeroes = 0;
+
+	if (n > COL_TOKEN_DIGITS_MAX)
+		return false;
+	if (p[0] == '0') {
+		while (zeroes + 1 < n && p[zeroes] == '0')
+			zeroes++;
+		if (zeroes > COL_TOKEN_ZEROES_MAX)
+			return false;
+	}
+	*out = col_token_decimal(p, n) | (uint64_t)zeroes << COL_TOKEN_ZEROES_SHIFT;
+	return true;
+}
+
 static int digit_of(uint8_t c, unsigned *letters)
 {
 	if ((uint8_t)(c - '0') < 10)
