@@ -136,25 +136,25 @@ static bool stopped(const struct backup *b)
 	return b->conf->stop && *b->conf->stop;
 }
 
-/* Sidecars may be missing: they are built again. */
+/*
+ * Sidecars may be missing, and are built again. They come before the segment, for that goes first when
+ * it is retired: where it is still there afterwards, no sidecar was missing for that reason.
+ */
 static int bring_segment(struct backup *b, const struct manifest_segment *s, struct diag *d)
 {
 	char path[MANIFEST_PATH_BYTES];
 	int rc = make_folder(b, manifest_segment_dir(s, path), d);
 
-	if (rc < 0)
-		return rc;
-	manifest_segment_path(s, path);
-	rc = bring(b, path, path, d);
-	if (rc == -ENOENT)
-		return rc;
 	for (int kind = 0; kind < SIDX_COUNT && rc == 0; kind++) {
 		publish_path(s, kind, path);
 		rc = bring(b, path, path, d);
 		if (rc == -ENOENT)
 			rc = 0;
 	}
-	return rc;
+	if (rc < 0)
+		return rc;
+	manifest_segment_path(s, path);
+	return bring(b, path, path, d);
 }
 
 /* A segment that the snapshot lists has no file: retired meanwhile, or lost long ago. */

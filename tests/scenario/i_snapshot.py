@@ -192,7 +192,8 @@ def t_snapshot_beside_live_daemons(lab):
             args = ["--verify"] + (["--copy"] if i == 3 else [])
             out = load.compact("snapshot", lab.path(f"snap{i}"), *args)
             if i % 2:
-                astro.equal(p.wait(60), 0)
+                # 4: the collector was at a merge of its own.
+                astro.check(p.wait(60) in (0, 4), f"astrocompact --merge: {p.returncode}")
             upto = int(astro.found(r"up to event (\d+)", out).group(1))
             astro.check(upto >= before - 50, f"{upto} of {before} at least")
             got = numbers(lab, f"snap{i}")
@@ -302,7 +303,7 @@ def t_snapshot_mistakes(lab):
                                (("snapshots", "a"), 2, "no such command"),
                                (("scrub", "a"), 2, "no operand"),
                                (("snapshot", "a", "--merge"), 2, "--merge goes without"),
-                               (("snapshot", "a", "--budget", "1s"), 2, "--budget is nothing"),
+                               (("snapshot", "a", "--budget", "1s"), 2, "--budget bounds"),
                                (("scrub", "--keep", "1d"), 2, "--keep and --max-size"),
                                (("--copy",), 2, "--copy belongs"),
                                (("snapshot", lab.path("full")), 3, "must be empty"),
