@@ -67,7 +67,7 @@ static void set_cell(const struct col_map_item *x, struct buf *bytes, struct col
 static int get_cells(struct col_map *m, uint32_t path, const struct col_map_rows *w,
 	struct buf *bytes, struct col_map_cell *out)
 {
-	uint32_t n;
+	uint32_t n = 0;
 	int rc = col_map_load_group(m, w->base / COL_MAP_GROUP);
 
 	if (rc == 0)
@@ -131,7 +131,7 @@ static int get_leaves(
 {
 	const struct col_map_path *p = &m->paths[path];
 	bool stays = !p->mixed && p->parts_count && col_map_is_syms(p->parts[0].encoding);
-	uint32_t n;
+	uint32_t n = 0;
 	int rc = col_map_load_group(m, w->base / COL_MAP_GROUP);
 
 	if (rc == 0)

@@ -4,15 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <xxhash.h>
-
 #include "proto/base/check.h"
+#include "storage/col_map_bytes.h"
 
 enum {
 	SLOTS = 1 << 18,
 	/* Of so many values the first ones are looked at: if nearly all differ, they do not recur. */
 	SAMPLE = 1024,
 	SAMPLE_NEW = 900,
+	AHEAD = 12,
 	/* Fewer values are no symbols, unless they are all the same. */
 	SYMS_LEAST = 16,
 	/* A double is an integer below this when multiplied. */
@@ -165,15 +165,12 @@ static struct span text_of(const struct col_map_leaf *l)
 
 static bool same_value(const struct col_map_leaf *a, const struct col_map_leaf *b, bool text)
 {
-	if (!text)
-		return a->bits == b->bits;
-	return a->bytes == b->bytes && (a->bits == b->bits || span_eq(text_of(a), text_of(b)));
+	return text ? col_map_bytes_same(text_of(a), text_of(b)) : a->bits == b->bits;
 }
 
 static uint32_t hash_value(const struct col_map_leaf *l, bool text)
 {
-	uint64_t h = text ? XXH3_64bits((const void *)(uintptr_t)l->bits, l->bytes)
-			  : l->bits * 0x9e3779b97f4a7c15u;
+	uint64_t h = text ? col_map_bytes_hash(text_of(l), 0) : l->bits * 0x9e3779b97f4a7c15u;
 
 	return (uint32_t)(h >> 46);
 }
@@ -234,6 +231,10 @@ static void symbolize(struct col_map_make *m, struct col_map_make_path *x)
 
 	x->entries = m->entries_count;
 	for (uint32_t i = 0; i < x->count; i++) {
+		/* Texts lie as far apart as the rows: they are asked for ahead. */
+		if (text && i + AHEAD < x->count)
+			__builtin_prefetch(
+				(const void *)(uintptr_t)m->leaves[x->first + i + AHEAD].bits);
 		m->syms[x->first + i] = symbol_of(m, x, x->first + i, text);
 		if (i == SAMPLE && x->syms_count > SAMPLE_NEW) {
 			recur = false;

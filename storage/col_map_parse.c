@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <xxhash.h>
-
 #include "proto/base/check.h"
 #include "proto/base/cursor.h"
 #include "proto/wire/walk.h"
+#include "storage/col_map_bytes.h"
 #include "storage/col_map_int.h"
 
 enum {
@@ -122,20 +121,16 @@ int col_map_parse_begin(struct col_map_parse *p)
 
 /* ---- paths and edges ---- */
 
-static uint64_t hash_key(struct span key, uint64_t seed)
-{
-	return XXH3_64bits_withSeed(key.p, key.n, seed);
-}
-
 /* The path of the key in the outer one; 0: there are too many. */
 static uint16_t path_of(struct col_map_parse *p, uint16_t outer, struct span key, bool is_map)
 {
-	uint32_t at = (uint32_t)hash_key(key, (uint64_t)outer << 1 | is_map) & (PATH_SLOTS - 1);
+	uint32_t at =
+		(uint32_t)col_map_bytes_hash(key, (uint64_t)outer << 1 | is_map) & (PATH_SLOTS - 1);
 	struct col_map_parse_path *x;
 
 	for (; p->path_slots[at]; at = (at + 1) & (PATH_SLOTS - 1)) {
 		x = &p->paths[p->path_slots[at]];
-		if (x->outer == outer && x->is_map == is_map && span_eq(x->key, key))
+		if (x->outer == outer && x->is_map == is_map && col_map_bytes_same(x->key, key))
 			return p->path_slots[at];
 	}
 	if (p->paths_count == LIMIT_MAP_PATHS || p->key_bytes + key.n > LIMIT_MAP_KEY_BYTES)
@@ -173,7 +168,7 @@ static inline bool is_edge(
 	const struct col_map_parse_edge *e, const struct col_map_parse_edge *like)
 {
 	return e->from == like->from && e->outer == like->outer && e->is_map == like->is_map &&
-	       e->key.n == like->key.n && memcmp(e->key.p, like->key.p, like->key.n) == 0;
+	       col_map_bytes_same(e->key, like->key);
 }
 
 /* The edge from like->from with like's key, made if need be. */
@@ -187,7 +182,8 @@ static int take_edge(struct col_map_parse *p, struct col_map_parse_edge *like, u
 		*out = node->out;
 		return 0;
 	}
-	at = (uint32_t)hash_key(like->key, (uint64_t)like->from << 32 | like->outer) & (SLOTS - 1);
+	at = (uint32_t)col_map_bytes_hash(like->key, (uint64_t)like->from << 32 | like->outer) &
+	     (SLOTS - 1);
 	for (; p->slots[at]; at = (at + 1) & (SLOTS - 1)) {
 		*out = p->slots[at] - 1;
 		if (!is_edge(&p->edges[*out], like))

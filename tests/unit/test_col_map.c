@@ -441,7 +441,7 @@ static struct col_map *check_page(struct fixture *f, bool typed, struct col_text
 
 static void round_trips(void **state)
 {
-	static const uint32_t rows[] = { 1, 2, 3, 17, 128, 1000, 4096, 4097, 9000 };
+	static const uint32_t rows[] = { 1, 2, 3, 17, 128, 1000, 4097, 6000 };
 	struct fixture *f = *state;
 	struct col_text_env env;
 
@@ -466,7 +466,7 @@ static void cells(void **state)
 	for (unsigned shapes = 2; shapes < 30; shapes += 9) {
 		struct col_map *m;
 
-		random_maps(f, 5000, shapes);
+		random_maps(f, 1500, shapes);
 		put_page(f, true);
 		m = open_page(f, &env);
 		for (uint32_t path = 1; path < col_map_paths_count(m); path++) {
@@ -729,8 +729,8 @@ static void damage(void **state)
 	put_page(f, true);
 	n = f->page.len;
 	copy = malloc(n);
-	for (size_t i = 0; i < 4000; i++) {
-		size_t at = i < n && i < 1000 ? i : event_gen_random(&f->gen) % n;
+	for (size_t i = 0; i < 1500; i++) {
+		size_t at = i < n && i < 500 ? i : event_gen_random(&f->gen) % n;
 
 		memcpy(copy, f->page.p, n);
 		copy[at] ^= (uint8_t)(1 + below(f, 255));
