@@ -6,41 +6,63 @@
  *   varint   raw bytes of all rows
  *   varint   entries, 1 or more
  *   varint   bytes, a page of text: the entries, distinct, none of them absent
- *   the rest: a stream of codes, 0 absent, else 1 + entry
+ *   u8       0, or 1 + the key on which the codes depend, then a varint: keys are below it
+ *   the rest: a stream of codes, 0 absent, else 1 + entry; with a key: these as col_depend.h says
  */
 #include <errno.h>
 #include <string.h>
 
 #include "proto/base/check.h"
+#include "storage/col_depend.h"
 #include "storage/col_text_int.h"
 
 struct dict_page {
 	struct col_text_page base;
 	struct span codes_bytes;
+	uint8_t key; /* 1 + the key; 0: none */
+	uint32_t keys_count;
 	struct col_stream codes;
+	struct col_depend depends; /* instead, with a key */
 	bool codes_open;
 	struct col_text_page *entries; /* NULL: a CONST page */
 	uint32_t *offs;                /* of the entries' bytes; NULL: not read so far */
 	uint8_t *bytes;
 	int64_t *window;   /* codes of some rows */
+	uint32_t *keys;    /* and their keys */
+	uint32_t *rows;    /* and, with a key, their numbers */
 	struct span value; /* CONST; p NULL: absent */
 };
 
 enum { WINDOW_ROWS = 4096 };
 
-static int need_codes(struct dict_page *p)
+static int open_codes(struct dict_page *p)
 {
 	struct rcur c = rcur_of(p->codes_bytes.p, p->codes_bytes.n);
+	uint32_t rows = p->base.rows_count;
+	int rc;
+
+	if (p->key)
+		rc = col_depend_open(&c, rows, p->keys_count, p->base.mem, &p->depends);
+	else
+		rc = col_stream_open(&c, rows, p->base.mem, &p->codes);
+	return rc == 0 && rcur_left(&c) != 0 ? ERR_CORRUPT : rc;
+}
+
+static int need_codes(struct dict_page *p)
+{
+	struct arena *mem = p->base.mem;
 	int rc;
 
 	if (p->codes_open || !p->entries)
 		return 0;
-	p->window = arena_alloc(p->base.mem, WINDOW_ROWS * sizeof *p->window);
-	if (!p->window)
+	p->window = arena_alloc(mem, WINDOW_ROWS * sizeof *p->window);
+	if (p->key) {
+		p->keys = arena_alloc(mem, WINDOW_ROWS * sizeof *p->keys);
+		p->rows = arena_alloc(mem, WINDOW_ROWS * sizeof *p->rows);
+	}
+	if (!p->window || (p->key && (!p->keys || !p->rows)))
 		return -ENOMEM;
-	rc = col_stream_open(&c, p->base.rows_count, p->base.mem, &p->codes);
-	if (rc == 0 && rcur_left(&c) != 0)
-		rc = ERR_CORRUPT;
+	rc = open_codes(p);
 	p->codes_open = rc == 0;
 	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
 }
@@ -80,26 +102,52 @@ static inline struct span entry_at(const struct dict_page *p, uint32_t code)
 	return span_of(p->bytes + p->offs[code - 1], p->offs[code] - p->offs[code - 1]);
 }
 
-/* Codes of rows first .. in the window. */
-static int load_codes(struct dict_page *p, uint32_t first, uint32_t count)
+static int check_codes(const struct dict_page *p, const int64_t *codes, uint32_t count)
 {
-	int rc = col_stream_get(&p->codes, first, count, p->window);
-
-	for (uint32_t i = 0; i < count && rc == 0; i++) {
-		if ((uint64_t)p->window[i] > p->base.entries_count)
-			rc = ERR_CORRUPT;
+	for (uint32_t i = 0; i < count; i++) {
+		if ((uint64_t)codes[i] > p->base.entries_count)
+			return ERR_CORRUPT;
 	}
+	return 0;
+}
+
+/* Codes of so many rows, WINDOW_ROWS at most. */
+static int pick_codes(struct dict_page *p, const uint32_t *rows, uint32_t count, int64_t *out)
+{
+	const struct col_text_env *env = p->base.env;
+	int rc = 0;
+
+	ASSERT(count <= WINDOW_ROWS);
+	if (p->key) {
+		rc = env->key ? env->key(env->ctx, p->key - 1u, rows, count, p->keys) : ERR_CORRUPT;
+		if (rc == 0)
+			rc = col_depend_pick(&p->depends, rows, count, p->keys, out);
+	} else {
+		rc = col_stream_pick(&p->codes, rows, count, out);
+	}
+	if (rc == 0)
+		rc = check_codes(p, out, count);
 	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
 }
 
-static int pick_codes(struct dict_page *p, const uint32_t *rows, uint32_t count, int64_t *out)
+/* Codes of rows first .. in the window. */
+static int load_codes(struct dict_page *p, uint32_t first, uint32_t count)
 {
-	int rc = col_stream_pick(&p->codes, rows, count, out);
+	const struct col_text_env *env = p->base.env;
+	int rc = 0;
 
-	for (uint32_t i = 0; i < count && rc == 0; i++) {
-		if ((uint64_t)out[i] > p->base.entries_count)
-			rc = ERR_CORRUPT;
+	if (p->key) {
+		for (uint32_t i = 0; i < count; i++)
+			p->rows[i] = first + i;
+		rc = env->key ? env->key(env->ctx, p->key - 1u, p->rows, count, p->keys)
+			      : ERR_CORRUPT;
+		if (rc == 0)
+			rc = col_depend_get(&p->depends, first, count, p->keys, p->window);
+	} else {
+		rc = col_stream_get(&p->codes, first, count, p->window);
 	}
+	if (rc == 0)
+		rc = check_codes(p, p->window, count);
 	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
 }
 
@@ -383,7 +431,18 @@ int col_text_dict_open(struct rcur *c, const struct col_text_page *base, struct 
 	p->base.ops = &dict_ops;
 	p->base.raw_bytes = (uint32_t)raw;
 	p->base.entries_count = (uint32_t)count;
+	p->key = rcur_u8(c);
+	if (p->key) {
+		uint64_t keys = rcur_varint(c);
+
+		if (p->key > COL_TEXT_KEYS || keys == 0 || keys > COL_STREAM_COUNT_MAX)
+			return ERR_CORRUPT;
+		p->keys_count = (uint32_t)keys;
+		p->base.uses_keys |= 1u << (p->key - 1);
+	}
 	p->codes_bytes = rcur_bytes(c, rcur_left(c));
+	if (c->err)
+		return ERR_CORRUPT;
 	rc = col_text_page_open(entries, (uint32_t)count, &p->base, &p->entries);
 	if (rc < 0)
 		return rc;

@@ -38,7 +38,8 @@ struct entry {
 };
 
 struct order {
-	uint64_t head; /* eight bytes behind what all have in common, first byte highest */
+	uint64_t
+		head; /* eight bytes behind what all have in common, first byte highest; or a key */
 	uint32_t idx;
 };
 
@@ -72,12 +73,15 @@ static uint32_t code_of(struct collecting *c, struct span v)
 	return c->count;
 }
 
-/* Whether so many distinct values of so many rows are worth a dictionary. */
+/*
+ * Whether so many distinct values of so many rows are worth a dictionary: a code costs less than a
+ * value, but what is rare is paid for twice.
+ */
 static bool pays(const struct col_text_in *in, uint32_t distinct, uint32_t rows)
 {
-	if (in->want_codes)
-		return distinct <= rows / 2 + 16;
-	return distinct <= rows / 8 + 8;
+	bool key = in->want_codes || (in->level > 0 && in->keys[COL_TEXT_KEY_USER_ID]);
+
+	return distinct <= (uint64_t)rows * (key ? 5 : 3) / 10 + 8;
 }
 
 static bool collect(struct collecting *c)
@@ -171,8 +175,29 @@ static void sort_ties(struct collecting *c, struct order *o)
 	}
 }
 
+/*
+ * The first key that each entry comes with, above level 0 if there are users: what belongs to one of
+ * them stands together then, and its list of codes is a run. false: there are none.
+ */
+static bool keyed_heads(const struct collecting *c, struct order *o)
+{
+	const uint32_t *keys = c->in->keys[COL_TEXT_KEY_USER_ID];
+
+	if (c->in->level == 0 || !keys)
+		return false;
+	for (uint32_t i = 0; i < c->count; i++)
+		o[i] = (struct order){ UINT64_MAX, i };
+	for (uint32_t row = 0; row < c->in->rows_count; row++) {
+		struct order *at = c->codes[row] ? &o[c->codes[row] - 1] : NULL;
+
+		if (at && keys[row] < at->head)
+			at->head = keys[row];
+	}
+	return true;
+}
+
 /* The entries in order as spans in w->spans; codes follow. false: out of memory. */
-static bool sort(struct col_text_work *w, struct collecting *c)
+static bool sort(struct col_text_work *w, struct collecting *c, bool by_key)
 {
 	struct order *a = col_text_work_array(&w->ints, 2 * (size_t)c->count, sizeof *a);
 	uint32_t *place = col_text_work_array(&w->rows, (size_t)c->count + 1, sizeof *place);
@@ -181,8 +206,10 @@ static bool sort(struct col_text_work *w, struct collecting *c)
 
 	if (!a || !place || !spans)
 		return false;
-	for (uint32_t i = 0; i < c->count; i++)
-		a[i] = (struct order){ head_of(c->entries[i].text, skip), i };
+	if (!by_key || !keyed_heads(c, a)) {
+		for (uint32_t i = 0; i < c->count; i++)
+			a[i] = (struct order){ head_of(c->entries[i].text, skip), i };
+	}
 	a = radix(a, a + c->count, c->count);
 	sort_ties(c, a);
 	place[0] = 0;
@@ -197,16 +224,34 @@ static bool sort(struct col_text_work *w, struct collecting *c)
 
 /* ---- the page ---- */
 
+/* Whether most values belong to one user: then they stand by user. */
+static bool belongs(const struct col_text_in *in, uint32_t distinct)
+{
+	return in->keys[COL_TEXT_KEY_USER_ID] &&
+	       distinct * 2 > in->keys_count[COL_TEXT_KEY_USER_ID];
+}
+
 static bool put_codes(struct col_text_work *w, const struct collecting *c, struct buf *out)
 {
-	int64_t *ints = col_text_work_array(&w->ints, c->in->rows_count, sizeof *ints);
+	const struct col_text_in *in = c->in;
+	int64_t *ints = col_text_work_array(&w->ints, in->rows_count, sizeof *ints);
+	unsigned key;
 
 	if (!ints)
 		return false;
-	for (uint32_t row = 0; row < c->in->rows_count; row++)
+	for (uint32_t row = 0; row < in->rows_count; row++)
 		ints[row] = c->codes[row];
-	w->streams.level = c->in->level;
-	col_stream_put(&w->streams, ints, c->in->rows_count, out);
+	w->streams.level = in->level;
+	key = col_text_depend_key(w, in, ints, in->rows_count, in->keys);
+	if (key < COL_TEXT_KEYS) {
+		buf_put_u8(out, (uint8_t)(1 + key));
+		col_pack_varint(out, in->keys_count[key]);
+		col_text_depend_put(
+			w, ints, in->rows_count, in->keys[key], in->keys_count[key], out);
+		return true;
+	}
+	buf_put_u8(out, 0);
+	col_stream_put(&w->streams, ints, in->rows_count, out);
 	return true;
 }
 
@@ -233,7 +278,7 @@ int col_text_dict_put(struct col_text_work *w, const struct col_text_in *in, str
 	if (!c.entries || !c.table || !c.codes || !inner)
 		return 1;
 	memset(c.table, 0, size * sizeof *c.table);
-	if (!collect(&c) || !sort(w, &c))
+	if (!collect(&c) || !sort(w, &c, belongs(in, c.count)))
 		return 1;
 	entries.rows_count = c.count;
 	entries.values = (const struct span *)(const void *)w->spans.p;

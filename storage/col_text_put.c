@@ -5,14 +5,14 @@
 #include "proto/base/check.h"
 #include "storage/col_text_put_int.h"
 
-enum { BUFS = 14 };
+enum { BUFS = 15 };
 
 /* All that a work holds in buffers. */
 static void list_bufs(struct col_text_work *w, struct buf *out[BUFS])
 {
 	struct buf *all[BUFS] = { &w->scratch[0], &w->scratch[1], &w->scratch[2], &w->head,
 		&w->body, &w->pool, &w->spans, &w->rows, &w->codes, &w->column, &w->ints,
-		&w->locals, &w->table, &w->inside };
+		&w->locals, &w->table, &w->inside, &w->keys };
 
 	for (int i = 0; i < BUFS; i++)
 		out[i] = all[i];
@@ -30,6 +30,7 @@ static struct col_text_work *work_new(unsigned depth)
 		buf_init(bufs[i], 2 * (size_t)COL_TEXT_RAW_MAX);
 	buf_init(&w->leaves, 1 << 20);
 	col_stream_maker_init(&w->streams, 0);
+	col_depend_maker_init(&w->depends, 1);
 	w->depth = depth;
 	return w;
 }
@@ -47,6 +48,7 @@ static void work_free(struct col_text_work *w)
 	if (w->shapes_ready)
 		col_shape_set_fini(&w->shapes);
 	col_stream_maker_fini(&w->streams);
+	col_depend_maker_fini(&w->depends);
 	free(w);
 }
 
@@ -79,6 +81,37 @@ void *col_text_work_array(struct buf *b, size_t count, size_t size)
 {
 	buf_reset(b);
 	return buf_reserve(b, count * size + 1) < 0 ? NULL : b->p;
+}
+
+unsigned col_text_depend_key(struct col_text_work *w, const struct col_text_in *in,
+	const int64_t *values, uint32_t count, const uint32_t *const keys[COL_TEXT_KEYS])
+{
+	unsigned best_key = COL_TEXT_KEYS;
+	size_t best;
+
+	if (in->level == 0)
+		return COL_TEXT_KEYS;
+	best = col_stream_cost(&w->streams, values, count);
+	best -= best / 8;
+	for (unsigned k = 0; k < COL_TEXT_KEYS; k++) {
+		struct col_depend_in d = { count, in->keys_count[k], keys[k], values };
+		size_t cost =
+			keys[k] && d.keys_count > 0 ? col_depend_cost(&w->depends, &d) : SIZE_MAX;
+
+		if (cost < best) {
+			best = cost;
+			best_key = k;
+		}
+	}
+	return best_key;
+}
+
+void col_text_depend_put(struct col_text_work *w, const int64_t *values, uint32_t count,
+	const uint32_t *keys, uint32_t keys_count, struct buf *out)
+{
+	struct col_depend_in d = { count, keys_count, keys, values };
+
+	col_depend_put(&w->depends, &d, out);
 }
 
 /* Bytes that BYTES would need, from a run of rows in the middle. */

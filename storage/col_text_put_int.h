@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "proto/base/buf.h"
+#include "storage/col_depend.h"
 #include "storage/col_shape.h"
 #include "storage/col_stream.h"
 #include "storage/col_text_int.h"
@@ -44,6 +45,8 @@ struct col_text_work {
 	struct col_shape_set shapes;
 	bool shapes_ready;
 	struct col_stream_maker streams;
+	struct col_depend_maker depends;
+	struct buf keys; /* uint32_t: of the rows of a page or template inside */
 };
 
 /* The same memory one level deeper; NULL: out of it. */
@@ -61,6 +64,16 @@ int col_text_const_put(const struct col_text_in *in, struct buf *out);
 /* The codes of a SHAPED page, from w->codes, to head and body; all are below codes_count. */
 void col_text_codes_put(
 	struct col_text_work *w, const struct col_text_in *in, uint32_t codes_count);
+
+/*
+ * Values that depend on a key, after which the key has to be asked when they are read: the key by
+ * which they cost least, COL_TEXT_KEYS if none is worth it. Only above level 0: it takes its time.
+ */
+unsigned col_text_depend_key(struct col_text_work *w, const struct col_text_in *in,
+	const int64_t *values, uint32_t count, const uint32_t *const keys[COL_TEXT_KEYS]);
+/* Appends them. */
+void col_text_depend_put(struct col_text_work *w, const int64_t *values, uint32_t count,
+	const uint32_t *keys, uint32_t keys_count, struct buf *out);
 
 /* What a template's slots are written from. */
 struct col_text_slots {

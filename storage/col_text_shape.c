@@ -471,11 +471,63 @@ void col_text_shape_seek(struct col_text_shaped *p, uint32_t row)
 	}
 }
 
+static int email_key(
+	void *ctx, enum col_text_key key, const uint32_t *rows, size_t count, uint32_t *out)
+{
+	const struct col_text_shaped *p = ctx;
+	uint32_t own[512];
+
+	if (!p->base.env->key)
+		return ERR_CORRUPT;
+	for (size_t i = 0; i < count; i += 512) {
+		size_t n = count - i < 512 ? count - i : 512;
+		int rc;
+
+		for (size_t k = 0; k < n; k++)
+			own[k] = p->email_rows[rows ? rows[i + k] : i + k];
+		rc = p->base.env->key(p->base.env->ctx, key, own, n, out + i);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* The row that shows each address. */
+static int list_email_rows(struct col_text_shaped *p)
+{
+	uint32_t at = 0;
+
+	p->email_rows = arena_alloc(p->base.mem, (size_t)p->emails_count * sizeof(uint32_t));
+	if (!p->email_rows)
+		return -ENOMEM;
+	for (uint32_t row = 0; row < p->base.rows_count; row++) {
+		unsigned code = p->codes[row], n = 0;
+
+		if (code >= COL_TEXT_TEMPLATE)
+			n = p->templates[code - COL_TEXT_TEMPLATE].emails_count;
+		for (; n > 0; n--)
+			p->email_rows[at++] = row;
+	}
+	ASSERT(at == p->emails_count);
+	return 0;
+}
+
+/* The page inside sees addresses as its rows: only keys are translated, nothing else is asked for. */
 int col_text_shape_emails(struct col_text_shaped *p)
 {
+	struct col_text_page parent = p->base, *page;
+	int rc;
+
 	if (p->emails || p->emails_count == 0)
 		return 0;
-	return col_text_page_open(p->emails_bytes, p->emails_count, &p->base, &p->emails);
+	p->emails_env = (struct col_text_env){ .ctx = p, .key = email_key };
+	parent.env = &p->emails_env;
+	rc = col_text_page_open(p->emails_bytes, p->emails_count, &parent, &page);
+	if (rc == 0 && page->uses_keys)
+		rc = list_email_rows(p);
+	if (rc == 0)
+		p->emails = page;
+	return rc;
 }
 
 int col_text_shape_residue(struct col_text_shaped *p)

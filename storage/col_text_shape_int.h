@@ -90,7 +90,9 @@ struct col_text_shaped {
 	uint32_t residue_count;
 	struct span emails_bytes;
 	struct span residue_bytes;
-	struct col_text_page *emails; /* NULL: not opened */
+	struct col_text_page *emails;   /* NULL: not opened */
+	struct col_text_env emails_env; /* asks for the rows that show them */
+	uint32_t *email_rows;           /* if they depend on a key */
 	struct col_text_page *residue;
 	struct col_text_cursor cursor;
 	struct col_text_batch *batch; /* NULL: none so far */

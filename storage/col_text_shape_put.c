@@ -173,13 +173,20 @@ static void put_inside(struct col_text_work *w, const struct col_text_in *in, bo
 	buf_put_span(&w->head, buf_span(page));
 }
 
-static void put_spans(struct shaping *s, const struct buf *spans, bool plain)
+static void put_spans(
+	struct shaping *s, const struct buf *spans, const struct buf *keys, bool plain)
 {
 	struct col_text_in in = { .rows_count = (uint32_t)(spans->len / sizeof(struct span)),
 		.values = (const struct span *)(const void *)spans->p,
 		.level = s->in->level };
 
-	if (spans->err)
+	if (keys) {
+		in.keys[COL_TEXT_KEY_USER_ID] = (const uint32_t *)(const void *)keys->p;
+		in.keys_count[COL_TEXT_KEY_USER_ID] = s->in->keys_count[COL_TEXT_KEY_USER_ID];
+	}
+	if (keys && keys->err)
+		s->w->head.err = keys->err;
+	else if (spans->err)
 		s->w->head.err = spans->err;
 	else if (in.rows_count == 0)
 		col_pack_varint(&s->w->head, 0);
@@ -196,7 +203,7 @@ static void put_residue(struct shaping *s)
 		if (s->codes[row] == COL_TEXT_RESIDUE)
 			buf_put(spans, &s->in->values[row], sizeof(struct span));
 	}
-	put_spans(s, spans, true);
+	put_spans(s, spans, NULL, true);
 }
 
 /* Where the next row of each template with e-mail addresses is. */
@@ -205,8 +212,8 @@ struct email_cursor {
 	uint32_t row;
 };
 
-static void add_emails(struct shaping *s, const struct col_shape *h, struct email_cursor *at,
-	struct span text, struct buf *spans)
+static void add_emails(
+	const struct col_shape *h, struct email_cursor *at, struct span text, struct buf *spans)
 {
 	const uint64_t *tuple;
 
@@ -223,12 +230,12 @@ static void add_emails(struct shaping *s, const struct col_shape *h, struct emai
 		email = col_shape_placed(text, tuple[h->slots[i].at]);
 		buf_put(spans, &email, sizeof email);
 	}
-	(void)s;
 }
 
 static void put_emails(struct shaping *s)
 {
-	struct buf *spans = &s->w->spans;
+	const uint32_t *users = s->in->level > 0 ? s->in->keys[COL_TEXT_KEY_USER_ID] : NULL;
+	struct buf *spans = &s->w->spans, *keys = &s->w->keys;
 	struct email_cursor *at = calloc((size_t)s->kept_count + 1, sizeof *at);
 
 	if (!at) {
@@ -236,6 +243,7 @@ static void put_emails(struct shaping *s)
 		return;
 	}
 	buf_reset(spans);
+	buf_reset(keys);
 	for (uint32_t i = 0; i < s->kept_count; i++)
 		at[i].block = s->w->shapes.shapes[s->kept[i]].first;
 	for (uint32_t row = 0; row < s->in->rows_count; row++) {
@@ -245,11 +253,14 @@ static void put_emails(struct shaping *s)
 		if (s->codes[row] < COL_TEXT_TEMPLATE)
 			continue;
 		h = &s->w->shapes.shapes[s->kept[i]];
-		if (h->emails_count > 0)
-			add_emails(s, h, &at[i], s->in->values[row], spans);
+		if (h->emails_count == 0)
+			continue;
+		add_emails(h, &at[i], s->in->values[row], spans);
+		for (unsigned k = 0; users && k < h->emails_count; k++)
+			buf_put(keys, &users[row], sizeof users[row]);
 	}
 	free(at);
-	put_spans(s, spans, false);
+	put_spans(s, spans, users ? keys : NULL, false);
 }
 
 /* ---- the page ---- */
