@@ -111,6 +111,9 @@ static void log_recovery(const struct store_recovery *r)
 			"segment files of a change that came to nothing were moved to bad/; their "
 			"events are elsewhere",
 			LOGGER_UINT("files", r->quarantined_files));
+	if (r->bad_removed)
+		LOGGER(LOGGER_WARNING, "store", "the oldest files of bad/ were removed",
+			LOGGER_UINT("files", r->bad_removed));
 	LOGGER(LOGGER_INFO, "store", "open", LOGGER_UINT("committed", r->committed),
 		LOGGER_UINT("sealed", r->sealed), LOGGER_UINT("torn_bytes", r->torn_bytes),
 		LOGGER_UINT("swept_files", r->swept_files));

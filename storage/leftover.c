@@ -189,6 +189,22 @@ static int settle(struct clearing *c, struct diag *d)
 	return rc;
 }
 
+/* The directory of a file that was removed, or seg/ where it is gone itself. */
+static int sync_dir_of(const struct clearing *c, const char *dir)
+{
+	const struct vfs *v = c->vfs;
+	int fd = v->open(v->ctx, c->dir, dir, O_RDONLY | O_DIRECTORY, 0);
+	int rc;
+
+	if (fd == -ENOENT)
+		fd = v->open(v->ctx, c->dir, "seg", O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	rc = v->fsync(v->ctx, fd);
+	v->close(v->ctx, fd);
+	return rc;
+}
+
 static int remove_one(struct clearing *c, const char *path, struct diag *d)
 {
 	char side[MANIFEST_PATH_BYTES];
@@ -210,7 +226,10 @@ static int remove_one(struct clearing *c, const char *path, struct diag *d)
 	}
 	snprintf(side, sizeof side, "%.*s", (int)(strrchr(path, '/') - path), path);
 	c->vfs->rmdir(c->vfs->ctx, c->dir, side); /* fails while it is in use */
+	/* What is gone already may have been removed without a sync by who left the list. */
 	if (rc == 0 || rc == -ENOENT)
+		rc = sync_dir_of(c, side);
+	if (rc == 0)
 		return 0;
 	return diag_set(d, rc, path, -1, "remove what a killed run left");
 }

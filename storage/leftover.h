@@ -1,7 +1,7 @@
 /*
- * leftover - the list of segment files that a change of astrocompact is about, kept while it is under
- * way, so that the next run can remove what a killed one left: new files that were never listed, or
- * old ones that are not listed any more.
+ * leftover - the list of segment files that a change of the manifest is about, a seal's or a merge's,
+ * kept while it is under way, so that the next change or start can remove what a killed one left: new
+ * files that were never listed, or old ones that are not listed any more.
  *
  * LEFTOVER FILE                                  DATA/tmp/compact-leftovers, text
  *   line 1    XXH3-64 of all that follows, 16 hex digits
@@ -10,7 +10,7 @@
  * Crash:  it gets its name whole, before the first file of the change gets its own. Without it, or
  *         where it does not hold, nothing is removed.
  *
- * Thread: one process at a time (DATA/compact.lock). Memory: the list.
+ * Thread: whoever holds the manifest's lock. Memory: the list.
  */
 #ifndef STORAGE_LEFTOVER_H
 #define STORAGE_LEFTOVER_H

@@ -386,6 +386,27 @@ static bool is_long(const struct manifest_state *st)
 	return st->bytes > LIMIT_MANIFEST_BYTES && st->bytes > 2 * live;
 }
 
+/*
+ * A seal's rows are those behind the ids sealed so far, up to its own. Whoever chose them by an older
+ * state of the manifest would seal them twice.
+ */
+static int check_seal(
+	const struct manifest_state *st, const struct manifest_change *c, struct diag *d)
+{
+	if (c->sealed_id == 0 || c->drops_count > 0)
+		return 0;
+	for (size_t i = 0; i < c->adds_count; i++) {
+		const struct manifest_segment *s = &c->adds[i];
+
+		if (s->id_first <= st->sealed_id || s->id_last > c->sealed_id)
+			return diag_set(d, ERR_RANGE, "manifest", -1,
+				"seal events %" PRIu64 "-%" PRIu64 " through %" PRIu64
+				" where %" PRIu64 " is sealed",
+				s->id_first, s->id_last, c->sealed_id, st->sealed_id);
+	}
+	return 0;
+}
+
 static int check_change(const struct manifest *m, const struct manifest_change *c, struct diag *d)
 {
 	const struct manifest_state *st = &m->st;
@@ -400,7 +421,7 @@ static int check_change(const struct manifest *m, const struct manifest_change *
 			return diag_set(d, ERR_STALE, "manifest", -1,
 				"drop segment number %" PRIu64, c->drops[i]);
 	}
-	return 0;
+	return check_seal(st, c, d);
 }
 
 int manifest_append(struct manifest *m, const struct manifest_change *c, struct diag *d)

@@ -83,7 +83,8 @@ int manifest_refresh(struct manifest *m, struct diag *d);
 int manifest_lock(struct manifest *m, struct diag *d);
 void manifest_unlock(struct manifest *m);
 /*
- * Under the lock. ERR_STALE: a dropped segment is not live; nothing was written. ERR_LIMIT: more
+ * Under the lock. ERR_STALE: a dropped segment is not live; ERR_RANGE: a seal of ids that are sealed,
+ * or beyond its own sealed id; nothing was written. ERR_LIMIT: more
  * than LIMIT_SEGMENTS would live, or LIMIT_CHANGE_SEGMENTS change. Starts a new manifest file when
  * the present one is long, or ends in bytes that are no record.
  */

@@ -439,8 +439,8 @@ static int append(struct publish *p, const struct manifest_segment *drops, size_
 	change.adds_count = p->made_count;
 	change.drops = nos;
 	rc = manifest_append(p->conf.manifest, &change, d);
-	/* Refused, these two, before a byte was written. */
-	p->in_doubt = rc < 0 && rc != ERR_STALE && rc != ERR_LIMIT;
+	/* Refused, these, before a byte was written. */
+	p->in_doubt = rc < 0 && rc != ERR_STALE && rc != ERR_LIMIT && rc != ERR_RANGE;
 	for (size_t i = 0; i < p->made_count && rc == 0; i++)
 		p->made[i].seg.no = adds[i].no;
 done:
@@ -449,7 +449,29 @@ done:
 	return rc;
 }
 
-/* What cannot be removed now is in the list of leftovers, or is found by recovery. */
+/* So that no power cut brings back what was removed once the list of it is gone. */
+static int sync_removed(
+	const struct publish *p, const struct manifest_segment *drops, size_t drops_count)
+{
+	char name[MANIFEST_PATH_BYTES];
+	bool dir_gone = false;
+	int rc = 0;
+
+	for (size_t i = 0; i < drops_count && rc == 0; i++) {
+		bool seen = false;
+
+		for (size_t j = 0; j < i && !seen; j++)
+			seen = drops[j].day == drops[i].day;
+		if (seen)
+			continue;
+		rc = sync_dir(p, manifest_segment_dir(&drops[i], name), NULL);
+		dir_gone |= rc == -ENOENT;
+		rc = rc == -ENOENT ? 0 : rc;
+	}
+	return rc == 0 && dir_gone ? sync_dir(p, "seg", NULL) : rc;
+}
+
+/* What cannot be removed now is in the list of leftovers, for the next change or start. */
 static void remove_dropped(
 	const struct publish *p, const struct manifest_segment *drops, size_t drops_count)
 {
@@ -459,6 +481,8 @@ static void remove_dropped(
 		if (publish_unlink(p->conf.vfs, p->conf.dir, &drops[i], NULL) < 0)
 			rc = -1;
 	}
+	if (rc == 0)
+		rc = sync_removed(p, drops, drops_count);
 	if (rc == 0)
 		leftover_forget(p->conf.vfs, p->conf.dir);
 }

@@ -42,6 +42,9 @@ static int see_leftover(void *arg, const char *name)
 
 	if (begins != (s->prefix != NULL) || strlen(name) + sizeof "tmp/" > NAME_BYTES)
 		return 0;
+	/* The list of a change is the business of whoever holds the manifest's lock. */
+	if (strncmp(name, LEFTOVER_NAME + 4, sizeof LEFTOVER_NAME - 5) == 0)
+		return 0;
 	if (s->count == ROUND)
 		return 1;
 	snprintf(s->names[s->count++], NAME_BYTES, "tmp/%s", name);
@@ -107,6 +110,51 @@ int recover_quarantine(const struct vfs *vfs, int dir, const char *path, bool ke
 	else if (rc == 0 && !keep)
 		rc = vfs->unlink(vfs->ctx, dir, path);
 	return rc < 0 ? diag_set(d, rc, path, -1, "move a damaged file to bad/") : rc;
+}
+
+struct bad {
+	const struct vfs *vfs;
+	int dir;
+	uint64_t files;
+	uint64_t bytes;
+	int64_t oldest_ns;
+	char oldest[NAME_BYTES];
+};
+
+static int see_bad(void *arg, const char *name)
+{
+	struct bad *b = arg;
+	char path[NAME_BYTES];
+	struct vfs_stat st;
+	bool older;
+
+	if (snprintf(path, sizeof path, "bad/%s", name) >= NAME_BYTES ||
+		b->vfs->stat(b->vfs->ctx, b->dir, path, &st) < 0 || st.is_dir)
+		return 0;
+	older = b->files == 0 || st.mtime_ns < b->oldest_ns ||
+		(st.mtime_ns == b->oldest_ns && strcmp(path, b->oldest) < 0);
+	if (older) {
+		b->oldest_ns = st.mtime_ns;
+		memcpy(b->oldest, path, sizeof path);
+	}
+	b->files++;
+	b->bytes += st.bytes;
+	return 0;
+}
+
+uint64_t recover_trim_bad(const struct vfs *vfs, int dir)
+{
+	uint64_t removed = 0;
+
+	for (;;) {
+		struct bad b = { .vfs = vfs, .dir = dir };
+
+		if (vfs->list(vfs->ctx, dir, "bad", see_bad, &b) < 0 || b.files <= 1 ||
+			(b.files <= LIMIT_BAD_FILES && b.bytes <= LIMIT_BAD_BYTES) ||
+			vfs->unlink(vfs->ctx, dir, b.oldest) < 0)
+			return removed;
+		removed++;
+	}
 }
 
 /* ---- the directory ---- */
@@ -210,7 +258,7 @@ static int settle_segments(struct recover *r, struct diag *d)
 		rc = manifest_repair(m, d);
 	if (rc == 0)
 		rc = recover_sweep(r->vfs, r->dir, NULL, &r->report.swept_files, d);
-	/* What a killed astrocompact left goes by its own list; without one, to bad/. */
+	/* What a killed change left goes by its own list; without one, to bad/. */
 	if (rc == 0)
 		leftover_clear(r->vfs, r->dir, m, NULL, NULL, NULL);
 	if (rc == 0)
@@ -239,6 +287,8 @@ int recover_open(const struct store_conf *conf, struct recover *out, struct diag
 		rc = diag_set(d, -ENOMEM, conf->dir, -1, "open the store");
 	if (rc == 0)
 		rc = recover_journal(&r, d);
+	if (rc == 0)
+		r.report.bad_removed = recover_trim_bad(r.vfs, r.dir);
 	if (rc < 0)
 		recover_close(&r);
 	else

@@ -2,9 +2,10 @@
  * recover - opens a data directory for its one writer: makes it if it is new, and otherwise brings
  * what a crash left back to the state of the last commit.
  *
- * Steps:   lock DATA/format; map ctl; read the manifest; sweep tmp/; move segment files that the
- *          manifest does not list to bad/; find the end of the journal, cut a torn tail, link a
- *          damaged journal file into bad/ and step over the damage.
+ * Steps:   lock DATA/format; map ctl; read the manifest; sweep tmp/; remove what a killed change left,
+ *          by its list; move segment files that the manifest does not list to bad/, which keeps the
+ *          newest ones; find the end of the journal, cut a torn tail, link a damaged journal file into
+ *          bad/ and step over the damage.
  * Durable: it can be killed at any point and run again with the same outcome.
  * Memory:  bounded by the number of files, and one journal record. Time: one pass over the unsealed
  *          journal files.
@@ -31,15 +32,22 @@
 
 /*
  * Removes from DATA/tmp what begins with `prefix`, or with prefix == NULL what does not begin with
- * RECOVER_TMP_COMPACT. The number of files removed goes to *out_count.
+ * RECOVER_TMP_COMPACT; the list of a change (storage/leftover.h) stays. The number of files removed
+ * goes to *out_count.
  */
 int recover_sweep(
 	const struct vfs *vfs, int dir, const char *prefix, uint64_t *out_count, struct diag *d);
 /*
  * Moves DATA/<path> to DATA/bad, under a name that is free there; `keep` leaves the file where it is
- * too. A path that is not there: -ENOENT.
+ * too; 1: it was kept there before. A path that is not there: -ENOENT.
  */
 int recover_quarantine(const struct vfs *vfs, int dir, const char *path, bool keep, struct diag *d);
+
+/*
+ * Removes the oldest files of DATA/bad until LIMIT_BAD_FILES and LIMIT_BAD_BYTES hold; the newest one
+ * stays whatever its size. Returns how many went.
+ */
+uint64_t recover_trim_bad(const struct vfs *vfs, int dir);
 
 /* A store opened for appending; the writer takes all of it over. */
 struct recover {

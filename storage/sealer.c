@@ -1,4 +1,4 @@
-#include "storage/sealer_seal.h"
+#include "storage/sealer.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -12,6 +12,7 @@
 #include "storage/publish.h"
 #include "storage/retain_class.h"
 #include "storage/row.h"
+#include "storage/sealer_seal.h"
 #include "storage/snapshot_int.h"
 
 enum {

@@ -59,6 +59,7 @@ static void quarantine(const struct sealer *s, const char *file)
 {
 	if (strncmp(file, "journal/", 8) == 0)
 		recover_quarantine(s->vfs, s->dir, file, true, NULL);
+	recover_trim_bad(s->vfs, s->dir);
 }
 
 static void note_lost(struct seal *seal, uint64_t count, const struct diag *why)

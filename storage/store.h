@@ -116,6 +116,7 @@ struct store_recovery {
 	uint64_t torn_bytes; /* cut at the journal's end: never acknowledged */
 	uint64_t lost_ids;   /* in damaged records that valid ones follow: reported, quarantined */
 	uint64_t quarantined_files; /* moved to DATA/bad, or linked there */
+	uint64_t bad_removed;       /* the oldest of DATA/bad, which would have grown too large */
 	uint64_t missing_files;     /* segments listed that are not there, or of another size */
 	uint64_t swept_files;       /* removed from DATA/tmp */
 	bool created;

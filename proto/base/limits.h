@@ -55,6 +55,9 @@ enum {
 	LIMIT_JOURNAL_FILE_BYTES = 64 << 20,
 	/* The least it may be configured to. */
 	LIMIT_JOURNAL_FILE_BYTES_MIN = 2 << 20,
+	/* Quarantine: with more files or bytes the oldest are removed. */
+	LIMIT_BAD_FILES = 64,
+	LIMIT_BAD_BYTES = 1 << 30,
 	/* Journal files at once; a store with more unsealed takes no appends until some are sealed. */
 	LIMIT_JOURNAL_FILES = 4096,
 };

@@ -10,10 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "storage/manifest.h"
 #include "storage/manifest_walk.h"
 #include "tests/support/simfs.h"
+
+/* Of a round whose segments are made of round * 100 ...: the last id they may hold. */
+#define SEALED(round) ((round)*1000 + 999)
 
 static const uint8_t uuid[16] = "0123456789abcdef";
 
@@ -118,7 +122,7 @@ static size_t change(struct manifest *m, struct manifest_segment *list, size_t n
 {
 	struct manifest_segment adds[30];
 	uint64_t drops[30];
-	struct manifest_change c = { .adds = adds, .drops = drops, .sealed_id = round };
+	struct manifest_change c = { .adds = adds, .drops = drops, .sealed_id = SEALED(round) };
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -130,6 +134,7 @@ static size_t change(struct manifest *m, struct manifest_segment *list, size_t n
 	c.adds_count = (size_t)rand() % 30;
 	for (size_t i = 0; i < c.adds_count; i++)
 		adds[i] = segment(round * 100 + i);
+	ASSERT(c.adds_count == 0 || adds[c.adds_count - 1].id_last <= c.sealed_id);
 	assert_int_equal(manifest_lock(m, NULL), 0);
 	assert_int_equal(manifest_append(m, &c, NULL), 0);
 	manifest_unlock(m);
@@ -158,7 +163,7 @@ static void changes_add_up(void **state)
 			assert_int_equal(manifest_refresh(alone, NULL), 1);
 			check_same(alone, list, n);
 			assert_int_equal(manifest_changes(alone), round);
-			assert_int_equal(manifest_sealed(alone), round);
+			assert_int_equal(manifest_sealed(alone), SEALED(round));
 			assert_int_equal(manifest_refresh(alone, NULL), 0);
 		}
 	}
@@ -192,6 +197,26 @@ static void wrong_changes_are_refused(void **state)
 	assert_int_equal(manifest_append(f->m, &d, NULL), ERR_STALE);
 	assert_int_equal(manifest_append(f->m, &e, NULL), ERR_LIMIT);
 	assert_int_equal(manifest_changes(f->m), 2);
+	manifest_unlock(f->m);
+}
+
+static void rows_are_sealed_once(void **state)
+{
+	struct fixture *f = *state;
+	struct manifest_segment one = segment(1), next = segment(2);
+	struct manifest_change c = { .adds = &one, .adds_count = 1, .sealed_id = one.id_last };
+	struct manifest_change beyond = { .adds = &next, .adds_count = 1, .sealed_id = 25 };
+	size_t count;
+
+	assert_int_equal(manifest_lock(f->m, NULL), 0);
+	assert_int_equal(manifest_append(f->m, &c, NULL), 0);
+	assert_int_equal(manifest_append(f->m, &c, NULL), ERR_RANGE);
+	assert_int_equal(manifest_append(f->m, &beyond, NULL), ERR_RANGE);
+	manifest_segments(f->m, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(manifest_sealed(f->m), one.id_last);
+	beyond.sealed_id = next.id_last;
+	assert_int_equal(manifest_append(f->m, &beyond, NULL), 0);
 	manifest_unlock(f->m);
 }
 
@@ -259,7 +284,7 @@ static void damage_costs_a_copy(void **state)
 			if (which < 3) {
 				assert_int_equal(rc, 0);
 				check_same(m, list, n);
-				assert_int_equal(manifest_sealed(m), 5);
+				assert_int_equal(manifest_sealed(m), SEALED(5));
 			} else if (rc < 0) {
 				assert_int_equal(rc, ERR_CORRUPT);
 				assert_in_range(d.off, 0, off);
@@ -292,7 +317,7 @@ static void a_failed_append_is_no_change(void **state)
 {
 	struct fixture *f = *state;
 	struct manifest_segment one = segment(9);
-	struct manifest_change c = { .adds = &one, .adds_count = 1, .sealed_id = 5 };
+	struct manifest_change c = { .adds = &one, .adds_count = 1 };
 	struct manifest *other = NULL;
 	size_t count;
 
@@ -325,6 +350,7 @@ int main(void)
 		cmocka_unit_test(paths_are_made_of_numbers),
 		cmocka_unit_test_setup_teardown(changes_add_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_changes_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(rows_are_sealed_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_more_than_the_limit_live, setup, teardown),
 		cmocka_unit_test_setup_teardown(damage_costs_a_copy, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failed_append_is_no_change, setup, teardown),

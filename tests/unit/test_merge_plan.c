@@ -1,4 +1,7 @@
-/* Goal: only closed days and mixed segments are merged, small ones first, within every bound. */
+/*
+ * Goal: by cron only closed days and mixed segments are merged, small ones first, within every bound;
+ * by the sealer full tiers of any day, and days that are closed and quiet.
+ */
 #include "tests/support/check_cmocka.h"
 
 #include <string.h>
@@ -10,15 +13,14 @@
 #define HOUR_NS (INT64_C(3600) * CLOCK_NS_PER_SEC)
 
 /* now: day 20, 01:30 */
-static const struct merge_plan_conf conf = {
-	.now_ns = (20 * 24 + 1) * HOUR_NS + HOUR_NS / 2,
-	.grace_ns = HOUR_NS,
-	.small_bytes = 1000,
-	.ratio = 4,
-	.bytes_max = 100000,
-	.blocks_max = 100,
-	.segments_max = 10,
-};
+#define CONF_VALUES                                                                      \
+	{                                                                                \
+		.now_ns = (20 * 24 + 1) * HOUR_NS + HOUR_NS / 2, .grace_ns = HOUR_NS,    \
+		.small_bytes = 1000, .ratio = 4, .bytes_max = 100000, .blocks_max = 100, \
+		.segments_max = 10,                                                      \
+	}
+
+static const struct merge_plan_conf conf = CONF_VALUES;
 
 static struct manifest_segment seg(uint64_t no, int32_t day, uint8_t hour, uint64_t bytes)
 {
@@ -178,6 +180,113 @@ static void days_at_the_ends_of_time(void **state)
 	merge_plan_fini(&p);
 }
 
+/* ---- tiers ---- */
+
+static const struct merge_plan_tiers tiers = {
+	.small_bytes = 100,
+	.fanout = 4,
+	.bytes_max = 100000,
+	.blocks_max = 100,
+	.quiet_no = 0,
+	.tidy = CONF_VALUES,
+};
+
+static struct manifest_segment aged(uint64_t no, int32_t day, uint64_t bytes, uint64_t id)
+{
+	struct manifest_segment s = seg(no, day, MANIFEST_HOUR_DAY, bytes);
+
+	s.id_first = id;
+	return s;
+}
+
+/* Four of like size, the oldest first, of any day; the cheapest tier comes first. */
+static void full_tiers_are_merged(void **state)
+{
+	const struct manifest_segment segs[] = {
+		aged(1, 20, 900, 50),
+		aged(2, 20, 1100, 40),
+		aged(3, 20, 1599, 30),
+		aged(4, 20, 400, 60),
+		aged(5, 20, 1, 70),
+		aged(6, 20, 99, 20),
+		aged(7, 20, 50, 90),
+		aged(8, 20, 100, 10),
+		aged(9, 20, 30, 80),
+		aged(10, 20, 30, 85),
+	};
+	struct merge_plan p;
+
+	(void)state;
+	assert_int_equal(merge_plan_tier(&tiers, segs, ARRAY_COUNT(segs), NULL, &p), 0);
+	assert_int_equal(p.merges_count, 1);
+	assert_merge(&p, 0, segs, (uint64_t[]){ 6, 5, 9, 10, 0 });
+	merge_plan_fini(&p);
+	assert_int_equal(merge_plan_tier(&tiers, segs, 8, NULL, &p), 0);
+	assert_merge(&p, 0, segs, (uint64_t[]){ 3, 2, 1, 4, 0 });
+	merge_plan_fini(&p);
+	assert_int_equal(merge_plan_tier(&tiers, segs, 3, NULL, &p), 0);
+	assert_int_equal(p.merges_count, 0);
+	merge_plan_fini(&p);
+}
+
+static void tiers_keep_their_bounds(void **state)
+{
+	struct manifest_segment segs[4];
+	struct merge_plan_tiers c = tiers;
+	bool skip[4] = { false, false, true, false };
+	struct merge_plan p;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(segs); i++)
+		segs[i] = aged(i + 1, 20, 1000, i);
+	assert_int_equal(merge_plan_tier(&c, segs, 4, skip, &p), 0);
+	assert_int_equal(p.merges_count, 0);
+	merge_plan_fini(&p);
+	c.bytes_max = 3999;
+	assert_int_equal(merge_plan_tier(&c, segs, 4, NULL, &p), 0);
+	assert_int_equal(p.merges_count, 0);
+	merge_plan_fini(&p);
+	c.bytes_max = 4000;
+	c.blocks_max = 4;
+	assert_int_equal(merge_plan_tier(&c, segs, 4, NULL, &p), 0);
+	assert_int_equal(p.merges_count, 1);
+	merge_plan_fini(&p);
+	c.blocks_max = 3;
+	assert_int_equal(merge_plan_tier(&c, segs, 4, NULL, &p), 0);
+	assert_int_equal(p.merges_count, 0);
+	merge_plan_fini(&p);
+	segs[1].day = 21;
+	c = tiers;
+	assert_int_equal(merge_plan_tier(&c, segs, 4, NULL, &p), 0);
+	assert_int_equal(p.merges_count, 0);
+	merge_plan_fini(&p);
+}
+
+static void quiet_days_are_tidied(void **state)
+{
+	const struct manifest_segment segs[] = {
+		aged(1, 18, 900, 1),
+		aged(2, 18, 50, 2),
+		aged(3, 20, 50, 3),
+		aged(4, 20, 50, 4),
+		aged(5, 17, 50, 5),
+		aged(6, 17, 50, 6),
+	};
+	struct merge_plan_tiers c = tiers;
+	struct merge_plan p;
+
+	(void)state;
+	c.quiet_no = 1;
+	assert_int_equal(merge_plan_tier(&c, segs, ARRAY_COUNT(segs), NULL, &p), 0);
+	assert_int_equal(p.merges_count, 0);
+	merge_plan_fini(&p);
+	c.quiet_no = 5;
+	assert_int_equal(merge_plan_tier(&c, segs, ARRAY_COUNT(segs), NULL, &p), 0);
+	assert_int_equal(p.merges_count, 1);
+	assert_merge(&p, 0, segs, (uint64_t[]){ 2, 1, 0 });
+	merge_plan_fini(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +296,9 @@ int main(void)
 		cmocka_unit_test(a_large_one_waits),
 		cmocka_unit_test(bounds_of_one_merge),
 		cmocka_unit_test(days_at_the_ends_of_time),
+		cmocka_unit_test(full_tiers_are_merged),
+		cmocka_unit_test(tiers_keep_their_bounds),
+		cmocka_unit_test(quiet_days_are_tidied),
 	};
 
 	return cmocka_run_group_tests_name("merge_plan", tests, NULL, NULL);

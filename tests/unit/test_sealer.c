@@ -1,6 +1,7 @@
 /*
  * Goal: what is committed is sealed when it is due and not before, into segments by day, and every
  * event is found afterwards exactly once; the journal's files go when nothing in them is needed.
+ * Small segments are merged meanwhile, and a seal never waits for that.
  */
 #include "tests/support/check_cmocka.h"
 
@@ -14,9 +15,12 @@
 #include "tests/support/simfs.h"
 #include "tests/support/store_kit.h"
 
+#define DAY_NS (INT64_C(86400) * CLOCK_NS_PER_SEC)
+
 struct fixture {
 	struct simfs *fs;
 	struct store_kit kit;
+	int64_t mono_ns;
 };
 
 static int setup(void **state)
@@ -34,7 +38,8 @@ static int setup(void **state)
 	conf.vfs = simfs_vfs(f.fs);
 	store_kit_init(&f.kit, &conf, 1);
 	f.kit.gen.wild = 0;
-	clock_fake(f.kit.now_ns, 1000);
+	f.mono_ns = 1000;
+	clock_fake(f.kit.now_ns, f.mono_ns);
 	assert_int_equal(store_kit_open(&f.kit), 0);
 	*state = &f;
 	return 0;
@@ -323,6 +328,135 @@ static void a_missing_segment_is_retired_or_lost(void **state)
 	store_reader_close(&r);
 }
 
+/* ---- merging ---- */
+
+/* Until nothing is worth it; the clock goes on, so that pauses end. Returns the merges done. */
+static unsigned tidy(struct fixture *f)
+{
+	struct sealer_merge_report report;
+	unsigned merges = 0;
+	int rc;
+
+	clock_fake(f->kit.now_ns, f->mono_ns += 30 * CLOCK_NS_PER_SEC);
+	do {
+		rc = sealer_tidy(f->kit.sealer, &report, &f->kit.d);
+		merges += rc == SEALER_MERGE_DONE;
+	} while (rc > 0);
+	assert_int_equal(rc, SEALER_MERGE_IDLE);
+	return merges;
+}
+
+static void seal_some(struct fixture *f, unsigned seals)
+{
+	for (unsigned i = 0; i < seals; i++) {
+		put(&f->kit, 7, 1);
+		assert_int_equal(store_kit_seal(&f->kit), 0);
+	}
+}
+
+static void a_trickle_does_not_pile_up(void **state)
+{
+	struct fixture *f = *state;
+	unsigned merges = 0, most = 0;
+
+	for (unsigned i = 0; i < 100; i++) {
+		seal_some(f, 1);
+		merges += tidy(f);
+		most = live_segments(&f->kit) > most ? live_segments(&f->kit) : most;
+	}
+	/* The hour may lie in two days. */
+	assert_in_range(most, 2, 2 * SEALER_MERGE_FANOUT);
+	assert_in_range(merges, 100 / SEALER_MERGE_FANOUT, 100 / (SEALER_MERGE_FANOUT - 2));
+	assert_sound(&f->kit);
+}
+
+static void a_seal_comes_between(void **state)
+{
+	struct fixture *f = *state;
+	struct sealer_merge_report report;
+	struct sealer_report sealed;
+	unsigned steps = 0;
+	int rc;
+
+	f->kit.now_ns -= f->kit.now_ns % DAY_NS - DAY_NS / 2;
+	seal_some(f, SEALER_MERGE_FANOUT);
+	while ((rc = sealer_tidy(f->kit.sealer, &report, &f->kit.d)) == SEALER_MERGE_MORE) {
+		steps++;
+		put(&f->kit, 3, 1);
+		rc = sealer_step(f->kit.sealer, true, &sealed, &f->kit.d);
+		assert_int_equal(rc, SEALER_DONE);
+		assert_int_equal(sealed.rows_count, 3);
+	}
+	assert_int_equal(rc, SEALER_MERGE_DONE);
+	assert_int_equal(report.segments_before, SEALER_MERGE_FANOUT);
+	assert_int_equal(report.segments_after, 1);
+	assert_int_equal(report.rows_count, 7 * SEALER_MERGE_FANOUT);
+	assert_int_equal(live_segments(&f->kit), 1 + steps);
+	assert_sound(&f->kit);
+}
+
+static void a_merge_is_given_up_at_the_end(void **state)
+{
+	struct fixture *f = *state;
+	struct sealer_merge_report report;
+
+	for (unsigned steps = 1; steps < 6; steps++) {
+		seal_some(f, SEALER_MERGE_FANOUT);
+		for (unsigned i = 0; i < steps; i++)
+			assert_true(sealer_tidy(f->kit.sealer, &report, &f->kit.d) >= 0);
+		store_kit_close(&f->kit);
+		assert_int_equal(store_kit_open(&f->kit), 0);
+		assert_sound(&f->kit);
+	}
+	assert_true(tidy(f) > 0);
+	assert_sound(&f->kit);
+}
+
+static void astrocompact_goes_first(void **state)
+{
+	struct fixture *f = *state;
+	const struct compact_conf conf = {
+		.vfs = f->kit.conf.vfs,
+		.dir = SIMFS_DIR,
+		.now_ns = f->kit.now_ns,
+	};
+	struct compact *c = NULL;
+
+	seal_some(f, 2 * SEALER_MERGE_FANOUT);
+	assert_int_equal(compact_open(&conf, &c, &f->kit.d), 0);
+	assert_int_equal(tidy(f), 0);
+	compact_close(&c);
+	assert_true(tidy(f) > 0);
+	assert_sound(&f->kit);
+}
+
+/* What cannot be read is left out, told once, and the others are merged without it. */
+static void a_damaged_segment_is_left_out(void **state)
+{
+	struct fixture *f = *state;
+	struct store_reader *r = NULL;
+	struct store_snapshot *snap;
+	struct sealer_merge_report report;
+	char path[MANIFEST_PATH_BYTES];
+	int rc;
+
+	f->kit.now_ns -= f->kit.now_ns % DAY_NS - DAY_NS / 2;
+	seal_some(f, SEALER_MERGE_FANOUT);
+	snap = newest(f, &r);
+	manifest_segment_path(snapshot_segment(snap, 3), path);
+	store_snapshot_free(&snap);
+	store_reader_close(&r);
+	assert_int_equal(simfs_flip(f->fs, path, 100, 3), 0);
+	do
+		rc = sealer_tidy(f->kit.sealer, &report, &f->kit.d);
+	while (rc == SEALER_MERGE_MORE);
+	assert_int_equal(rc, ERR_CORRUPT);
+	assert_int_equal(tidy(f), 0);
+	seal_some(f, 1);
+	assert_int_equal(tidy(f), 1);
+	assert_int_equal(live_segments(&f->kit), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +474,11 @@ int main(void)
 		T(no_room_is_an_error_that_passes),
 		T(a_change_in_doubt_is_not_made_twice),
 		T(a_missing_segment_is_retired_or_lost),
+		T(a_trickle_does_not_pile_up),
+		T(a_seal_comes_between),
+		T(a_merge_is_given_up_at_the_end),
+		T(astrocompact_goes_first),
+		T(a_damaged_segment_is_left_out),
 #undef T
 	};
 
