@@ -143,7 +143,7 @@ int block_reader_ints_at(struct block_reader *b, int col, const uint32_t *rows, 
 		return rc;
 	if (is_relative(c) && col != SEG_COL_RECEIVED)
 		return block_reader_fail(b, col, ERR_CORRUPT, d);
-	if (!c->ints_ready && is_stream(c) && count < b->rows_count / 8)
+	if (!c->ints_ready && is_stream(c) && !block_reader_prefers_whole(b, c, count))
 		return pick_ints(b, col, c, rows, count, out, d);
 	rc = block_reader_ints(b, col, &all, d);
 	for (size_t i = 0; i < count && rc == 0; i++)
@@ -257,8 +257,8 @@ int block_reader_codes_at(struct block_reader *b, int col, const uint32_t *rows,
 
 	if (rc < 0)
 		return rc;
-	if (!c->codes_ready && count < b->rows_count / 8 &&
-		(is_stream(c) || c->encoding == COL_CODES)) {
+	if (!c->codes_ready && (is_stream(c) || c->encoding == COL_CODES) &&
+		!block_reader_prefers_whole(b, c, count)) {
 		rc = is_stream(c) ? pick_stream_codes(b, c, rows, count, out)
 				  : pick_packed_codes(b, c, rows, count, out);
 		if (rc == 0)

@@ -120,7 +120,7 @@ static int source_text(struct block_reader *b, int col, const uint32_t *rows, si
 
 	if (rc < 0)
 		return rc;
-	if (rows && !c->spans && count < b->rows_count / 8) {
+	if (rows && !c->spans && !block_reader_prefers_whole(b, c, count)) {
 		rc = load_some(b, c, rows, count, out);
 		return rc < 0 ? block_reader_fail(b, col, rc, d) : 0;
 	}
@@ -174,7 +174,7 @@ static int key_codes(struct block_reader *b, int col, const uint32_t *rows, size
 	const uint16_t *codes = NULL;
 	int rc = 0;
 
-	if (!rows || count >= b->rows_count / 8)
+	if (!rows || b->cols[col].codes_ready || count >= b->rows_count / BLOCK_READER_MANY)
 		rc = block_reader_codes(b, col, &codes, d);
 	for (size_t i = 0; codes && i < count && rc == 0; i++)
 		out[i] = codes[rows ? rows[i] : i];

@@ -15,6 +15,8 @@ enum {
 	BLOCK_READER_TABLES_MAX = COL_MAP_MEMORY_MAX + (48 << 20),
 	BLOCK_READER_LENT_MAX = 2 * COL_TEXT_RAW_MAX,
 	BLOCK_READER_SOME = 256,
+	/* Asked for one row in so many, a column is decoded whole. */
+	BLOCK_READER_MANY = 8,
 };
 
 /* What is open of one column of the block athand. */
@@ -26,6 +28,7 @@ struct block_column {
 	bool text_open;
 	uint8_t encoding;
 	enum col_kind kind;
+	uint32_t asked; /* rows it was asked for, one by one */
 	struct span page;
 	struct col_stream stream;
 	struct col_text text;
@@ -70,6 +73,19 @@ struct block_reader {
 
 /* The page checked, unwrapped, and its kind known. */
 int block_reader_open(struct block_reader *b, int col, struct block_column **out, struct diag *d);
+/* Counts the rows a column is asked for; true: from now on, better the whole column. */
+static inline bool block_reader_prefers_whole(
+	const struct block_reader *b, struct block_column *c, size_t count)
+{
+	uint32_t most = b->rows_count / BLOCK_READER_MANY;
+
+	if (c->asked < most && count < most)
+		c->asked += (uint32_t)count;
+	else
+		c->asked = most;
+	return c->asked >= most;
+}
+
 /* Room for count places. */
 int block_reader_places(struct block_reader *b, size_t count);
 /* As block_reader_get, without beginning a new question. */
