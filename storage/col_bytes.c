@@ -14,11 +14,10 @@ static void put_lengths(const uint32_t *lengths, uint32_t count, struct buf *out
 
 	for (uint32_t i = 0; i < count; i += COL_PACK_FRAME) {
 		uint32_t n = count - i < COL_PACK_FRAME ? count - i : COL_PACK_FRAME;
-		struct col_series s = { .v = v, .unit = 1, .count = n };
 
 		for (uint32_t k = 0; k < n; k++)
 			v[k] = lengths[i + k];
-		col_pack_frames_put(&s, out);
+		col_pack_frames_put(v, n, out);
 	}
 }
 

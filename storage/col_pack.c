@@ -187,94 +187,31 @@ void col_pack_get16(const uint8_t *src, size_t count, unsigned width, uint16_t *
 		out[i] = (uint16_t)(load_tail(src + bit / 8, end) >> bit % 8 & mask);
 }
 
-struct frame {
-	int64_t v[COL_PACK_FRAME];
-	size_t count;
-	int64_t min;
-	unsigned width;
-};
-
-static size_t series_count(const struct col_series *s)
+static void put_frame(const int64_t *v, size_t count, struct buf *out)
 {
-	return s->delta ? s->count - 1 : s->count;
-}
-
-static inline int64_t series_at(const struct col_series *s, size_t i)
-{
-	uint64_t v = (uint64_t)s->v[i];
-
-	if (s->less)
-		v -= (uint64_t)s->less[i];
-	return s->unit == 1 ? (int64_t)v : (int64_t)v / s->unit;
-}
-
-static void frame_load(struct frame *f, const struct col_series *s, size_t i)
-{
-	size_t left = series_count(s) - i;
-	uint64_t before = s->delta ? (uint64_t)series_at(s, i) : 0;
-
-	f->count = left < COL_PACK_FRAME ? left : COL_PACK_FRAME;
-	for (size_t k = 0; k < f->count; k++) {
-		uint64_t v = (uint64_t)series_at(s, i + k + s->delta);
-
-		f->v[k] = (int64_t)(v - before);
-		before = s->delta ? v : 0;
-	}
-}
-
-static void frame_measure(struct frame *f)
-{
-	int64_t min = f->v[0], max = f->v[0];
-
-	for (size_t i = 1; i < f->count; i++) {
-		min = f->v[i] < min ? f->v[i] : min;
-		max = f->v[i] > max ? f->v[i] : max;
-	}
-	f->min = min;
-	f->width = col_pack_width((uint64_t)max - (uint64_t)min);
-}
-
-void col_pack_frames_put(const struct col_series *s, struct buf *out)
-{
+	int64_t min = v[0], max = v[0];
 	uint64_t over[COL_PACK_FRAME];
-	struct frame f;
+	unsigned width;
 
-	ASSERT(s->count > 0);
-	ASSERT(s->unit > 0);
-	for (size_t i = 0; i < series_count(s); i += COL_PACK_FRAME) {
-		size_t bytes;
-		struct wcur w;
-
-		frame_load(&f, s, i);
-		frame_measure(&f);
-		bytes = col_pack_bytes(f.count, f.width);
-		if (buf_reserve(out, 1 + CURSOR_VARINT_BYTES_MAX + bytes) < 0)
-			return;
-		w = wcur_of(out->p + out->len, out->cap - out->len);
-		wcur_u8(&w, (uint8_t)f.width);
-		wcur_varint(&w, cursor_zigzag(f.min));
-		for (size_t k = 0; k < f.count; k++)
-			over[k] = (uint64_t)f.v[k] - (uint64_t)f.min;
-		col_pack_put(over, f.count, f.width, wcur_room(&w, bytes));
-		ASSERT(w.err == 0);
-		out->len = (size_t)(w.p - out->p);
+	for (size_t i = 1; i < count; i++) {
+		min = v[i] < min ? v[i] : min;
+		max = v[i] > max ? v[i] : max;
 	}
+	width = col_pack_width((uint64_t)max - (uint64_t)min);
+	for (size_t i = 0; i < count; i++)
+		over[i] = (uint64_t)v[i] - (uint64_t)min;
+	buf_put_u8(out, (uint8_t)width);
+	col_pack_varint(out, cursor_zigzag(min));
+	if (buf_reserve(out, col_pack_bytes(count, width)) < 0)
+		return;
+	col_pack_put(over, count, width, out->p + out->len);
+	out->len += col_pack_bytes(count, width);
 }
 
-size_t col_pack_frames_cost(const struct col_series *s)
+void col_pack_frames_put(const int64_t *v, size_t count, struct buf *out)
 {
-	struct frame f;
-	size_t n = 0;
-
-	for (size_t i = 0; i < series_count(s); i += COL_PACK_FRAME) {
-		unsigned min_width;
-
-		frame_load(&f, s, i);
-		frame_measure(&f);
-		min_width = col_pack_width(cursor_zigzag(f.min));
-		n += 1 + (min_width ? (min_width + 6) / 7 : 1) + col_pack_bytes(f.count, f.width);
-	}
-	return n;
+	for (size_t i = 0; i < count; i += COL_PACK_FRAME)
+		put_frame(v + i, count - i < COL_PACK_FRAME ? count - i : COL_PACK_FRAME, out);
 }
 
 void col_pack_frames_get(struct rcur *c, size_t count, int64_t *out)

@@ -11,7 +11,6 @@
 #ifndef STORAGE_COL_PACK_H
 #define STORAGE_COL_PACK_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,18 +40,8 @@ uint64_t col_pack_at(struct span packed, unsigned width, size_t i);
 void col_pack_put16(const uint16_t *v, size_t count, unsigned width, uint8_t *dst);
 void col_pack_get16(const uint8_t *src, size_t count, unsigned width, uint16_t *out);
 
-/* What frames are made of: values as they are, or changed on the way. */
-struct col_series {
-	const int64_t *v;
-	const int64_t *less; /* NULL, or taken off each value */
-	int64_t unit;        /* at least 1; divides every value */
-	size_t count;
-	bool delta; /* the count - 1 differences instead of the values */
-};
-
-/* The frames of a series, and what they cost without writing them. */
-void col_pack_frames_put(const struct col_series *s, struct buf *out);
-size_t col_pack_frames_cost(const struct col_series *s);
+/* Lengths and, in stores of the first version, integers. What is newer is a stream (col_stream.h). */
+void col_pack_frames_put(const int64_t *v, size_t count, struct buf *out);
 /* Moves c past the frames of count values; c->err as usual. */
 void col_pack_frames_get(struct rcur *c, size_t count, int64_t *out);
 void col_pack_varint(struct buf *out, uint64_t v);

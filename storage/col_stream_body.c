@@ -73,7 +73,6 @@ struct col_stream_body *col_stream_body_open(
 	b->flags = head & ~COL_STREAM_FORM;
 	b->count = count;
 	b->mem = mem;
-	b->cached = NONE;
 	b->next = NONE;
 	if (b->form >= ARRAY_COUNT(flags_of_form) || b->flags & ~flags_of_form[b->form])
 		rc = ERR_CORRUPT;
@@ -155,21 +154,73 @@ static int group_values(struct col_stream_body *b, uint32_t frame, int64_t *out)
 	return rc;
 }
 
-static int fill_cache(struct col_stream_body *b, uint32_t frame)
+/* Room for a group where groups are read at once, else for a frame. */
+static int take_cache(struct col_stream_body *b)
 {
+	uint32_t frames = b->form == COL_STREAM_CODED ? COL_STREAM_GROUP : 1;
+
+	if (!b->cache)
+		b->cache = arena_alloc(b->mem, frames * COL_STREAM_FRAME * sizeof *b->cache);
+	return b->cache ? 0 : -ENOMEM;
+}
+
+static bool is_cached(const struct col_stream_body *b, uint32_t frame)
+{
+	return frame >= b->cached && frame - b->cached < b->cached_frames;
+}
+
+/*
+ * A group side by side costs little more than one of its frames: it is read where that frame needs
+ * those before it, or where others of it will be wanted: `more`, or the one after the last.
+ */
+static bool wants_group(const struct col_stream_body *b, uint32_t frame, bool more)
+{
+	uint32_t group = frame - frame % COL_STREAM_GROUP;
+
+	if (b->form != COL_STREAM_CODED)
+		return false;
+	if ((group + COL_STREAM_GROUP) * COL_STREAM_FRAME > b->count)
+		return false;
+	return more || b->flags & COL_STREAM_DELTA || frame - b->cached == b->cached_frames;
+}
+
+static int fill_cache(struct col_stream_body *b, uint32_t frame, bool more)
+{
+	uint32_t first = frame, frames = 1;
 	int rc;
 
-	if (b->cached == frame)
+	if (is_cached(b, frame))
 		return 0;
-	if (!b->cache)
-		b->cache = arena_alloc(b->mem, COL_STREAM_FRAME * sizeof *b->cache);
-	if (!b->cache)
+	if (take_cache(b) < 0)
 		return -ENOMEM;
-	b->cached = NONE;
-	rc = frame_values(b, frame, b->cache);
-	if (rc == 0)
-		b->cached = frame;
-	return rc;
+	if (wants_group(b, frame, more)) {
+		first = frame - frame % COL_STREAM_GROUP;
+		frames = COL_STREAM_GROUP;
+	}
+	b->cached_frames = 0;
+	rc = frames > 1 ? group_values(b, first, b->cache) : frame_values(b, first, b->cache);
+	if (rc < 0)
+		return rc;
+	b->cached = first;
+	b->cached_frames = frames;
+	return 0;
+}
+
+/* Values of one frame, which is whole when n is all. */
+static int get_part(struct col_stream_body *b, uint32_t first, uint32_t n, bool more, int64_t *out)
+{
+	uint32_t frame = first / COL_STREAM_FRAME, at;
+	int rc;
+
+	if (b->form == COL_STREAM_FRAMES && !is_cached(b, frame) &&
+		n == col_stream_frame_count(b->count, frame))
+		return frame_values(b, frame, out);
+	rc = fill_cache(b, frame, more);
+	if (rc < 0)
+		return rc;
+	at = first - b->cached * COL_STREAM_FRAME;
+	memcpy(out, b->cache + at, n * sizeof *out);
+	return 0;
 }
 
 static int get_frames(struct col_stream_body *b, uint32_t first, uint32_t count, int64_t *out)
@@ -178,22 +229,17 @@ static int get_frames(struct col_stream_body *b, uint32_t first, uint32_t count,
 	int rc = 0;
 
 	for (; count > 0 && rc == 0; first += n, count -= n, out += n) {
-		uint32_t frame = first / COL_STREAM_FRAME, at = first % COL_STREAM_FRAME;
-		uint32_t all = col_stream_frame_count(b->count, frame);
+		uint32_t left;
 
 		n = COL_STREAM_GROUP * COL_STREAM_FRAME;
 		if (b->form == COL_STREAM_CODED && first % n == 0 && count >= n) {
-			rc = group_values(b, frame, out);
+			rc = group_values(b, first / COL_STREAM_FRAME, out);
 			continue;
 		}
-		n = all - at < count ? all - at : count;
-		if (n == all && frame != b->cached) {
-			rc = frame_values(b, frame, out);
-			continue;
-		}
-		rc = fill_cache(b, frame);
-		if (rc == 0)
-			memcpy(out, b->cache + at, n * sizeof *out);
+		left = col_stream_frame_count(b->count, first / COL_STREAM_FRAME) -
+		       first % COL_STREAM_FRAME;
+		n = left < count ? left : count;
+		rc = get_part(b, first, n, n < count, out);
 	}
 	return rc;
 }
@@ -219,22 +265,44 @@ int col_stream_body_get(struct col_stream_body *b, uint32_t first, uint32_t coun
 	}
 }
 
+/* Rows so close that a group has several of them. */
+static bool are_dense(const uint32_t *rows, uint32_t count)
+{
+	return count > 1 && (rows[count - 1] - rows[0]) / count < COL_STREAM_FRAME;
+}
+
+static int pick_frames(
+	struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out)
+{
+	bool more = are_dense(rows, count);
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t frame = rows[i] / COL_STREAM_FRAME;
+
+		ASSERT(rows[i] < b->count);
+		if (!is_cached(b, frame)) {
+			int rc = fill_cache(b, frame, more);
+
+			if (rc < 0)
+				return rc;
+		}
+		out[i] = b->cache[rows[i] - b->cached * COL_STREAM_FRAME];
+	}
+	return 0;
+}
+
 int col_stream_body_pick(
 	struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out)
 {
-	int rc = 0;
-
+	if (count == 0)
+		return 0;
 	if (b->form == COL_STREAM_RUNS || b->form == COL_STREAM_DICT)
 		return col_stream_nest_pick(b, rows, count, out);
-	for (uint32_t i = 0; i < count && rc == 0; i++) {
+	if (b->form == COL_STREAM_FRAMES || b->form == COL_STREAM_CODED)
+		return pick_frames(b, rows, count, out);
+	for (uint32_t i = 0; i < count; i++) {
 		ASSERT(rows[i] < b->count);
-		if (b->form == COL_STREAM_FRAMES || b->form == COL_STREAM_CODED) {
-			rc = fill_cache(b, rows[i] / COL_STREAM_FRAME);
-			if (rc == 0)
-				out[i] = b->cache[rows[i] % COL_STREAM_FRAME];
-		} else {
-			out[i] = (int64_t)(b->base + rows[i] * b->unit);
-		}
+		out[i] = (int64_t)(b->base + rows[i] * b->unit);
 	}
-	return rc;
+	return 0;
 }

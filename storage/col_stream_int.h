@@ -268,9 +268,10 @@ struct col_stream_body {
 	struct col_stream_body *places; /* lengths of the runs; indices */
 	uint32_t *starts;               /* RUNS: first row of each run; NULL until read */
 	int64_t *distinct;              /* RUNS, DICT: all values; NULL until read */
-	int64_t *cache;                 /* the values of one frame; NULL until needed */
-	uint32_t cached;                /* which; UINT32_MAX: none */
-	uint32_t next;                  /* DELTA: the frame that goes on from q */
+	int64_t *cache;                 /* values of some frames; NULL until needed */
+	uint32_t cached;                /* the first of them */
+	uint32_t cached_frames;
+	uint32_t next; /* DELTA: the frame that goes on from q */
 	uint64_t q;
 	struct arena *mem;
 };

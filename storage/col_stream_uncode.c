@@ -143,10 +143,24 @@ static int load_table(struct col_stream_body *b)
 	return rc;
 }
 
+/* By the longest number: how many one word surely holds. */
 enum kind {
-	PLAIN,  /* the code says all */
-	NARROW, /* code and what follows fit one word */
-	WIDE,
+	PLAIN, /* four, and no bits stand behind a code */
+	SHORT, /* two */
+	NARROW,
+	WIDE, /* less than one */
+};
+
+enum {
+	PLAIN_BITS = WORD_BITS / 4,
+	SHORT_BITS = WORD_BITS / 2,
+};
+
+/* By value: what is stored meanwhile cannot be suspected of changing it. */
+struct lookup {
+	const uint8_t *p;
+	const uint32_t *table;
+	unsigned shift;
 };
 
 /* The bits from a place on, the first one highest. */
@@ -173,35 +187,53 @@ static inline uint64_t load_long(const uint8_t *p, size_t bit, unsigned bits)
 	       first_bits(load_word(p, bit + high), low);
 }
 
-static inline __attribute__((always_inline)) uint64_t next_number(
-	const struct col_stream_code *k, const uint8_t *p, size_t *bit, enum kind kind)
+static inline __attribute__((always_inline)) uint32_t per_word(enum kind kind)
 {
-	uint64_t word = load_word(p, *bit);
-	uint32_t e = k->table[word >> (64 - k->bits)];
-	unsigned length = e >> LENGTH_SHIFT & 31, extra = e >> EXTRA_SHIFT & 63;
-	uint64_t lead = e & 0xffff, rest;
-
-	*bit += length + (kind == PLAIN ? 0 : extra);
-	if (kind == PLAIN)
-		return lead ^ (0 - (uint64_t)(e >> SIGN_SHIFT));
-	if (kind == NARROW)
-		rest = first_bits(word << length, extra);
-	else
-		rest = load_long(p, *bit - extra, extra);
-	return (lead << extra | rest) ^ (0 - (uint64_t)(e >> SIGN_SHIFT));
+	return kind == PLAIN ? 4 : kind == SHORT ? 2 : 1;
 }
 
-static inline __attribute__((always_inline)) size_t read_one(const struct col_stream_code *k,
-	const uint8_t *p, size_t bit, uint32_t n, uint64_t *x, enum kind kind)
+/* As many numbers as one word holds. */
+static inline __attribute__((always_inline)) size_t next_numbers(
+	struct lookup t, size_t bit, uint64_t *x, enum kind kind)
 {
-	for (uint32_t i = 0; i < n; i++)
-		x[i] = next_number(k, p, &bit, kind);
+	uint64_t word = load_word(t.p, bit);
+
+#pragma GCC unroll 4
+	for (uint32_t i = 0; i < per_word(kind); i++) {
+		uint32_t e = t.table[word >> t.shift];
+		unsigned length = e >> LENGTH_SHIFT & 31, extra = e >> EXTRA_SHIFT & 63;
+		uint64_t v = e & 0xffff;
+
+		word <<= length;
+		bit += length;
+		if (kind != PLAIN) {
+			v = v << extra |
+			    (kind == WIDE ? load_long(t.p, bit, extra) : first_bits(word, extra));
+			word <<= extra;
+			bit += extra;
+		}
+		x[i] = v ^ (0 - (uint64_t)(e >> SIGN_SHIFT));
+	}
+	return bit;
+}
+
+static inline __attribute__((always_inline)) size_t read_one(
+	struct lookup t, size_t bit, uint32_t n, uint64_t *x, enum kind kind)
+{
+	uint32_t i;
+
+	for (i = 0; i + per_word(kind) <= n; i += per_word(kind))
+		bit = next_numbers(t, bit, x + i, kind);
+	for (; i < n; i++)
+		bit = next_numbers(t, bit, x + i, kind == WIDE ? WIDE : NARROW);
 	return bit;
 }
 
 static enum kind kind_of(const struct col_stream_code *k)
 {
-	return k->plain ? PLAIN : k->longest <= WORD_BITS ? NARROW : WIDE;
+	if (k->plain && k->longest <= PLAIN_BITS)
+		return PLAIN;
+	return k->longest <= SHORT_BITS ? SHORT : k->longest <= WORD_BITS ? NARROW : WIDE;
 }
 
 /* Where a frame's bits may be read from and how far: at least FRAME_BYTES_MAX and a word. */
@@ -234,39 +266,42 @@ int col_stream_uncode_get(struct col_stream_body *b, uint32_t frame, uint64_t *x
 {
 	uint32_t n = col_stream_frame_count(b->count, frame);
 	const struct col_stream_code *k = b->code;
+	struct lookup t;
 	size_t bit, end;
 	struct window w;
-	const uint8_t *p;
 	int rc = load_table(b);
 
 	if (rc < 0)
 		return rc;
-	p = window_at(b, frame, &w, &bit);
+	t = (struct lookup){ window_at(b, frame, &w, &bit), k->table, 64 - k->bits };
 	end = bit + k->offs[frame + 1] - k->offs[frame];
 	switch (kind_of(k)) {
 	case PLAIN:
-		bit = read_one(k, p, bit, n, x, PLAIN);
+		bit = read_one(t, bit, n, x, PLAIN);
+		break;
+	case SHORT:
+		bit = read_one(t, bit, n, x, SHORT);
 		break;
 	case NARROW:
-		bit = read_one(k, p, bit, n, x, NARROW);
+		bit = read_one(t, bit, n, x, NARROW);
 		break;
 	default:
-		bit = read_one(k, p, bit, n, x, WIDE);
+		bit = read_one(t, bit, n, x, WIDE);
 	}
 	return bit == end ? 0 : ERR_CORRUPT;
 }
 
 /* Four frames at a time: while one waits for its table, the others go on. */
-static inline __attribute__((always_inline)) void read_lanes(const struct col_stream_code *k,
-	const uint8_t *p, size_t *bits, uint64_t *x, enum kind kind)
+static inline __attribute__((always_inline)) void read_lanes(
+	struct lookup t, size_t *bits, uint64_t *x, enum kind kind)
 {
 	size_t a = bits[0], b = bits[1], c = bits[2], d = bits[3];
 
-	for (uint32_t i = 0; i < COL_STREAM_FRAME; i++) {
-		x[i] = next_number(k, p, &a, kind);
-		x[COL_STREAM_FRAME + i] = next_number(k, p, &b, kind);
-		x[2 * COL_STREAM_FRAME + i] = next_number(k, p, &c, kind);
-		x[3 * COL_STREAM_FRAME + i] = next_number(k, p, &d, kind);
+	for (uint32_t i = 0; i < COL_STREAM_FRAME; i += per_word(kind)) {
+		a = next_numbers(t, a, x + i, kind);
+		b = next_numbers(t, b, x + COL_STREAM_FRAME + i, kind);
+		c = next_numbers(t, c, x + 2 * COL_STREAM_FRAME + i, kind);
+		d = next_numbers(t, d, x + 3 * COL_STREAM_FRAME + i, kind);
 	}
 	bits[0] = a;
 	bits[1] = b;
@@ -274,28 +309,43 @@ static inline __attribute__((always_inline)) void read_lanes(const struct col_st
 	bits[3] = d;
 }
 
+/* The last frames of a stream are too near its end for that. */
+static int read_apart(struct col_stream_body *b, uint32_t frame, uint64_t *x)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < LANES && rc == 0; i++)
+		rc = col_stream_uncode_get(b, frame + i, x + i * COL_STREAM_FRAME);
+	return rc;
+}
+
 int col_stream_uncode_group(struct col_stream_body *b, uint32_t frame, uint64_t *x)
 {
 	const struct col_stream_code *k = b->code;
 	size_t bits[LANES];
+	struct lookup t;
 	int rc = load_table(b);
 
 	ASSERT((frame + LANES) * COL_STREAM_FRAME <= b->count);
-	for (uint32_t i = 0; i < LANES && rc == 0 && !is_inside(b, frame + LANES - 1); i++)
-		rc = col_stream_uncode_get(b, frame + i, x + i * COL_STREAM_FRAME);
-	if (rc < 0 || !is_inside(b, frame + LANES - 1))
+	if (rc < 0)
 		return rc;
+	if (!is_inside(b, frame + LANES - 1))
+		return read_apart(b, frame, x);
 	for (uint32_t i = 0; i < LANES; i++)
 		bits[i] = k->offs[frame + i];
+	t = (struct lookup){ b->payload.p, k->table, 64 - k->bits };
 	switch (kind_of(k)) {
 	case PLAIN:
-		read_lanes(k, b->payload.p, bits, x, PLAIN);
+		read_lanes(t, bits, x, PLAIN);
+		break;
+	case SHORT:
+		read_lanes(t, bits, x, SHORT);
 		break;
 	case NARROW:
-		read_lanes(k, b->payload.p, bits, x, NARROW);
+		read_lanes(t, bits, x, NARROW);
 		break;
 	default:
-		read_lanes(k, b->payload.p, bits, x, WIDE);
+		read_lanes(t, bits, x, WIDE);
 	}
 	for (uint32_t i = 0; i < LANES; i++) {
 		if (bits[i] != k->offs[frame + i + 1])

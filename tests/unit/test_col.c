@@ -23,6 +23,7 @@ static const uint32_t row_counts[] = { 1, 2, 3, 127, 128, 129, 130, 1000, LIMIT_
 struct columns {
 	int64_t ints[LIMIT_BLOCK_ROWS];
 	int64_t times[LIMIT_BLOCK_ROWS];
+	int64_t changed[LIMIT_BLOCK_ROWS];
 	uint16_t codes[LIMIT_BLOCK_ROWS];
 	uint32_t lengths[LIMIT_BLOCK_ROWS];
 	int64_t got_ints[LIMIT_BLOCK_ROWS];
@@ -120,33 +121,35 @@ static void try_int_encoding(struct columns *c, unsigned e, const struct col_inp
 }
 
 /* Pages as they were written before there were streams. */
+static void put_old_differences(struct columns *c, const struct col_input *in, int64_t unit)
+{
+	for (uint32_t i = 1; i < in->rows_count; i++)
+		c->changed[i] = (int64_t)((uint64_t)(in->ints[i] / unit) -
+					  (uint64_t)(in->ints[i - 1] / unit));
+	col_pack_varint(&c->page, cursor_zigzag(in->ints[0] / unit));
+	col_pack_frames_put(c->changed + 1, in->rows_count - 1, &c->page);
+}
+
 static void try_old_encodings(struct columns *c, const struct col_input *in, bool is_ms)
 {
-	struct col_series s = { .v = in->ints, .unit = 1, .count = in->rows_count };
-
 	buf_reset(&c->page);
-	col_pack_frames_put(&s, &c->page);
+	col_pack_frames_put(in->ints, in->rows_count, &c->page);
 	decodes_to_ints(c, COL_INT, in);
-	s.delta = true;
 	buf_reset(&c->page);
-	col_pack_varint(&c->page, cursor_zigzag(in->ints[0]));
-	col_pack_frames_put(&s, &c->page);
+	put_old_differences(c, in, 1);
 	decodes_to_ints(c, COL_DELTA, in);
 	if (is_ms) {
-		s.unit = 1000000;
 		buf_reset(&c->page);
 		buf_put_u8(&c->page, 2);
-		col_pack_varint(&c->page, cursor_zigzag(in->ints[0] / s.unit));
-		col_pack_frames_put(&s, &c->page);
+		put_old_differences(c, in, 1000000);
 		decodes_to_ints(c, COL_TIME, in);
 	}
 	if (!in->times)
 		return;
-	s = (struct col_series){
-		.v = in->ints, .less = in->times, .unit = 1, .count = in->rows_count
-	};
+	for (uint32_t i = 0; i < in->rows_count; i++)
+		c->changed[i] = (int64_t)((uint64_t)in->ints[i] - (uint64_t)in->times[i]);
 	buf_reset(&c->page);
-	col_pack_frames_put(&s, &c->page);
+	col_pack_frames_put(c->changed, in->rows_count, &c->page);
 	decodes_to_ints(c, COL_TIME_REL, in);
 }
 
