@@ -9,7 +9,7 @@
 
 enum {
 	/* Texts of so few bytes share a page with those of other paths. */
-	LOOSE_BYTES = 1024,
+	LOOSE_BYTES = 4096,
 };
 
 static struct span text_of(const struct col_map_leaf *l)
