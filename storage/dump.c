@@ -32,6 +32,7 @@ static const struct {
 	[DUMP_SIDX_ENTITY] = { "entity sidecar", "ASTROENT", ".ent" },
 	[DUMP_SIDX_WORD] = { "word sidecar", "ASTROTOK", ".tok" },
 	[DUMP_REDACT] = { "deletion order", "ASTRORED", ".ids" },
+	[DUMP_SCRUB] = { "state of scrubs", "ASTROSCR", "scrub" },
 };
 
 const char *dump_kind_name(enum dump_kind kind)
@@ -252,6 +253,8 @@ static int walk(struct dump *m)
 		return dump_sidecar(m, m->result->kind);
 	case DUMP_REDACT:
 		return dump_redact(m);
+	case DUMP_SCRUB:
+		return dump_scrub(m);
 	case DUMP_KIND_COUNT:
 		break;
 	}

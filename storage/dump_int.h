@@ -38,6 +38,7 @@ int dump_journal(struct dump *m);
 int dump_manifest(struct dump *m);
 int dump_segment(struct dump *m);
 int dump_redact(struct dump *m);
+int dump_scrub(struct dump *m);
 int dump_sidecar(struct dump *m, enum dump_kind kind);
 
 #endif

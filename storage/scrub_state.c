@@ -115,7 +115,7 @@ int scrub_state_get(const uint8_t *p, size_t n, const uint8_t *uuid, struct scru
 		return ERR_CORRUPT;
 	if (version > VERSION || incompat != 0)
 		return ERR_TOO_NEW;
-	if (!span_eq(store, span_of(uuid, LAYOUT_UUID_BYTES)))
+	if (uuid && !span_eq(store, span_of(uuid, LAYOUT_UUID_BYTES)))
 		return ERR_CORRUPT;
 	if (count > ENTRIES_MAX || rcur_left(&c) != count * SCRUB_STATE_ENTRY_BYTES)
 		return ERR_CORRUPT;

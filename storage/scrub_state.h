@@ -54,7 +54,7 @@ void scrub_state_fini(struct scrub_state *s);
 /* When the segment was looked at; 0: never. */
 int64_t scrub_state_checked(const struct scrub_state *s, uint64_t no);
 
-/* The bytes of a file, for tests and tools. */
+/* The bytes of a file, for tests and tools. uuid NULL: of any store. */
 int scrub_state_get(const uint8_t *p, size_t n, const uint8_t *uuid, struct scrub_state *out);
 
 #endif

@@ -330,6 +330,9 @@ def t_scrub_comes_round_and_finds(lab):
                     r"oldest=2\S+Z\n$", line)
     astro.equal(m.group(1), m.group(3))
     runs = 0
+    r = lab.run("astrodump", lab.path("data", "scrub"))
+    astro.equal(r.returncode, 0, r.stderr)
+    astro.found(rf"segments={m.group(3)} cut_short=0 ", r.stdout)
     left = int(m.group(3))
     while left > 0 and runs < int(m.group(3)) + 5:
         r = lab.run("astrocompact", "--config", load.conf, "scrub", "--budget", "1k")
