@@ -103,7 +103,7 @@ struct col_text_in {
 	int (*leaf)(void *ctx, uint32_t leaf, const uint32_t *rows, size_t count,
 		struct col_text_leaf *out);
 	int level;       /* 0: as fast as the collector seals; above: whatever is smallest */
-	bool want_codes; /* a DICT is preferred where it costs little more: the column is a key */
+	bool want_codes; /* the column is a key: a DICT is preferred where it costs little more */
 };
 
 struct col_text_work;
@@ -119,8 +119,9 @@ void col_text_maker_fini(struct col_text_maker *m);
 /* Appends the page. 0; -ENOMEM, or out's sticky error. */
 int col_text_put(struct col_text_maker *m, const struct col_text_in *in, struct buf *out);
 /*
- * The codes of the page put last if it is a DICT or CONST (0 absent, else 1 + place in the
- * dictionary), for use as a key of other columns; NULL: it has none. Valid until the next put.
+ * The codes of the page put last if they were wanted and it is a DICT or CONST: 0 absent, else 1 +
+ * place in the dictionary; for use as a key of other columns. NULL: it has none. Valid until the
+ * next put.
  */
 const uint32_t *col_text_maker_codes(const struct col_text_maker *m, uint32_t *out_count);
 

@@ -33,7 +33,7 @@ struct dict_page {
 	struct span value; /* CONST; p NULL: absent */
 };
 
-enum { WINDOW_ROWS = 4096 };
+enum { WINDOW_ROWS = 4096, ENTRIES_ALONE = 8 };
 
 static int open_codes(struct dict_page *p)
 {
@@ -201,17 +201,16 @@ static int const_all(struct col_text_page *base, uint32_t *lengths, struct buf *
 
 /* ---- some rows ---- */
 
-/* One row of many is worth the reading of one entry, not of all. */
-static int get_one(struct dict_page *p, uint32_t row, struct buf *bytes, struct col_text_value *out)
+/* The entry of a row's code, from memory if all entries are there, else it alone. */
+static int put_entry(
+	struct dict_page *p, int64_t code, struct buf *bytes, struct col_text_value *out)
 {
-	uint32_t entry;
-	int64_t code;
-	int rc = pick_codes(p, &row, 1, &code);
+	uint32_t entry = (uint32_t)code - 1;
+	int rc;
 
 	*out = (struct col_text_value){ (uint32_t)bytes->len, 0 };
-	if (rc < 0 || code == 0)
-		return rc;
-	entry = (uint32_t)code - 1;
+	if (code == 0)
+		return 0;
 	if (p->offs) {
 		struct span s = entry_at(p, entry + 1);
 
@@ -223,19 +222,25 @@ static int get_one(struct dict_page *p, uint32_t row, struct buf *bytes, struct 
 	return rc == 0 && out->length == 0 ? ERR_CORRUPT : rc;
 }
 
+/* A few rows are worth the reading of their entries, many that of all. */
 static int dict_get(struct col_text_page *base, const uint32_t *rows, size_t count,
 	struct buf *bytes, struct col_text_value *out)
 {
 	struct dict_page *p = (struct dict_page *)base;
-	size_t budget = base->raw_bytes, start = bytes->len;
+	size_t start = bytes->len;
 	int rc = need_codes(p);
 
-	if (rc == 0 && count > 8)
+	if (rc == 0 && count > ENTRIES_ALONE)
 		rc = need_entries(p);
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		rc = get_one(p, rows[i], bytes, &out[i]);
-		if (bytes->len - start > budget)
-			rc = ERR_CORRUPT;
+	for (size_t i = 0; i < count && rc == 0; i += WINDOW_ROWS) {
+		size_t n = count - i < WINDOW_ROWS ? count - i : WINDOW_ROWS;
+
+		rc = pick_codes(p, rows + i, (uint32_t)n, p->window);
+		for (size_t k = 0; k < n && rc == 0; k++) {
+			rc = put_entry(p, p->window[k], bytes, &out[i + k]);
+			if (bytes->len - start > base->raw_bytes)
+				rc = ERR_CORRUPT;
+		}
 	}
 	return rc;
 }

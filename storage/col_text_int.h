@@ -38,6 +38,8 @@ enum col_text_method {
 	COL_TEXT_ZEROES = 6,  /* streams: leading zeroes, numbers */
 	COL_TEXT_NUMBERS = 7, /* as many streams as the class has numbers */
 	COL_TEXT_GROUPS = 8,  /* eight streams: groups of an IPv6 address */
+	COL_TEXT_KEYED =
+		9, /* u8 key, varint keys are below; varint bytes, numbers as col_depend.h */
 	COL_TEXT_METHOD_COUNT,
 };
 

@@ -1,6 +1,7 @@
 /* Which encoding a column of texts gets, and the memory of the encoders. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/check.h"
 #include "storage/col_text_put_int.h"
@@ -154,6 +155,29 @@ static void const_codes(struct col_text_work *w, const struct col_text_in *in)
 	w->codes_entries = in->values[0].p != NULL;
 }
 
+/* A dictionary, if there are few values; else templates. Above level 0 the smaller. 1: neither. */
+static int put_shaped_or_dict(
+	struct col_text_work *w, const struct col_text_in *in, struct buf *out)
+{
+	size_t mark = out->len, dict;
+
+	if (col_text_dict_put(w, in, out) != 0)
+		return col_text_shape_put(w, in, out);
+	if (in->level == 0 || in->want_codes || out->err)
+		return 0;
+	dict = out->len - mark;
+	/* Its codes are written over. */
+	w->has_codes = false;
+	if (col_text_shape_put(w, in, out) != 0 || out->err)
+		return 0;
+	if (out->len - mark - dict < dict) {
+		memmove(out->p + mark, out->p + mark + dict, out->len - mark - dict);
+		dict = out->len - mark - dict;
+	}
+	out->len = mark + dict;
+	return 0;
+}
+
 void col_text_put_page(struct col_text_work *w, const struct col_text_in *in, struct buf *out)
 {
 	size_t mark = out->len;
@@ -164,9 +188,7 @@ void col_text_put_page(struct col_text_work *w, const struct col_text_in *in, st
 		const_codes(w, in);
 		return;
 	}
-	if (w->depth + 1 < COL_TEXT_DEPTH && col_text_dict_put(w, in, out) == 0)
-		return;
-	if (w->depth + 1 < COL_TEXT_DEPTH && col_text_shape_put(w, in, out) == 0) {
+	if (w->depth + 1 < COL_TEXT_DEPTH && put_shaped_or_dict(w, in, out) == 0) {
 		keep_smaller(w, in, mark, out);
 		return;
 	}

@@ -177,6 +177,23 @@ static int load_leaf(struct col_text_shaped *p, const struct col_text_slot *slot
 	return rc;
 }
 
+/* Numbers that depend on the rows' keys. */
+static int load_keyed(struct col_text_shaped *p, const struct col_text_template *t,
+	const struct col_text_slot *slot, const uint32_t *ranks, const uint32_t *rows,
+	uint32_t count, int64_t *out)
+{
+	const struct col_text_env *env = p->base.env;
+	struct col_depend *d;
+	uint32_t keys[COL_TEXT_BATCH_ROWS];
+	int rc = env->key ? env->key(env->ctx, slot->key, rows, count, keys) : ERR_CORRUPT;
+
+	if (rc == 0)
+		rc = col_text_shape_depend(p, t, slot, &d);
+	if (rc == 0)
+		rc = col_depend_pick(d, ranks, count, keys, out);
+	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
+}
+
 /* All columns of one template; rows are the template's in the batch. */
 static int load_part(struct col_text_shaped *p, const struct col_text_template *t,
 	const struct part *part, const uint32_t *rows)
@@ -190,7 +207,10 @@ static int load_part(struct col_text_shaped *p, const struct col_text_template *
 
 		if (slot->method == COL_TEXT_LEAF)
 			rc = load_leaf(p, slot, rows, part->count, at);
-		for (unsigned i = 0; i < slot->streams_count && rc == 0; i++) {
+		if (slot->method == COL_TEXT_KEYED)
+			rc = load_keyed(p, t, slot, ranks, rows, part->count, at);
+		for (unsigned i = 0;
+			slot->method != COL_TEXT_KEYED && i < slot->streams_count && rc == 0; i++) {
 			struct col_stream *s;
 
 			rc = col_text_shape_stream(p, t, slot, i, &s);
@@ -226,7 +246,7 @@ static int load_numbers(struct col_text_shaped *p, const uint32_t *rows, uint32_
 			continue;
 		part->columns = at;
 		at += (size_t)t->columns_count * part->count;
-		if (t->leaves)
+		if (t->leaves || t->keyed)
 			rows_of(p, COL_TEXT_TEMPLATE + i, rows, count, own);
 		rc = load_part(p, t, part, own);
 	}
@@ -345,6 +365,7 @@ static void put_number(
 		for (unsigned i = 0; i < COL_TEXT_IP6_GROUPS; i++)
 			numbers[i / 4] = numbers[i / 4] << 16 | ((uint64_t)v[i * stride] & 0xffff);
 		break;
+	case COL_TEXT_KEYED:
 	case COL_TEXT_NUMBERS:
 		for (unsigned i = 1; i < slot->streams_count; i++)
 			numbers[i] = (uint64_t)v[i * stride];

@@ -128,6 +128,8 @@ static bool method_fits(unsigned method, unsigned class)
 		return class != COL_TOKEN_WORD && class != COL_TOKEN_INT && class != COL_TOKEN_IP6;
 	case COL_TEXT_GROUPS:
 		return class == COL_TOKEN_IP6;
+	case COL_TEXT_KEYED:
+		return class == COL_TOKEN_IP4;
 	default:
 		return false;
 	}
@@ -153,6 +155,7 @@ static unsigned streams_of(const struct col_text_slot *slot)
 	case COL_TEXT_WORDS:
 	case COL_TEXT_INT:
 	case COL_TEXT_PADDED:
+	case COL_TEXT_KEYED:
 		return 1;
 	case COL_TEXT_ZEROES:
 		return 2;
@@ -163,6 +166,20 @@ static unsigned streams_of(const struct col_text_slot *slot)
 	default:
 		return 0;
 	}
+}
+
+static void read_slot_key(struct col_text_shaped *p, struct rcur *c, struct col_text_slot *slot)
+{
+	uint64_t keys;
+
+	slot->key = rcur_u8(c);
+	keys = rcur_varint(c);
+	if (slot->key >= COL_TEXT_KEYS || keys == 0 || keys > COL_STREAM_COUNT_MAX) {
+		c->err = ERR_CORRUPT;
+		return;
+	}
+	slot->keys_count = (uint32_t)keys;
+	p->base.uses_keys |= 1u << slot->key;
 }
 
 static void read_slot(
@@ -183,6 +200,8 @@ static void read_slot(
 		slot->leaf = (uint32_t)leaf;
 		p->base.uses_leaves = true;
 	}
+	if (slot->method == COL_TEXT_KEYED)
+		read_slot_key(p, c, slot);
 	if (slot->method == COL_TEXT_PADDED) {
 		slot->digits = rcur_u8(c);
 		if (slot->digits > COL_TOKEN_DIGITS_MAX)
@@ -221,6 +240,7 @@ static void read_template(struct col_text_shaped *p, struct rcur *c, uint32_t id
 		} else {
 			read_slot(p, c, slot, word);
 			t->leaves |= slot->method == COL_TEXT_LEAF;
+			t->keyed |= slot->method == COL_TEXT_KEYED;
 			t->columns_count += slot->columns_count;
 		}
 	}
@@ -549,6 +569,28 @@ int col_text_shape_stream(struct col_text_shaped *p, const struct col_text_templ
 	if (s->open)
 		return 0;
 	rc = col_stream_open(&c, t->rows_count, p->base.mem, &s->s);
+	if (rc < 0)
+		return rc == -ENOMEM ? rc : ERR_CORRUPT;
+	s->open = true;
+	return 0;
+}
+
+int col_text_shape_depend(struct col_text_shaped *p, const struct col_text_template *t,
+	const struct col_text_slot *slot, struct col_depend **out)
+{
+	struct col_text_stream *s = &p->streams[slot->stream_idx];
+	struct rcur c = rcur_of(s->bytes.p, s->bytes.n);
+	int rc;
+
+	ASSERT(slot->method == COL_TEXT_KEYED);
+	if (!s->depend)
+		s->depend = arena_alloc(p->base.mem, sizeof *s->depend);
+	*out = s->depend;
+	if (!s->depend)
+		return -ENOMEM;
+	if (s->open)
+		return 0;
+	rc = col_depend_open(&c, t->rows_count, slot->keys_count, p->base.mem, s->depend);
 	if (rc < 0)
 		return rc == -ENOMEM ? rc : ERR_CORRUPT;
 	s->open = true;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "storage/col_depend.h"
 #include "storage/col_stream.h"
 #include "storage/col_text_int.h"
 #include "storage/col_token.h"
@@ -23,6 +24,7 @@ enum {
 struct col_text_stream {
 	struct span bytes;
 	struct col_stream s;
+	struct col_depend *depend; /* KEYED, once it is open */
 	bool open;
 };
 
@@ -37,6 +39,8 @@ struct col_text_slot {
 	uint32_t word_idx; /* WORD, WORDS: the first, in the pool */
 	uint32_t words_count;
 	uint32_t leaf;
+	uint8_t key; /* KEYED, and how many keys */
+	uint32_t keys_count;
 };
 
 /* Text that does not vary, and the slot behind it; slot NULL: the end. */
@@ -54,6 +58,7 @@ struct col_text_template {
 	uint16_t columns_count; /* of all slots */
 	uint16_t sources;       /* bits */
 	bool leaves;
+	bool keyed;
 	struct col_text_step *steps; /* NULL: not made so far */
 };
 
@@ -116,6 +121,10 @@ int col_text_shape_stream(struct col_text_shaped *p, const struct col_text_templ
 
 /* Fills in the template's steps. */
 int col_text_shape_steps(struct col_text_shaped *p, struct col_text_template *t);
+
+/* The same of a KEYED slot. */
+int col_text_shape_depend(struct col_text_shaped *p, const struct col_text_template *t,
+	const struct col_text_slot *slot, struct col_depend **out);
 
 /* Rows, rising, rebuilt and appended to bytes. */
 int col_text_shape_get(struct col_text_page *base, const uint32_t *rows, size_t count,

@@ -6,7 +6,7 @@
 #include "storage/col_pack.h"
 #include "storage/col_text_put_int.h"
 
-enum { LEAF_BATCH = 256, IP6_GROUPS = 8 };
+enum { LEAF_BATCH = 256, IP6_GROUPS = 8, KEYED_ROWS_MIN = 1024 };
 
 static const uint64_t NUMBER_MASK = (UINT64_C(1) << COL_TOKEN_ZEROES_SHIFT) - 1;
 
@@ -251,8 +251,42 @@ static void put_groups(struct col_text_slots *s, const struct col_shape_slot *sl
 	}
 }
 
+/* Numbers that depend on a key of their rows; false: they do not. */
+static bool put_keyed(struct col_text_slots *s, const uint64_t *column)
+{
+	const uint32_t *keys[COL_TEXT_KEYS] = { NULL };
+	uint32_t count = s->shape->rows_count, *own;
+	const uint32_t *users = s->in->keys[COL_TEXT_KEY_USER_ID];
+	struct col_text_work *w = s->w;
+	size_t before = w->body.len;
+
+	if (s->in->level == 0 || !users || count < KEYED_ROWS_MIN)
+		return false;
+	own = col_text_work_array(&w->keys, count, sizeof *own);
+	if (!own)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		own[i] = users[s->rows[i]];
+	keys[COL_TEXT_KEY_USER_ID] = own;
+	if (col_text_depend_key(w, s->in, (const int64_t *)column, count, keys) == COL_TEXT_KEYS)
+		return false;
+	put_method(w, COL_TEXT_KEYED);
+	buf_put_u8(&w->head, COL_TEXT_KEY_USER_ID);
+	col_pack_varint(&w->head, s->in->keys_count[COL_TEXT_KEY_USER_ID]);
+	col_text_depend_put(w, (const int64_t *)column, count, own,
+		s->in->keys_count[COL_TEXT_KEY_USER_ID], &w->body);
+	col_pack_varint(&w->head, w->body.len - before);
+	return true;
+}
+
 static void put_numbers(struct col_text_slots *s, const struct col_shape_slot *slot)
 {
+	if (slot->class == COL_TOKEN_IP4) {
+		const uint64_t *column = column_of(s, slot->at);
+
+		if (!column || put_keyed(s, column))
+			return;
+	}
 	put_method(s->w, COL_TEXT_NUMBERS);
 	for (unsigned i = 0; i < slot->values_count; i++) {
 		const uint64_t *column = column_of(s, slot->at + i);
