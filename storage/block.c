@@ -64,6 +64,7 @@ struct block *block_new(void)
 
 	if (!b)
 		return NULL;
+	b->rows_max = LIMIT_BLOCK_ROWS;
 	for (int i = 0; i < SEG_COL_BYTES; i++)
 		buf_init(&b->texts[i].bytes, BLOCK_BYTES_MAX);
 	return b;
@@ -100,8 +101,9 @@ void block_reset(struct block *b)
 		buf_reset(&b->texts[i].bytes);
 }
 
-void block_begin_segment(struct block *b)
+void block_begin_segment(struct block *b, uint32_t rows_max)
 {
+	b->rows_max = rows_max > 0 && rows_max < LIMIT_BLOCK_ROWS ? rows_max : LIMIT_BLOCK_ROWS;
 	for (int i = 0; b->coders && i < SEG_COL_BYTES; i++) {
 		col_dict_maker_undo(&b->coders[i].dict, 0);
 		b->coders[i].given_up = false;
@@ -367,7 +369,7 @@ int block_put(struct block *b, const struct event *ev)
 	ASSERT(ev->severity < EVENT_SEVERITY_COUNT);
 	if (bytes >= LIMIT_EVENT_BYTES)
 		return ERR_LIMIT;
-	if (row == LIMIT_BLOCK_ROWS || b->bytes_count >= LIMIT_BLOCK_BYTES)
+	if (row == b->rows_max || b->bytes_count >= LIMIT_BLOCK_BYTES)
 		return BLOCK_FULL;
 	rc = row == 0 ? begin(b) : reserve_rows(b, row + 1);
 	/* Coded ones first: one that is given up joins the plain ones, or ends the block before this row. */

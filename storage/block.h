@@ -62,6 +62,7 @@ struct block_reader;
 struct block {
 	uint32_t rows_count;
 	uint32_t rows_cap;
+	uint32_t rows_max;           /* after which it is full */
 	size_t bytes_count;          /* in plain columns */
 	uint64_t raw_bytes;          /* of all texts and metadata */
 	int64_t *ints[SEG_COL_INTS]; /* ids are stored as int64 of the same bits */
@@ -81,8 +82,8 @@ int block_ranked(unsigned rank);
 struct block *block_new(void);
 void block_free(struct block **b);
 void block_reset(struct block *b);
-/* Resets, and forgets the dictionaries. */
-void block_begin_segment(struct block *b);
+/* Resets, and forgets the dictionaries. rows_max: 0 is LIMIT_BLOCK_ROWS. */
+void block_begin_segment(struct block *b, uint32_t rows_max);
 
 /*
  * Copies the event. ERR_LIMIT: its texts and metadata have LIMIT_EVENT_BYTES or more.

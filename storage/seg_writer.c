@@ -80,7 +80,6 @@ static void give_block(struct seg_writer_pool *p, struct block **b)
 	for (int i = 0; i < SPARES && *b; i++) {
 		if (p->spares[i])
 			continue;
-		block_begin_segment(*b);
 		p->spares[i] = *b;
 		*b = NULL;
 	}
@@ -96,7 +95,10 @@ static int take_memory(struct seg_writer *w)
 	if (!w->pool)
 		return -ENOMEM;
 	w->block = take_block(w->pool);
-	return w->block ? 0 : -ENOMEM;
+	if (!w->block)
+		return -ENOMEM;
+	block_begin_segment(w->block, w->conf.block_rows);
+	return 0;
 }
 
 static void give_memory(struct seg_writer *w)

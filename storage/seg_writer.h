@@ -41,6 +41,11 @@ struct seg_writer_conf {
 	int compress_level;           /* 0: LZ4; 1..12: LZ4HC of that level, for the compactor */
 	uint32_t blocks_max;          /* 0: LIMIT_SEGMENT_BLOCKS */
 	struct seg_writer_pool *pool; /* NULL: a pool of its own */
+	/*
+	 * Rows after which a block is full; 0: LIMIT_BLOCK_ROWS. Half as many take half the memory, and
+	 * some two parts in a hundred more bytes.
+	 */
+	uint32_t block_rows;
 };
 
 int seg_writer_open(const struct seg_writer_conf *conf, struct seg_writer **out, struct diag *d);

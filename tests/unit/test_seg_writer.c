@@ -331,6 +331,52 @@ static void a_dictionary_fills_up(void **state)
 	free(ev);
 }
 
+/* Blocks as small as one likes; writers one after another share a pool and leave no trace in it. */
+static void small_blocks_of_one_pool(void **state)
+{
+	enum { COUNT = 5000, ROWS = 700 };
+	struct seg_fixture *f = *state;
+	struct seg_writer_pool *pool = seg_writer_pool_new();
+	struct seg_info first = { 0 }, info;
+	struct event_gen g;
+	struct event *ev;
+	struct diag d;
+
+	assert_non_null(pool);
+	event_gen_init(&g, 31);
+	ev = event_gen_many(&g, COUNT);
+	for (int round = 0; round < 3; round++) {
+		struct seg_writer_conf conf = { .vfs = vfs_real(),
+			.dir = f->dir,
+			.name = "q.seg",
+			.segment_id = 1,
+			.pool = pool,
+			.block_rows = ROWS };
+		struct seg_writer *w = NULL;
+		struct seg_reader *r;
+
+		assert_int_equal(seg_writer_open(&conf, &w, &d), 0);
+		for (size_t i = 0; i < COUNT; i++) {
+			assert_int_equal(seg_writer_append(w, &ev[i], &d), 0);
+			assert_int_equal(seg_writer_blocks(w), i / ROWS);
+		}
+		assert_int_equal(seg_writer_finish(w, &info, &d), 0);
+		seg_writer_close(&w);
+		assert_int_equal(info.blocks_count, (COUNT + ROWS - 1) / ROWS);
+		/* The same events, the same file. */
+		if (round == 0)
+			first = info;
+		assert_int_equal(info.sum, first.sum);
+		r = seg_fixture_open(f, "q");
+		assert_rows(r, ev, COUNT);
+		seg_reader_close(&r);
+		unlinkat(f->dir, conf.name, 0);
+	}
+	seg_writer_pool_free(&pool);
+	free(ev);
+	event_gen_fini(&g);
+}
+
 /* The compactor's level: smaller, and the same events. */
 static void compressed_harder(void **state)
 {
@@ -375,6 +421,7 @@ int main(void)
 		cmocka_unit_test(types_are_counted),
 		cmocka_unit_test(too_many_types),
 		cmocka_unit_test(a_dictionary_fills_up),
+		cmocka_unit_test(small_blocks_of_one_pool),
 		cmocka_unit_test(compressed_harder),
 	};
 
