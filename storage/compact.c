@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
@@ -13,6 +14,8 @@
 #include "storage/snapshot_int.h"
 
 #define LOCK_NAME "compact.lock"
+
+enum { LOCK_PAUSE_MS = 20 };
 
 /* ---- what all passes use ---- */
 
@@ -158,6 +161,19 @@ int compact_live(
 
 /* ---- life ---- */
 
+static int try_lock(struct compact *c)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * CLOCK_NS_PER_MS };
+	int64_t until = clock_mono_ns() + c->conf.lock_wait_ns;
+	int rc = c->vfs->lock(c->vfs->ctx, c->lock_fd, true, false);
+
+	while (rc == ERR_LOCKED && clock_mono_ns() < until && !compact_stopped(c)) {
+		nanosleep(&pause, NULL);
+		rc = c->vfs->lock(c->vfs->ctx, c->lock_fd, true, false);
+	}
+	return rc;
+}
+
 static int take_lock(struct compact *c, struct diag *d)
 {
 	int rc;
@@ -165,7 +181,7 @@ static int take_lock(struct compact *c, struct diag *d)
 	c->lock_fd = c->vfs->open(c->vfs->ctx, c->dir, LOCK_NAME, O_RDWR | O_CREAT, 0640);
 	if (c->lock_fd < 0)
 		return diag_set(d, c->lock_fd, LOCK_NAME, -1, "open the lock of astrocompact");
-	rc = c->vfs->lock(c->vfs->ctx, c->lock_fd, true, false);
+	rc = try_lock(c);
 	if (rc == ERR_LOCKED)
 		return diag_set(
 			d, rc, LOCK_NAME, -1, "another astrocompact works on this store; wait");

@@ -70,6 +70,8 @@ struct compact_conf {
 	bool explain;          /* report kept segments too */
 	int64_t now_ns;        /* wall clock */
 	int64_t deadline_ns;   /* monotonic; no step begins after it. 0: none */
+	int64_t lock_wait_ns;  /* how long to wait for who holds the lock; the collector holds it
+				  for one merge at a time. 0: not at all */
 	uint64_t budget_bytes; /* read and written; no step begins once they are. 0: none */
 	const volatile sig_atomic_t *stop; /* set: end at the next block; NULL: never */
 	uint64_t merge_bytes;              /* 0: COMPACT_MERGE_BYTES */

@@ -145,6 +145,7 @@ static int keep_up(struct upkeep *u)
 		.explain = u->dry_run,
 		.now_ns = clock_wall_ns(),
 		.deadline_ns = upkeep_deadline(u),
+		.lock_wait_ns = UPKEEP_LOCK_WAIT_NS,
 		.budget_bytes = bytes,
 		/* What is read, written and read back of one merge. */
 		.merge_bytes = bytes > 0 && bytes / 3 < COMPACT_MERGE_BYTES ? bytes / 3 : 0,

@@ -52,6 +52,7 @@ static int order(const struct upkeep *u, const struct idset *ids)
 		.dir = conf_text(&u->conf, CONF_STORE_DATA),
 		.dry_run = u->dry_run,
 		.now_ns = clock_wall_ns(),
+		.lock_wait_ns = UPKEEP_LOCK_WAIT_NS,
 		.stop = &u->stop,
 	};
 	const char *reason = u->reason ? u->reason : u->query;

@@ -1,9 +1,9 @@
 /*
  * Goal:   whatever is done to a store in whatever order, a reader finds exactly the committed events
  *         that were not retired, each as it went in, by any conditions; and verify finds no fault.
- * Method: seeded random operations (append, commit, seal, restart, crash, merge, retention, scans with
- *         random conditions, deletion, purge) against a plain array, on a simulated disk. The seed is printed when it
- *         fails; ASTRO_SEED repeats it, ASTRO_ROUNDS sets the number of operations.
+ * Method: seeded random operations (append, commit, seal, restart, crash, merge, retention, deletion,
+ *         purge, scans with random conditions) against a plain array, on a simulated disk. The seed is
+ *         printed when it fails; ASTRO_SEED repeats it, ASTRO_ROUNDS sets the number of operations.
  */
 #include "tests/support/check_cmocka.h"
 
