@@ -7,6 +7,8 @@
 #include "proto/base/check.h"
 #include "storage/col_map_read.h"
 
+enum { NUMBERS = 1u << COL_MAP_INT | 1u << COL_MAP_DECIMAL };
+
 /*
  * Which of a group's rows have the path: their ranks in m->ranks, their places among the rows in
  * m->hits. Decodes their values into m->items; their number goes to *out_count.
@@ -17,9 +19,7 @@ static int find_values(
 	const struct col_map_path *p = &m->paths[path];
 	uint32_t rank = col_map_rank_at(m, p, m->group), row = 0, n = 0;
 
-	m->items = col_map_room(m, m->items, &m->items_cap, w->count, sizeof *m->items);
-	m->ranks = col_map_room(m, m->ranks, &m->ranks_cap, w->count, sizeof *m->ranks);
-	if (!m->items || !m->ranks)
+	if (col_map_room_items(m, w->count) < 0)
 		return -ENOMEM;
 	memset(m->stamps, 0, m->sets_count);
 	for (uint32_t i = 0; i < p->sets_count; i++)
@@ -30,11 +30,12 @@ static int find_values(
 		if (!m->stamps[m->codes[row]])
 			continue;
 		m->ranks[n] = rank;
+		m->item_rows[n] = w->rows[i];
 		m->hits[n++] = i;
 	}
 	*out_count = n;
 	m->scratch.len = 0;
-	return n ? col_map_fetch(m, path, m->ranks, n, m->items) : 0;
+	return n ? col_map_fetch(m, path, 0, n) : 0;
 }
 
 /* ---- cells ---- */
@@ -132,8 +133,11 @@ static int get_leaves(
 	const struct col_map_path *p = &m->paths[path];
 	bool stays = !p->mixed && p->parts_count && col_map_is_syms(p->parts[0].encoding);
 	uint32_t n = 0;
-	int rc = col_map_load_group(m, w->base / COL_MAP_GROUP);
+	int rc;
 
+	if (!stays && !(p->types & NUMBERS))
+		return 0;
+	rc = col_map_load_group(m, w->base / COL_MAP_GROUP);
 	if (rc == 0)
 		rc = find_values(m, path, w, &n);
 	for (uint32_t i = 0; i < n && rc == 0; i++)

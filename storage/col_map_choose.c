@@ -147,21 +147,52 @@ static bool plain_is_cheaper(struct col_map_make *m, const struct col_map_make_p
 	return plain < cost;
 }
 
-static void choose(struct col_map_make *m, struct col_map_make_path *x, uint32_t placed)
+/* The cheapest context, and what the symbols cost in it. */
+static size_t choose_context(struct col_map_make *m, struct col_map_make_path *x, uint32_t placed)
 {
 	size_t cost = cost_in(m, x, COL_MAP_CONTEXT_NONE, 0, x->count);
 	uint32_t parent;
 
-	if (cost > CHEAP_BYTES) {
-		try_all(m, x, COL_MAP_CONTEXT_SET, &cost);
-		parent = cost > CHEAP_BYTES ? find_parent(m, x, placed) : 0;
-		if (parent)
-			try_all(m, x, parent, &cost);
+	if (cost <= CHEAP_BYTES)
+		return cost;
+	try_all(m, x, COL_MAP_CONTEXT_SET, &cost);
+	parent = cost > CHEAP_BYTES ? find_parent(m, x, placed) : 0;
+	if (parent)
+		try_all(m, x, parent, &cost);
+	return cost;
+}
+
+static void no_context(struct col_map_make_path *x)
+{
+	x->context = COL_MAP_CONTEXT_NONE;
+	x->chain = 0;
+}
+
+static void choose(struct col_map_make *m, struct col_map_make_path *x, uint32_t placed)
+{
+	size_t cost = choose_context(m, x, placed);
+	bool text = !x->mixed && x->type == COL_MAP_STR;
+
+	if (text && cost != SIZE_MAX && col_map_make_copy(m, x, cost)) {
+		no_context(x);
+		if (x->mixed)
+			choose_context(m, x, placed);
+		return;
 	}
 	if (plain_is_cheaper(m, x, cost)) {
 		x->syms_count = 0;
-		x->context = COL_MAP_CONTEXT_NONE;
-		x->chain = 0;
+		no_context(x);
+	}
+}
+
+/* Texts that do not recur may be copies all the same. */
+static void choose_plain(struct col_map_make *m)
+{
+	for (uint32_t i = 1; i < m->parse->paths_count; i++) {
+		struct col_map_make_path *x = &m->paths[i];
+
+		if (x->count > 0 && !x->mixed && x->type == COL_MAP_STR && x->syms_count == 0)
+			col_map_make_copy(m, x, 0);
 	}
 }
 
@@ -181,6 +212,7 @@ void col_map_make_choose(struct col_map_make *m)
 {
 	uint32_t n = 0;
 
+	choose_plain(m);
 	for (uint32_t i = 1; i < m->parse->paths_count; i++) {
 		if (m->paths[i].syms_count > 0)
 			m->order[n++] = (uint16_t)i;

@@ -12,11 +12,6 @@ enum {
 	LOOSE_BYTES = 4096,
 };
 
-static struct span text_of(const struct col_map_leaf *l)
-{
-	return span_of((const void *)(uintptr_t)l->bits, l->bytes);
-}
-
 /* Appends m->spans[0 .. count - 1] to the loose texts; their place. */
 static int add_loose(struct col_map_make *m, uint32_t count, uint32_t *out_place)
 {
@@ -93,7 +88,7 @@ static int put_recurring(struct col_map_make *m, const struct col_map_make_path 
 		const struct col_map_leaf *l = &m->leaves[m->entries[x->entries + i]];
 
 		if (text)
-			m->spans[i] = text_of(l);
+			m->spans[i] = col_map_make_text(l);
 		else
 			m->ints[i] = (int64_t)l->bits;
 	}
@@ -146,7 +141,7 @@ static int put_plain(struct col_map_make *m, const struct col_map_make_path *x, 
 		if (m->leaves[i].type != type)
 			continue;
 		if (text)
-			m->spans[n++] = text_of(&m->leaves[i]);
+			m->spans[n++] = col_map_make_text(&m->leaves[i]);
 		else
 			m->ints[n++] = (int64_t)m->leaves[i].bits;
 	}
@@ -173,7 +168,7 @@ int col_map_make_put(struct col_map_make *m, uint32_t path, struct buf *desc, st
 	int rc = 0;
 
 	ASSERT(x->count > 0);
-	buf_put_u8(desc, x->types);
+	col_pack_varint(desc, x->types);
 	if (!x->mixed && x->syms_count > 0)
 		return put_recurring(m, x, desc, out);
 	if (x->mixed) {

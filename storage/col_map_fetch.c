@@ -14,7 +14,8 @@ enum {
 	TEXTS_MIN = 16 << 10,
 };
 
-void *col_map_room(struct col_map *m, void *have, uint32_t *cap, uint32_t count, size_t size)
+/* An array of the arena that holds at least count; what it held is lost. */
+static void *room(struct col_map *m, void *have, uint32_t *cap, uint32_t count, size_t size)
 {
 	uint32_t want = *cap ? *cap : ROOM_MIN;
 
@@ -24,6 +25,14 @@ void *col_map_room(struct col_map *m, void *have, uint32_t *cap, uint32_t count,
 		want *= 2;
 	*cap = want;
 	return arena_alloc(m->mem, want * size);
+}
+
+int col_map_room_items(struct col_map *m, uint32_t count)
+{
+	m->items = room(m, m->items, &m->items_cap, count, sizeof *m->items);
+	m->ranks = room(m, m->ranks, &m->ranks_cap, count, sizeof *m->ranks);
+	m->item_rows = room(m, m->item_rows, &m->item_rows_cap, count, sizeof *m->item_rows);
+	return m->items && m->ranks && m->item_rows ? 0 : -ENOMEM;
 }
 
 uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, uint32_t group)
@@ -172,7 +181,7 @@ static int get_texts(struct col_map *m, struct col_text *t, const uint32_t *rows
 	size_t bytes = b->cap > TEXTS_MIN ? b->cap : TEXTS_MIN;
 	int rc = b->p ? 0 : new_texts(m, b, bytes);
 
-	m->values = col_map_room(m, m->values, &m->values_cap, count, sizeof *m->values);
+	m->values = room(m, m->values, &m->values_cap, count, sizeof *m->values);
 	if (!m->values || rc < 0)
 		return -ENOMEM;
 	while ((rc = col_text_get(t, rows, count, b, m->values)) == ERR_LIMIT) {
@@ -465,9 +474,9 @@ static void fetch_entries(const struct col_map_path *p, uint32_t base, const uin
 static int type_items(const struct col_map_path *p, uint32_t base, const uint32_t *ranks,
 	uint32_t count, struct col_map_item *out)
 {
-	uint8_t types[COL_MAP_TYPE_COUNT], n = 0;
+	uint8_t types[COL_MAP_TYPES_ALL], n = 0;
 
-	for (uint8_t t = 0; t < COL_MAP_TYPE_COUNT; t++) {
+	for (uint8_t t = 0; t < COL_MAP_TYPES_ALL; t++) {
 		if (p->types & 1u << t)
 			types[n++] = t;
 	}
@@ -509,10 +518,50 @@ static int fetch_mixed(struct col_map *m, struct col_map_path *p, uint32_t base,
 	return rc;
 }
 
-int col_map_fetch(struct col_map *m, uint32_t path, const uint32_t *ranks, uint32_t count,
+/* The texts that are those of another column. */
+static int fetch_copies(struct col_map *m, unsigned source, const uint32_t *rows, uint32_t count,
 	struct col_map_item *out)
 {
+	uint32_t n = 0;
+	int rc;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (out[i].type != COL_MAP_COPY + source)
+			continue;
+		m->places[n] = rows[i];
+		m->idx[n++] = i;
+	}
+	if (n == 0)
+		return 0;
+	if (!m->env || !m->env->source)
+		return ERR_CORRUPT;
+	rc = m->env->source(m->env->ctx, source, m->places, n, m->texts);
+	for (uint32_t i = 0; i < n && rc == 0; i++) {
+		if (!m->texts[i].p)
+			return ERR_CORRUPT;
+		out[m->idx[i]].type = COL_MAP_STR;
+		out[m->idx[i]].s = m->texts[i];
+	}
+	return rc;
+}
+
+/* Of a path of one type that has no symbols. */
+static int fetch_plain(struct col_map *m, struct col_map_path *p, const uint32_t *ranks,
+	uint32_t count, struct col_map_item *out)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		out[i] = (struct col_map_item){ .type = (uint8_t)__builtin_ctz(p->types) };
+		m->places[i] = ranks[i];
+		m->idx[i] = i;
+	}
+	return p->parts_count ? fetch_part(m, p, &p->parts[0], count, out) : 0;
+}
+
+int col_map_fetch(struct col_map *m, uint32_t path, uint32_t first, uint32_t count)
+{
 	struct col_map_path *p = &m->paths[path];
+	struct col_map_item *out = m->items + first;
+	const uint32_t *ranks = m->ranks + first;
 	uint32_t base = col_map_rank_at(m, p, m->group);
 	bool symbols = p->mixed || (p->parts_count && col_map_is_syms(p->parts[0].encoding));
 	int rc = 0;
@@ -524,15 +573,14 @@ int col_map_fetch(struct col_map *m, uint32_t path, const uint32_t *ranks, uint3
 	if (rc < 0)
 		return rc;
 	if (p->mixed)
-		return fetch_mixed(m, p, base, ranks, count, out);
-	if (symbols) {
+		rc = fetch_mixed(m, p, base, ranks, count, out);
+	else if (symbols)
 		fetch_entries(p, base, ranks, count, out);
-		return 0;
+	else
+		rc = fetch_plain(m, p, ranks, count, out);
+	for (unsigned s = 0; s < COL_TEXT_SOURCES && rc == 0; s++) {
+		if (p->types & 1u << (COL_MAP_COPY + s))
+			rc = fetch_copies(m, s, m->item_rows + first, count, out);
 	}
-	for (uint32_t i = 0; i < count; i++) {
-		out[i] = (struct col_map_item){ .type = (uint8_t)__builtin_ctz(p->types) };
-		m->places[i] = ranks[i];
-		m->idx[i] = i;
-	}
-	return p->parts_count ? fetch_part(m, p, &p->parts[0], count, out) : 0;
+	return rc;
 }

@@ -154,6 +154,7 @@ static void rank_by_set(struct col_map *m, const struct col_map_rows *w)
 
 			for (uint32_t j = 0; j < p->sets_count; j++)
 				rank += m->seen[m->path_sets[p->sets + j]];
+			m->item_rows[m->wants[path].next] = w->rows[i];
 			m->ranks[m->wants[path].next++] = rank;
 		}
 	}
@@ -176,8 +177,10 @@ static void rank_by_row(struct col_map *m, const struct col_map_rows *w)
 			for (uint32_t k = 0; k < s->count; k++) {
 				struct col_map_want *x = &m->wants[m->members[s->first + k]];
 
-				if (wanted)
+				if (wanted) {
+					m->item_rows[x->next] = w->rows[i];
 					m->ranks[x->next++] = x->rank;
+				}
 				x->rank++;
 			}
 		}
@@ -190,9 +193,7 @@ static int fetch_wanted(struct col_map *m, const struct col_map_rows *w)
 	uint32_t n = count_wanted(m, w);
 	int rc = 0;
 
-	m->items = col_map_room(m, m->items, &m->items_cap, n, sizeof *m->items);
-	m->ranks = col_map_room(m, m->ranks, &m->ranks_cap, n, sizeof *m->ranks);
-	if (!m->items || !m->ranks)
+	if (col_map_room_items(m, n) < 0)
 		return -ENOMEM;
 	if (w->count < DENSE)
 		rank_by_set(m, w);
@@ -203,8 +204,7 @@ static int fetch_wanted(struct col_map *m, const struct col_map_rows *w)
 		const struct col_map_want *x = &m->wants[p];
 
 		if (x->count > 0)
-			rc = col_map_fetch(
-				m, p, m->ranks + x->first, x->count, m->items + x->first);
+			rc = col_map_fetch(m, p, x->first, x->count);
 		m->wants[p].next = x->first;
 	}
 	return rc;

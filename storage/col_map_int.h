@@ -22,7 +22,8 @@
  * COUNTS             a stream (col_stream.h): of set 0 its rows in each group, of set 1 ...
  * The rows of a path are those whose set has it; a value's place in its column is its rank in them.
  *
- * DESCRIPTOR   u8 types, a bit each of enum col_map_type; if there are several: the context of the type
+ * DESCRIPTOR   varint types, a bit each of enum col_map_type, and bit COL_MAP_COPY + s: a text that is
+ *              the value of source s (col_text.h) in the same row; if there are several: the context of the type
  *              symbols, varint bytes of them; then a part for each type that has values, in the
  *              order of their numbers: u8 encoding, u8 scale if it is decimals, details, varint bytes
  *   COL_MAP_STREAM   ints: a stream
@@ -61,6 +62,9 @@ enum {
 	COL_MAP_SETS_OWN = 2,
 	COL_MAP_PATH_WHOLE = 0,
 	COL_MAP_TABLES_MAX = 4 << 20,
+	/* Types on disk beside enum col_map_type, one for each source. */
+	COL_MAP_COPY = COL_MAP_TYPE_COUNT,
+	COL_MAP_TYPES_ALL = COL_MAP_COPY + COL_TEXT_SOURCES,
 };
 
 enum col_map_encoding {

@@ -29,6 +29,7 @@ void col_map_make_fini(struct col_map_make *m)
 	free(m->entries);
 	free(m->slots);
 	free(m->contexts);
+	free(m->trial);
 	free(m->ints);
 	free(m->spans);
 	free(m->order);
@@ -43,6 +44,7 @@ static int prepare(struct col_map_make *m, uint32_t leaves)
 	if (!m->order) {
 		m->slots = calloc(SLOTS, sizeof *m->slots);
 		m->contexts = malloc(LIMIT_BLOCK_ROWS * sizeof *m->contexts);
+		m->trial = malloc(LIMIT_BLOCK_ROWS * sizeof *m->trial);
 		m->ints = malloc(LIMIT_BLOCK_ROWS * sizeof *m->ints);
 		m->spans = malloc(LIMIT_BLOCK_ROWS * sizeof *m->spans);
 		m->order = malloc(LIMIT_MAP_PATHS * sizeof *m->order);
@@ -60,7 +62,7 @@ static int prepare(struct col_map_make *m, uint32_t leaves)
 		m->entries = malloc(cap * sizeof *m->entries);
 		m->leaves_cap = m->leaves && m->rows && m->syms && m->entries ? cap : 0;
 	}
-	if (!m->slots || !m->contexts || !m->ints || !m->spans || !m->order)
+	if (!m->slots || !m->contexts || !m->trial || !m->ints || !m->spans || !m->order)
 		return -ENOMEM;
 	return m->leaves_cap >= leaves ? 0 : -ENOMEM;
 }
@@ -129,6 +131,12 @@ static int find_scale(const struct col_map_make *m, const struct col_map_make_pa
 	return odd <= doubles / 8 ? (int)scale : -1;
 }
 
+static void name_type(struct col_map_make_path *x)
+{
+	x->mixed = (x->types & (x->types - 1)) != 0;
+	x->type = (uint8_t)__builtin_ctz(x->types);
+}
+
 /* Which types the path has, with doubles made decimals where that is exact. */
 static void classify(struct col_map_make *m, struct col_map_make_path *x)
 {
@@ -136,7 +144,7 @@ static void classify(struct col_map_make *m, struct col_map_make_path *x)
 	int64_t v;
 
 	for (uint32_t i = x->first; i < x->first + x->count; i++)
-		x->types |= (uint8_t)(1u << m->leaves[i].type);
+		x->types |= (uint16_t)(1u << m->leaves[i].type);
 	if (x->types & 1u << COL_MAP_DOUBLE)
 		scale = find_scale(m, x);
 	if (scale >= 0) {
@@ -149,28 +157,24 @@ static void classify(struct col_map_make *m, struct col_map_make_path *x)
 				l->type = COL_MAP_DECIMAL;
 				l->bits = (uint64_t)v;
 			}
-			x->types |= (uint8_t)(1u << l->type);
+			x->types |= (uint16_t)(1u << l->type);
 		}
 	}
-	x->mixed = (x->types & (x->types - 1)) != 0;
-	x->type = (uint8_t)__builtin_ctz(x->types);
+	name_type(x);
 }
 
 /* ---- symbols ---- */
 
-static struct span text_of(const struct col_map_leaf *l)
-{
-	return span_of((const void *)(uintptr_t)l->bits, l->bytes);
-}
-
 static bool same_value(const struct col_map_leaf *a, const struct col_map_leaf *b, bool text)
 {
-	return text ? col_map_bytes_same(text_of(a), text_of(b)) : a->bits == b->bits;
+	return text ? col_map_bytes_same(col_map_make_text(a), col_map_make_text(b))
+		    : a->bits == b->bits;
 }
 
 static uint32_t hash_value(const struct col_map_leaf *l, bool text)
 {
-	uint64_t h = text ? col_map_bytes_hash(text_of(l), 0) : l->bits * 0x9e3779b97f4a7c15u;
+	uint64_t h =
+		text ? col_map_bytes_hash(col_map_make_text(l), 0) : l->bits * 0x9e3779b97f4a7c15u;
 
 	return (uint32_t)(h >> 46);
 }
@@ -261,7 +265,16 @@ static void type_symbols(struct col_map_make *m, struct col_map_make_path *x)
 	x->syms_count = (uint32_t)__builtin_popcount(x->types);
 }
 
-int col_map_make_fill(struct col_map_make *m, const struct col_map_parse *p, int level)
+void col_map_make_retype(struct col_map_make *m, struct col_map_make_path *x)
+{
+	name_type(x);
+	x->syms_count = 0;
+	if (x->mixed)
+		type_symbols(m, x);
+}
+
+int col_map_make_fill(struct col_map_make *m, const struct col_map_parse *p,
+	const struct span *const *sources, int level)
 {
 	int rc = prepare(m, p->leaves_count);
 
@@ -269,6 +282,7 @@ int col_map_make_fill(struct col_map_make *m, const struct col_map_parse *p, int
 		return rc;
 	m->level = m->streams.level = level;
 	m->parse = p;
+	m->sources = sources;
 	m->entries_count = m->loose_count = 0;
 	sort_leaves(m);
 	for (uint32_t i = 0; i < p->paths_count; i++) {

@@ -23,7 +23,7 @@
 struct col_map_make_path {
 	uint32_t first;
 	uint32_t count;
-	uint8_t types;       /* bit 1 << enum col_map_type */
+	uint16_t types;      /* bit 1 << enum col_map_type */
 	uint8_t type;        /* if there is one type alone */
 	uint8_t scale;       /* of decimals */
 	uint8_t chain;       /* contexts that its own has */
@@ -36,9 +36,10 @@ struct col_map_make_path {
 struct col_map_make {
 	int level;
 	const struct col_map_parse *parse;
-	struct col_map_leaf *leaves; /* by path, then row */
-	uint32_t *rows;              /* of each */
-	uint32_t *syms;              /* of each, if its path has symbols */
+	const struct span *const *sources; /* COL_TEXT_SOURCES columns, each may be NULL */
+	struct col_map_leaf *leaves;       /* by path, then row */
+	uint32_t *rows;                    /* of each */
+	uint32_t *syms;                    /* of each, if its path has symbols */
 	uint32_t leaves_cap;
 	struct col_map_make_path paths[LIMIT_MAP_PATHS];
 	uint32_t *entries; /* leaves that are the first of their value */
@@ -46,6 +47,7 @@ struct col_map_make {
 	uint32_t *slots;
 	/* As many as a page has rows: */
 	uint32_t *contexts;
+	uint32_t *trial;
 	int64_t *ints;
 	struct span *spans;
 	uint16_t *order; /* of paths */
@@ -59,13 +61,27 @@ struct col_map_make {
 
 void col_map_make_fini(struct col_map_make *m);
 /* Sorts the leaves and finds out what recurs. 0 or -ENOMEM. */
-int col_map_make_fill(struct col_map_make *m, const struct col_map_parse *p, int level);
+int col_map_make_fill(struct col_map_make *m, const struct col_map_parse *p,
+	const struct span *const *sources, int level);
 /* Chooses each path's context. */
 void col_map_make_choose(struct col_map_make *m);
 /* The path's symbols in the context chosen, groups left out; valid until the next call. */
 struct col_sym_in col_map_make_symbols(struct col_map_make *m, const struct col_map_make_path *x);
 /* Appends the path's column to out, its descriptor to desc. */
 int col_map_make_put(struct col_map_make *m, uint32_t path, struct buf *desc, struct buf *out);
+/*
+ * Makes texts that are equal to a source's copies of it, if that costs less than `cost` for their
+ * symbols and what their texts do.
+ */
+bool col_map_make_copy(struct col_map_make *m, struct col_map_make_path *x, size_t cost);
+/* After types have changed: the symbols are those of the types, if there are several. */
+void col_map_make_retype(struct col_map_make *m, struct col_map_make_path *x);
+
+static inline struct span col_map_make_text(const struct col_map_leaf *l)
+{
+	return span_of((const void *)(uintptr_t)l->bits, l->bytes);
+}
+
 /* The leaf of the path in the row, looked for from *at on, which is moved; NULL: the row has none. */
 const struct col_map_leaf *col_map_make_find(
 	const struct col_map_make *m, uint32_t path, uint32_t row, uint32_t *at);

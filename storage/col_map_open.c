@@ -231,13 +231,13 @@ static int read_part(
 
 static int read_path(struct rcur *c, struct rcur *body, struct col_map *m, struct col_map_path *p)
 {
-	unsigned types = rcur_u8(c), valued = 0;
-	uint64_t context = 0;
+	uint64_t types = rcur_varint(c), context = 0;
+	unsigned valued = 0;
 	int rc = 0;
 
-	if (c->err || types == 0)
+	if (c->err || types == 0 || types >> COL_MAP_TYPES_ALL)
 		return ERR_CORRUPT;
-	p->types = (uint8_t)types;
+	p->types = (uint16_t)types;
 	p->mixed = (types & (types - 1)) != 0;
 	p->group = UINT32_MAX;
 	if (p->mixed) {
@@ -353,8 +353,12 @@ int col_map_open(struct span page, uint32_t rows_count, const struct col_text_en
 
 unsigned col_map_uses(const struct col_map *m, unsigned *out_keys)
 {
+	unsigned sources = 0;
+
 	*out_keys = m->rows_contexts > 1 ? 1u << COL_TEXT_KEY_EVENT_TYPE : 0;
-	return 0;
+	for (uint32_t i = 0; i < m->paths_count; i++)
+		sources |= m->paths[i].types >> COL_MAP_COPY;
+	return sources;
 }
 
 uint32_t col_map_paths_count(const struct col_map *m)
@@ -374,6 +378,9 @@ struct span col_map_key(const struct col_map *m, uint32_t path, int32_t *out_par
 unsigned col_map_types(const struct col_map *m, uint32_t path)
 {
 	ASSERT(path < m->paths_count);
+	/* A copy is a text like any other. */
+	if (m->paths[path].types >> COL_MAP_COPY)
+		return (m->paths[path].types & ((1u << COL_MAP_COPY) - 1)) | 1u << COL_MAP_STR;
 	return m->paths[path].types;
 }
 

@@ -274,7 +274,7 @@ int col_map_put(struct col_map_maker *m, const struct col_map_in *in, struct buf
 	}
 	ASSERT(raw <= COL_MAP_RAW_MAX);
 	if (rc == 0)
-		rc = col_map_make_fill(&w->make, &w->parse, m->level);
+		rc = col_map_make_fill(&w->make, &w->parse, in->sources, m->level);
 	if (rc < 0)
 		return rc;
 	memset(w->at, 0, LIMIT_MAP_PATHS * sizeof *w->at);

@@ -40,7 +40,7 @@ struct col_map_path {
 	uint8_t depth; /* maps around it */
 	bool is_map;
 	bool mixed;
-	uint8_t types;
+	uint16_t types;
 	uint8_t parts_count;
 	bool is_open;   /* its symbols */
 	uint32_t count; /* of its values */
@@ -123,8 +123,10 @@ struct col_map {
 	uint32_t values_cap;
 	struct col_map_item *items;
 	uint32_t *ranks;
+	uint32_t *item_rows; /* of each rank */
 	uint32_t items_cap;
 	uint32_t ranks_cap;
+	uint32_t item_rows_cap;
 };
 
 static inline uint32_t col_map_group_rows(const struct col_map *m, uint32_t group)
@@ -153,14 +155,12 @@ int col_map_load_group(struct col_map *m, uint32_t group);
 /* Values of the path in the groups before. */
 uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, uint32_t group);
 /*
- * The values at count ranks, rising, which all belong to the group loaded. Texts are appended to
- * scratch.
+ * The values at m->ranks and m->item_rows, count from first on, rising, which all belong to the group
+ * loaded: to m->items. Texts are appended to scratch.
  */
-int col_map_fetch(struct col_map *m, uint32_t path, const uint32_t *ranks, uint32_t count,
-	struct col_map_item *out);
-/* An array of the arena that holds at least count; what it held is lost. NULL: out of memory. */
-void *col_map_room(struct col_map *m, void *have, uint32_t *cap, uint32_t count, size_t size);
-
+int col_map_fetch(struct col_map *m, uint32_t path, uint32_t first, uint32_t count);
+/* Room for so many of them. */
+int col_map_room_items(struct col_map *m, uint32_t count);
 /* A number without sign, with as few digits behind the point as it has; out is left alone else. */
 void col_map_number_leaf(int64_t v, unsigned scale, struct col_text_leaf *out);
 

@@ -37,6 +37,9 @@ struct path_cost {
 
 static struct span *maps;
 static struct span *types;
+static struct span *sources[COL_TEXT_SOURCES];
+static const char *const source_names[COL_TEXT_SOURCES] = { "entity_id", "entity_type", "user_id",
+	"ip_address", "service", "host" };
 static uint32_t *codes;
 static size_t rows_count, rows_cap;
 static struct path_cost costs[PATHS];
@@ -56,7 +59,7 @@ static _Noreturn void die(const char *what)
 	exit(1);
 }
 
-static void add_row(struct span map, struct span type)
+static void add_row(struct span map, struct span type, const struct span *others)
 {
 	if (rows_count == rows_cap) {
 		rows_cap = rows_cap ? rows_cap * 2 : 1 << 16;
@@ -64,7 +67,14 @@ static void add_row(struct span map, struct span type)
 		types = realloc(types, rows_cap * sizeof *types);
 		if (!maps || !types)
 			die("out of memory");
+		for (int i = 0; i < COL_TEXT_SOURCES; i++) {
+			sources[i] = realloc(sources[i], rows_cap * sizeof **sources);
+			if (!sources[i])
+				die("out of memory");
+		}
 	}
+	for (int i = 0; i < COL_TEXT_SOURCES; i++)
+		sources[i][rows_count] = others[i];
 	maps[rows_count] = map;
 	types[rows_count++] = type;
 }
@@ -74,7 +84,7 @@ static void add_row(struct span map, struct span type)
 static void add_event(struct rcur *c)
 {
 	struct walk_value head, key;
-	struct span map = SPAN_NONE, type = SPAN_NONE, value;
+	struct span map = SPAN_NONE, type = SPAN_NONE, value, others[COL_TEXT_SOURCES] = { 0 };
 
 	if (walk_read(c, &head) < 0 || head.type != WALK_MAP)
 		die("no event");
@@ -85,8 +95,17 @@ static void add_event(struct rcur *c)
 			map = value;
 		else if (span_eq(key.data, SPAN_LIT("event_type")))
 			type = value;
+		for (int k = 0; k < COL_TEXT_SOURCES; k++) {
+			struct rcur v = rcur_of(value.p, value.n);
+			struct walk_value text;
+
+			if (!span_eq(key.data, span_str(source_names[k])))
+				continue;
+			if (walk_read(&v, &text) == 0 && text.type == WALK_STR)
+				others[k] = text.data;
+		}
 	}
-	add_row(map, type);
+	add_row(map, type, others);
 }
 
 static void load_json(struct span text)
@@ -136,8 +155,14 @@ static void load_seeded(void)
 	size_t n;
 	struct event *ev = event_file_load(NULL, &n);
 
-	for (size_t i = 0; i < n; i++)
-		add_row(ev[i].metadata, ev[i].text[EVENT_TEXT_EVENT_TYPE]);
+	for (size_t i = 0; i < n; i++) {
+		const struct span *t = ev[i].text;
+		const struct span others[COL_TEXT_SOURCES] = { t[EVENT_TEXT_ENTITY_ID],
+			t[EVENT_TEXT_ENTITY_TYPE], t[EVENT_TEXT_USER_ID], t[EVENT_TEXT_IP_ADDRESS],
+			t[EVENT_TEXT_SERVICE], t[EVENT_TEXT_HOST] };
+
+		add_row(ev[i].metadata, t[EVENT_TEXT_EVENT_TYPE], others);
+	}
 }
 
 /* Codes of event types as a segment's dictionary has them. */
@@ -179,6 +204,16 @@ static int give_types(
 	ASSERT(key == COL_TEXT_KEY_EVENT_TYPE);
 	for (size_t i = 0; i < count; i++)
 		out[i] = codes[first + (rows ? rows[i] : i)];
+	return 0;
+}
+
+static int give_source(void *ctx, enum col_text_source source, const uint32_t *rows, size_t count,
+	struct span *out)
+{
+	size_t first = *(size_t *)ctx;
+
+	for (size_t i = 0; i < count; i++)
+		out[i] = sources[source][first + (rows ? rows[i] : i)];
 	return 0;
 }
 
@@ -243,7 +278,7 @@ static void check(const struct span *want, uint32_t n, const uint32_t *lengths, 
 static void read_block(size_t first, uint32_t n, struct span page, struct totals *t)
 {
 	static uint32_t lengths[LIMIT_BLOCK_ROWS];
-	struct col_text_env env = { .ctx = &first, .key = give_types };
+	struct col_text_env env = { .ctx = &first, .key = give_types, .source = give_source };
 	struct arena mem;
 	struct buf b;
 	struct col_map *m;
@@ -375,6 +410,8 @@ int main(int argc, char **argv)
 			.types_count = types_count };
 		double start = cpu_s();
 
+		for (int i = 0; i < COL_TEXT_SOURCES; i++)
+			in.sources[i] = sources[i] + first;
 		buf_reset(&page);
 		if (col_map_put(&maker, &in, &page) < 0)
 			die("a page cannot be written");

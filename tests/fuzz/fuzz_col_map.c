@@ -28,7 +28,17 @@ static int give_types(
 	return 0;
 }
 
-static const struct col_text_env env = { .key = give_types };
+static int give_source(void *ctx, enum col_text_source source, const uint32_t *rows, size_t count,
+	struct span *out)
+{
+	(void)ctx;
+	for (size_t i = 0; i < count; i++)
+		out[i] = (rows ? rows[i] : i) % 5 ? SPAN_LIT("order") : SPAN_NONE;
+	ASSERT(source < COL_TEXT_SOURCES);
+	return 0;
+}
+
+static const struct col_text_env env = { .key = give_types, .source = give_source };
 
 /* Everything that can be asked; what it answers is compared where all gave an answer. */
 static void ask(struct col_map *m, uint32_t count, const struct buf *all, int rc)

@@ -26,6 +26,7 @@ enum {
 struct fixture {
 	struct col_map_maker maker;
 	struct span maps[LIMIT_BLOCK_ROWS];
+	struct span users[LIMIT_BLOCK_ROWS]; /* another column */
 	size_t offs[LIMIT_BLOCK_ROWS + 1]; /* of each row in text; the next one's if it is absent */
 	uint32_t types[LIMIT_BLOCK_ROWS];
 	uint32_t lengths[LIMIT_BLOCK_ROWS];
@@ -344,11 +345,22 @@ static int give_types(
 	return 0;
 }
 
+static int give_users(void *ctx, enum col_text_source source, const uint32_t *rows, size_t count,
+	struct span *out)
+{
+	const struct fixture *f = ctx;
+
+	assert_int_equal(source, COL_TEXT_USER_ID);
+	for (size_t i = 0; i < count; i++)
+		out[i] = f->users[rows ? rows[i] : i];
+	return 0;
+}
+
 static struct col_map *open_page(struct fixture *f, struct col_text_env *env)
 {
 	struct col_map *m = NULL;
 
-	*env = (struct col_text_env){ .ctx = f, .key = give_types };
+	*env = (struct col_text_env){ .ctx = f, .key = give_types, .source = give_users };
 	arena_reset(&f->mem);
 	assert_int_equal(col_map_open(buf_span(&f->page), f->count, env, &f->mem, &m), 0);
 	return m;
@@ -412,6 +424,7 @@ static void put_page(struct fixture *f, bool typed)
 {
 	struct col_map_in in = { .rows_count = f->count, .maps = f->maps };
 
+	in.sources[COL_TEXT_USER_ID] = f->users;
 	if (typed) {
 		in.types = f->types;
 		in.types_count = TYPES;
@@ -521,6 +534,52 @@ static void what_follows_costs_nothing(void **state)
 	/* Six bits a row, and a small table. */
 	assert_true(with < 20000 * 6 / 8 + 1000);
 	assert_true(f->page.len > 20000 * 10 / 8);
+}
+
+/* A text that is mostly, or always, another column's value of the row. */
+static void copies(void **state)
+{
+	static char names[3000][16];
+	struct fixture *f = *state;
+	struct col_map_cell *out = calloc(LIMIT_BLOCK_ROWS, sizeof *out);
+	struct col_text_env env;
+
+	for (unsigned odd = 0; odd < 3; odd++) {
+		struct col_map *m;
+		unsigned keys;
+
+		start(f);
+		for (uint32_t i = 0; i < 6000; i++) {
+			snprintf(names[i % 3000], sizeof names[0], "usr-%06u",
+				i % 3000 * 577 % 10007);
+			f->users[i] = span_str(names[i % 3000]);
+			pack_map_head(&f->text, 2);
+			put_key(f, "who", 0);
+			if (odd == 0 || below(f, 8) >= odd)
+				pack_str(&f->text, f->users[i]);
+			else if (odd == 1)
+				put_text(f);
+			else
+				put_value(f, below(f, 9), 3, 0);
+			put_key(f, "n", 0);
+			put_number(f);
+			end_row(f, true);
+		}
+		finish(f);
+		m = check_page(f, false, &env);
+		check_cells(f, m, 1, out);
+		check_leaves(f, m);
+		/* A path of several types has no copies. */
+		assert_int_equal(col_map_uses(m, &keys), odd < 2 ? 1u << COL_TEXT_USER_ID : 0);
+		if (odd == 2)
+			break;
+		/* Without the column there is no answer, and none that is wrong. */
+		env.source = NULL;
+		buf_reset(&f->got);
+		assert_int_equal(col_map_all(m, f->lengths, &f->got), ERR_CORRUPT);
+	}
+	memset(f->users, 0, sizeof f->users);
+	free(out);
 }
 
 /* ---- maps that stay whole ---- */
@@ -751,6 +810,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(round_trips, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cells, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_follows_costs_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(copies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_maps_stay_whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(too_many_paths, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(too_many_sets, set_up, tear_down),
