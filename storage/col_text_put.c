@@ -161,6 +161,9 @@ static int put_shaped_or_dict(
 {
 	size_t mark = out->len, dict;
 
+	if (in->level == 0 && !in->want_codes && col_text_shape_copies(w, in) &&
+		col_text_shape_put(w, in, out) == 0)
+		return 0;
 	if (col_text_dict_put(w, in, out) != 0)
 		return col_text_shape_put(w, in, out);
 	if (in->level == 0 || in->want_codes || out->err)

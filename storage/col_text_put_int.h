@@ -58,6 +58,8 @@ void *col_text_work_array(struct buf *b, size_t count, size_t size);
 void col_text_put_page(struct col_text_work *w, const struct col_text_in *in, struct buf *out);
 /* Each appends its page and returns 0; 1: does not suit, nothing was appended. */
 int col_text_shape_put(struct col_text_work *w, const struct col_text_in *in, struct buf *out);
+/* Whether half of the sampled rows show another column's value: no dictionary can be as small. */
+bool col_text_shape_copies(struct col_text_work *w, const struct col_text_in *in);
 int col_text_dict_put(struct col_text_work *w, const struct col_text_in *in, struct buf *out);
 int col_text_const_put(const struct col_text_in *in, struct buf *out);
 

@@ -341,17 +341,45 @@ static int put_front(struct shaping *s, struct buf *out)
 	return 0;
 }
 
-int col_text_shape_put(struct col_text_work *w, const struct col_text_in *in, struct buf *out)
+/* false: out of memory. */
+static bool begin(struct shaping *s, struct col_text_work *w, const struct col_text_in *in)
 {
-	struct shaping s = { .w = w, .in = in };
-
+	*s = (struct shaping){ .w = w, .in = in };
 	if (!w->shapes_ready && col_shape_set_init(&w->shapes) < 0)
-		return 1;
+		return false;
 	w->shapes_ready = true;
 	w->shapes.emails = w->depth == 0;
 	for (unsigned i = 0; i < COL_TEXT_SOURCES; i++)
-		s.sources |= in->sources[i] ? 1u << i : 0;
-	s.hints = in->keys[COL_TEXT_KEY_EVENT_TYPE];
+		s->sources |= in->sources[i] ? 1u << i : 0;
+	s->hints = in->keys[COL_TEXT_KEY_EVENT_TYPE];
+	return true;
+}
+
+bool col_text_shape_copies(struct col_text_work *w, const struct col_text_in *in)
+{
+	struct shaping s;
+	uint32_t rows = 0, copies = 0;
+
+	if (!begin(&s, w, in) || !s.sources || !sample_suits(&s))
+		return false;
+	for (uint32_t i = 0; i < w->shapes.shapes_count; i++) {
+		const struct col_shape *h = &w->shapes.shapes[i];
+		bool copy = false;
+
+		for (unsigned k = 0; k < h->slots_count; k++)
+			copy |= h->slots[k].class == COL_TOKEN_COPY;
+		rows += h->rows_count;
+		copies += copy ? h->rows_count : 0;
+	}
+	return copies * 2 >= rows;
+}
+
+int col_text_shape_put(struct col_text_work *w, const struct col_text_in *in, struct buf *out)
+{
+	struct shaping s;
+
+	if (!begin(&s, w, in))
+		return 1;
 	if (!sample_suits(&s) || !cut_rows(&s))
 		return 1;
 	keep_shapes(&s);

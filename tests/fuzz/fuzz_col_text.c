@@ -63,6 +63,7 @@ static void ask(struct col_text *t, uint32_t row, struct span want)
 	uint8_t match[ROWS_MAX];
 
 	buf_init(&one, COL_TEXT_RAW_MAX);
+	ASSERT(buf_reserve(&one, 1) == 0);
 	ASSERT(col_text_get(t, &row, 1, &one, &v) == 0);
 	ASSERT(v.length == (want.p ? want.n + 1 : 0));
 	ASSERT(span_eq(want, value_at(&one, v.off, v.length)));
@@ -96,6 +97,7 @@ static void again(
 	col_text_maker_init(&maker);
 	buf_init(&page, 64 << 20);
 	buf_init(&got, COL_TEXT_RAW_MAX + 1);
+	ASSERT(buf_reserve(&got, 1) == 0);
 	ASSERT(col_text_put(&maker, &in, &page) == 0);
 	ASSERT(col_text_open(&t, buf_span(&page), rows, NULL, mem) == 0);
 	ASSERT(col_text_all(&t, got_lengths, &got) == 0);
