@@ -360,6 +360,30 @@ int manifest_copy(const struct manifest *m, int to_dir, struct ctl *to_ctl, stru
 	return rc;
 }
 
+int manifest_write(const struct vfs *vfs, int dir, const uint8_t *uuid, struct ctl *ctl,
+	const struct manifest_segment *segs, size_t segs_count, uint64_t sealed_id,
+	uint64_t changes, struct diag *d)
+{
+	struct manifest m = { .vfs = vfs, .dir = dir, .ctl = ctl };
+	const struct manifest_state from = {
+		.segs = (struct manifest_segment *)(uintptr_t)segs,
+		.segs_count = segs_count,
+		.changes = changes,
+		.sealed_id = sealed_id,
+		.next_no = segs_count + 1,
+	};
+	int rc = manifest_state_copy(&from, 1, &m.st);
+
+	if (rc < 0)
+		return diag_set(d, rc, "manifest", -1, "build a manifest");
+	memcpy(m.uuid, uuid, sizeof m.uuid);
+	rc = write_pair(&m, &m.st, d);
+	if (rc == 0)
+		publish(&m);
+	manifest_state_fini(&m.st);
+	return rc;
+}
+
 /* One record at the end of both copies. */
 static int append_record(struct manifest *m, struct manifest_rec *rec, struct diag *d)
 {

@@ -106,6 +106,13 @@ const struct diag *manifest_damage(const struct manifest *m);
  */
 int manifest_repair(struct manifest *m, struct diag *d);
 /*
+ * Writes a new pair behind whatever is there that lists these segments (by rising no, from 1) and
+ * nothing else, and tells ctl. For manifest_rebuild, under all locks.
+ */
+int manifest_write(const struct vfs *vfs, int dir, const uint8_t *uuid, struct ctl *ctl,
+	const struct manifest_segment *segs, size_t segs_count, uint64_t sealed_id,
+	uint64_t changes, struct diag *d);
+/*
  * Writes the state of the handle as the first pair of another directory, which has none, and tells its
  * ctl. No lock.
  */

@@ -18,6 +18,7 @@
 #include "storage/compact_redact.h"
 #include "tools/upkeep.h"
 #include "tools/upkeep_delete.h"
+#include "tools/upkeep_rebuild.h"
 #include "tools/upkeep_say.h"
 #include "tools/upkeep_scrub.h"
 #include "tools/upkeep_snapshot.h"
@@ -63,7 +64,8 @@ static const struct opt opts[] = {
 		OPT_TEXT, .to = &upkeep.query },
 	{ "reason", 0, "TEXT", "delete: what to keep on record beside the ids", OPT_TEXT,
 		.to = &upkeep.reason },
-	{ "yes", 0, NULL, "delete: do it", OPT_FLAG, .to = &upkeep.yes },
+	{ "yes", 0, NULL, "delete: do it; rebuild-manifest: without segments that are lost",
+		OPT_FLAG, .to = &upkeep.yes },
 	{ "quiet", 'q', NULL, "say nothing but errors", OPT_FLAG, .to = &upkeep.quiet },
 	{ "config", 'c', "FILE", "configuration file instead of " CONF_FILE_DEFAULT, OPT_TEXT,
 		.to = &upkeep.conf_file },
@@ -78,6 +80,7 @@ static const struct opt_program program = {
 		"  snapshot DIR  a consistent copy of the store in a new directory, by links\n"
 		"  scrub         read old pages and say which are damaged\n"
 		"  delete        hide the events of a query at once, for good at the next upkeep\n"
+		"  rebuild-manifest  where both copies of the manifest are damaged\n"
 		"Examples:\n"
 		"  astrocompact --keep 90d --max-size 10G --merge --dry-run\n"
 		"  astrocompact --merge --budget 10min --quiet\n"
@@ -192,6 +195,7 @@ enum {
 	FLAG_RETAIN = 1 << 4,
 	FLAG_BUDGET = 1 << 5,
 	FLAG_QUERY = 1 << 6,
+	FLAG_YES = 1 << 7,
 };
 
 struct command {
@@ -205,7 +209,9 @@ static const struct command commands[] = {
 	{ "", 0, FLAG_MERGE | FLAG_DRY_RUN | FLAG_RETAIN | FLAG_BUDGET, "" },
 	{ "snapshot", 1, FLAG_COPY | FLAG_VERIFY, "snapshot wants one directory" },
 	{ "scrub", 0, FLAG_BUDGET, "scrub takes no operand" },
-	{ "delete", 0, FLAG_DRY_RUN | FLAG_QUERY, "delete takes no operand: say --query TEXT" },
+	{ "rebuild-manifest", 0, FLAG_YES, "rebuild-manifest takes no operand" },
+	{ "delete", 0, FLAG_DRY_RUN | FLAG_QUERY | FLAG_YES,
+		"delete takes no operand: say --query TEXT" },
 };
 
 static unsigned given_flags(const struct upkeep *u)
@@ -215,7 +221,7 @@ static unsigned given_flags(const struct upkeep *u)
 	       (given(u, CONF_RETENTION_KEEP) || given(u, CONF_RETENTION_SIZE_MAX) ? FLAG_RETAIN
 										   : 0) |
 	       (u->budget_ns > 0 || u->budget_bytes > 0 ? FLAG_BUDGET : 0) |
-	       (u->query || u->reason || u->yes ? FLAG_QUERY : 0);
+	       (u->query || u->reason ? FLAG_QUERY : 0) | (u->yes ? FLAG_YES : 0);
 }
 
 /* Flags that the command would pass over in silence: somebody expects something else of it. */
@@ -232,7 +238,8 @@ static const char *stray_flag(const struct upkeep *u, const struct command *c)
 		{ FLAG_RETAIN, "--keep and --max-size go without a command" },
 		{ FLAG_BUDGET, "--budget bounds the run without a command, and scrub; the others "
 			       "are done whole or not at all" },
-		{ FLAG_QUERY, "--query, --reason and --yes belong to delete" },
+		{ FLAG_QUERY, "--query and --reason belong to delete" },
+		{ FLAG_YES, "--yes belongs to delete and rebuild-manifest" },
 	};
 	unsigned stray = given_flags(u) & ~c->flags;
 
@@ -257,8 +264,8 @@ static int run_command(struct upkeep *u, int argc, char **argv)
 	const struct command *c = find_command(argc > 0 ? argv[0] : "");
 
 	if (!c)
-		return usage("no such command: there are snapshot, scrub and delete, and the run "
-			     "without one");
+		return usage("no such command: there are snapshot, scrub, delete and "
+			     "rebuild-manifest, and the run without one");
 	if (argc != (argc > 0) + c->operands)
 		return usage(c->usage);
 	if (stray_flag(u, c))
@@ -271,6 +278,8 @@ static int run_command(struct upkeep *u, int argc, char **argv)
 		return upkeep_snapshot(u, argv[1]);
 	if (strcmp(c->name, "scrub") == 0)
 		return upkeep_scrub(u);
+	if (strcmp(c->name, "rebuild-manifest") == 0)
+		return upkeep_rebuild(u);
 	return strcmp(c->name, "delete") == 0 ? upkeep_delete(u) : keep_up(u);
 }
 
