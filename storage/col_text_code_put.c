@@ -10,12 +10,14 @@
 #include "proto/base/check.h"
 #include "storage/col_pack.h"
 #include "storage/col_text_put_int.h"
+#include "storage/col_text_shape_int.h"
 
 enum {
 	/* A key of more values is not tried. */
 	KEYS_MAX = 256,
 	/* Bits that an entry of a key's list costs. */
 	ENTRY_BITS = 10,
+	STEP_ROWS = COL_TEXT_STEP_ROWS,
 	FRACTION = 8, /* bits of a logarithm behind the point */
 };
 
@@ -165,6 +167,32 @@ static void to_places(
 	}
 }
 
+/*
+ * How many rows of each step have each code, so that a reader of some rows need not read all codes.
+ * None where the steps are few, or the counts many.
+ */
+static void put_counts(
+	struct col_text_work *w, const uint32_t *codes, uint32_t rows, uint32_t codes_count)
+{
+	uint32_t steps = (rows + STEP_ROWS - 1) / STEP_ROWS;
+	uint64_t cells = (uint64_t)steps * codes_count;
+	int64_t *counts;
+
+	if (steps < 2 || cells > rows / 8) {
+		col_pack_varint(&w->head, 0);
+		return;
+	}
+	counts = col_text_work_array(&w->ints, (size_t)cells, sizeof *counts);
+	if (!counts) {
+		w->head.err = -ENOMEM;
+		return;
+	}
+	memset(counts, 0, (size_t)cells * sizeof *counts);
+	for (uint32_t row = 0; row < rows; row++)
+		counts[(size_t)(row / STEP_ROWS) * codes_count + codes[row]]++;
+	col_text_stream_put(w, counts, (uint32_t)cells);
+}
+
 void col_text_codes_put(struct col_text_work *w, const struct col_text_in *in, uint32_t codes_count)
 {
 	const uint32_t *codes = (const uint32_t *)(const void *)w->codes.p;
@@ -192,4 +220,5 @@ void col_text_codes_put(struct col_text_work *w, const struct col_text_in *in, u
 			ints[row] = places[(size_t)in->keys[key][row] * codes_count + codes[row]];
 	}
 	col_text_stream_put(w, ints, in->rows_count);
+	put_counts(w, codes, in->rows_count, codes_count);
 }

@@ -480,21 +480,16 @@ static int rebuild(struct col_text_shaped *p, struct writer *w, const uint32_t *
 	return rc;
 }
 
-static int prepare(struct col_text_shaped *p)
-{
-	int rc = col_text_shape_codes(p);
-
-	return rc < 0 ? rc : need_batch(p);
-}
-
 int col_text_shape_get(struct col_text_page *base, const uint32_t *rows, size_t count,
 	struct buf *bytes, struct col_text_value *out)
 {
 	struct col_text_shaped *p = (struct col_text_shaped *)base;
 	struct writer w = { .out = bytes, .budget = base->raw_bytes };
 	struct buf scratch;
-	int rc = prepare(p);
+	int rc = col_text_shape_codes_of(p, rows, count);
 
+	if (rc == 0)
+		rc = need_batch(p);
 	buf_init(&scratch, COL_TEXT_RAW_MAX);
 	for (size_t i = 0; i < count && rc == 0; i += p->batch->rows_max) {
 		size_t left = count - i, n = left < p->batch->rows_max ? left : p->batch->rows_max;
@@ -512,8 +507,10 @@ int col_text_shape_all(struct col_text_page *base, uint32_t *lengths, struct buf
 	struct col_text_value *values;
 	struct buf scratch;
 	uint32_t *rows;
-	int rc = prepare(p);
+	int rc = col_text_shape_codes(p);
 
+	if (rc == 0)
+		rc = need_batch(p);
 	if (rc < 0)
 		return rc;
 	rows = arena_alloc(base->mem, p->batch->rows_max * sizeof *rows);

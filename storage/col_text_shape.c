@@ -345,6 +345,7 @@ int col_text_shape_open(
 	if (rc == 0)
 		rc = read_key(p, c);
 	p->codes_bytes.n = rcur_varint(c);
+	p->counts_bytes.n = rcur_varint(c);
 	if (rc == 0)
 		rc = read_templates(p, c);
 	if (rc < 0)
@@ -352,6 +353,7 @@ int col_text_shape_open(
 	p->emails_bytes = page_inside(c);
 	p->residue_bytes = page_inside(c);
 	p->codes_bytes = rcur_bytes(c, p->codes_bytes.n);
+	p->counts_bytes = rcur_bytes(c, p->counts_bytes.n);
 	for (uint32_t i = 0; i < p->streams_count; i++)
 		p->streams[i].bytes = rcur_bytes(c, p->streams[i].bytes.n);
 	if (c->err || rcur_left(c) != 0)
@@ -360,136 +362,7 @@ int col_text_shape_open(
 	return 0;
 }
 
-/* ---- codes ---- */
-
-/* Places in the keys' lists become codes. */
-static int apply_key(struct col_text_shaped *p, int64_t *codes, uint32_t first, uint32_t count)
-{
-	uint32_t keys[512], rows[512];
-
-	if (!p->base.env->key)
-		return ERR_CORRUPT;
-	for (uint32_t i = 0; i < count; i += 512) {
-		uint32_t n = count - i < 512 ? count - i : 512;
-		int rc;
-
-		for (uint32_t k = 0; k < n; k++)
-			rows[k] = first + i + k;
-		rc = p->base.env->key(p->base.env->ctx, p->key - 1u, rows, n, keys);
-		if (rc < 0)
-			return rc;
-		for (uint32_t k = 0; k < n; k++) {
-			uint64_t place = (uint64_t)codes[i + k];
-
-			if (keys[k] >= p->keys_count ||
-				place >= p->key_offs[keys[k] + 1] - p->key_offs[keys[k]])
-				return ERR_CORRUPT;
-			codes[i + k] = p->key_codes[p->key_offs[keys[k]] + place];
-		}
-	}
-	return 0;
-}
-
-/* Checks the codes of one step and counts them. */
-static int count_step(struct col_text_shaped *p, uint32_t first, uint32_t count, uint32_t *counts,
-	uint32_t *emails, const int64_t *v)
-{
-	uint32_t end = COL_TEXT_TEMPLATE + p->templates_count;
-
-	for (uint32_t i = 0; i < count; i++) {
-		if ((uint64_t)v[i] >= end)
-			return ERR_CORRUPT;
-		p->codes[first + i] = (uint16_t)v[i];
-		counts[v[i]]++;
-		if (v[i] >= COL_TEXT_TEMPLATE)
-			*emails += p->templates[v[i] - COL_TEXT_TEMPLATE].emails_count;
-	}
-	return 0;
-}
-
-static int count_codes(struct col_text_shaped *p, struct col_stream *stream, int64_t *v)
-{
-	uint32_t width = COL_TEXT_TEMPLATE + p->templates_count, emails = 0,
-		 *counts = p->cursor.counts;
-	uint32_t rows = p->base.rows_count;
-
-	memset(counts, 0, width * sizeof *counts);
-	for (uint32_t first = 0; first < rows; first += COL_TEXT_STEP_ROWS) {
-		uint32_t left = rows - first,
-			 n = left < COL_TEXT_STEP_ROWS ? left : COL_TEXT_STEP_ROWS;
-		uint32_t *step =
-			p->step_counts + (size_t)(first / COL_TEXT_STEP_ROWS) * (width + 1);
-		int rc = col_stream_get(stream, first, n, v);
-
-		memcpy(step, counts, width * sizeof *counts);
-		step[width] = emails;
-		if (rc == 0 && p->key)
-			rc = apply_key(p, v, first, n);
-		if (rc == 0)
-			rc = count_step(p, first, n, counts, &emails, v);
-		if (rc < 0)
-			return rc;
-	}
-	for (uint32_t i = 0; i < p->templates_count; i++)
-		p->templates[i].rows_count = counts[COL_TEXT_TEMPLATE + i];
-	p->residue_count = counts[COL_TEXT_RESIDUE];
-	p->emails_count = emails;
-	memset(counts, 0, width * sizeof *counts);
-	return 0;
-}
-
-int col_text_shape_codes(struct col_text_shaped *p)
-{
-	struct rcur c = rcur_of(p->codes_bytes.p, p->codes_bytes.n);
-	uint32_t rows = p->base.rows_count, width = COL_TEXT_TEMPLATE + p->templates_count;
-	struct arena *mem = p->base.mem;
-	struct col_stream stream;
-	int64_t *v;
-	int rc;
-
-	if (p->codes)
-		return 0;
-	rc = col_stream_open(&c, rows, mem, &stream);
-	if (rc < 0)
-		return rc == -ENOMEM ? rc : ERR_CORRUPT;
-	p->codes = arena_alloc(mem, rows * sizeof *p->codes);
-	p->cursor.counts = arena_alloc(mem, width * sizeof(uint32_t));
-	p->step_counts = arena_alloc(
-		mem, (size_t)(rows / COL_TEXT_STEP_ROWS + 1) * (width + 1) * sizeof(uint32_t));
-	v = arena_alloc(mem, COL_TEXT_STEP_ROWS * sizeof *v);
-	rc = p->codes && p->cursor.counts && p->step_counts && v ? count_codes(p, &stream, v)
-								 : -ENOMEM;
-	if (rc == 0 && (p->emails_count > COL_STREAM_COUNT_MAX ||
-			       (p->emails_count > 0) != (p->emails_bytes.p != NULL) ||
-			       (p->residue_count > 0) != (p->residue_bytes.p != NULL)))
-		rc = ERR_CORRUPT;
-	if (rc < 0)
-		p->codes = NULL;
-	return rc;
-}
-
-void col_text_shape_seek(struct col_text_shaped *p, uint32_t row)
-{
-	struct col_text_cursor *c = &p->cursor;
-	uint32_t width = COL_TEXT_TEMPLATE + p->templates_count;
-
-	ASSERT(row < p->base.rows_count);
-	if (row < c->row || row - c->row > COL_TEXT_STEP_ROWS) {
-		const uint32_t *step =
-			p->step_counts + (size_t)(row / COL_TEXT_STEP_ROWS) * (width + 1);
-
-		memcpy(c->counts, step, width * sizeof *step);
-		c->emails = step[width];
-		c->row = row - row % COL_TEXT_STEP_ROWS;
-	}
-	for (; c->row < row; c->row++) {
-		unsigned code = p->codes[c->row];
-
-		c->counts[code]++;
-		if (code >= COL_TEXT_TEMPLATE)
-			c->emails += p->templates[code - COL_TEXT_TEMPLATE].emails_count;
-	}
-}
+/* ---- pages inside, streams ---- */
 
 static int email_key(
 	void *ctx, enum col_text_key key, const uint32_t *rows, size_t count, uint32_t *out)
@@ -543,6 +416,9 @@ int col_text_shape_emails(struct col_text_shaped *p)
 	p->emails_env = (struct col_text_env){ .ctx = p, .key = email_key };
 	parent.env = &p->emails_env;
 	rc = col_text_page_open(p->emails_bytes, p->emails_count, &parent, &page);
+	/* Which takes all codes; a few rows of such pages are dearer than of others. */
+	if (rc == 0 && page->uses_keys)
+		rc = col_text_shape_codes(p);
 	if (rc == 0 && page->uses_keys)
 		rc = list_email_rows(p);
 	if (rc == 0)

@@ -18,6 +18,7 @@ enum {
 	COL_TEXT_BATCH_BYTES = 4 << 20,
 	/* Rows between two places from which counting can start. */
 	COL_TEXT_STEP_ROWS = 4096,
+	COL_TEXT_STEPS_MAX = COL_STREAM_COUNT_MAX / COL_TEXT_STEP_ROWS,
 	COL_TEXT_IP6_GROUPS = 8,
 };
 
@@ -85,12 +86,16 @@ struct col_text_shaped {
 	uint32_t *pool_offs; /* patterns and words: one more than there are */
 	const uint8_t *pool;
 	struct span codes_bytes;
-	uint8_t key;         /* 1 + the key that codes depend on; 0: none */
-	uint32_t keys_count; /* its lists */
-	uint32_t *key_offs;  /* into key_codes */
+	struct span counts_bytes; /* p NULL or n 0: there are none */
+	uint8_t key;              /* 1 + the key that codes depend on; 0: none */
+	uint32_t keys_count;      /* its lists */
+	uint32_t *key_offs;       /* into key_codes */
 	uint16_t *key_codes;
-	uint16_t *codes;       /* of all rows; NULL: not read so far */
+	struct col_stream codes_stream;
+	int64_t *codes_window; /* of one step */
+	uint16_t *codes; /* of the rows of steps that are ready; NULL: nothing is counted so far */
 	uint32_t *step_counts; /* counts and emails at each step */
+	bool step_ready[COL_TEXT_STEPS_MAX];
 	uint32_t emails_count; /* of all rows */
 	uint32_t residue_count;
 	struct span emails_bytes;
@@ -108,9 +113,10 @@ static inline struct span col_text_pool_at(const struct col_text_shaped *p, uint
 	return span_of(p->pool + p->pool_offs[i], p->pool_offs[i + 1] - p->pool_offs[i]);
 }
 
-/* Reads the codes of all rows, which most questions need first. */
+/* Reads the codes of all rows, which most questions need first; or what these rows need. */
 int col_text_shape_codes(struct col_text_shaped *p);
-/* Moves the cursor to the row, which has not been counted then. */
+int col_text_shape_codes_of(struct col_text_shaped *p, const uint32_t *rows, size_t count);
+/* Moves the cursor to the row, which has not been counted then. Its code must have been read. */
 void col_text_shape_seek(struct col_text_shaped *p, uint32_t row);
 /* The page of e-mail addresses or of the residue, opened; only if it has rows. */
 int col_text_shape_emails(struct col_text_shaped *p);

@@ -9,11 +9,12 @@
  *            varint codes it has, their varints
  *   varint   bytes of the stream of codes: 0 absent, 1 residue, 2 + template; with a key: the place
  *            in the key's list
+ *   varint   bytes of a stream of counts: for each 4,096 rows how many have each code; 0: none
  *   for each template: for each token of its pattern (but EMAIL and COPY, of which nothing is
  *            written): u8 method, its arguments, a varint of bytes for each of its streams
  *   varint   bytes, a page of text: all e-mail addresses, in order of rows; 0: none
  *   varint   bytes, a page of BYTES: the residue; 0: none
- *   the streams, in the order of their varints: codes, then slots
+ *   the streams, in the order of their varints: codes, counts, then slots
  * How many rows a template has follows from the codes.
  */
 #include <errno.h>

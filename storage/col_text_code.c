@@ -1,0 +1,215 @@
+/*
+ * The codes of a SHAPED page, and how many rows of each template there are before a row. Where the
+ * page says how many each step of rows has, only the steps that hold the rows asked for are read.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+#include "storage/col_text_shape_int.h"
+
+enum { KEY_BATCH = 512 };
+
+static uint32_t width_of(const struct col_text_shaped *p)
+{
+	return COL_TEXT_TEMPLATE + p->templates_count;
+}
+
+static uint32_t steps_of(const struct col_text_shaped *p)
+{
+	return (p->base.rows_count + COL_TEXT_STEP_ROWS - 1) / COL_TEXT_STEP_ROWS;
+}
+
+/* Counts before the step; behind them the e-mail addresses. */
+static uint32_t *counts_at(const struct col_text_shaped *p, uint32_t step)
+{
+	return p->step_counts + (size_t)step * (width_of(p) + 1);
+}
+
+static uint32_t emails_of(const struct col_text_shaped *p, uint32_t code)
+{
+	return code < COL_TEXT_TEMPLATE ? 0 : p->templates[code - COL_TEXT_TEMPLATE].emails_count;
+}
+
+/* Places in the keys' lists become codes. */
+static int apply_key(struct col_text_shaped *p, int64_t *codes, uint32_t first, uint32_t count)
+{
+	uint32_t keys[KEY_BATCH], rows[KEY_BATCH];
+
+	if (!p->base.env->key)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < count; i += KEY_BATCH) {
+		uint32_t n = count - i < KEY_BATCH ? count - i : KEY_BATCH;
+		int rc;
+
+		for (uint32_t k = 0; k < n; k++)
+			rows[k] = first + i + k;
+		rc = p->base.env->key(p->base.env->ctx, p->key - 1u, rows, n, keys);
+		if (rc < 0)
+			return rc;
+		for (uint32_t k = 0; k < n; k++) {
+			uint64_t place = (uint64_t)codes[i + k];
+
+			if (keys[k] >= p->keys_count ||
+				place >= p->key_offs[keys[k] + 1] - p->key_offs[keys[k]])
+				return ERR_CORRUPT;
+			codes[i + k] = p->key_codes[p->key_offs[keys[k]] + place];
+		}
+	}
+	return 0;
+}
+
+/* The codes of a step, and its counts to those of the next one; or, if these are known, compared. */
+static int load_step(struct col_text_shaped *p, uint32_t step, bool known)
+{
+	uint32_t first = step * COL_TEXT_STEP_ROWS, left = p->base.rows_count - first;
+	uint32_t n = left < COL_TEXT_STEP_ROWS ? left : COL_TEXT_STEP_ROWS, width = width_of(p);
+	uint32_t counts[COL_TEXT_TEMPLATE + LIMIT_TEXT_TEMPLATES + 1];
+	int64_t *v = p->codes_window;
+	int rc;
+
+	if (p->step_ready[step])
+		return 0;
+	rc = col_stream_get(&p->codes_stream, first, n, v);
+	if (rc == 0 && p->key)
+		rc = apply_key(p, v, first, n);
+	if (rc < 0)
+		return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
+	memcpy(counts, counts_at(p, step), (width + 1) * sizeof *counts);
+	for (uint32_t i = 0; i < n; i++) {
+		if ((uint64_t)v[i] >= width)
+			return ERR_CORRUPT;
+		p->codes[first + i] = (uint16_t)v[i];
+		counts[v[i]]++;
+		counts[width] += emails_of(p, (uint32_t)v[i]);
+	}
+	if (!known)
+		memcpy(counts_at(p, step + 1), counts, (width + 1) * sizeof *counts);
+	else if (memcmp(counts_at(p, step + 1), counts, (width + 1) * sizeof *counts) != 0)
+		return ERR_CORRUPT;
+	p->step_ready[step] = true;
+	return 0;
+}
+
+/* The page's own counts, step by step; they must add up to its rows. */
+static int read_counts(struct col_text_shaped *p)
+{
+	struct rcur c = rcur_of(p->counts_bytes.p, p->counts_bytes.n);
+	uint32_t width = width_of(p), steps = steps_of(p);
+	struct col_stream stream;
+	int64_t *v = arena_alloc(p->base.mem, width * sizeof *v);
+	int rc = v ? col_stream_open(&c, steps * width, p->base.mem, &stream) : -ENOMEM;
+
+	for (uint32_t step = 0; step < steps && rc == 0; step++) {
+		const uint32_t *before = counts_at(p, step);
+		uint32_t *after = counts_at(p, step + 1);
+		uint64_t rows = 0;
+
+		rc = col_stream_get(&stream, step * width, width, v);
+		after[width] = before[width];
+		for (uint32_t i = 0; i < width && rc == 0; i++) {
+			if ((uint64_t)v[i] > COL_TEXT_STEP_ROWS)
+				return ERR_CORRUPT;
+			after[i] = before[i] + (uint32_t)v[i];
+			after[width] += (uint32_t)v[i] * emails_of(p, i);
+			rows += (uint64_t)v[i];
+		}
+		if (rc == 0 && step + 1 < steps && rows != COL_TEXT_STEP_ROWS)
+			rc = ERR_CORRUPT;
+	}
+	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
+}
+
+/* What the counts of all rows say of templates and of the pages inside. */
+static int take_totals(struct col_text_shaped *p)
+{
+	uint32_t width = width_of(p);
+	const uint32_t *all = counts_at(p, steps_of(p));
+	uint64_t rows = 0;
+
+	for (uint32_t i = 0; i < width; i++)
+		rows += all[i];
+	for (uint32_t i = 0; i < p->templates_count; i++)
+		p->templates[i].rows_count = all[COL_TEXT_TEMPLATE + i];
+	p->residue_count = all[COL_TEXT_RESIDUE];
+	p->emails_count = all[width];
+	memset(p->cursor.counts, 0, width * sizeof *p->cursor.counts);
+	if (rows != p->base.rows_count || p->emails_count > COL_STREAM_COUNT_MAX ||
+		(p->emails_count > 0) != (p->emails_bytes.p != NULL) ||
+		(p->residue_count > 0) != (p->residue_bytes.p != NULL))
+		return ERR_CORRUPT;
+	return 0;
+}
+
+/* Memory, the stream, and the counts of all steps, from the page or by reading all codes. */
+static int need_counts(struct col_text_shaped *p)
+{
+	struct rcur c = rcur_of(p->codes_bytes.p, p->codes_bytes.n);
+	uint32_t rows = p->base.rows_count, width = width_of(p), steps = steps_of(p);
+	struct arena *mem = p->base.mem;
+	uint16_t *codes;
+	int rc;
+
+	if (p->codes)
+		return 0;
+	ASSERT(steps <= COL_TEXT_STEPS_MAX);
+	rc = col_stream_open(&c, rows, mem, &p->codes_stream);
+	if (rc < 0)
+		return rc == -ENOMEM ? rc : ERR_CORRUPT;
+	codes = arena_alloc(mem, rows * sizeof *codes);
+	p->cursor.counts = arena_alloc(mem, width * sizeof(uint32_t));
+	p->step_counts = arena_calloc(mem, ((size_t)steps + 1) * (width + 1), sizeof(uint32_t));
+	p->codes_window = arena_alloc(mem, COL_TEXT_STEP_ROWS * sizeof *p->codes_window);
+	if (!codes || !p->cursor.counts || !p->step_counts || !p->codes_window)
+		return -ENOMEM;
+	p->codes = codes;
+	if (p->counts_bytes.n > 0)
+		rc = read_counts(p);
+	for (uint32_t step = 0; step < steps && rc == 0 && p->counts_bytes.n == 0; step++)
+		rc = load_step(p, step, false);
+	if (rc == 0)
+		rc = take_totals(p);
+	if (rc < 0) {
+		p->codes = NULL;
+		memset(p->step_ready, 0, sizeof p->step_ready);
+	}
+	return rc;
+}
+
+int col_text_shape_codes(struct col_text_shaped *p)
+{
+	int rc = need_counts(p);
+
+	for (uint32_t step = 0; step < steps_of(p) && rc == 0; step++)
+		rc = load_step(p, step, true);
+	return rc;
+}
+
+int col_text_shape_codes_of(struct col_text_shaped *p, const uint32_t *rows, size_t count)
+{
+	int rc = need_counts(p);
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = load_step(p, rows[i] / COL_TEXT_STEP_ROWS, true);
+	return rc;
+}
+
+void col_text_shape_seek(struct col_text_shaped *p, uint32_t row)
+{
+	struct col_text_cursor *c = &p->cursor;
+	uint32_t step = row / COL_TEXT_STEP_ROWS, width = width_of(p);
+
+	ASSERT(row < p->base.rows_count);
+	ASSERT(p->step_ready[step]);
+	if (row < c->row || c->row / COL_TEXT_STEP_ROWS != step) {
+		memcpy(c->counts, counts_at(p, step), width * sizeof *c->counts);
+		c->emails = counts_at(p, step)[width];
+		c->row = step * COL_TEXT_STEP_ROWS;
+	}
+	for (; c->row < row; c->row++) {
+		unsigned code = p->codes[c->row];
+
+		c->counts[code]++;
+		c->emails += emails_of(p, code);
+	}
+}
