@@ -138,13 +138,14 @@ uint64_t col_pack_at(struct span packed, unsigned width, size_t i)
 {
 	size_t bit = i * width;
 	unsigned shift = bit % 8;
-	const uint8_t *p = packed.p + bit / 8;
+	const uint8_t *p;
 	uint64_t v;
 
 	ASSERT(width <= 64);
 	if (width == 0)
 		return 0;
 	ASSERT(packed.n >= col_pack_bytes(i + 1, width));
+	p = packed.p + bit / 8;
 	v = load_tail(p, span_end(packed)) >> shift;
 	if (width + shift > 64)
 		v |= (uint64_t)p[8] << (64 - shift);
