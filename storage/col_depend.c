@@ -317,14 +317,15 @@ static int load_starts(struct col_depend *d)
 	return rc;
 }
 
-/* Every value, once it pays to have them at hand. */
+/* Every value, once so many were asked for, in however many calls, that it pays to have them at hand. */
 static int load_values(struct col_depend *d, uint32_t wanted)
 {
 	uint32_t n = d->values.count;
 	int64_t *all;
 	int rc;
 
-	if (d->all || wanted < n / LOOK_UP_RATIO)
+	d->asked += wanted;
+	if (d->all || d->asked < n / LOOK_UP_RATIO)
 		return 0;
 	all = arena_alloc(d->mem, n * sizeof *all);
 	if (!all)

@@ -55,6 +55,7 @@ struct col_depend {
 	struct col_stream values;
 	struct col_stream places;
 	uint32_t *starts; /* of each key's list, and the end; NULL until read */
+	uint64_t asked;   /* rows looked up so far */
 	int64_t *all;     /* the values; NULL until many were wanted */
 };
 

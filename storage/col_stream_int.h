@@ -268,6 +268,7 @@ struct col_stream_body {
 	struct col_stream_body *places; /* lengths of the runs; indices */
 	uint32_t *starts;               /* RUNS: first row of each run; NULL until read */
 	int64_t *distinct;              /* RUNS, DICT: all values; NULL until read */
+	uint64_t asked;                 /* DICT: rows looked up so far */
 	int64_t *cache;                 /* values of some frames; NULL until needed */
 	uint32_t cached;                /* the first of them */
 	uint32_t cached_frames;

@@ -8,8 +8,11 @@
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 
-/* Fewer rows than one in so many of the values are looked up one by one. */
-enum { LOOK_UP_RATIO = 4 };
+/*
+ * Fewer rows than one in so many of the values, in all calls together, are looked up one by one: each
+ * costs a group of its own.
+ */
+enum { LOOK_UP_RATIO = 256 };
 
 int col_stream_nest_open(struct rcur *c, struct col_stream_body *b)
 {
@@ -133,7 +136,8 @@ static int look_up(struct col_stream_body *b, uint32_t count, int64_t *out)
 	uint32_t values = b->values->count;
 	int rc = 0;
 
-	if (b->distinct || count >= values / LOOK_UP_RATIO)
+	b->asked += count;
+	if (b->asked >= values / LOOK_UP_RATIO)
 		rc = load_values(b);
 	for (uint32_t i = 0; i < count && rc == 0; i++) {
 		if ((uint64_t)out[i] >= values)
