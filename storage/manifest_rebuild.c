@@ -228,21 +228,33 @@ static uint64_t last_id(const struct rebuild *r)
 }
 
 /*
- * At least what stands before the journal, and what ctl tells, which is never ahead of the truth; then
- * as far as segments go without a gap. What lies beyond is in the journal.
+ * What is known to be sealed whether or not segments still hold it: they may have been dropped, or their
+ * last rows deleted, while the journal goes on to hold the same rows.
+ */
+static uint64_t known_sealed(const struct rebuild *r)
+{
+	struct ctl_manifest was;
+
+	/* Never ahead of the truth. */
+	if (ctl_manifest(r->ctl, &was) == 0 && was.sealed_id > r->purged)
+		return was.sealed_id;
+	return r->purged;
+}
+
+/*
+ * At least what stands before the journal, and what is known; then as far as segments go without a gap.
+ * What lies beyond is in the journal.
  */
 static int find_sealed(struct rebuild *r, struct diag *d)
 {
-	uint64_t sealed, last = last_id(r);
-	struct ctl_manifest was;
+	uint64_t sealed, last = last_id(r), known = known_sealed(r);
 	int rc = journal_first(r, &sealed, d);
 
 	if (rc < 0)
 		return rc;
 	sealed -= sealed > 0;
-	if (ctl_manifest(r->ctl, &was) == 0 && was.sealed_id > sealed)
-		sealed = was.sealed_id;
-	sealed = next_cut(r, sealed < last ? sealed : last);
+	sealed = sealed < last ? sealed : last;
+	sealed = next_cut(r, sealed > known ? sealed : known);
 	while (sealed < last) {
 		uint64_t cut = next_cut(r, sealed + 1);
 
@@ -379,16 +391,19 @@ static bool is_sound(const struct rebuild *r)
 
 static int add_redacted(void *arg, const struct redact_info *info, const struct idset *ids)
 {
-	struct idset *all = arg;
+	struct rebuild *r = arg;
 	uint64_t id = 0;
 
-	(void)info;
+	/* An order is done when all of its rows were sealed. */
+	if (info->done && info->id_max > r->purged)
+		r->purged = info->id_max;
 	while (idset_next(ids, id, &id)) {
-		int rc = idset_add(all, id);
+		int rc = idset_add(&r->redacted, id);
 
 		if (rc < 0)
 			return rc;
-		id++;
+		if (id++ == UINT64_MAX)
+			break;
 	}
 	return 0;
 }
@@ -401,8 +416,7 @@ static void pass_over(void *arg, const struct diag *why)
 
 static int work(struct rebuild *r, struct diag *d)
 {
-	int rc = redact_each(
-		r->vfs, r->dir, r->format.uuid, add_redacted, pass_over, &r->redacted, d);
+	int rc = redact_each(r->vfs, r->dir, r->format.uuid, add_redacted, pass_over, r, d);
 
 	if (rc == 0)
 		rc = manifest_rebuild_find(r, d);

@@ -32,6 +32,7 @@ struct rebuild {
 	size_t found_count;
 	size_t found_cap;
 	struct idset redacted;
+	uint64_t purged;      /* the last id of the orders that are done */
 	struct idset covered; /* ids of the segments listed so far */
 	struct block_reader *block;
 	struct manifest_rebuild_report report;

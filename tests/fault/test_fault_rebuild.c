@@ -237,6 +237,30 @@ static void at_rest(void **state)
 	end_store(&w);
 }
 
+/* The journal still holds rows that no segment has any more: deleted ones do not come back from it. */
+static void the_last_rows_were_deleted(void **state)
+{
+	bool which[1000] = { false };
+
+	(void)state;
+	for (int with_ctl = 0; with_ctl < 2; with_ctl++) {
+		struct world w;
+
+		make_store(&w);
+		assert_rc(&w, store_kit_seal(&w.kit), "seal", 0);
+		memset(which + w.kit.committed_count - 5, true, 5);
+		assert_rc(&w, store_kit_delete(&w.kit, which), "delete", 0);
+		assert_rc(&w, store_kit_purge(&w.kit), "purge", 0);
+		store_kit_close(&w.kit);
+		if (!with_ctl)
+			simfs_truncate(w.fs, "ctl", 0);
+		lose_manifest(&w);
+		assert_rc(&w, rebuild(&w), "rebuild", 0);
+		assert_whole(&w, 0);
+		end_store(&w);
+	}
+}
+
 static int find_segment(void *arg, const char *name)
 {
 	snprintf(arg, 256, "%s", name);
@@ -293,6 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(at_rest),
+		cmocka_unit_test(the_last_rows_were_deleted),
 		cmocka_unit_test(an_unreadable_segment),
 		cmocka_unit_test(after_a_seal_died),
 		cmocka_unit_test(after_a_merge_died),
