@@ -238,6 +238,7 @@ int redact_decode(struct span file, const uint8_t *uuid, const char *name, struc
 
 struct search {
 	uint64_t number;
+	size_t count;
 };
 
 static int see_number(void *arg, const char *name)
@@ -247,6 +248,7 @@ static int see_number(void *arg, const char *name)
 	uint64_t number = number_of(name, &done);
 
 	s->number = number > s->number ? number : s->number;
+	s->count += number > 0;
 	return 0;
 }
 
@@ -286,6 +288,40 @@ static int make_folder(const struct vfs *v, int dir)
 	return rc == -EEXIST ? 0 : rc;
 }
 
+static int add_ids(struct idset *s, const struct idset *ids)
+{
+	uint64_t from = 0, id;
+
+	while (idset_next(ids, from, &id)) {
+		int rc = idset_add(s, id);
+
+		if (rc < 0)
+			return rc;
+		if (id == UINT64_MAX)
+			break;
+		from = id + 1;
+	}
+	return 0;
+}
+
+/* What readers could not load beside the orders there are would leave them without an answer. */
+static int check_room(const struct vfs *vfs, int dir, const uint8_t *uuid, const struct idset *ids,
+	size_t orders_count)
+{
+	struct redact_set *open = NULL;
+	struct idset alone;
+	int rc = orders_count < LIMIT_REDACT_FILES ? 0 : ERR_LIMIT;
+
+	idset_init(&alone, LIMIT_REDACT_BYTES);
+	if (rc == 0)
+		rc = redact_set_load(vfs, dir, uuid, &open, NULL);
+	if (rc == 0)
+		rc = add_ids(open ? &open->ids : &alone, ids);
+	redact_set_unref(&open);
+	idset_fini(&alone);
+	return rc;
+}
+
 int redact_write(const struct vfs *vfs, int dir, const uint8_t *uuid, const struct idset *ids,
 	struct span reason, int64_t now_ns, struct redact_info *out, struct diag *d)
 {
@@ -310,6 +346,8 @@ int redact_write(const struct vfs *vfs, int dir, const uint8_t *uuid, const stru
 		rc = info.ids_count > LIMIT_REDACT_IDS ? ERR_LIMIT : b.err;
 	if (rc == 0)
 		rc = vfs->list(vfs->ctx, dir, REDACT_DIR, see_number, &last);
+	if (rc == 0)
+		rc = check_room(vfs, dir, uuid, ids, last.count);
 	if (rc == 0) {
 		info.number = last.number + 1;
 		put_head(head, uuid, &info, span_of(b.p + HEAD_BYTES, b.len - HEAD_BYTES));

@@ -41,7 +41,8 @@ struct redact_info {
 
 /*
  * Makes the order to delete these ids (at least one) durable. A reason too long is cut. *out tells
- * the number it was given.
+ * the number it was given. ERR_LIMIT: too many orders, or more ids than fit into a set beside those
+ * of the orders not done.
  */
 int redact_write(const struct vfs *vfs, int dir, const uint8_t *uuid, const struct idset *ids,
 	struct span reason, int64_t now_ns, struct redact_info *out, struct diag *d);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/base/check.h"
@@ -198,21 +199,67 @@ static void limits_are_kept(void **state)
 {
 	static char reason[LIMIT_REDACT_REASON + 50];
 	struct place *p = *state;
-	struct redact_info info;
+	struct redact_info info, far_info;
 	struct redact_set *set = NULL;
-	struct idset s;
+	struct idset s, far;
 
 	memset(reason, 'x', sizeof reason - 1);
 	assert_int_equal(order(p, (uint64_t[]){ 1 }, 1, reason, &info), 0);
 	assert_int_equal(strlen(info.reason), LIMIT_REDACT_REASON);
-	/* A page of bits for each id: more than a set may have in memory. */
-	idset_init(&s, 4 * LIMIT_REDACT_BYTES);
-	for (uint64_t i = 0; i < LIMIT_REDACT_BYTES / (IDSET_PAGE_IDS / 8) + 1; i++)
+	/* A page of bits for each id: each order fits into memory, both do not. */
+	idset_init(&s, LIMIT_REDACT_BYTES);
+	idset_init(&far, LIMIT_REDACT_BYTES);
+	for (uint64_t i = 1; i < LIMIT_REDACT_BYTES / (IDSET_PAGE_IDS / 8) * 2 / 3; i++) {
 		assert_int_equal(idset_add(&s, i * IDSET_PAGE_IDS), 0);
+		assert_int_equal(idset_add(&far, (i << 32) + 5), 0);
+	}
 	assert_int_equal(redact_write(p->v, p->dir, uuid, &s, span_str("far"), 1, &info, NULL), 0);
+	assert_int_equal(redact_write(p->v, p->dir, uuid, &far, span_str("2"), 1, &far_info, NULL),
+		ERR_LIMIT);
+	/* What is refused costs no reader its answer, and fits once the other is done. */
+	assert_int_equal(redact_set_load(p->v, p->dir, uuid, &set, NULL), 0);
+	assert_true(redact_set_has(set, IDSET_PAGE_IDS));
+	redact_set_unref(&set);
+	assert_int_equal(redact_finish(p->v, p->dir, &info, NULL), 0);
+	assert_int_equal(
+		redact_write(p->v, p->dir, uuid, &far, span_str("2"), 1, &far_info, NULL), 0);
+	assert_int_equal(far_info.number, 3);
 	idset_fini(&s);
-	assert_int_equal(redact_set_load(p->v, p->dir, uuid, &set, NULL), ERR_LIMIT);
-	assert_null(set);
+	idset_fini(&far);
+}
+
+static size_t many;
+
+static int list_many(void *ctx, int dir, const char *path, vfs_list_cb cb, void *arg)
+{
+	char name[32];
+	int rc = 0;
+
+	(void)ctx;
+	(void)dir;
+	assert_string_equal(path, REDACT_DIR);
+	for (size_t i = 1; i <= many && rc == 0; i++) {
+		snprintf(name, sizeof name, "%016zx.done", i);
+		rc = cb(arg, name);
+	}
+	return rc;
+}
+
+static void orders_are_not_without_end(void **state)
+{
+	struct place *p = *state, full = *p;
+	struct vfs v = *p->v;
+	struct redact_info info;
+	struct redact_set *set = NULL;
+
+	v.list = list_many;
+	full.v = &v;
+	many = LIMIT_REDACT_FILES;
+	assert_int_equal(order(&full, (uint64_t[]){ 1 }, 1, "", &info), ERR_LIMIT);
+	assert_int_equal(redact_set_load(&v, p->dir, uuid, &set, NULL), 0);
+	many--;
+	assert_int_equal(order(&full, (uint64_t[]){ 1 }, 1, "", &info), 0);
+	assert_int_equal(info.number, LIMIT_REDACT_FILES);
 }
 
 static void not_ours_is_not_read(void **state)
@@ -283,6 +330,7 @@ int main(void)
 		TEST(done_orders_stay_on_record),
 		TEST(every_byte_has_a_second),
 		TEST(limits_are_kept),
+		TEST(orders_are_not_without_end),
 		TEST(not_ours_is_not_read),
 		TEST(whole_or_not_at_all),
 	};
