@@ -119,6 +119,10 @@ static int check(const struct words *w, struct diag *d)
 		return diag_set(d, -EINVAL, "--query", -1,
 			"is empty: that would delete every event; say which, as in user_id=anna");
 	for (size_t i = 0; i < w->count; i++) {
+		/* Every text has the empty one in it; a script's variable may not have been set. */
+		if (strcmp(w->params[i].name, "search") == 0 && w->params[i].value[0] == '\0')
+			return diag_set(d, -EINVAL, "--query", -1,
+				"search is empty: that would delete every event; say which");
 		if (!narrows(w->params[i].name))
 			return diag_set(d, -EINVAL, "--query", -1,
 				"%s does not say which events; leave it out", w->params[i].name);

@@ -106,7 +106,8 @@ static void quotes_hold_spaces(void **state)
 static void refuses_the_rest(void **state)
 {
 	static const char *const queries[] = { "", "   ", "anna", "user_id", "=x", "user_id=\"anna",
-		"user_id=u1 order=asc", "limit=5", "userid=u1", "severity=loud", "after=1" };
+		"user_id=u1 order=asc", "limit=5", "userid=u1", "severity=loud", "after=1",
+		"search=", "user_id=u1 search=\"\"" };
 
 	for (size_t i = 0; i < ARRAY_COUNT(queries); i++) {
 		struct diag d = { 0 };
