@@ -5,7 +5,7 @@
  *
  * Life:    open, step..., close; close drops a merge under way.
  * Lock:    DATA/compact.lock is held while a merge is under way; where astrocompact holds it, nothing
- *          is merged. astrocompact waits for us (COMPACT_LOCK_WAIT_MS), so a merge is bounded by
+ *          is merged. astrocompact waits for us (compact.h: lock_wait_ns), so a merge is bounded by
  *          SEALER_MERGE_BYTES of input.
  * Thread:  one, the sealer's.
  * Memory:  SEALER_MERGE_MEMORY of decoded rows while a merge is under way, and a block being written;
