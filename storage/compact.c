@@ -183,8 +183,8 @@ static int take_lock(struct compact *c, struct diag *d)
 		return diag_set(d, c->lock_fd, LOCK_NAME, -1, "open the lock of astrocompact");
 	rc = try_lock(c);
 	if (rc == ERR_LOCKED)
-		return diag_set(
-			d, rc, LOCK_NAME, -1, "another astrocompact works on this store; wait");
+		return diag_set(d, rc, LOCK_NAME, -1,
+			"another astrocompact, or a merge, works on this store; wait");
 	return rc < 0 ? diag_set(d, rc, LOCK_NAME, -1, "lock the store for maintenance") : 0;
 }
 

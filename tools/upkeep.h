@@ -23,8 +23,8 @@ enum {
 	UPKEEP_MORE = 5,   /* a budget or a signal ended the run with work left */
 };
 
-/* One merge of the collector is seconds; another astrocompact may be hours. */
-#define UPKEEP_LOCK_WAIT_NS (INT64_C(10) * 1000000000)
+/* One merge of the collector, of SEALER_MERGE_BYTES, is a minute at most; another astrocompact, hours. */
+#define UPKEEP_LOCK_WAIT_NS (INT64_C(120) * 1000000000)
 
 struct upkeep {
 	struct conf conf;
