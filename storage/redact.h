@@ -3,8 +3,9 @@
  * on, taken out of the segments by the next upkeep (compact_redact), their ids on record for good, so
  * that a gap in the ids is either told here or a loss.
  *
- * Each order is one immutable file in DATA/redact, named by its number: `.ids` while segments or the
- * journal may still hold its rows, `.done` afterwards (FORMAT.md: redact).
+ * Each order is one immutable file in DATA/redact, named by its number: `.ids` while segments or
+ * unsealed rows may hold its ids, `.done` afterwards (FORMAT.md: redact). The newest journal file may
+ * go on to hold the bytes of sealed rows; no reader looks at them.
  *
  * Life:    write; readers load the set of all orders not done, refer to it, let it go.
  * Durable: when write returned 0 the order holds, whatever crashes. Readers that live look again
@@ -46,7 +47,7 @@ struct redact_info {
  */
 int redact_write(const struct vfs *vfs, int dir, const uint8_t *uuid, const struct idset *ids,
 	struct span reason, int64_t now_ns, struct redact_info *out, struct diag *d);
-/* No segment and no journal file has its rows any more. */
+/* All its rows were sealed, and no segment has them any more. */
 int redact_finish(const struct vfs *vfs, int dir, struct redact_info *info, struct diag *d);
 
 /* Gets one order; ids live until it returns. Non-zero ends the walk and is passed up. */
