@@ -384,39 +384,43 @@ int redact_finish(const struct vfs *vfs, int dir, struct redact_info *info, stru
 
 /* ---- reading ---- */
 
+struct name {
+	uint64_t number;
+	bool done;
+};
+
 struct names {
-	struct redact_info *infos; /* number and done alone */
+	struct name *list;
 	size_t count;
 	size_t cap;
-	int err;
 };
 
 static int see_name(void *arg, const char *name)
 {
 	struct names *n = arg;
-	struct redact_info info = { 0 };
+	bool done = false;
+	uint64_t number = number_of(name, &done);
 
-	info.number = number_of(name, &info.done);
-	if (info.number == 0)
+	if (number == 0)
 		return 0;
 	if (n->count == LIMIT_REDACT_FILES)
 		return ERR_LIMIT;
 	if (n->count == n->cap) {
 		size_t cap = n->cap ? n->cap * 2 : 16;
-		struct redact_info *grown = realloc(n->infos, cap * sizeof *grown);
+		struct name *grown = realloc(n->list, cap * sizeof *grown);
 
 		if (!grown)
 			return -ENOMEM;
-		n->infos = grown;
+		n->list = grown;
 		n->cap = cap;
 	}
-	n->infos[n->count++] = info;
+	n->list[n->count++] = (struct name){ number, done };
 	return 0;
 }
 
 static int by_number(const void *a, const void *b)
 {
-	const struct redact_info *x = a, *y = b;
+	const struct name *x = a, *y = b;
 
 	return (x->number > y->number) - (x->number < y->number);
 }
@@ -431,7 +435,7 @@ static int list_names(const struct vfs *v, int dir, struct names *out, struct di
 	if (rc < 0)
 		return diag_set(d, rc, REDACT_DIR, -1, "list the deletions");
 	if (out->count)
-		qsort(out->infos, out->count, sizeof *out->infos, by_number);
+		qsort(out->list, out->count, sizeof *out->list, by_number);
 	return 0;
 }
 
@@ -479,10 +483,13 @@ static int read_order(const struct vfs *v, int dir, const uint8_t *uuid, struct 
 }
 
 /* Between the listing and the read an order may have been done: its name is another one then. */
-static int read_named(const struct vfs *v, int dir, const uint8_t *uuid, struct redact_info *info,
-	struct idset *ids, struct diag *d)
+static int read_named(const struct vfs *v, int dir, const uint8_t *uuid, const struct name *name,
+	struct redact_info *info, struct idset *ids, struct diag *d)
 {
-	int rc = read_order(v, dir, uuid, info, ids, d);
+	int rc;
+
+	*info = (struct redact_info){ .number = name->number, .done = name->done };
+	rc = read_order(v, dir, uuid, info, ids, d);
 
 	if (rc == -ENOENT && !info->done) {
 		info->done = true;
@@ -498,20 +505,21 @@ int redact_each(const struct vfs *vfs, int dir, const uint8_t *uuid, redact_cb c
 	int rc = list_names(vfs, dir, &names, d);
 
 	for (size_t i = 0; i < names.count && rc == 0; i++) {
+		struct redact_info info;
 		struct diag why = { 0 };
 		struct idset ids;
 
 		idset_init(&ids, LIMIT_REDACT_BYTES);
-		rc = read_named(vfs, dir, uuid, &names.infos[i], &ids, &why);
+		rc = read_named(vfs, dir, uuid, &names.list[i], &info, &ids, &why);
 		if (rc == 0)
-			rc = cb(arg, &names.infos[i], &ids);
+			rc = cb(arg, &info, &ids);
 		else if (rc == ERR_CORRUPT && damaged)
 			damaged(arg, &why), rc = 0;
 		else if (d)
 			*d = why;
 		idset_fini(&ids);
 	}
-	free(names.infos);
+	free(names.list);
 	return rc;
 }
 
@@ -523,7 +531,9 @@ int redact_set_load(const struct vfs *vfs, int dir, const uint8_t *uuid, struct 
 	int rc = list_names(vfs, dir, &names, d);
 
 	for (size_t i = 0; i < names.count && rc == 0; i++) {
-		if (names.infos[i].done)
+		struct redact_info info;
+
+		if (names.list[i].done)
 			continue;
 		if (!s) {
 			s = calloc(1, sizeof *s);
@@ -534,9 +544,9 @@ int redact_set_load(const struct vfs *vfs, int dir, const uint8_t *uuid, struct 
 			atomic_init(&s->refs, 1);
 			idset_init(&s->ids, LIMIT_REDACT_BYTES);
 		}
-		rc = read_named(vfs, dir, uuid, &names.infos[i], &s->ids, d);
+		rc = read_named(vfs, dir, uuid, &names.list[i], &info, &s->ids, d);
 	}
-	free(names.infos);
+	free(names.list);
 	if (rc < 0)
 		redact_set_unref(&s);
 	else
