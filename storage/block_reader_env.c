@@ -220,7 +220,74 @@ static int leaf(
 	return rc < 0 ? block_reader_fail(b, SEG_COL_METADATA, rc, &b->inner) : 0;
 }
 
+/* ---- searches ---- */
+
+/* Entries of the dictionary first; codes only if one of them contains it. */
+static int codes_contain(struct block_reader *b, int col, const struct scan_text_needle *x,
+	uint8_t *match, struct diag *d)
+{
+	const uint16_t *codes;
+	struct col_dict *dict;
+	uint8_t *found = NULL;
+	int rc = block_reader_dict(b, col, &dict, NULL, d);
+
+	if (rc == 0 && dict->count > 0)
+		rc = block_reader_dict_need(b, col, 0, d);
+	if (rc == 0)
+		found = arena_calloc(&b->lent, (size_t)dict->count + 1, 1);
+	if (rc == 0 && !found)
+		return block_reader_fail(b, col, -ENOMEM, d);
+	for (uint32_t code = 1; rc == 0 && code <= dict->count; code++)
+		found[code] = scan_text_find(x, col_dict_at(dict, code), 0) != SIZE_MAX;
+	if (rc == 0 && !memchr(found, 1, (size_t)dict->count + 1)) {
+		memset(match, 0, b->rows_count);
+		return 0;
+	}
+	if (rc == 0)
+		rc = block_reader_codes(b, col, &codes, d);
+	for (uint32_t i = 0; rc == 0 && i < b->rows_count; i++)
+		match[i] &= found[codes[i]];
+	return rc;
+}
+
+static int source_contains(
+	void *ctx, enum col_text_source source, const struct scan_text_needle *x, uint8_t *match)
+{
+	struct block_reader *b = ctx;
+	int col = source_cols[source], rc;
+	struct block_column *c;
+	enum col_kind kind;
+
+	rc = block_reader_kind(b, col, &kind, &b->inner);
+	if (rc == 0 && kind == COL_KIND_CODES)
+		return codes_contain(b, col, x, match, &b->inner);
+	if (rc == 0)
+		rc = block_reader_open_text(b, col, &c, &b->inner);
+	if (rc < 0)
+		return rc;
+	rc = col_text_contains(&c->text, x, match);
+	return rc < 0 ? block_reader_fail(b, col, rc, &b->inner) : 0;
+}
+
+static int leaves_contain(
+	void *ctx, const struct scan_text_needle *x, uint8_t *leaves, uint32_t count)
+{
+	struct block_reader *b = ctx;
+	struct col_map *map;
+	int rc = block_reader_open_map(b, &map, &b->inner);
+
+	if (rc < 0)
+		return rc;
+	rc = col_map_leaves_contain(map, x, leaves, count);
+	return rc < 0 ? block_reader_fail(b, SEG_COL_METADATA, rc, &b->inner) : 0;
+}
+
 void block_reader_env_init(struct block_reader *b)
 {
-	b->env = (struct col_text_env){ .ctx = b, .source = source, .key = key, .leaf = leaf };
+	b->env = (struct col_text_env){ .ctx = b,
+		.source = source,
+		.key = key,
+		.leaf = leaf,
+		.source_contains = source_contains,
+		.leaves_contain = leaves_contain };
 }

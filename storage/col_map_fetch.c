@@ -201,7 +201,7 @@ static int get_texts(struct col_map *m, struct col_text *t, const uint32_t *rows
 	return rc;
 }
 
-static int open_loose(struct col_map *m)
+int col_map_open_loose(struct col_map *m)
 {
 	int rc;
 
@@ -246,7 +246,7 @@ static int open_entries(struct rcur *c, struct col_map *m, struct col_map_part *
 		return rc == 0 ? col_stream_get(&x->stream, 0, x->entries_count, x->ints) : rc;
 	}
 	if (x->encoding == COL_MAP_SYMS) {
-		rc = open_loose(m);
+		rc = col_map_open_loose(m);
 		return rc == 0 ? take_entries(m, x, &m->loose, x->place) : rc;
 	}
 	page = rcur_bytes(c, x->text_bytes);
@@ -345,7 +345,7 @@ static int open_part(struct col_map *m, struct col_map_path *p, struct col_map_p
 	else if (x->encoding == COL_MAP_TEXT)
 		rc = col_text_open(&x->text, span_of(c.p, rcur_left(&c)), count, NULL, m->mem);
 	else
-		rc = open_loose(m);
+		rc = col_map_open_loose(m);
 	if (rc == 0 && x->encoding == COL_MAP_LOOSE &&
 		(x->place > m->loose_count || count > m->loose_count - x->place))
 		rc = ERR_CORRUPT;

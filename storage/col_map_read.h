@@ -159,6 +159,8 @@ uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, 
  * loaded: to m->items. Texts are appended to scratch.
  */
 int col_map_fetch(struct col_map *m, uint32_t path, uint32_t first, uint32_t count);
+/* The page of loose texts, of which there must be some. */
+int col_map_open_loose(struct col_map *m);
 /* Room for so many of them. */
 int col_map_room_items(struct col_map *m, uint32_t count);
 /* A number without sign, with as few digits behind the point as it has; out is left alone else. */

@@ -88,6 +88,15 @@ struct col_text_env {
 		uint32_t *out);
 	int (*leaf)(void *ctx, uint32_t leaf, const uint32_t *rows, size_t count,
 		struct col_text_leaf *out);
+	/*
+	 * Searches, better answered where dictionaries are; NULL: values are asked for instead. Of all
+	 * rows of the block as col_text_contains; of leaves 0 .. count - 1: a byte each, 1 stays if
+	 * some word of the leaf contains the needle.
+	 */
+	int (*source_contains)(void *ctx, enum col_text_source source,
+		const struct scan_text_needle *x, uint8_t *match);
+	int (*leaves_contain)(
+		void *ctx, const struct scan_text_needle *x, uint8_t *leaves, uint32_t count);
 };
 
 struct col_text_in {

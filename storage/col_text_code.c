@@ -142,7 +142,7 @@ static int take_totals(struct col_text_shaped *p)
 }
 
 /* Memory, the stream, and the counts of all steps, from the page or by reading all codes. */
-static int need_counts(struct col_text_shaped *p)
+int col_text_shape_counts(struct col_text_shaped *p)
 {
 	struct rcur c = rcur_of(p->codes_bytes.p, p->codes_bytes.n);
 	uint32_t rows = p->base.rows_count, width = width_of(p), steps = steps_of(p);
@@ -178,7 +178,7 @@ static int need_counts(struct col_text_shaped *p)
 
 int col_text_shape_codes(struct col_text_shaped *p)
 {
-	int rc = need_counts(p);
+	int rc = col_text_shape_counts(p);
 
 	for (uint32_t step = 0; step < steps_of(p) && rc == 0; step++)
 		rc = load_step(p, step, true);
@@ -187,7 +187,7 @@ int col_text_shape_codes(struct col_text_shaped *p)
 
 int col_text_shape_codes_of(struct col_text_shaped *p, const uint32_t *rows, size_t count)
 {
-	int rc = need_counts(p);
+	int rc = col_text_shape_counts(p);
 
 	for (size_t i = 0; i < count && rc == 0; i++)
 		rc = load_step(p, rows[i] / COL_TEXT_STEP_ROWS, true);

@@ -264,11 +264,18 @@ static int const_get(struct col_text_page *base, const uint32_t *rows, size_t co
 static int apply(struct dict_page *p, const uint8_t *verdict, uint8_t *match)
 {
 	uint32_t rows = p->base.rows_count;
-	int rc = need_codes(p);
+	int rc;
 
+	if (!memchr(verdict, 1, (size_t)p->base.entries_count + 1)) {
+		memset(match, 0, rows);
+		return 0;
+	}
+	rc = need_codes(p);
 	for (uint32_t first = 0; first < rows && rc == 0; first += WINDOW_ROWS) {
 		uint32_t n = rows - first < WINDOW_ROWS ? rows - first : WINDOW_ROWS;
 
+		if (!memchr(match + first, 1, n))
+			continue;
 		rc = load_codes(p, first, n);
 		for (uint32_t i = 0; i < n && rc == 0; i++)
 			match[first + i] &= verdict[p->window[i]];

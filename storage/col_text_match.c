@@ -89,10 +89,9 @@ static void apply(struct col_text_shaped *p, struct col_text_board *b, enum col_
 }
 
 /* The residue's cells: only those rows that are asked for are looked at. */
-static int residue(struct col_text_shaped *p, const struct col_text_question *q,
-	struct col_text_board *b, const uint8_t *match)
+static int residue(struct col_text_shaped *p, const struct col_text_question *q, uint8_t *cells,
+	const uint8_t *match)
 {
-	uint8_t *cells = b->cells + b->starts[COL_TEXT_RESIDUE];
 	uint32_t at = 0;
 	int rc = col_text_shape_residue(p);
 
@@ -110,10 +109,30 @@ static int residue(struct col_text_shaped *p, const struct col_text_question *q,
 int col_text_match_finish(struct col_text_shaped *p, const struct col_text_question *q,
 	struct col_text_board *b, enum col_text_verdict absent, uint8_t *match)
 {
-	int rc = residue(p, q, b, match);
+	int rc = residue(p, q, b->cells + b->starts[COL_TEXT_RESIDUE], match);
 
 	if (rc < 0)
 		return rc;
 	apply(p, b, absent, match);
 	return ask_rows(p, q, match);
+}
+
+int col_text_match_templates(struct col_text_shaped *p, const struct col_text_question *q,
+	const uint8_t *of_code, uint8_t *match)
+{
+	uint8_t *cells = arena_alloc(p->base.mem, (size_t)p->residue_count + 1);
+	uint32_t at = 0;
+	int rc = cells ? residue(p, q, cells, match) : -ENOMEM;
+
+	if (rc < 0)
+		return rc;
+	for (uint32_t row = 0; row < p->base.rows_count; row++) {
+		unsigned code = p->codes[row];
+		uint8_t v = code == COL_TEXT_RESIDUE ? cells[at++] : of_code[code];
+
+		match[row] = match[row] ? v : 0;
+	}
+	return memchr(of_code, COL_TEXT_ASK, COL_TEXT_TEMPLATE + p->templates_count)
+		       ? ask_rows(p, q, match)
+		       : 0;
 }

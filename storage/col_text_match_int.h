@@ -43,4 +43,11 @@ static inline uint8_t *col_text_match_cells(const struct col_text_board *b, uint
 int col_text_match_finish(struct col_text_shaped *p, const struct col_text_question *q,
 	struct col_text_board *b, enum col_text_verdict absent, uint8_t *match);
 
+/*
+ * The same where all rows of a code have one verdict, but for those of the residue: of_code has a byte
+ * for each code.
+ */
+int col_text_match_templates(struct col_text_shaped *p, const struct col_text_question *q,
+	const uint8_t *of_code, uint8_t *match);
+
 #endif

@@ -1,28 +1,23 @@
 /*
  * Search in a SHAPED page: letters stand only in constant text and in tokens, and never across two of
  * them, unless a pattern says otherwise. So the longest letters of what is searched for are looked up
- * in each template and each word once; what that leaves is rebuilt, if letters are not all there is.
+ * once in each template and each word, and in the columns that rows repeat, which answer from their
+ * dictionaries in turn. If nothing has them no row is looked at, not even for its template.
  */
+#include "storage/col_text_search_int.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "proto/base/check.h"
-#include "storage/col_text_match_int.h"
-
-/* The letters that are looked up, and whether they are all there is. */
-struct letters {
-	struct scan_text_needle needle; /* points into the one asked for */
-	bool hex;                       /* hex digits may have them */
-	bool whole;
-};
 
 static bool is_letter(uint8_t c)
 {
 	return (uint8_t)((c | 0x20) - 'a') < 26 || c == '_' || c >= 0x80;
 }
 
-/* The longest run of letters; 0: there is none, which says nothing of any row. */
-static int letters_of(const struct scan_text_needle *x, struct letters *out)
+/* The longest run of letters. */
+static int letters_of(const struct scan_text_needle *x, struct col_text_letters *out)
 {
 	size_t best = 0, best_at = 0;
 
@@ -39,11 +34,6 @@ static int letters_of(const struct scan_text_needle *x, struct letters *out)
 	for (size_t i = 0; i < best; i++)
 		out->hex &= x->lower[best_at + i] >= 'a' && x->lower[best_at + i] <= 'f';
 	return scan_text_needle_init(&out->needle, span_of(x->lower + best_at, best));
-}
-
-static bool has(const struct letters *l, struct span s)
-{
-	return s.p && scan_text_find(&l->needle, s, 0) != SIZE_MAX;
 }
 
 /* Letters of a pattern's own, or two tokens side by side: what is searched for may stand across. */
@@ -71,80 +61,106 @@ static bool is_odd(const struct col_text_template *t)
 	return false;
 }
 
-/* Words of the slot, once each; then the rows by their words. */
-static int search_words(struct col_text_shaped *p, const struct col_text_template *t,
-	const struct col_text_slot *slot, const struct letters *l, uint8_t *cells)
+/* ---- what the page itself says ---- */
+
+/* All words at once: mostly that is the end of it. */
+static bool pool_has(const struct col_text_search *s)
 {
-	uint8_t *found = arena_alloc(p->base.mem, slot->words_count);
-	int64_t v[COL_TEXT_MATCH_ROWS];
-	struct col_stream *s;
-	bool any = false;
-	int rc;
+	const struct col_text_shaped *p = s->p;
+	const uint32_t *offs = p->pool_offs + p->templates_count;
+	struct span words = span_of(p->pool + offs[0], offs[p->words_count] - offs[0]);
 
-	if (!found)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < slot->words_count; i++) {
-		found[i] = has(l, col_text_pool_at(p, slot->word_idx + i));
-		any |= found[i];
-	}
-	if (!any)
-		return 0;
-	rc = col_text_shape_stream(p, t, slot, 0, &s);
-	for (uint32_t first = 0; first < t->rows_count && rc == 0; first += COL_TEXT_MATCH_ROWS) {
-		uint32_t n = t->rows_count - first;
-
-		n = n < COL_TEXT_MATCH_ROWS ? n : COL_TEXT_MATCH_ROWS;
-		rc = col_stream_get(s, first, n, v);
-		for (uint32_t i = 0; i < n && rc == 0; i++) {
-			if ((uint64_t)v[i] >= slot->words_count)
-				return ERR_CORRUPT;
-			cells[first + i] |= found[v[i]];
-		}
-	}
-	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
+	return col_text_search_has(&s->letters, words);
 }
 
-/* What of a slot is not on the page itself. */
-struct outside {
-	unsigned sources; /* bits: copies of them are shown */
-	bool emails;
-	bool leaves;
-};
-
-static int search_template(struct col_text_shaped *p, const struct col_text_template *t,
-	const struct letters *l, uint8_t *cells, struct outside *out)
+static bool slot_words_have(const struct col_text_search *s, const struct col_text_slot *slot)
 {
+	for (uint32_t i = 0; s->in_words && i < slot->words_count; i++) {
+		if (col_text_search_has(&s->letters, col_text_pool_at(s->p, slot->word_idx + i)))
+			return true;
+	}
+	return false;
+}
+
+/* The slot's digits may be letters. */
+static bool is_hex(const struct col_text_search *s, const struct col_text_slot *slot)
+{
+	return s->letters.hex &&
+	       (slot->method == COL_TEXT_NUMBERS || slot->method == COL_TEXT_GROUPS) &&
+	       slot->class != COL_TOKEN_DEC && slot->class != COL_TOKEN_IP4;
+}
+
+static enum col_text_verdict judge(
+	const struct col_text_search *s, const struct col_text_template *t)
+{
+	unsigned verdict = is_odd(t) ? COL_TEXT_ASK : COL_TEXT_NO;
+
+	for (unsigned i = 0; i < t->slots_count; i++) {
+		const struct col_text_slot *slot = &s->p->slots[t->slot_idx + i];
+
+		if (is_hex(s, slot))
+			verdict = COL_TEXT_ASK;
+		if (!slot_words_have(s, slot))
+			continue;
+		if (slot->method == COL_TEXT_WORD)
+			return COL_TEXT_YES;
+		verdict = verdict == COL_TEXT_NO ? COL_TEXT_SOME : verdict;
+	}
+	return verdict;
+}
+
+/* What has to be asked elsewhere for a template. */
+static int note_shown(struct col_text_search *s, const struct col_text_template *t)
+{
+	s->shows_sources |= t->sources;
+	s->shows_emails |= t->emails_count > 0;
+	for (unsigned i = 0; t->leaves && i < t->slots_count; i++) {
+		const struct col_text_slot *slot = &s->p->slots[t->slot_idx + i];
+
+		if (!col_text_search_is_leaf(slot))
+			continue;
+		/* The number comes from the page. */
+		if (slot->leaf >= LIMIT_MAP_PATHS)
+			return ERR_CORRUPT;
+		if (slot->leaf >= s->leaves_count)
+			s->leaves_count = slot->leaf + 1;
+	}
+	return 0;
+}
+
+static int judge_all(struct col_text_search *s)
+{
+	struct col_text_shaped *p = s->p;
 	int rc = 0;
 
-	memset(cells, is_odd(t) ? COL_TEXT_ASK : COL_TEXT_NO, t->rows_count);
-	for (unsigned i = 0; i < t->slots_count && rc == 0 && cells[0] != COL_TEXT_ASK; i++) {
-		const struct col_text_slot *slot = &p->slots[t->slot_idx + i];
+	s->verdicts = arena_alloc(p->base.mem, (size_t)p->templates_count + 1);
+	if (!s->verdicts)
+		return -ENOMEM;
+	s->in_words = pool_has(s);
+	for (uint32_t i = 0; i < p->templates_count && rc == 0; i++) {
+		const struct col_text_template *t = &p->templates[i];
 
-		if (slot->method == COL_TEXT_WORD && has(l, col_text_pool_at(p, slot->word_idx))) {
-			memset(cells, COL_TEXT_YES, t->rows_count);
-			return 0;
-		}
-		if (slot->method == COL_TEXT_WORDS)
-			rc = search_words(p, t, slot, l, cells);
-		else if (l->hex &&
-			 (slot->method == COL_TEXT_NUMBERS || slot->method == COL_TEXT_GROUPS) &&
-			 slot->class != COL_TOKEN_DEC && slot->class != COL_TOKEN_IP4)
-			memset(cells, COL_TEXT_ASK, t->rows_count);
-		else if (slot->method == COL_TEXT_LEAF && slot->class == COL_TOKEN_WORD)
-			out->leaves = true;
-		else if (slot->class == COL_TOKEN_EMAIL)
-			out->emails = true;
-		else if (slot->class == COL_TOKEN_COPY)
-			out->sources |= 1u << slot->param;
+		s->verdicts[i] = COL_TEXT_NO;
+		if (t->rows_count == 0)
+			continue;
+		s->verdicts[i] = (uint8_t)judge(s, t);
+		if (s->verdicts[i] == COL_TEXT_NO || s->verdicts[i] == COL_TEXT_SOME)
+			rc = note_shown(s, t);
 	}
 	return rc;
 }
 
-/* The e-mail addresses, once each; rows that show one that has the letters. */
-static int search_emails(
-	struct col_text_shaped *p, const struct letters *l, struct col_text_board *b)
+/* ---- what others say ---- */
+
+/* found has a byte for each of count; NULL if none is set. */
+static uint8_t *if_any(uint8_t *found, size_t count)
 {
-	uint32_t email = 0;
+	return memchr(found, 1, count) ? found : NULL;
+}
+
+static int ask_emails(struct col_text_search *s)
+{
+	struct col_text_shaped *p = s->p;
 	uint8_t *found = arena_alloc(p->base.mem, (size_t)p->emails_count + 1);
 	int rc = col_text_shape_emails(p);
 
@@ -153,141 +169,195 @@ static int search_emails(
 	if (rc < 0 || p->emails_count == 0)
 		return rc;
 	memset(found, 1, p->emails_count);
-	rc = p->emails->ops->contains(p->emails, &l->needle, found);
-	if (rc < 0 || !memchr(found, 1, p->emails_count))
+	rc = p->emails->ops->contains(p->emails, &s->letters.needle, found);
+	s->emails = rc == 0 ? if_any(found, p->emails_count) : NULL;
+	return rc;
+}
+
+/* A column that can only say its values. */
+static int read_source(struct col_text_search *s, unsigned source, uint8_t *found)
+{
+	const struct col_text_env *env = s->p->base.env;
+	uint32_t rows = s->p->base.rows_count;
+	struct span *values = arena_alloc(s->p->base.mem, rows * sizeof *values);
+	int rc;
+
+	if (!values)
+		return -ENOMEM;
+	rc = env->source ? env->source(env->ctx, source, NULL, rows, values) : ERR_CORRUPT;
+	for (uint32_t i = 0; i < rows && rc == 0; i++)
+		found[i] = found[i] && col_text_search_has(&s->letters, values[i]);
+	return rc;
+}
+
+static int ask_source(struct col_text_search *s, unsigned source)
+{
+	const struct col_text_env *env = s->p->base.env;
+	uint32_t rows = s->p->base.rows_count;
+	uint8_t *found = arena_alloc(s->p->base.mem, rows);
+	int rc;
+
+	if (!found)
+		return -ENOMEM;
+	memcpy(found, s->match, rows);
+	rc = env->source_contains
+		     ? env->source_contains(env->ctx, source, &s->letters.needle, found)
+		     : read_source(s, source, found);
+	s->sources[source] = rc == 0 ? if_any(found, rows) : NULL;
+	return rc;
+}
+
+static int ask_leaves(struct col_text_search *s)
+{
+	const struct col_text_env *env = s->p->base.env;
+
+	s->leaves = arena_calloc(s->p->base.mem, s->leaves_count, 1);
+	if (!s->leaves)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->p->slots_count; i++) {
+		const struct col_text_slot *slot = &s->p->slots[i];
+
+		if (col_text_search_is_leaf(slot) && slot->leaf < s->leaves_count)
+			s->leaves[slot->leaf] = 1;
+	}
+	if (!env->leaves_contain)
+		return 0;
+	return env->leaves_contain(env->ctx, &s->letters.needle, s->leaves, s->leaves_count);
+}
+
+static bool shows_letters(const struct col_text_search *s, const struct col_text_template *t)
+{
+	bool found = s->emails && t->emails_count > 0;
+
+	for (unsigned i = 0; i < COL_TEXT_SOURCES; i++)
+		found |= s->sources[i] && t->sources >> i & 1;
+	for (unsigned i = 0; t->leaves && i < t->slots_count && !found; i++) {
+		const struct col_text_slot *slot = &s->p->slots[t->slot_idx + i];
+
+		found = col_text_search_is_leaf(slot) && slot->leaf < s->leaves_count &&
+			s->leaves[slot->leaf];
+	}
+	return found;
+}
+
+static int ask_others(struct col_text_search *s)
+{
+	int rc = s->shows_emails ? ask_emails(s) : 0;
+
+	for (unsigned i = 0; i < COL_TEXT_SOURCES && rc == 0; i++) {
+		if (s->shows_sources >> i & 1)
+			rc = ask_source(s, i);
+	}
+	if (rc == 0 && s->leaves_count > 0)
+		rc = ask_leaves(s);
+	for (uint32_t i = 0; i < s->p->templates_count && rc == 0; i++) {
+		if (s->verdicts[i] == COL_TEXT_NO && shows_letters(s, &s->p->templates[i]))
+			s->verdicts[i] = COL_TEXT_SOME;
+	}
+	return rc;
+}
+
+/* ---- rows ---- */
+
+/* Some row of the residue has it. */
+static int residue_has(struct col_text_shaped *p, const struct scan_text_needle *x, bool *out)
+{
+	uint8_t *found = arena_alloc(p->base.mem, (size_t)p->residue_count + 1);
+	int rc = col_text_shape_residue(p);
+
+	*out = false;
+	if (!found)
+		return -ENOMEM;
+	if (rc < 0 || p->residue_count == 0)
 		return rc;
-	col_text_match_walk(p, b);
-	for (uint32_t row = 0; row < p->base.rows_count; row++) {
-		unsigned code = p->codes[row];
-		uint8_t *cell = col_text_match_cell(b, code);
+	memset(found, 1, p->residue_count);
+	rc = p->residue->ops->contains(p->residue, x, found);
+	*out = memchr(found, 1, p->residue_count) != NULL;
+	return rc;
+}
 
-		if (code < COL_TEXT_TEMPLATE)
-			continue;
-		for (unsigned i = p->templates[code - COL_TEXT_TEMPLATE].emails_count; i > 0; i--)
-			*cell |= found[email++];
+/* All rows of a template have one verdict. */
+static int answer_templates(
+	struct col_text_search *s, const struct col_text_question *q, uint8_t *match)
+{
+	uint8_t of_code[COL_TEXT_TEMPLATE + LIMIT_TEXT_TEMPLATES] = { 0 };
+	int rc;
+
+	for (uint32_t i = 0; i < s->p->templates_count; i++) {
+		uint8_t v = s->verdicts[i];
+
+		of_code[COL_TEXT_TEMPLATE + i] =
+			v == COL_TEXT_YES && !s->letters.whole ? COL_TEXT_ASK : v;
 	}
+	rc = col_text_shape_codes(s->p);
+	return rc < 0 ? rc : col_text_match_templates(s->p, q, of_code, match);
+}
+
+static int answer_rows(struct col_text_search *s, const struct col_text_question *q, uint8_t *match)
+{
+	struct col_text_board b;
+	int rc = col_text_shape_codes(s->p);
+
+	if (rc == 0)
+		rc = col_text_match_board(s->p, COL_TEXT_NO, &b);
+	for (uint32_t i = 0; i < s->p->templates_count && rc == 0; i++) {
+		uint8_t v = s->verdicts[i];
+
+		memset(col_text_match_cells(&b, i), v == COL_TEXT_SOME ? COL_TEXT_NO : v,
+			s->p->templates[i].rows_count);
+	}
+	if (rc == 0)
+		rc = col_text_search_rows(s, &b);
+	/* Letters are there: now the rest. */
+	for (uint32_t i = 0; rc == 0 && !s->letters.whole && i < s->p->base.rows_count; i++)
+		b.cells[i] = b.cells[i] == COL_TEXT_NO ? COL_TEXT_NO : COL_TEXT_ASK;
+	return rc < 0 ? rc : col_text_match_finish(s->p, q, &b, COL_TEXT_NO, match);
+}
+
+static int answer(struct col_text_search *s, const struct scan_text_needle *x, uint8_t *match)
+{
+	struct col_text_question q = { .needle = x };
+	struct col_text_shaped *p = s->p;
+	bool in_residue = true;
+	int rc = judge_all(s);
+
+	if (rc == 0)
+		rc = ask_others(s);
+	if (rc < 0)
+		return rc;
+	if (memchr(s->verdicts, COL_TEXT_SOME, p->templates_count))
+		return answer_rows(s, &q, match);
+	if (!memchr(s->verdicts, COL_TEXT_YES, p->templates_count) &&
+		!memchr(s->verdicts, COL_TEXT_ASK, p->templates_count))
+		rc = residue_has(p, x, &in_residue);
+	if (rc < 0)
+		return rc;
+	if (in_residue)
+		return answer_templates(s, &q, match);
+	memset(match, 0, p->base.rows_count);
 	return 0;
-}
-
-/* Rows, rising, of templates that show the source; their cells in the same order. */
-static int search_source(struct col_text_shaped *p, unsigned source, const struct letters *l,
-	struct col_text_board *b, const uint8_t *match)
-{
-	const struct col_text_env *env = p->base.env;
-	uint32_t rows[COL_TEXT_MATCH_ROWS], count = 0;
-	struct span values[COL_TEXT_MATCH_ROWS];
-	uint8_t *cells[COL_TEXT_MATCH_ROWS];
-	int rc = env->source ? 0 : ERR_CORRUPT;
-
-	col_text_match_walk(p, b);
-	for (uint32_t row = 0; row < p->base.rows_count && rc == 0; row++) {
-		unsigned code = p->codes[row];
-		uint8_t *cell = col_text_match_cell(b, code);
-
-		if (match[row] && cell && *cell == COL_TEXT_NO && code >= COL_TEXT_TEMPLATE &&
-			p->templates[code - COL_TEXT_TEMPLATE].sources >> source & 1) {
-			rows[count] = row;
-			cells[count++] = cell;
-		}
-		if (count == 0 || (count < COL_TEXT_MATCH_ROWS && row + 1 < p->base.rows_count))
-			continue;
-		rc = env->source(env->ctx, source, rows, count, values);
-		for (uint32_t i = 0; i < count && rc == 0; i++)
-			*cells[i] = has(l, values[i]);
-		count = 0;
-	}
-	return rc;
-}
-
-/* Words that are leaves of the row's metadata. */
-static int search_leaf(struct col_text_shaped *p, uint32_t template, uint32_t leaf,
-	const struct letters *l, struct col_text_board *b, const uint8_t *match)
-{
-	const struct col_text_env *env = p->base.env;
-	struct col_text_leaf leaves[COL_TEXT_MATCH_ROWS];
-	uint32_t rows[COL_TEXT_MATCH_ROWS], count = 0;
-	uint8_t *cell = col_text_match_cells(b, template), *cells[COL_TEXT_MATCH_ROWS];
-	int rc = env->leaf ? 0 : ERR_CORRUPT;
-
-	for (uint32_t row = 0; row < p->base.rows_count && rc == 0; row++) {
-		if (p->codes[row] == COL_TEXT_TEMPLATE + template) {
-			if (match[row] && *cell == COL_TEXT_NO) {
-				rows[count] = row;
-				cells[count++] = cell;
-			}
-			cell++;
-		}
-		if (count == 0 || (count < COL_TEXT_MATCH_ROWS && row + 1 < p->base.rows_count))
-			continue;
-		rc = env->leaf(env->ctx, leaf, rows, count, leaves);
-		for (uint32_t i = 0; i < count && rc == 0; i++)
-			*cells[i] = leaves[i].kind == COL_TEXT_LEAF_WORD && has(l, leaves[i].word);
-		count = 0;
-	}
-	return rc;
-}
-
-static int search_leaves(struct col_text_shaped *p, const struct letters *l,
-	struct col_text_board *b, const uint8_t *match)
-{
-	int rc = 0;
-
-	for (uint32_t i = 0; i < p->templates_count && rc == 0; i++) {
-		const struct col_text_template *t = &p->templates[i];
-
-		for (unsigned k = 0; t->leaves && k < t->slots_count && rc == 0; k++) {
-			const struct col_text_slot *slot = &p->slots[t->slot_idx + k];
-
-			if (slot->method == COL_TEXT_LEAF && slot->class == COL_TOKEN_WORD)
-				rc = search_leaf(p, i, slot->leaf, l, b, match);
-		}
-	}
-	return rc;
-}
-
-/* Cells: NO where the letters cannot be, else YES or ASK. */
-static int search_letters(struct col_text_shaped *p, const struct letters *l,
-	struct col_text_board *b, const uint8_t *match)
-{
-	struct outside out = { 0 };
-	int rc = 0;
-
-	for (uint32_t i = 0; i < p->templates_count && rc == 0; i++) {
-		if (p->templates[i].rows_count > 0)
-			rc = search_template(
-				p, &p->templates[i], l, col_text_match_cells(b, i), &out);
-	}
-	if (rc == 0 && out.emails)
-		rc = search_emails(p, l, b);
-	for (unsigned s = 0; s < COL_TEXT_SOURCES && rc == 0; s++) {
-		if (out.sources >> s & 1)
-			rc = search_source(p, s, l, b, match);
-	}
-	if (rc == 0 && out.leaves)
-		rc = search_leaves(p, l, b, match);
-	return rc;
 }
 
 int col_text_shape_contains(
 	struct col_text_page *base, const struct scan_text_needle *x, uint8_t *match)
 {
-	struct col_text_shaped *p = (struct col_text_shaped *)base;
-	struct col_text_question q = { .needle = x };
-	struct letters l;
-	struct col_text_board b;
-	int rc = letters_of(x, &l);
+	struct col_text_search s = { .p = (struct col_text_shaped *)base, .match = match };
+	int rc = letters_of(x, &s.letters);
 
 	if (rc == 0)
-		rc = col_text_shape_codes(p);
-	if (rc == 0)
-		rc = col_text_match_board(p, COL_TEXT_ASK, &b);
-	if (rc == 0 && l.needle.n > 0)
-		rc = search_letters(p, &l, &b, match);
-	/* Letters are there: now the rest. Cells may hold both verdicts, or-ed. */
-	for (uint32_t i = 0; rc == 0 && i < base->rows_count; i++)
-		b.cells[i] = b.cells[i] == COL_TEXT_NO               ? COL_TEXT_NO
-			     : l.whole && b.cells[i] == COL_TEXT_YES ? COL_TEXT_YES
-								     : COL_TEXT_ASK;
-	scan_text_needle_fini(&l.needle);
-	return rc < 0 ? rc : col_text_match_finish(p, &q, &b, COL_TEXT_NO, match);
+		rc = col_text_shape_counts(s.p);
+	if (rc == 0 && s.letters.needle.n > 0) {
+		rc = answer(&s, x, match);
+	} else if (rc == 0) {
+		/* Nothing to go by. */
+		s.verdicts = arena_alloc(base->mem, s.p->templates_count);
+		rc = s.verdicts ? 0 : -ENOMEM;
+		if (rc == 0) {
+			memset(s.verdicts, COL_TEXT_ASK, s.p->templates_count);
+			rc = answer_templates(
+				&s, &(struct col_text_question){ .needle = x }, match);
+		}
+	}
+	scan_text_needle_fini(&s.letters.needle);
+	return rc;
 }

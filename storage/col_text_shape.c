@@ -364,32 +364,14 @@ int col_text_shape_open(
 
 /* ---- pages inside, streams ---- */
 
-static int email_key(
-	void *ctx, enum col_text_key key, const uint32_t *rows, size_t count, uint32_t *out)
-{
-	const struct col_text_shaped *p = ctx;
-	uint32_t own[512];
-
-	if (!p->base.env->key)
-		return ERR_CORRUPT;
-	for (size_t i = 0; i < count; i += 512) {
-		size_t n = count - i < 512 ? count - i : 512;
-		int rc;
-
-		for (size_t k = 0; k < n; k++)
-			own[k] = p->email_rows[rows ? rows[i + k] : i + k];
-		rc = p->base.env->key(p->base.env->ctx, key, own, n, out + i);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-/* The row that shows each address. */
-static int list_email_rows(struct col_text_shaped *p)
+/* The row that shows each address, which takes all codes. */
+static int need_email_rows(struct col_text_shaped *p)
 {
 	uint32_t at = 0;
+	int rc = col_text_shape_codes(p);
 
+	if (rc < 0 || p->email_rows)
+		return rc;
 	p->email_rows = arena_alloc(p->base.mem, (size_t)p->emails_count * sizeof(uint32_t));
 	if (!p->email_rows)
 		return -ENOMEM;
@@ -405,6 +387,23 @@ static int list_email_rows(struct col_text_shaped *p)
 	return 0;
 }
 
+static int email_key(
+	void *ctx, enum col_text_key key, const uint32_t *rows, size_t count, uint32_t *out)
+{
+	struct col_text_shaped *p = ctx;
+	uint32_t own[512];
+	int rc = p->base.env->key ? need_email_rows(p) : ERR_CORRUPT;
+
+	for (size_t i = 0; i < count && rc == 0; i += 512) {
+		size_t n = count - i < 512 ? count - i : 512;
+
+		for (size_t k = 0; k < n; k++)
+			own[k] = p->email_rows[rows ? rows[i + k] : i + k];
+		rc = p->base.env->key(p->base.env->ctx, key, own, n, out + i);
+	}
+	return rc;
+}
+
 /* The page inside sees addresses as its rows: only keys are translated, nothing else is asked for. */
 int col_text_shape_emails(struct col_text_shaped *p)
 {
@@ -416,11 +415,6 @@ int col_text_shape_emails(struct col_text_shaped *p)
 	p->emails_env = (struct col_text_env){ .ctx = p, .key = email_key };
 	parent.env = &p->emails_env;
 	rc = col_text_page_open(p->emails_bytes, p->emails_count, &parent, &page);
-	/* Which takes all codes; a few rows of such pages are dearer than of others. */
-	if (rc == 0 && page->uses_keys)
-		rc = col_text_shape_codes(p);
-	if (rc == 0 && page->uses_keys)
-		rc = list_email_rows(p);
 	if (rc == 0)
 		p->emails = page;
 	return rc;

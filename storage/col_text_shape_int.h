@@ -113,6 +113,8 @@ static inline struct span col_text_pool_at(const struct col_text_shaped *p, uint
 	return span_of(p->pool + p->pool_offs[i], p->pool_offs[i + 1] - p->pool_offs[i]);
 }
 
+/* How many rows each template has; where the page says it, codes are not read. */
+int col_text_shape_counts(struct col_text_shaped *p);
 /* Reads the codes of all rows, which most questions need first; or what these rows need. */
 int col_text_shape_codes(struct col_text_shaped *p);
 int col_text_shape_codes_of(struct col_text_shaped *p, const uint32_t *rows, size_t count);

@@ -103,7 +103,40 @@ static int leaf(
 	return 0;
 }
 
-static const struct col_text_env env = { &col, source, key, leaf };
+static int source_contains(
+	void *ctx, enum col_text_source s, const struct scan_text_needle *x, uint8_t *found)
+{
+	const struct column *c = ctx;
+
+	for (uint32_t i = 0; i < c->count; i++)
+		found[i] = found[i] && c->sources[s][i].p &&
+			   scan_text_find(x, c->sources[s][i], 0) != SIZE_MAX;
+	return 0;
+}
+
+static int leaves_contain(
+	void *ctx, const struct scan_text_needle *x, uint8_t *leaves, uint32_t count)
+{
+	const struct column *c = ctx;
+
+	for (uint32_t l = 0; l < count; l++) {
+		bool any = false;
+
+		if (leaves[l] && l >= LEAVES)
+			return ERR_CORRUPT;
+		for (uint32_t i = 0; leaves[l] && i < c->count && !any; i++)
+			any = c->leaves[l][i].kind == COL_TEXT_LEAF_WORD &&
+			      scan_text_find(x, c->leaves[l][i].word, 0) != SIZE_MAX;
+		leaves[l] = any;
+	}
+	return 0;
+}
+
+static const struct col_text_env env = { &col, source, key, leaf, source_contains, leaves_contain };
+/* The same, but values are all it says. */
+static const struct col_text_env plain_env = {
+	.ctx = &col, .source = source, .key = key, .leaf = leaf
+};
 
 /* Answers with nothing: pages that refer to other columns meet ones that do not fit. */
 static int no_leaf(
@@ -393,6 +426,89 @@ static void sentences(void **state)
 		check_column(0, &kind);
 		if (col.count > 1000)
 			assert_int_equal(kind, COL_TEXT_SHAPED);
+	}
+}
+
+/* Of a page whose rows are all looked at, and then one of three. */
+static void ask_needles(
+	struct span page, const struct col_text_env *e, const struct span *needles, size_t count)
+{
+	struct col_text t;
+	struct arena mem;
+
+	for (size_t i = 0; i < count; i++) {
+		/* Opened anew: nothing of another question is at hand. */
+		arena_init(&mem, ARENA_BYTES);
+		assert_int_equal(col_text_open(&t, page, col.count, e, &mem), 0);
+		set_before(true);
+		check_contains(&t, needles[i]);
+		set_before(false);
+		check_contains(&t, needles[i]);
+		arena_fini(&mem);
+	}
+}
+
+/* Each way in which a template says yes, no, or that it depends on the row. */
+static void needles_of_all_kinds(void **state)
+{
+	static const struct span needles[] = {
+		/* constant words, whole, in part, in another case */
+		SPAN_LIT("moved"),
+		SPAN_LIT("ove"),
+		SPAN_LIT("WAITED"),
+		SPAN_LIT("sIGNEd"),
+		/* words of slots, of leaves and of addresses */
+		SPAN_LIT("epsilon"),
+		SPAN_LIT("EPSIL"),
+		SPAN_LIT("amm"),
+		SPAN_LIT("mail"),
+		/* copies of a column */
+		SPAN_LIT("ord"),
+		SPAN_LIT("ord-00"),
+		SPAN_LIT("rd-0001"),
+		/* across the borders of slots */
+		SPAN_LIT("to gamma"),
+		SPAN_LIT("ms for z"),
+		SPAN_LIT("a at "),
+		SPAN_LIT("order ord-"),
+		SPAN_LIT("beta at 1"),
+		SPAN_LIT("User a.alpha"),
+		SPAN_LIT("@mail.org s"),
+		/* digits, hex digits, no letters */
+		SPAN_LIT("12"),
+		SPAN_LIT("0"),
+		SPAN_LIT("c0"),
+		SPAN_LIT("db8"),
+		SPAN_LIT("fe"),
+		SPAN_LIT("0x1"),
+		SPAN_LIT(" "),
+		SPAN_LIT("."),
+		SPAN_LIT(", "),
+		SPAN_LIT(":-"),
+		/* nowhere, though their letters or parts of them are somewhere */
+		SPAN_LIT("ephyrin"),
+		SPAN_LIT("alpha-alpha"),
+		SPAN_LIT("moved to moved"),
+		SPAN_LIT("gamma7gamma"),
+		SPAN_LIT("_"),
+		SPAN_LIT("\xc3\xa4"),
+	};
+	struct col_text_in in;
+	struct buf page;
+
+	(void)state;
+	for (uint64_t seed = 31; seed < 34; seed++) {
+		fill_sentences(seed == 31 ? 9000 : 2000 + below(3000), seed);
+		/* A word of the residue, in one row. */
+		if (seed == 32)
+			col.values[col.count / 2] = text("!! zephyrine ?? probe ((%u))", below(10));
+		buf_init(&page, PAGE_BYTES);
+		in = input(seed == 33);
+		assert_int_equal(col_text_put(&maker, &in, &page), 0);
+		assert_int_equal(page.p[0], COL_TEXT_SHAPED);
+		ask_needles(buf_span(&page), &env, needles, ARRAY_COUNT(needles));
+		ask_needles(buf_span(&page), &plain_env, needles, ARRAY_COUNT(needles));
+		buf_fini(&page);
 	}
 }
 
@@ -709,6 +825,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(constants),
 		cmocka_unit_test(sentences),
+		cmocka_unit_test(needles_of_all_kinds),
 		cmocka_unit_test(ids_are_small),
 		cmocka_unit_test(few_values_are_a_dictionary),
 		cmocka_unit_test(what_depends_on_users),
