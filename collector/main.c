@@ -126,7 +126,9 @@ static void store_conf(const struct conf *conf, struct store_conf *out)
 		.journal_file_bytes = (uint64_t)conf_num(conf, CONF_STORE_JOURNAL_FILE_BYTES),
 		.seal_rows = (uint64_t)conf_num(conf, CONF_STORE_SEAL_ROWS),
 		.seal_bytes = (uint64_t)conf_num(conf, CONF_STORE_SEAL_BYTES),
-		.seal_age_ns = conf_num(conf, CONF_STORE_SEAL_AGE) };
+		.seal_age_ns = conf_num(conf, CONF_STORE_SEAL_AGE),
+		/* A damaged record of what was deleted must not end in a full journal. */
+		.past_redact = true };
 }
 
 static int fail_store(const struct store_conf *sc, const struct diag *d)

@@ -17,7 +17,12 @@ static void tell(void *arg, const struct compact_note *note)
 
 int retire_pass(const struct retire *r, uint64_t need, struct room_watch_pass *out, struct diag *d)
 {
-	const struct compact_conf conf = { .dir = r->dir, .now_ns = clock_wall_ns(), .cb = tell };
+	const struct compact_conf conf = {
+		.dir = r->dir,
+		.now_ns = clock_wall_ns(),
+		.past_redact = true,
+		.cb = tell,
+	};
 	const struct compact_rules rules = { .classes = r->classes, .need = need };
 	struct compact *c = NULL;
 	int rc = compact_open(&conf, &c, d);

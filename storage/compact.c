@@ -190,7 +190,12 @@ static int take_lock(struct compact *c, struct diag *d)
 
 static int open_store(struct compact *c, struct diag *d)
 {
-	const struct store_conf conf = { .vfs = c->vfs, .dir = c->conf.dir, .tail_cache_bytes = 1 };
+	const struct store_conf conf = {
+		.vfs = c->vfs,
+		.dir = c->conf.dir,
+		.tail_cache_bytes = 1,
+		.past_redact = c->conf.past_redact,
+	};
 	struct store_snapshot *snap = NULL;
 	int rc = store_reader_open(&conf, &c->reader, d);
 

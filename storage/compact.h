@@ -73,6 +73,7 @@ struct compact_conf {
 	int64_t lock_wait_ns;  /* how long to wait for who holds the lock; the collector holds it
 				  for one merge at a time. 0: not at all */
 	uint64_t budget_bytes; /* read and written; no step begins once they are. 0: none */
+	bool past_redact;      /* as in store_conf: neither orders nor purges are to come */
 	const volatile sig_atomic_t *stop; /* set: end at the next block; NULL: never */
 	uint64_t merge_bytes;              /* 0: COMPACT_MERGE_BYTES */
 	compact_cb cb;                     /* may be NULL */

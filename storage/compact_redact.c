@@ -196,6 +196,7 @@ int compact_redact_order(struct compact *c, const struct idset *ids,
 	struct order o = { .c = c, .wanted = ids, .classes = classes };
 	int rc;
 
+	ASSERT(!c->conf.past_redact);
 	idset_init(&o.held, LIMIT_REDACT_BYTES);
 	idset_init(&o.ids, LIMIT_REDACT_BYTES);
 	rc = find_held(&o, d);
@@ -415,6 +416,7 @@ int compact_redact_purge(struct compact *c, struct diag *d)
 	struct purge p = { .c = c, .d = d };
 	int rc = store_reader_snapshot(c->reader, &snap, d);
 
+	ASSERT(!c->conf.past_redact);
 	if (rc < 0)
 		return rc;
 	p.redact = snapshot_redact(snap);

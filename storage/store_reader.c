@@ -59,6 +59,7 @@ int store_reader_open(const struct store_conf *conf, struct store_reader **out, 
 	if (!r)
 		return diag_set(d, -ENOMEM, conf->dir, -1, "open the store");
 	r->vfs = conf->vfs ? conf->vfs : vfs_real();
+	r->past_redact = conf->past_redact;
 	r->dir = r->format_fd = -1;
 	segment_list_cache_init(&r->segments, r->vfs, -1);
 	rc = open_files(r, conf, d);
@@ -132,7 +133,7 @@ static int load_redact(struct store_reader *r, struct diag *d)
 		struct redact_set *set = NULL;
 
 		rc = redact_set_load(r->vfs, r->dir, r->format.uuid, &set, d);
-		if (rc < 0)
+		if (rc < 0 && !r->past_redact)
 			return rc;
 		redact_set_unref(&r->redact);
 		r->redact = set;

@@ -19,6 +19,7 @@ struct store_reader {
 	struct store_format format;
 	struct ctl *_Atomic ctl; /* NULL until there is one; then it stays */
 	struct manifest *manifest;
+	bool past_redact;
 	struct redact_set *redact; /* as of that manifest */
 	struct tail tail;
 	struct segment_list_cache segments;

@@ -134,6 +134,27 @@ def t_legal_hold_stands(lab):
     astro.equal(shop.seen(user_id="user2"), held)
 
 
+def t_a_damaged_order_stops_readers_alone(lab):
+    shop = Shop(lab)
+    shop.compact("delete", "--query", "user_id=user4", "--yes")
+    left = set(range(EVENTS)) - of_user(4)
+    path = lab.path("data", "redact", "0000000000000001.ids")
+    with open(path, "rb") as f:
+        sound = f.read()
+    with open(path, "wb") as f:
+        f.write(bytes(b ^ 1 for b in sound))
+    astro.equal(shop.collector.stop(), 0)
+    shop.collector = lab.collector(["--config", shop.conf])
+    with shop.collector.connect() as s:
+        s.send(astro.forward("shop", [[1763650000 + n, event(n)] for n in range(9000, 9900)], {"chunk": "more"}))
+        astro.equal(s.ack(), "more")
+    shop.collector.wait_log("seal: sealed")
+    astro.equal(shop.query.get("/api/logs").status, 503)
+    with open(path, "wb") as f:
+        f.write(sound)
+    astro.equal(shop.seen(), left | set(range(9000, 9900)))
+
+
 def t_mistakes_are_told(lab):
     shop = Shop(lab)
     for args in (("delete",), ("delete", "--query", ""), ("delete", "--query", "anna"),
