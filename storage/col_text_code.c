@@ -81,8 +81,9 @@ static int load_step(struct col_text_shaped *p, uint32_t step, bool known)
 			return ERR_CORRUPT;
 		p->codes[first + i] = (uint16_t)v[i];
 		counts[v[i]]++;
-		counts[width] += emails_of(p, (uint32_t)v[i]);
 	}
+	for (uint32_t i = 0; i < width; i++)
+		counts[width] += (counts[i] - counts_at(p, step)[i]) * emails_of(p, i);
 	if (!known)
 		memcpy(counts_at(p, step + 1), counts, (width + 1) * sizeof *counts);
 	else if (memcmp(counts_at(p, step + 1), counts, (width + 1) * sizeof *counts) != 0)
@@ -192,6 +193,12 @@ int col_text_shape_codes_of(struct col_text_shaped *p, const uint32_t *rows, siz
 	for (size_t i = 0; i < count && rc == 0; i++)
 		rc = load_step(p, rows[i] / COL_TEXT_STEP_ROWS, true);
 	return rc;
+}
+
+uint32_t col_text_shape_before(const struct col_text_shaped *p, uint32_t step, uint32_t code)
+{
+	ASSERT(step <= steps_of(p));
+	return counts_at(p, step)[code];
 }
 
 void col_text_shape_seek(struct col_text_shaped *p, uint32_t row)

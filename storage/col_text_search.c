@@ -11,6 +11,11 @@
 
 #include "proto/base/check.h"
 
+enum {
+	/* A larger residue is asked only for the rows that are looked at. */
+	RESIDUE_WHOLE = COL_TEXT_STEP_ROWS,
+};
+
 static bool is_letter(uint8_t c)
 {
 	return (uint8_t)((c | 0x20) - 'a') < 26 || c == '_' || c >= 0x80;
@@ -259,20 +264,44 @@ static int ask_others(struct col_text_search *s)
 
 /* ---- rows ---- */
 
-/* Some row of the residue has it. */
-static int residue_has(struct col_text_shaped *p, const struct scan_text_needle *x, bool *out)
+/* The rows of a step that are of the residue: found has a byte for each, no other row has it. */
+static int answer_step(struct col_text_shaped *p, uint32_t first, uint32_t count,
+	const uint8_t *found, uint8_t *match)
+{
+	int rc = col_text_shape_codes_of(p, &first, 1);
+
+	for (uint32_t row = first; row < first + count && rc == 0; row++) {
+		bool has = p->codes[row] == COL_TEXT_RESIDUE && *found++;
+
+		match[row] = match[row] && has;
+	}
+	return rc;
+}
+
+/* No template has it: the residue is asked, and codes are read of the steps that have such rows. */
+static int answer_residue(
+	struct col_text_shaped *p, const struct scan_text_needle *x, uint8_t *match)
 {
 	uint8_t *found = arena_alloc(p->base.mem, (size_t)p->residue_count + 1);
+	uint32_t rows = p->base.rows_count, step = 0;
 	int rc = col_text_shape_residue(p);
 
-	*out = false;
 	if (!found)
 		return -ENOMEM;
-	if (rc < 0 || p->residue_count == 0)
-		return rc;
-	memset(found, 1, p->residue_count);
-	rc = p->residue->ops->contains(p->residue, x, found);
-	*out = memchr(found, 1, p->residue_count) != NULL;
+	memset(found, 1, (size_t)p->residue_count + 1);
+	if (rc == 0 && p->residue_count > 0)
+		rc = p->residue->ops->contains(p->residue, x, found);
+	for (uint32_t first = 0; first < rows && rc == 0; first += COL_TEXT_STEP_ROWS, step++) {
+		uint32_t at = col_text_shape_before(p, step, COL_TEXT_RESIDUE);
+		uint32_t end = col_text_shape_before(p, step + 1, COL_TEXT_RESIDUE);
+		uint32_t left = rows - first;
+		uint32_t n = left < COL_TEXT_STEP_ROWS ? left : COL_TEXT_STEP_ROWS;
+
+		if (memchr(found + at, 1, end - at) && memchr(match + first, 1, n))
+			rc = answer_step(p, first, n, found + at, match);
+		else
+			memset(match + first, 0, n);
+	}
 	return rc;
 }
 
@@ -318,7 +347,6 @@ static int answer(struct col_text_search *s, const struct scan_text_needle *x, u
 {
 	struct col_text_question q = { .needle = x };
 	struct col_text_shaped *p = s->p;
-	bool in_residue = true;
 	int rc = judge_all(s);
 
 	if (rc == 0)
@@ -327,15 +355,11 @@ static int answer(struct col_text_search *s, const struct scan_text_needle *x, u
 		return rc;
 	if (memchr(s->verdicts, COL_TEXT_SOME, p->templates_count))
 		return answer_rows(s, &q, match);
-	if (!memchr(s->verdicts, COL_TEXT_YES, p->templates_count) &&
-		!memchr(s->verdicts, COL_TEXT_ASK, p->templates_count))
-		rc = residue_has(p, x, &in_residue);
-	if (rc < 0)
-		return rc;
-	if (in_residue)
+	if (memchr(s->verdicts, COL_TEXT_YES, p->templates_count) ||
+		memchr(s->verdicts, COL_TEXT_ASK, p->templates_count) ||
+		p->residue_count > RESIDUE_WHOLE)
 		return answer_templates(s, &q, match);
-	memset(match, 0, p->base.rows_count);
-	return 0;
+	return answer_residue(p, x, match);
 }
 
 int col_text_shape_contains(

@@ -118,6 +118,8 @@ int col_text_shape_counts(struct col_text_shaped *p);
 /* Reads the codes of all rows, which most questions need first; or what these rows need. */
 int col_text_shape_codes(struct col_text_shaped *p);
 int col_text_shape_codes_of(struct col_text_shaped *p, const uint32_t *rows, size_t count);
+/* Rows of the code before a step; needs the counts. */
+uint32_t col_text_shape_before(const struct col_text_shaped *p, uint32_t step, uint32_t code);
 /* Moves the cursor to the row, which has not been counted then. Its code must have been read. */
 void col_text_shape_seek(struct col_text_shaped *p, uint32_t row);
 /* The page of e-mail addresses or of the residue, opened; only if it has rows. */
