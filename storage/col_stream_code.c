@@ -27,6 +27,9 @@ enum {
 	/* What a symbol of the table costs, in eighths of a bit: a guess for comparing. */
 	SYMBOL_COST = 8 * 4,
 	SAMPLE_FRAMES = 32,
+	/* The same for a glance. */
+	GLANCE_FINE_BITS = 4,
+	GLANCE_FRAMES = 8,
 	/* The search for m ends after so many that were no better. */
 	WORSE_MAX = 4,
 	/* Bits that fit a word of which up to seven are taken. */
@@ -127,12 +130,12 @@ void col_stream_code_room_fini(struct col_stream_code_room *r)
 	*r = (struct col_stream_code_room){ 0 };
 }
 
-/* Bits of the widest number or complement. */
-static unsigned widest(const struct col_stream_source *s)
+/* Bits of the widest number or complement of the frames 0, step, 2 * step ... */
+static unsigned widest(const struct col_stream_source *s, uint32_t step)
 {
 	uint64_t x[COL_STREAM_FRAME], all = 0;
 
-	for (uint32_t f = 0; f < col_stream_frames(s->count); f++) {
+	for (uint32_t f = 0; f < col_stream_frames(s->count); f += step) {
 		uint32_t n = col_stream_source_frame(s, f, x);
 
 		for (uint32_t i = 0; i < n; i++)
@@ -248,6 +251,15 @@ static bool measure(
 	return true;
 }
 
+bool col_stream_code_glance(struct col_stream_coded *c, struct col_stream_code_room *r)
+{
+	uint32_t frames = col_stream_frames(c->source->count);
+	uint32_t step = (frames + GLANCE_FRAMES - 1) / GLANCE_FRAMES;
+
+	c->width = widest(c->source, step);
+	return measure(c, r, GLANCE_FINE_BITS, step);
+}
+
 /*
  * Where numbers are wide, a few frames tell how finely they have to be told apart, and whether it
  * is worth while at all. Narrow ones may be anything, 0 to 65535 in no order: all have to be seen.
@@ -259,7 +271,7 @@ bool col_stream_code_measure(
 	bool is_signed = c->source->delta;
 	unsigned m = DIRECT_BITS - 1 - is_signed;
 
-	c->width = widest(c->source);
+	c->width = widest(c->source, 1);
 	if (c->width + is_signed > DIRECT_BITS)
 		m = FINE_BITS;
 	if (m == FINE_BITS && frames > 2 * SAMPLE_FRAMES) {

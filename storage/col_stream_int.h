@@ -187,6 +187,11 @@ static inline unsigned col_stream_code_extra(uint32_t symbol, unsigned m, bool i
 }
 
 /*
+ * A guess from a few frames, of symbols told apart coarsely: c->bits of the c->counted. The room is as
+ * before a measure. false: out of memory.
+ */
+bool col_stream_code_glance(struct col_stream_coded *c, struct col_stream_code_room *r);
+/*
  * Counts, and chooses the symbols. It stops early, with less than all counted, when codes will hardly
  * come to less than bytes_max. false: out of memory.
  */

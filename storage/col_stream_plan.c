@@ -14,12 +14,19 @@ enum {
 	/* Differences looked at for the bias, and the part of them that may lie below it. */
 	BIAS_SAMPLE = 128,
 	BIAS_BELOW = 50,
+	BIAS_LEAST = BIAS_SAMPLE / BIAS_BELOW + 1,
 	VARIANTS = 4, /* delta or not, bases or not */
-	/* Codes are tried for no less than this, and taken when they save so many parts of a hundred. */
-	CODED_COUNT_MIN = 64,
-	CODED_BYTES_MIN = 48,
-	CODED_SAVES = 3,
 };
+
+/* Codes are tried for no less than this, and taken when they save so many parts of a hundred. */
+struct coding {
+	uint32_t count_min;
+	uint32_t bytes_min;
+	uint32_t saves;
+};
+
+/* Of a seal, which must be quick; and above level 0. */
+static const struct coding quick = { 512, 256, 20 }, thorough = { 64, 48, 3 };
 
 void col_stream_plan_room_fini(struct col_stream_room *room)
 {
@@ -70,30 +77,31 @@ static struct shape shape_of(const int64_t *v, uint32_t count)
 	return s;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* So low that few differences lie below it, and no lower: a few jumps back must not widen all. */
 static uint64_t bias_of(const struct col_stream_source *s)
 {
 	uint32_t step = s->count / BIAS_SAMPLE + 1, n = 0;
-	int64_t d[BIAS_SAMPLE];
+	int64_t least[BIAS_LEAST];
 
-	for (uint32_t i = 1; i < s->count && n < BIAS_SAMPLE; i += step) {
+	for (uint32_t i = 0; i < BIAS_LEAST; i++)
+		least[i] = INT64_MAX;
+	for (uint32_t i = 1; i < s->count && n < BIAS_SAMPLE; i += step, n++) {
 		uint64_t here = (uint64_t)s->v[i] - s->base;
 		uint64_t before = (uint64_t)s->v[i - 1] - s->base;
+		int64_t d;
 
 		here = (here >> s->shift) * s->inverse;
 		before = (before >> s->shift) * s->inverse;
-		d[n++] = (int64_t)(here - before);
+		d = (int64_t)(here - before);
+		for (uint32_t k = 0; k < BIAS_LEAST; k++) {
+			int64_t more = d > least[k] ? d : least[k];
+
+			least[k] = d < least[k] ? d : least[k];
+			d = more;
+		}
 	}
 	ASSERT(n > 0);
-	qsort(d, n, sizeof d[0], by_value);
-	return (uint64_t)d[n / BIAS_BELOW];
+	return (uint64_t)least[n / BIAS_BELOW];
 }
 
 static size_t sample_cost(
@@ -105,10 +113,11 @@ static size_t sample_cost(
 	       col_stream_source_cost(f->source);
 }
 
-static void variant(struct col_stream_plan *p, struct col_stream_room *room, unsigned which)
+static void variant(
+	struct col_stream_plan *p, struct col_stream_room *room, uint64_t bias, unsigned which)
 {
 	p->source.delta = which & 1;
-	p->source.bias = p->source.delta ? bias_of(&p->source) : 0;
+	p->source.bias = p->source.delta ? bias : 0;
 	p->frames = (struct col_stream_frames){
 		.source = &p->source, .bases = which & 2, .heads = room->heads
 	};
@@ -118,6 +127,7 @@ static void plan_frames(struct col_stream_plan *p, struct col_stream_room *room,
 {
 	uint32_t frames = col_stream_frames(p->source.count);
 	uint32_t step = level > 0 ? 1 : (frames + SAMPLE_FRAMES - 1) / SAMPLE_FRAMES;
+	uint64_t bias = bias_of(&p->source);
 	size_t best_cost = SIZE_MAX;
 	unsigned best = 0;
 
@@ -127,40 +137,50 @@ static void plan_frames(struct col_stream_plan *p, struct col_stream_room *room,
 		/* A frame alone has its base in the source. */
 		if ((i & 2) && frames == 1)
 			break;
-		variant(p, room, i);
+		variant(p, room, bias, i);
 		cost = sample_cost(&p->frames, room, step);
 		if (cost < best_cost) {
 			best_cost = cost;
 			best = i;
 		}
 	}
-	variant(p, room, best);
+	variant(p, room, bias, best);
 	col_stream_frame_measure(&p->frames, 0, 1);
 	p->form = COL_STREAM_FRAMES;
 	p->cost = 1 + col_stream_source_cost(&p->source) +
 		  col_stream_frame_cost(&p->frames, room->side);
 }
 
-static bool saves(size_t cost, size_t than)
+static bool saves(const struct coding *by, uint64_t cost, size_t than)
 {
-	return cost < than - than * CODED_SAVES / 100;
+	return cost < than - (uint64_t)than * by->saves / 100;
 }
 
 /* Takes codes instead of frames where they are so much shorter that their slower reading pays. */
-static bool plan_coded(struct col_stream_plan *p, struct col_stream_room *room)
+static bool plan_coded(struct col_stream_plan *p, struct col_stream_room *room, int level)
 {
+	const struct coding *by = level > 0 ? &thorough : &quick;
 	size_t source_bytes = 1 + col_stream_source_cost(&p->source);
 
+	if (p->source.count < by->count_min || p->cost < by->bytes_min)
+		return true;
 	p->coded = (struct col_stream_coded){ .source = &p->source };
+	if (level == 0) {
+		if (!col_stream_code_glance(&p->coded, &room->code))
+			return false;
+		if (!saves(by, p->coded.bits / 8 * p->source.count / p->coded.counted, p->cost))
+			return true;
+	}
 	if (!col_stream_code_measure(&p->coded, &room->code, p->cost))
 		return false;
 	if (p->coded.counted < p->source.count)
 		return true;
-	if (!saves(source_bytes + p->coded.bits / 8 + col_stream_frames(p->source.count), p->cost))
+	if (!saves(by, source_bytes + p->coded.bits / 8 + col_stream_frames(p->source.count),
+		    p->cost))
 		return true;
 	if (!col_stream_code_prepare(&p->coded, &room->code))
 		return false;
-	if (saves(source_bytes + p->coded.cost, p->cost)) {
+	if (saves(by, source_bytes + p->coded.cost, p->cost)) {
 		p->form = COL_STREAM_CODED;
 		p->cost = source_bytes + p->coded.cost;
 	}
@@ -187,9 +207,7 @@ bool col_stream_plan_make(struct col_stream_plan *p, struct col_stream_room *roo
 		return false;
 	col_stream_source_unit(&p->source);
 	plan_frames(p, room, level);
-	if (count < CODED_COUNT_MIN || p->cost < CODED_BYTES_MIN)
-		return true;
-	return plan_coded(p, room);
+	return plan_coded(p, room, level);
 }
 
 void col_stream_plan_put(
