@@ -32,9 +32,10 @@ enum { PREFETCH_ROWS = 6 };
 struct shaping {
 	struct col_text_work *w;
 	const struct col_text_in *in;
-	unsigned sources;      /* bit 1 << s: looked for */
-	const uint32_t *hints; /* a key, or NULL */
-	uint32_t *codes;       /* one a row: while gathering 2 + index of the shape */
+	unsigned sources;                     /* bit 1 << s: looked for */
+	struct col_token_sources row_sources; /* of the row under way */
+	const uint32_t *hints;                /* a key, or NULL */
+	uint32_t *codes; /* one a row: while gathering 2 + index of the shape */
 	uint32_t kept_count;
 	uint16_t kept[LIMIT_TEXT_TEMPLATES]; /* shapes that become templates */
 	uint64_t raw_bytes;
@@ -42,18 +43,18 @@ struct shaping {
 
 static uint32_t cut_row(struct shaping *s, uint32_t row)
 {
-	struct col_token_sources sources = { 0 };
 	struct span text = s->in->values[row];
 	uint32_t idx;
 
 	if (!text.p)
 		return COL_TEXT_ABSENT;
-	for (unsigned i = 0; i < COL_TEXT_SOURCES; i++) {
-		if (s->sources >> i & 1)
-			sources.values[i] = s->in->sources[i][row];
+	for (unsigned left = s->sources; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctz(left);
+
+		s->row_sources.values[i] = s->in->sources[i][row];
 	}
-	idx = col_shape_set_add(
-		&s->w->shapes, text, s->sources ? &sources : NULL, s->hints ? s->hints[row] : 0);
+	idx = col_shape_set_add(&s->w->shapes, text, s->sources ? &s->row_sources : NULL,
+		s->hints ? s->hints[row] : 0);
 	return idx == COL_SHAPE_NONE ? COL_TEXT_RESIDUE : COL_TEXT_TEMPLATE + idx;
 }
 
@@ -73,8 +74,10 @@ static void drop_rare_sources(struct shaping *s, uint32_t rows)
 		}
 	}
 	for (unsigned i = 0; i < COL_TEXT_SOURCES; i++) {
-		if (hits[i] * 128 < rows)
-			s->sources &= ~(1u << i);
+		if (hits[i] * 128 >= rows)
+			continue;
+		s->sources &= ~(1u << i);
+		s->row_sources.values[i] = SPAN_NONE;
 	}
 }
 
