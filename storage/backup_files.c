@@ -242,6 +242,11 @@ static int bring_order(void *arg, const char *name)
 			snprintf(to, sizeof to, "%s", open);
 	}
 	rc = bring(b, from, to, o->d);
+	/* Done since it was listed; under its new name it may not be listed any more. */
+	if (rc == -ENOENT) {
+		snprintf(from, sizeof from, REDACT_DIR "/%.*s" DONE, (int)strcspn(name, "."), name);
+		rc = bring(b, from, to, o->d);
+	}
 	o->rc = rc == -ENOENT ? 0 : rc;
 	return o->rc;
 }

@@ -190,6 +190,49 @@ static void loop(enum simfs_failure kind, int error, bool copy)
 	assert_in_range(nth, 50, 5000);
 }
 
+static const struct vfs *sound;
+static unsigned listings;
+
+/* An order that comes after the copy has begun, and is done between its listing and its link. */
+static int list_late(void *ctx, int dir, const char *name, vfs_list_cb cb, void *arg)
+{
+	const char *ids = "redact/0000000000000001.ids", *done = "redact/0000000000000001.done";
+
+	if (strcmp(name, "redact") != 0)
+		return sound->list(ctx, dir, name, cb, arg);
+	switch (++listings) {
+	case 1: /* to bring what there is */
+		return 0;
+	case 2: /* the reader's, for its view */
+		return sound->list(ctx, dir, name, cb, arg);
+	}
+	if (listings == 3)
+		assert_int_equal(sound->rename(ctx, dir, ids, done), 0);
+	return cb(arg, strchr(ids, '/') + 1);
+}
+
+static void an_order_done_meanwhile(void **state)
+{
+	bool which[1000] = { false };
+	struct vfs late;
+	struct world w;
+
+	(void)state;
+	make_store(&w);
+	which[3] = which[20] = true;
+	assert_rc(&w, store_kit_delete(&w.kit, which), "delete", 0);
+	sound = w.kit.conf.vfs;
+	late = *sound;
+	late.list = list_late;
+	w.kit.conf.vfs = &late;
+	listings = 0;
+	assert_rc(&w, act(&w, false), "snapshot", 0);
+	assert_int_equal(listings, 3);
+	w.kit.conf.vfs = sound;
+	assert_rc(&w, check_at(&w, COPY), "check the copy", 0);
+	end_store(&w);
+}
+
 #define T(name, kind, error, copy)       \
 	static void name(void **state)   \
 	{                                \
@@ -208,6 +251,7 @@ T(copying_dies, SIMFS_CRASH, -EIO, true)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_order_done_meanwhile),
 		cmocka_unit_test(linking_fails),
 		cmocka_unit_test(linking_fills_the_disk),
 		cmocka_unit_test(linking_dies),
