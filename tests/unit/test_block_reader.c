@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "storage/block_reader_int.h"
 #include "tests/support/event_gen.h"
@@ -46,6 +47,22 @@ static void describe(struct world *w)
 	}
 }
 
+static const char *const states[] = { "alpha", "betas", "gamma", "delta", "omega" };
+
+/* A quarter repeat a word of their metadata. */
+static void describe_state(struct world *w)
+{
+	for (size_t i = 1; i < EVENTS; i += 4) {
+		const char *word = states[event_gen_below(&w->gen, ARRAY_COUNT(states))];
+		uint8_t *map = (uint8_t *)w->texts[i] + TEXT_BYTES / 2;
+		int n = snprintf(w->texts[i], TEXT_BYTES / 2, "Unit went to %s again", word);
+
+		w->events[i].text[EVENT_TEXT_DESCRIPTION] = span_of(w->texts[i], (size_t)n);
+		n = snprintf((char *)map, TEXT_BYTES / 2, "\x81\xa5state\xa5%s", word);
+		w->events[i].metadata = span_of(map, (size_t)n);
+	}
+}
+
 static int set_up(void **state)
 {
 	struct world *w = calloc(1, sizeof *w);
@@ -58,6 +75,7 @@ static int set_up(void **state)
 	w->events = event_gen_many(&w->gen, EVENTS);
 	w->texts = calloc(EVENTS, sizeof *w->texts);
 	describe(w);
+	describe_state(w);
 	seg_fixture_write(&w->fixture, "s", w->events, EVENTS);
 	w->reader = seg_fixture_open(&w->fixture, "s");
 	w->block = block_reader_new();
@@ -192,6 +210,58 @@ static void whole_columns(void **state)
 	block_free(&b);
 }
 
+/* In a block just entered, and again with its columns open: rows that are looked at, and no others. */
+static void check_search(struct world *w, uint32_t block, size_t first, struct span needle)
+{
+	static uint8_t match[LIMIT_BLOCK_ROWS];
+	uint32_t n = seg_reader_block(w->reader, block)->rows_count;
+	struct scan_text_needle x;
+	struct col_text *t;
+
+	assert_int_equal(scan_text_needle_init(&x, needle), 0);
+	block_reader_leave(w->block);
+	for (unsigned step = 1; step < 8; step += 6) {
+		block_reader_enter(w->block, w->reader, block);
+		assert_int_equal(block_reader_text(
+					 w->block, SEG_COL_TEXT + EVENT_TEXT_DESCRIPTION, &t, NULL),
+			0);
+		for (uint32_t i = 0; i < n; i++)
+			match[i] = i % step == 0;
+		assert_int_equal(col_text_contains(t, &x, match), 0);
+		for (uint32_t i = 0; i < n; i++) {
+			struct span s = w->events[first + i].text[EVENT_TEXT_DESCRIPTION];
+			bool want = i % step == 0 && s.p && scan_text_find(&x, s, 0) != SIZE_MAX;
+
+			if (match[i] != want)
+				fail_msg("row %u contains \"%.*s\": %d", i, (int)needle.n,
+					(const char *)needle.p, match[i]);
+		}
+	}
+	scan_text_needle_fini(&x);
+}
+
+/* What is searched for stands in the text, in a column it repeats, in a leaf of metadata, nowhere. */
+static void searches(void **state)
+{
+	static const struct span needles[] = { SPAN_LIT("UPDATED"), SPAN_LIT("gam"),
+		SPAN_LIT("OMEGA"), SPAN_LIT("to delta ag"), SPAN_LIT("ephyrin"), SPAN_LIT("us"),
+		SPAN_LIT("by u"), SPAN_LIT("7"), SPAN_LIT(" ms") };
+	struct world *w = *state;
+	size_t first = 0;
+
+	for (uint32_t b = 0; b < seg_reader_info(w->reader)->blocks_count; b++) {
+		for (size_t i = 0; i < ARRAY_COUNT(needles); i++)
+			check_search(w, b, first, needles[i]);
+		for (size_t i = first; i < first + 40; i += 8) {
+			struct span id = w->events[i].text[EVENT_TEXT_ENTITY_ID];
+
+			if (id.n > 2)
+				check_search(w, b, first, span_of(id.p + 1, id.n - 1));
+		}
+		first += seg_reader_block(w->reader, b)->rows_count;
+	}
+}
+
 static void count(void *ctx, const struct seg_page *page)
 {
 	unsigned *n = ctx;
@@ -303,6 +373,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_rows_of_any_column),
 		cmocka_unit_test(whole_columns),
+		cmocka_unit_test(searches),
 		cmocka_unit_test(pages_are_read_once),
 		cmocka_unit_test(the_page_to_blame_is_named),
 		cmocka_unit_test(references_have_a_direction),
