@@ -104,11 +104,11 @@ static inline struct span entry_at(const struct dict_page *p, uint32_t code)
 
 static int check_codes(const struct dict_page *p, const int64_t *codes, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		if ((uint64_t)codes[i] > p->base.entries_count)
-			return ERR_CORRUPT;
-	}
-	return 0;
+	unsigned bad = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		bad |= (uint64_t)codes[i] > p->base.entries_count;
+	return bad ? ERR_CORRUPT : 0;
 }
 
 /* Codes of so many rows, WINDOW_ROWS at most. */
@@ -260,16 +260,33 @@ static int const_get(struct col_text_page *base, const uint32_t *rows, size_t co
 
 /* ---- questions ---- */
 
+/* Rows in the window; only: the one code that is wanted, 0: several are. */
+static void keep_wanted(const struct dict_page *p, const uint8_t *verdict, uint32_t only,
+	uint32_t count, uint8_t *match)
+{
+	if (only) {
+		for (uint32_t i = 0; i < count; i++)
+			match[i] &= p->window[i] == only;
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		match[i] &= verdict[p->window[i]];
+}
+
 /* verdict has a byte for each code. */
 static int apply(struct dict_page *p, const uint8_t *verdict, uint8_t *match)
 {
-	uint32_t rows = p->base.rows_count;
+	uint32_t rows = p->base.rows_count, codes = p->base.entries_count + 1, only;
+	const uint8_t *wanted = memchr(verdict, 1, codes);
 	int rc;
 
-	if (!memchr(verdict, 1, (size_t)p->base.entries_count + 1)) {
+	if (!wanted) {
 		memset(match, 0, rows);
 		return 0;
 	}
+	only = (uint32_t)(wanted - verdict);
+	if (memchr(wanted + 1, 1, codes - only - 1))
+		only = 0;
 	rc = need_codes(p);
 	for (uint32_t first = 0; first < rows && rc == 0; first += WINDOW_ROWS) {
 		uint32_t n = rows - first < WINDOW_ROWS ? rows - first : WINDOW_ROWS;
@@ -277,8 +294,8 @@ static int apply(struct dict_page *p, const uint8_t *verdict, uint8_t *match)
 		if (!memchr(match + first, 1, n))
 			continue;
 		rc = load_codes(p, first, n);
-		for (uint32_t i = 0; i < n && rc == 0; i++)
-			match[first + i] &= verdict[p->window[i]];
+		if (rc == 0)
+			keep_wanted(p, verdict, only, n, match + first);
 	}
 	return rc;
 }
