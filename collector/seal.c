@@ -1,6 +1,7 @@
 #include "collector/seal.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@ enum {
 	SEAL_NICE = 10,
 	/* At the end a failing seal is not worth more than this. */
 	FINISH_TRIES = 2,
+	/* Allocations of this size are mapped, so that freed ones leave no hole in the heap. */
+	BIG_BYTES = 256 << 10,
 };
 
 struct seal {
@@ -212,6 +215,8 @@ int seal_open(const struct seal_conf *conf, struct seal **out, struct diag *d)
 	struct seal *s = calloc(1, sizeof *s);
 	int rc;
 
+	/* Blocks and what encodes them come and go: their memory is to go back when they do. */
+	mallopt(M_MMAP_THRESHOLD, BIG_BYTES);
 	if (!s)
 		return diag_set(d, -ENOMEM, "", -1, "no memory for the sealer");
 	s->tag = SEAL_TAG;

@@ -202,6 +202,15 @@ static int write_row(struct merge *m, const struct event *ev, struct diag *d)
 	return publish_append(m->publish, (unsigned)group, ev, d);
 }
 
+/* What was read of the inputs so far need not stay mapped. */
+static void rest(const struct merge *m)
+{
+	for (size_t i = 0; i < m->opened_count; i++)
+		seg_reader_idle(m->readers[i]);
+	if (m->made_reader)
+		seg_reader_idle(m->made_reader);
+}
+
 /* Rows up to the end of the next input block. 1: there is more; 0: that was the last. */
 static int one_block(struct merge *m, struct diag *d)
 {
@@ -358,6 +367,7 @@ int merge_step(struct merge *m, struct diag *d)
 	case PHASE_DONE:
 		break;
 	}
+	rest(m);
 	if (rc < 0)
 		return rc;
 	return m->phase == PHASE_DONE ? MERGE_DONE : MERGE_MORE;
@@ -376,6 +386,7 @@ static int begin(struct merge *m, struct diag *d)
 		.created_ns = m->conf.created_ns,
 		.compress_level = m->conf.compress_level,
 		.pool = m->conf.pool,
+		.block_rows = m->conf.block_rows,
 	};
 	const struct partition_conf days = { .day_rows_min = DAY_ROWS_MIN };
 	int rc = open_inputs(m, d);

@@ -51,7 +51,8 @@ struct merge_conf {
 	const struct manifest_segment *inputs;
 	size_t inputs_count; /* at most MERGE_INPUTS_MAX */
 	int64_t created_ns;
-	int compress_level;        /* of seg_writer */
+	int compress_level;        /* of seg_writer ... */
+	uint32_t block_rows;       /* ... and this */
 	struct publish_pool *pool; /* NULL: one of its own */
 	uint64_t memory_bytes;
 };

@@ -217,6 +217,7 @@ static int open_writer(struct publish *p, struct group *g, struct diag *d)
 		.created_ns = p->conf.created_ns,
 		.compress_level = p->conf.compress_level,
 		.pool = p->conf.pool->writers,
+		.block_rows = p->conf.block_rows,
 	};
 
 	g->tmp_no = atomic_fetch_add(&next_tmp_no, 1);

@@ -43,7 +43,8 @@ struct publish_conf {
 	struct manifest *manifest;
 	const char *prefix; /* RECOVER_TMP_SEAL or RECOVER_TMP_COMPACT */
 	int64_t created_ns;
-	int compress_level;        /* of seg_writer */
+	int compress_level;        /* of seg_writer ... */
+	uint32_t block_rows;       /* ... and this */
 	struct publish_pool *pool; /* NULL: one of its own */
 };
 

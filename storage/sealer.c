@@ -34,6 +34,7 @@ static int open_merge(struct sealer *s, struct diag *d)
 		.manifest = s->manifest,
 		.reader = s->reader,
 		.pool = s->pool,
+		.block_rows = SEALER_SEAL_BLOCK_ROWS,
 	};
 
 	return sealer_merge_open(&conf, &s->merge, d);

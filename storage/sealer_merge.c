@@ -237,6 +237,7 @@ static int begin(
 		.inputs_count = n,
 		.created_ns = clock_wall_ns(),
 		.pool = m->conf.pool,
+		.block_rows = m->conf.block_rows,
 		.memory_bytes = SEALER_MERGE_MEMORY,
 	};
 	int rc = lock(m, d);

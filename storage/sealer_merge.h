@@ -47,6 +47,7 @@ struct sealer_merge_conf {
 	struct manifest *manifest;
 	struct store_reader *reader;
 	struct publish_pool *pool;
+	uint32_t block_rows; /* of seg_writer */
 };
 
 struct sealer_merge_report {

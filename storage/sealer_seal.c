@@ -276,6 +276,7 @@ static int write_segments(struct seal *seal, struct diag *d)
 		.manifest = s->manifest,
 		.prefix = RECOVER_TMP_SEAL,
 		.pool = s->pool,
+		.block_rows = SEALER_SEAL_BLOCK_ROWS,
 		.created_ns = clock_wall_ns(),
 	};
 	unsigned first = 0;

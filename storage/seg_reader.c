@@ -170,6 +170,12 @@ int seg_reader_open(
 	return 0;
 }
 
+void seg_reader_idle(const struct seg_reader *r)
+{
+	if (r->vfs->map_idle)
+		r->vfs->map_idle(r->vfs->ctx, r->map, r->map_bytes);
+}
+
 void seg_reader_close(struct seg_reader **rp)
 {
 	struct seg_reader *r = *rp;

@@ -77,6 +77,8 @@ struct seg_reader;
 int seg_reader_open(
 	const struct vfs *vfs, int dir, const char *name, struct seg_reader **out, struct diag *d);
 void seg_reader_close(struct seg_reader **r);
+/* Nobody reads it for a while: the pages of its mapping are given back. Any thread. */
+void seg_reader_idle(const struct seg_reader *r);
 
 const struct seg_info *seg_reader_info(const struct seg_reader *r);
 const char *seg_reader_name(const struct seg_reader *r);

@@ -341,6 +341,13 @@ static void real_unmap(void *ctx, const uint8_t *p, uint64_t bytes)
 }
 
 /* Locks of the open file description: no close of another descriptor drops them (fcntl(2)). */
+static void real_map_idle(void *ctx, const uint8_t *p, uint64_t bytes)
+{
+	(void)ctx;
+	if (p)
+		madvise((void *)(uintptr_t)p, (size_t)bytes, MADV_DONTNEED);
+}
+
 static int real_lock(void *ctx, int fd, bool exclusive, bool wait)
 {
 	struct flock l = { .l_type = exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
@@ -405,6 +412,7 @@ static const struct vfs real = {
 	.map = real_map,
 	.map_shared = real_map_shared,
 	.unmap = real_unmap,
+	.map_idle = real_map_idle,
 	.lock = real_lock,
 	.unlock = real_unlock,
 	.locked = real_locked,

@@ -61,6 +61,8 @@ struct vfs {
 	/* A mapping shared with other processes; writable needs a descriptor open for writing. */
 	int (*map_shared)(void *ctx, int fd, uint64_t bytes, bool writable, uint8_t **out_p);
 	void (*unmap)(void *ctx, const uint8_t *p, uint64_t bytes);
+	/* The mapping stays, but its pages need not count as ours until they are read again. NULL: no matter. */
+	void (*map_idle)(void *ctx, const uint8_t *p, uint64_t bytes);
 	/*
 	 * Whole-file advisory lock; ERR_LOCKED when another holds it and wait is false. It belongs to
 	 * the open file (not to process or thread) and ends with its close or with the process.
