@@ -22,7 +22,7 @@ static int source(
 {
 	(void)ctx;
 	for (size_t i = 0; i < count; i++)
-		out[i] = rows[i] % 16 ? span_str(values[s]) : SPAN_NONE;
+		out[i] = (rows ? rows[i] : i) % 16 ? span_str(values[s]) : SPAN_NONE;
 	return 0;
 }
 
