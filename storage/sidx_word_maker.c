@@ -17,6 +17,8 @@ enum {
 	UUID_PARTS = 3,
 	RECENT_BYTES = 16,
 	RECENT_SHIFT = 12,
+	RECENT_DIGITS = 3, /* a longer token that begins with so many is a number */
+	NUMBER_MASK = (1 << RECENT_DIGITS) - 1,
 	WHOLE = 1 << 16, /* in a recent's length: of a string that is cut into tokens itself */
 };
 
@@ -138,6 +140,15 @@ static void add_token(struct sidx_word_maker *m, uint32_t block, const struct si
 	sidx_postings_add(&m->words, sidx_token_hash(&m->text, token), shape, block);
 }
 
+/* Of some digits, which seldom come again: they would drive words out, to no use. */
+static inline bool is_number(const struct sidx_token_text *t, const struct sidx_token *token)
+{
+	uint64_t from_here =
+		t->digits[token->off / SIDX_TOKEN_STEP] >> token->off % SIDX_TOKEN_STEP;
+
+	return token->n > RECENT_DIGITS && (from_here & NUMBER_MASK) == NUMBER_MASK;
+}
+
 /* True: every token of it is recorded. */
 static bool add_text(
 	struct sidx_word_maker *m, uint32_t block, struct span text, struct span entity_id)
@@ -155,7 +166,7 @@ static bool add_text(
 			c.n = sidx_token_entity(&m->text, &token, entity_id);
 			c.to = token.off + c.n;
 		}
-		if (token.n > RECENT_BYTES || token.off < c.to) {
+		if (token.n > RECENT_BYTES || token.off < c.to || is_number(&m->text, &token)) {
 			add_token(m, block, &token, &c);
 			continue;
 		}
