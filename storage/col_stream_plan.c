@@ -10,7 +10,7 @@
 
 enum {
 	/* Frames of a sample. */
-	SAMPLE_FRAMES = 16,
+	SAMPLE_FRAMES = 4,
 	/* Differences looked at for the bias, and the part of them that may lie below it. */
 	BIAS_SAMPLE = 128,
 	BIAS_BELOW = 50,
