@@ -142,6 +142,8 @@ static void keep_smaller(
 		return;
 	out->len = mark;
 	buf_put_span(out, buf_span(page));
+	/* Nobody may depend on codes that are not in the page. */
+	w->has_codes = false;
 }
 
 /* A constant is a dictionary of one. */
