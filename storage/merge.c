@@ -388,7 +388,10 @@ static int begin(struct merge *m, struct diag *d)
 		.pool = m->conf.pool,
 		.block_rows = m->conf.block_rows,
 	};
-	const struct partition_conf days = { .day_rows_min = DAY_ROWS_MIN };
+	const struct partition_conf days = {
+		.day_rows_min = DAY_ROWS_MIN,
+		.block_rows = m->conf.block_rows,
+	};
 	int rc = open_inputs(m, d);
 
 	if (rc == 0)

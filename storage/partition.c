@@ -391,10 +391,11 @@ unsigned partition_of(struct partition *p, unsigned class_idx, int64_t time_ns)
 	return p->last->group;
 }
 
-/* Bytes that the writer of such a group holds: about two blocks, or all of it if that is less. */
-static uint64_t writer_bytes(const struct partition_group *g)
+/* Bytes that the writer of such a group holds: a block and a bit, or all of it if that is less. */
+static uint64_t writer_bytes(const struct partition *p, const struct partition_group *g)
 {
-	uint64_t row = g->bytes / g->rows_count + 1, block = 2 * LIMIT_BLOCK_ROWS * row;
+	uint64_t rows = p->conf.block_rows ? p->conf.block_rows : LIMIT_BLOCK_ROWS;
+	uint64_t block = (rows + rows / 4) * (g->bytes / g->rows_count + 1);
 
 	if (block > LIMIT_BLOCK_BYTES + LIMIT_EVENT_BYTES)
 		block = LIMIT_BLOCK_BYTES + LIMIT_EVENT_BYTES;
@@ -409,7 +410,7 @@ unsigned partition_pass(
 
 	ASSERT(p->planned);
 	for (; i < p->groups_count && i - first < segments_max; i++) {
-		bytes += writer_bytes(&p->groups[i]);
+		bytes += writer_bytes(p, &p->groups[i]);
 		if (i > first && bytes > bytes_max)
 			break;
 	}

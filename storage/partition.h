@@ -27,6 +27,7 @@ struct partition_conf {
 	uint64_t hour_rows_min; /* 0: no group is smaller than a day */
 	uint64_t day_rows_min;
 	unsigned days_free;
+	uint32_t block_rows; /* of the writers; 0: LIMIT_BLOCK_ROWS */
 };
 
 struct partition_group {

@@ -69,6 +69,7 @@ int sealer_open(const struct sealer_conf *conf, struct sealer **out, struct diag
 		.hour_rows_min = SEALER_SEAL_HOUR_ROWS,
 		.day_rows_min = DAY_ROWS_MIN,
 		.days_free = DAYS_FREE,
+		.block_rows = SEALER_SEAL_BLOCK_ROWS,
 	};
 	pthread_condattr_t attr;
 	int rc;
