@@ -43,7 +43,7 @@ static int see_leftover(void *arg, const char *name)
 	if (begins != (s->prefix != NULL) || strlen(name) + sizeof "tmp/" > NAME_BYTES)
 		return 0;
 	/* The list of a change is the business of whoever holds the manifest's lock. */
-	if (strncmp(name, LEFTOVER_NAME + 4, sizeof LEFTOVER_NAME - 5) == 0)
+	if (strncmp(name, &LEFTOVER_NAME[4], sizeof LEFTOVER_NAME - 5) == 0)
 		return 0;
 	if (s->count == ROUND)
 		return 1;

@@ -474,6 +474,7 @@ static void cells(void **state)
 {
 	struct fixture *f = *state;
 	struct col_map_cell *out = calloc(LIMIT_BLOCK_ROWS, sizeof *out);
+	const struct span none = SPAN_LIT("none");
 	struct col_text_env env;
 
 	for (unsigned shapes = 2; shapes < 30; shapes += 9) {
@@ -499,7 +500,7 @@ static void cells(void **state)
 			} while (outer > 0);
 			assert_int_equal(col_map_find(m, keys, n), path);
 		}
-		assert_int_equal(col_map_find(m, &(struct span)SPAN_LIT("none"), 1), -1);
+		assert_int_equal(col_map_find(m, &none, 1), -1);
 		assert_int_equal(col_map_find(m, NULL, 0), -1);
 	}
 	free(out);
