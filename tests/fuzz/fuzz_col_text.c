@@ -46,7 +46,7 @@ static int leaf(
 	return 0;
 }
 
-static const struct col_text_env env = { NULL, source, key, leaf };
+static const struct col_text_env env = { .source = source, .key = key, .leaf = leaf };
 
 static struct span value_at(const struct buf *b, size_t off, uint32_t length)
 {
