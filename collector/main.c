@@ -86,7 +86,8 @@ static const char *advice(int rc)
 	case -ENOSPC:
 		return "the disk is full: make room, or run astrocompact with a smaller size";
 	default:
-		return "astrodump verify tells more";
+		return "astrodump verify tells more; where the manifest is damaged, astrocompact "
+		       "rebuild-manifest makes it anew";
 	}
 }
 

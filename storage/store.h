@@ -29,8 +29,11 @@ struct store_conf {
 	uint64_t seal_bytes;       /* ... or so many raw bytes ... */
 	int64_t seal_age_ns;       /* ... or the oldest unsealed row was committed so long ago */
 	uint64_t tail_cache_bytes; /* reader: decoded unsealed rows kept in memory */
-	bool past_redact; /* reader: goes on where orders to delete cannot be read, and sees the rows
-			     that they hide. For who keeps rows and shows none to anybody */
+	/*
+	 * Reader: goes on where orders to delete cannot be read, and sees the rows that they hide. For
+	 * who keeps rows and shows none to anybody.
+	 */
+	bool past_redact;
 };
 
 /* ---------------------------------------------------------------- appending

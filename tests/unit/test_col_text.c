@@ -693,7 +693,7 @@ static void limits_are_reached(void **state)
 /* A page is only as good as the other columns it is read with. */
 static void other_columns_that_do_not_fit(void **state)
 {
-	struct col_text_env wrong = { &col, source, key, no_leaf };
+	struct col_text_env wrong = { .ctx = &col, .source = source, .key = key, .leaf = no_leaf };
 	struct col_text_env none = { 0 };
 	struct col_text_in in;
 	struct buf page;
