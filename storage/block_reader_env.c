@@ -223,8 +223,8 @@ static int leaf(
 /* ---- searches ---- */
 
 /* Entries of the dictionary first; codes only if one of them contains it. */
-static int codes_contain(struct block_reader *b, int col, const struct scan_text_needle *x,
-	uint8_t *match, struct diag *d)
+static int codes_contain(
+	struct block_reader *b, int col, const struct needle *x, uint8_t *match, struct diag *d)
 {
 	const uint16_t *codes;
 	struct col_dict *dict;
@@ -238,7 +238,7 @@ static int codes_contain(struct block_reader *b, int col, const struct scan_text
 	if (rc == 0 && !found)
 		return block_reader_fail(b, col, -ENOMEM, d);
 	for (uint32_t code = 1; rc == 0 && code <= dict->count; code++)
-		found[code] = scan_text_find(x, col_dict_at(dict, code), 0) != SIZE_MAX;
+		found[code] = needle_find(x, col_dict_at(dict, code), 0) != SIZE_MAX;
 	if (rc == 0 && !memchr(found, 1, (size_t)dict->count + 1)) {
 		memset(match, 0, b->rows_count);
 		return 0;
@@ -251,7 +251,7 @@ static int codes_contain(struct block_reader *b, int col, const struct scan_text
 }
 
 static int source_contains(
-	void *ctx, enum col_text_source source, const struct scan_text_needle *x, uint8_t *match)
+	void *ctx, enum col_text_source source, const struct needle *x, uint8_t *match)
 {
 	struct block_reader *b = ctx;
 	int col = source_cols[source], rc;
@@ -269,8 +269,7 @@ static int source_contains(
 	return rc < 0 ? block_reader_fail(b, col, rc, &b->inner) : 0;
 }
 
-static int leaves_contain(
-	void *ctx, const struct scan_text_needle *x, uint8_t *leaves, uint32_t count)
+static int leaves_contain(void *ctx, const struct needle *x, uint8_t *leaves, uint32_t count)
 {
 	struct block_reader *b = ctx;
 	struct col_map *map;

@@ -122,8 +122,7 @@ int col_map_leaf(
 	void *map, uint32_t leaf, const uint32_t *rows, size_t count, struct col_text_leaf *out);
 
 /* The same: leaves whose words cannot contain the needle, as their dictionaries say. */
-int col_map_leaves_contain(
-	void *map, const struct scan_text_needle *x, uint8_t *leaves, uint32_t count);
+int col_map_leaves_contain(void *map, const struct needle *x, uint8_t *leaves, uint32_t count);
 
 /* The row's map was not taken apart: what it has at the path is found in the map alone. */
 enum { COL_MAP_IN_WHOLE = 2 };

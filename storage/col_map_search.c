@@ -21,7 +21,7 @@ static const struct col_map_part *words_of(const struct col_map *m, uint32_t pat
 }
 
 /* A byte for each loose text: it contains the needle. */
-static int search_loose(struct col_map *m, const struct scan_text_needle *x, uint8_t **out)
+static int search_loose(struct col_map *m, const struct needle *x, uint8_t **out)
 {
 	int rc = col_map_open_loose(m);
 
@@ -35,8 +35,8 @@ static int search_loose(struct col_map *m, const struct scan_text_needle *x, uin
 }
 
 /* Entries that are a page of their own. */
-static int search_own(struct col_map *m, const struct col_map_part *part,
-	const struct scan_text_needle *x, bool *out)
+static int search_own(
+	struct col_map *m, const struct col_map_part *part, const struct needle *x, bool *out)
 {
 	struct rcur c = rcur_of(part->section.p, part->section.n);
 	struct span page = rcur_bytes(&c, part->text_bytes);
@@ -56,8 +56,8 @@ static int search_own(struct col_map *m, const struct col_map_part *part,
 	return rc;
 }
 
-static int search_path(struct col_map *m, uint32_t path, const struct scan_text_needle *x,
-	uint8_t **loose, bool *out)
+static int search_path(
+	struct col_map *m, uint32_t path, const struct needle *x, uint8_t **loose, bool *out)
 {
 	const struct col_map_part *part = words_of(m, path);
 	int rc = 0;
@@ -77,8 +77,7 @@ static int search_path(struct col_map *m, uint32_t path, const struct scan_text_
 	return 0;
 }
 
-int col_map_leaves_contain(
-	void *map, const struct scan_text_needle *x, uint8_t *leaves, uint32_t count)
+int col_map_leaves_contain(void *map, const struct needle *x, uint8_t *leaves, uint32_t count)
 {
 	struct col_map *m = map;
 	uint8_t *loose = NULL;

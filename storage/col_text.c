@@ -71,12 +71,12 @@ int col_text_all(struct col_text *t, uint32_t *lengths, struct buf *bytes)
 	return t->page->ops->all(t->page, lengths, bytes);
 }
 
-int col_text_equal(struct col_text *t, const struct scan_text_set *set, uint8_t *match)
+int col_text_equal(struct col_text *t, const struct textset *set, uint8_t *match)
 {
 	return t->page->ops->equal(t->page, set, match);
 }
 
-int col_text_contains(struct col_text *t, const struct scan_text_needle *x, uint8_t *match)
+int col_text_contains(struct col_text *t, const struct needle *x, uint8_t *match)
 {
 	ASSERT(x->n > 0);
 	return t->page->ops->contains(t->page, x, match);

@@ -33,7 +33,8 @@
 #include "proto/base/buf.h"
 #include "proto/base/span.h"
 #include "storage/col_bytes.h"
-#include "storage/scan_text.h"
+#include "proto/base/needle.h"
+#include "proto/base/textset.h"
 
 enum {
 	COL_TEXT_ROWS_MAX = 65536,
@@ -93,10 +94,9 @@ struct col_text_env {
 	 * rows of the block as col_text_contains; of leaves 0 .. count - 1: a byte each, 1 stays if
 	 * some word of the leaf contains the needle.
 	 */
-	int (*source_contains)(void *ctx, enum col_text_source source,
-		const struct scan_text_needle *x, uint8_t *match);
-	int (*leaves_contain)(
-		void *ctx, const struct scan_text_needle *x, uint8_t *leaves, uint32_t count);
+	int (*source_contains)(
+		void *ctx, enum col_text_source source, const struct needle *x, uint8_t *match);
+	int (*leaves_contain)(void *ctx, const struct needle *x, uint8_t *leaves, uint32_t count);
 };
 
 struct col_text_in {
@@ -164,8 +164,8 @@ int col_text_all(struct col_text *t, uint32_t *lengths, struct buf *bytes);
  * match has a byte for each row, 0 or 1: 0 is not looked at and stays, 1 stays if it is true that
  * equal: the value is in the set; contains: it contains the needle, which is not empty.
  */
-int col_text_equal(struct col_text *t, const struct scan_text_set *set, uint8_t *match);
-int col_text_contains(struct col_text *t, const struct scan_text_needle *x, uint8_t *match);
+int col_text_equal(struct col_text *t, const struct textset *set, uint8_t *match);
+int col_text_contains(struct col_text *t, const struct needle *x, uint8_t *match);
 
 /*
  * Pages with codes, DICT and CONST: 0 absent, else 1 + place among the entries, which are distinct

@@ -123,7 +123,7 @@ static int bytes_all(struct col_text_page *base, uint32_t *lengths, struct buf *
 }
 
 /* Whether a value of so many bytes (coded as in lengths) may be in the set. */
-static bool length_fits(const struct scan_text_set *set, uint32_t length)
+static bool length_fits(const struct textset *set, uint32_t length)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		if (col_text_length(set->values[i]) == length)
@@ -132,7 +132,7 @@ static bool length_fits(const struct scan_text_set *set, uint32_t length)
 	return false;
 }
 
-static int bytes_equal(struct col_text_page *base, const struct scan_text_set *set, uint8_t *match)
+static int bytes_equal(struct col_text_page *base, const struct textset *set, uint8_t *match)
 {
 	struct bytes_page *p = (struct bytes_page *)base;
 	int rc = need_lengths(p);
@@ -146,7 +146,7 @@ static int bytes_equal(struct col_text_page *base, const struct scan_text_set *s
 		if (!length_fits(set, p->lengths[row]))
 			continue;
 		rc = at(p, row, &s);
-		match[row] = rc == 0 && scan_text_set_has(set, s);
+		match[row] = rc == 0 && textset_has(set, s);
 	}
 	return rc;
 }
@@ -158,25 +158,24 @@ static bool any(const uint8_t *match, uint32_t count)
 
 /* Searches the chunk as one text; what is found across the end of a value does not count. */
 static void contains_in(struct bytes_page *p, const struct col_bytes_chunk *k,
-	const struct scan_text_needle *x, uint8_t *match)
+	const struct needle *x, uint8_t *match)
 {
-	size_t pos = scan_text_find(x, p->chunk_raw, 0), end = 0;
+	size_t pos = needle_find(x, p->chunk_raw, 0), end = 0;
 
 	for (uint32_t row = k->row; row < k->row + k->rows_count; row++) {
 		bool found;
 
 		end += col_bytes_length(p->lengths[row]);
 		while (pos < end && pos + x->n > end)
-			pos = scan_text_find(x, p->chunk_raw, pos + 1);
+			pos = needle_find(x, p->chunk_raw, pos + 1);
 		found = pos < end;
 		match[row] = match[row] && found;
 		if (found)
-			pos = scan_text_find(x, p->chunk_raw, end);
+			pos = needle_find(x, p->chunk_raw, end);
 	}
 }
 
-static int bytes_contains(
-	struct col_text_page *base, const struct scan_text_needle *x, uint8_t *match)
+static int bytes_contains(struct col_text_page *base, const struct needle *x, uint8_t *match)
 {
 	struct bytes_page *p = (struct bytes_page *)base;
 	int rc = need_lengths(p);

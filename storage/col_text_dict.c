@@ -310,7 +310,7 @@ static uint8_t *verdicts(struct dict_page *p)
 	return v;
 }
 
-static int dict_equal(struct col_text_page *base, const struct scan_text_set *set, uint8_t *match)
+static int dict_equal(struct col_text_page *base, const struct textset *set, uint8_t *match)
 {
 	struct dict_page *p = (struct dict_page *)base;
 	uint8_t *v = verdicts(p);
@@ -318,12 +318,11 @@ static int dict_equal(struct col_text_page *base, const struct scan_text_set *se
 
 	if (rc < 0)
 		return rc;
-	v[0] = scan_text_set_has(set, SPAN_NONE);
+	v[0] = textset_has(set, SPAN_NONE);
 	return apply(p, v, match);
 }
 
-static int dict_contains(
-	struct col_text_page *base, const struct scan_text_needle *x, uint8_t *match)
+static int dict_contains(struct col_text_page *base, const struct needle *x, uint8_t *match)
 {
 	struct dict_page *p = (struct dict_page *)base;
 	uint8_t *v = verdicts(p);
@@ -341,18 +340,17 @@ static void all_rows(const struct col_text_page *base, bool verdict, uint8_t *ma
 		memset(match, 0, base->rows_count);
 }
 
-static int const_equal(struct col_text_page *base, const struct scan_text_set *set, uint8_t *match)
+static int const_equal(struct col_text_page *base, const struct textset *set, uint8_t *match)
 {
-	all_rows(base, scan_text_set_has(set, ((struct dict_page *)base)->value), match);
+	all_rows(base, textset_has(set, ((struct dict_page *)base)->value), match);
 	return 0;
 }
 
-static int const_contains(
-	struct col_text_page *base, const struct scan_text_needle *x, uint8_t *match)
+static int const_contains(struct col_text_page *base, const struct needle *x, uint8_t *match)
 {
 	struct span v = ((struct dict_page *)base)->value;
 
-	all_rows(base, v.p && scan_text_find(x, v, 0) != SIZE_MAX, match);
+	all_rows(base, v.p && needle_find(x, v, 0) != SIZE_MAX, match);
 	return 0;
 }
 

@@ -165,14 +165,12 @@ static int equal_value(
 	return rc;
 }
 
-int col_text_shape_equal(
-	struct col_text_page *base, const struct scan_text_set *set, uint8_t *match)
+int col_text_shape_equal(struct col_text_page *base, const struct textset *set, uint8_t *match)
 {
 	struct col_text_shaped *p = (struct col_text_shaped *)base;
 	struct col_text_question q = { .set = set };
 	uint8_t *scratch = arena_alloc(base->mem, (size_t)base->rows_count + 1);
-	enum col_text_verdict absent =
-		scan_text_set_has(set, SPAN_NONE) ? COL_TEXT_YES : COL_TEXT_NO;
+	enum col_text_verdict absent = textset_has(set, SPAN_NONE) ? COL_TEXT_YES : COL_TEXT_NO;
 	struct col_text_board b;
 	int rc = scratch ? col_text_shape_codes(p) : -ENOMEM;
 

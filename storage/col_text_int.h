@@ -57,8 +57,8 @@ struct col_text_ops {
 	int (*get)(struct col_text_page *p, const uint32_t *rows, size_t count, struct buf *bytes,
 		struct col_text_value *out);
 	int (*all)(struct col_text_page *p, uint32_t *lengths, struct buf *bytes);
-	int (*equal)(struct col_text_page *p, const struct scan_text_set *set, uint8_t *match);
-	int (*contains)(struct col_text_page *p, const struct scan_text_needle *x, uint8_t *match);
+	int (*equal)(struct col_text_page *p, const struct textset *set, uint8_t *match);
+	int (*contains)(struct col_text_page *p, const struct needle *x, uint8_t *match);
 	/* NULL: the kind has no codes. */
 	int (*codes)(struct col_text_page *p, const uint32_t *rows, size_t count, uint32_t *out);
 	int (*entry)(struct col_text_page *p, uint32_t code, struct buf *bytes, struct span *out);

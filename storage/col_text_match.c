@@ -8,8 +8,8 @@
 static bool is_answer(const struct col_text_question *q, struct span s)
 {
 	if (q->set)
-		return scan_text_set_has(q->set, s);
-	return s.p && scan_text_find(q->needle, s, 0) != SIZE_MAX;
+		return textset_has(q->set, s);
+	return s.p && needle_find(q->needle, s, 0) != SIZE_MAX;
 }
 
 /* Rebuilds the rows whose match is ASK, and asks. */

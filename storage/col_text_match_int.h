@@ -15,8 +15,8 @@ enum col_text_verdict { COL_TEXT_NO = 0, COL_TEXT_YES = 1, COL_TEXT_ASK = 2 };
 
 /* Whether a rebuilt value is what is looked for. */
 struct col_text_question {
-	const struct scan_text_set *set; /* or */
-	const struct scan_text_needle *needle;
+	const struct textset *set; /* or */
+	const struct needle *needle;
 };
 
 /* One byte for each row of each code, in order; codes' rows one after another. */

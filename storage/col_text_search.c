@@ -22,7 +22,7 @@ static bool is_letter(uint8_t c)
 }
 
 /* The longest run of letters. */
-static int letters_of(const struct scan_text_needle *x, struct col_text_letters *out)
+static int letters_of(const struct needle *x, struct col_text_letters *out)
 {
 	size_t best = 0, best_at = 0;
 
@@ -38,7 +38,7 @@ static int letters_of(const struct scan_text_needle *x, struct col_text_letters 
 	out->hex = true;
 	for (size_t i = 0; i < best; i++)
 		out->hex &= x->lower[best_at + i] >= 'a' && x->lower[best_at + i] <= 'f';
-	return scan_text_needle_init(&out->needle, span_of(x->lower + best_at, best));
+	return needle_init(&out->needle, span_of(x->lower + best_at, best));
 }
 
 /* Letters of a pattern's own, or two tokens side by side: what is searched for may stand across. */
@@ -279,8 +279,7 @@ static int answer_step(struct col_text_shaped *p, uint32_t first, uint32_t count
 }
 
 /* No template has it: the residue is asked, and codes are read of the steps that have such rows. */
-static int answer_residue(
-	struct col_text_shaped *p, const struct scan_text_needle *x, uint8_t *match)
+static int answer_residue(struct col_text_shaped *p, const struct needle *x, uint8_t *match)
 {
 	uint8_t *found = arena_alloc(p->base.mem, (size_t)p->residue_count + 1);
 	uint32_t rows = p->base.rows_count, step = 0;
@@ -343,7 +342,7 @@ static int answer_rows(struct col_text_search *s, const struct col_text_question
 	return rc < 0 ? rc : col_text_match_finish(s->p, q, &b, COL_TEXT_NO, match);
 }
 
-static int answer(struct col_text_search *s, const struct scan_text_needle *x, uint8_t *match)
+static int answer(struct col_text_search *s, const struct needle *x, uint8_t *match)
 {
 	struct col_text_question q = { .needle = x };
 	struct col_text_shaped *p = s->p;
@@ -362,8 +361,7 @@ static int answer(struct col_text_search *s, const struct scan_text_needle *x, u
 	return answer_residue(p, x, match);
 }
 
-int col_text_shape_contains(
-	struct col_text_page *base, const struct scan_text_needle *x, uint8_t *match)
+int col_text_shape_contains(struct col_text_page *base, const struct needle *x, uint8_t *match)
 {
 	struct col_text_search s = { .p = (struct col_text_shaped *)base, .match = match };
 	int rc = letters_of(x, &s.letters);
@@ -382,6 +380,6 @@ int col_text_shape_contains(
 				&s, &(struct col_text_question){ .needle = x }, match);
 		}
 	}
-	scan_text_needle_fini(&s.letters.needle);
+	needle_fini(&s.letters.needle);
 	return rc;
 }

@@ -15,8 +15,8 @@ enum { COL_TEXT_SOME = 3 };
 
 /* The letters that are looked up, and whether they are all there is. */
 struct col_text_letters {
-	struct scan_text_needle needle; /* n 0: there are none, which says nothing of any row */
-	bool hex;                       /* hex digits may have them */
+	struct needle needle; /* n 0: there are none, which says nothing of any row */
+	bool hex;             /* hex digits may have them */
 	bool whole;
 };
 
@@ -37,7 +37,7 @@ struct col_text_search {
 
 static inline bool col_text_search_has(const struct col_text_letters *l, struct span s)
 {
-	return s.p && scan_text_find(&l->needle, s, 0) != SIZE_MAX;
+	return s.p && needle_find(&l->needle, s, 0) != SIZE_MAX;
 }
 
 /* The slot shows a word of the row's metadata. */

@@ -140,9 +140,7 @@ int col_text_shape_depend(struct col_text_shaped *p, const struct col_text_templ
 int col_text_shape_get(struct col_text_page *base, const uint32_t *rows, size_t count,
 	struct buf *bytes, struct col_text_value *out);
 int col_text_shape_all(struct col_text_page *base, uint32_t *lengths, struct buf *bytes);
-int col_text_shape_equal(
-	struct col_text_page *base, const struct scan_text_set *set, uint8_t *match);
-int col_text_shape_contains(
-	struct col_text_page *base, const struct scan_text_needle *x, uint8_t *match);
+int col_text_shape_equal(struct col_text_page *base, const struct textset *set, uint8_t *match);
+int col_text_shape_contains(struct col_text_page *base, const struct needle *x, uint8_t *match);
 
 #endif

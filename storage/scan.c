@@ -168,8 +168,8 @@ void scan_close(struct scan **sp)
 	if (s->snap)
 		store_snapshot_free(&s->snap);
 	for (int i = 0; i < EVENT_TEXT_COUNT; i++)
-		scan_text_set_fini(&s->sets[i]);
-	scan_text_needle_fini(&s->needle);
+		textset_fini(&s->sets[i]);
+	needle_fini(&s->needle);
 	free(s->segments);
 	free(s->pieces);
 	free(s);

@@ -29,11 +29,11 @@ struct block_reader *scan_column_enter(struct scan_work *w)
 
 bool scan_column_wants(const struct scan *s, int text, struct span v)
 {
-	if (s->sets[text].count > 0 && !scan_text_set_has(&s->sets[text], v))
+	if (s->sets[text].count > 0 && !textset_has(&s->sets[text], v))
 		return false;
 	if (text != EVENT_TEXT_DESCRIPTION || s->needle.n == 0)
 		return true;
-	return v.p && scan_text_find(&s->needle, v, 0) != SIZE_MAX;
+	return v.p && needle_find(&s->needle, v, 0) != SIZE_MAX;
 }
 
 static void judge(

@@ -11,7 +11,8 @@
 
 #include "storage/block_reader.h"
 #include "storage/scan.h"
-#include "storage/scan_text.h"
+#include "proto/base/needle.h"
+#include "proto/base/textset.h"
 #include "storage/sidx_set.h"
 
 /* Conditions, cheapest to decide first. */
@@ -49,8 +50,8 @@ struct scan {
 	uint64_t serial;             /* tells scans apart in a scratch */
 	struct scan_spec spec;
 	uint32_t conds; /* that the spec asks for at all */
-	struct scan_text_set sets[EVENT_TEXT_COUNT];
-	struct scan_text_needle needle;
+	struct textset sets[EVENT_TEXT_COUNT];
+	struct needle needle;
 	struct scan_segment *segments;
 	size_t segments_count;
 	struct scan_piece *pieces;

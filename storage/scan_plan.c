@@ -45,13 +45,12 @@ static uint32_t conds_of(const struct scan_spec *spec)
 
 int scan_plan_init(struct scan *s, const struct scan_spec *spec)
 {
-	int rc = scan_text_needle_init(&s->needle, spec->contains);
+	int rc = needle_init(&s->needle, spec->contains);
 
 	s->spec = *spec;
 	s->conds = conds_of(spec);
 	for (int i = 0; i < EVENT_TEXT_COUNT && rc == 0; i++)
-		rc = scan_text_set_init(
-			&s->sets[i], spec->text[i].values, spec->text[i].values_count);
+		rc = textset_init(&s->sets[i], spec->text[i].values, spec->text[i].values_count);
 	return rc;
 }
 
@@ -91,8 +90,8 @@ static void all_blocks(const struct seg_info *info, uint64_t *blocks)
 /* True: `found` has the blocks of any of the entities. */
 static bool find_entities(const struct scan *s, const struct sidx_entity *x, uint64_t *found)
 {
-	const struct scan_text_set *ids = &s->sets[EVENT_TEXT_ENTITY_ID];
-	const struct scan_text_set *types = &s->sets[EVENT_TEXT_ENTITY_TYPE];
+	const struct textset *ids = &s->sets[EVENT_TEXT_ENTITY_ID];
+	const struct textset *types = &s->sets[EVENT_TEXT_ENTITY_TYPE];
 
 	for (size_t i = 0; i < ids->count; i++) {
 		if (!ids->values[i].p)
@@ -109,7 +108,7 @@ static bool find_entities(const struct scan *s, const struct sidx_entity *x, uin
 
 static bool find_users(const struct scan *s, const struct sidx_entity *x, uint64_t *found)
 {
-	const struct scan_text_set *users = &s->sets[EVENT_TEXT_USER_ID];
+	const struct textset *users = &s->sets[EVENT_TEXT_USER_ID];
 
 	for (size_t i = 0; i < users->count; i++) {
 		if (!users->values[i].p ||
@@ -181,7 +180,7 @@ static bool plausible(const struct seg_reader *r, const struct hints *h)
 static int ask_types(const struct scan *s, const struct seg_reader *r, const struct sidx_set *set,
 	struct hints *h, struct scan_stats *stats)
 {
-	const struct scan_text_set *types = &s->sets[EVENT_TEXT_EVENT_TYPE];
+	const struct textset *types = &s->sets[EVENT_TEXT_EVENT_TYPE];
 	int before = -1;
 
 	if (types->count == 0)
@@ -269,7 +268,7 @@ static bool zone_is_constant(const struct seg_zone *z, uint32_t rows, struct spa
 static bool texts(const struct scan *s, const struct seg_block *b, uint32_t *conds)
 {
 	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
-		const struct scan_text_set *set = &s->sets[i];
+		const struct textset *set = &s->sets[i];
 		const struct seg_zone *z = &b->text[i];
 		bool possible = false;
 		struct span constant;
@@ -279,7 +278,7 @@ static bool texts(const struct scan *s, const struct seg_block *b, uint32_t *con
 		if (set->count > 0 && !possible)
 			return false;
 		if (set->count > 0 && zone_is_constant(z, b->rows_count, &constant) &&
-			scan_text_set_has(set, constant))
+			textset_has(set, constant))
 			*conds &= ~((uint32_t)SCAN_COND_TEXT << i);
 	}
 	return !(*conds & SCAN_COND_CONTAINS) || b->text[EVENT_TEXT_DESCRIPTION].present_count > 0;

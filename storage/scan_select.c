@@ -232,7 +232,7 @@ static int by_bytes(struct scan_work *w, int text)
 /* Rows of rare types stand in the sidecar. 1: it lists all that are wanted in this block. */
 static int by_rare_types(struct scan_work *w)
 {
-	const struct scan_text_set *types = &w->scan->sets[EVENT_TEXT_EVENT_TYPE];
+	const struct textset *types = &w->scan->sets[EVENT_TEXT_EVENT_TYPE];
 	const struct sidx_set *set = w->scan->segments[w->piece->segment].sidecars;
 	uint8_t *match = w->scratch->match;
 	uint32_t rows[SIDX_TYPE_RARE_ROWS];

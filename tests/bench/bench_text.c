@@ -159,8 +159,8 @@ static void read_back(struct block *b, int c, struct span page, struct totals *t
 	static uint32_t lengths[COL_TEXT_ROWS_MAX];
 	static uint8_t match[COL_TEXT_ROWS_MAX];
 	struct col_text_env env = { .ctx = b, .source = source, .key = key, .leaf = leaf };
-	struct scan_text_needle x;
-	struct scan_text_set set;
+	struct needle x;
+	struct textset set;
 	struct col_text_value value;
 	struct col_text text;
 	struct arena mem;
@@ -186,22 +186,22 @@ static void read_back(struct block *b, int c, struct span page, struct totals *t
 		t->one_s += (cpu_s() - from) / 16;
 	}
 	arena_reset(&mem);
-	scan_text_needle_init(&x, SPAN_LIT("zephyrine"));
+	needle_init(&x, SPAN_LIT("zephyrine"));
 	memset(match, 1, b->count);
 	from = cpu_s();
 	ASSERT(col_text_open(&text, page, b->count, &env, &mem) == 0);
 	ASSERT(col_text_contains(&text, &x, match) == 0);
 	t->contains_s += cpu_s() - from;
-	scan_text_needle_fini(&x);
+	needle_fini(&x);
 	arena_reset(&mem);
-	scan_text_set_init(&set, &b->values[columns[c]][b->count / 2], 1);
+	textset_init(&set, &b->values[columns[c]][b->count / 2], 1);
 	memset(match, 1, b->count);
 	from = cpu_s();
 	ASSERT(col_text_open(&text, page, b->count, &env, &mem) == 0);
 	ASSERT(col_text_equal(&text, &set, match) == 0);
 	t->equal_s += cpu_s() - from;
 	ASSERT(match[b->count / 2]);
-	scan_text_set_fini(&set);
+	textset_fini(&set);
 	buf_fini(&bytes);
 	arena_fini(&mem);
 }

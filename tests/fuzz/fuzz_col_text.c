@@ -58,8 +58,8 @@ static void ask(struct col_text *t, uint32_t row, struct span want)
 {
 	struct buf one;
 	struct col_text_value v;
-	struct scan_text_set set;
-	struct scan_text_needle x;
+	struct textset set;
+	struct needle x;
 	uint8_t match[ROWS_MAX];
 
 	buf_init(&one, COL_TEXT_RAW_MAX);
@@ -69,14 +69,13 @@ static void ask(struct col_text *t, uint32_t row, struct span want)
 	ASSERT(span_eq(want, value_at(&one, v.off, v.length)));
 	buf_fini(&one);
 	memset(match, 1, sizeof match);
-	ASSERT(scan_text_set_init(&set, &want, 1) == 0);
+	ASSERT(textset_init(&set, &want, 1) == 0);
 	(void)col_text_equal(t, &set, match);
-	scan_text_set_fini(&set);
+	textset_fini(&set);
 	memset(match, 1, sizeof match);
-	ASSERT(scan_text_needle_init(
-		       &x, want.n ? span_of(want.p, 1 + want.n / 2) : SPAN_LIT("a")) == 0);
+	ASSERT(needle_init(&x, want.n ? span_of(want.p, 1 + want.n / 2) : SPAN_LIT("a")) == 0);
 	(void)col_text_contains(t, &x, match);
-	scan_text_needle_fini(&x);
+	needle_fini(&x);
 }
 
 static void again(

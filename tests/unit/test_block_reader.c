@@ -215,10 +215,10 @@ static void check_search(struct world *w, uint32_t block, size_t first, struct s
 {
 	static uint8_t match[LIMIT_BLOCK_ROWS];
 	uint32_t n = seg_reader_block(w->reader, block)->rows_count;
-	struct scan_text_needle x;
+	struct needle x;
 	struct col_text *t;
 
-	assert_int_equal(scan_text_needle_init(&x, needle), 0);
+	assert_int_equal(needle_init(&x, needle), 0);
 	block_reader_leave(w->block);
 	for (unsigned step = 1; step < 8; step += 6) {
 		block_reader_enter(w->block, w->reader, block);
@@ -230,14 +230,14 @@ static void check_search(struct world *w, uint32_t block, size_t first, struct s
 		assert_int_equal(col_text_contains(t, &x, match), 0);
 		for (uint32_t i = 0; i < n; i++) {
 			struct span s = w->events[first + i].text[EVENT_TEXT_DESCRIPTION];
-			bool want = i % step == 0 && s.p && scan_text_find(&x, s, 0) != SIZE_MAX;
+			bool want = i % step == 0 && s.p && needle_find(&x, s, 0) != SIZE_MAX;
 
 			if (match[i] != want)
 				fail_msg("row %u contains \"%.*s\": %d", i, (int)needle.n,
 					(const char *)needle.p, match[i]);
 		}
 	}
-	scan_text_needle_fini(&x);
+	needle_fini(&x);
 }
 
 /* What is searched for stands in the text, in a column it repeats, in a leaf of metadata, nowhere. */

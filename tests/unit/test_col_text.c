@@ -104,18 +104,17 @@ static int leaf(
 }
 
 static int source_contains(
-	void *ctx, enum col_text_source s, const struct scan_text_needle *x, uint8_t *found)
+	void *ctx, enum col_text_source s, const struct needle *x, uint8_t *found)
 {
 	const struct column *c = ctx;
 
 	for (uint32_t i = 0; i < c->count; i++)
 		found[i] = found[i] && c->sources[s][i].p &&
-			   scan_text_find(x, c->sources[s][i], 0) != SIZE_MAX;
+			   needle_find(x, c->sources[s][i], 0) != SIZE_MAX;
 	return 0;
 }
 
-static int leaves_contain(
-	void *ctx, const struct scan_text_needle *x, uint8_t *leaves, uint32_t count)
+static int leaves_contain(void *ctx, const struct needle *x, uint8_t *leaves, uint32_t count)
 {
 	const struct column *c = ctx;
 
@@ -126,7 +125,7 @@ static int leaves_contain(
 			return ERR_CORRUPT;
 		for (uint32_t i = 0; leaves[l] && i < c->count && !any; i++)
 			any = c->leaves[l][i].kind == COL_TEXT_LEAF_WORD &&
-			      scan_text_find(x, c->leaves[l][i].word, 0) != SIZE_MAX;
+			      needle_find(x, c->leaves[l][i].word, 0) != SIZE_MAX;
 		leaves[l] = any;
 	}
 	return 0;
@@ -236,34 +235,34 @@ static void set_before(bool all)
 
 static void check_equal(struct col_text *t, const struct span *values, size_t count)
 {
-	struct scan_text_set set;
+	struct textset set;
 
-	assert_int_equal(scan_text_set_init(&set, values, count), 0);
+	assert_int_equal(textset_init(&set, values, count), 0);
 	assert_int_equal(col_text_equal(t, &set, match), 0);
 	for (uint32_t i = 0; i < col.count; i++) {
-		bool want = before[i] && scan_text_set_has(&set, col.values[i]);
+		bool want = before[i] && textset_has(&set, col.values[i]);
 
 		if (match[i] != want)
 			fail_msg("row %u: equal is %d, not %d", i, match[i], want);
 	}
-	scan_text_set_fini(&set);
+	textset_fini(&set);
 }
 
 static void check_contains(struct col_text *t, struct span needle)
 {
-	struct scan_text_needle x;
+	struct needle x;
 
-	assert_int_equal(scan_text_needle_init(&x, needle), 0);
+	assert_int_equal(needle_init(&x, needle), 0);
 	assert_int_equal(col_text_contains(t, &x, match), 0);
 	for (uint32_t i = 0; i < col.count; i++) {
 		bool want = before[i] && col.values[i].p &&
-			    scan_text_find(&x, col.values[i], 0) != SIZE_MAX;
+			    needle_find(&x, col.values[i], 0) != SIZE_MAX;
 
 		if (match[i] != want)
 			fail_msg("row %u: contains \"%.*s\" is %d, not %d", i, (int)needle.n,
 				(const char *)needle.p, match[i], want);
 	}
-	scan_text_needle_fini(&x);
+	needle_fini(&x);
 }
 
 static void check_questions(struct span page)

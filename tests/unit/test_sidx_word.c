@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/scan_text.h"
+#include "proto/base/needle.h"
 #include "storage/sidx_entity_maker.h"
 #include "storage/sidx_word_maker.h"
 #include "tests/support/event_gen.h"
@@ -262,19 +262,19 @@ static void pieces_are_found(void **state)
 		char bytes[TEXT_BYTES];
 		struct span piece = some_piece(w, bytes);
 		uint64_t blocks[WORDS] = { 0 };
-		struct scan_text_needle x;
+		struct needle x;
 
 		if (sidx_word_find_part(w->word, w->entity, piece, blocks, NULL) != 0)
 			continue;
 		told++;
-		assert_int_equal(scan_text_needle_init(&x, piece), 0);
+		assert_int_equal(needle_init(&x, piece), 0);
 		for (uint32_t r = 0; r < ROWS; r++) {
-			if (scan_text_find(&x, span_str(w->rows[r].text), 0) != SIZE_MAX)
+			if (needle_find(&x, span_str(w->rows[r].text), 0) != SIZE_MAX)
 				assert_true(is_in(blocks, r / BLOCK_ROWS));
 		}
 		for (uint32_t b = 0; b < BLOCKS; b++)
 			named += is_in(blocks, b);
-		scan_text_needle_fini(&x);
+		needle_fini(&x);
 	}
 	/* It does tell, and what it tells is worth something. */
 	assert_true(told > 300);
@@ -287,9 +287,9 @@ static bool is_token_byte(uint8_t c)
 }
 
 /* The needle in the text with no token byte at either side of it. */
-static bool has_words(const struct scan_text_needle *x, struct span text)
+static bool has_words(const struct needle *x, struct span text)
 {
-	for (size_t at = 0; (at = scan_text_find(x, text, at)) != SIZE_MAX; at++) {
+	for (size_t at = 0; (at = needle_find(x, text, at)) != SIZE_MAX; at++) {
 		if ((at == 0 || !is_token_byte(text.p[at - 1])) &&
 			(at + x->n == text.n || !is_token_byte(text.p[at + x->n])))
 			return true;
@@ -306,12 +306,12 @@ static void words_are_found(void **state)
 		char bytes[TEXT_BYTES];
 		struct span piece = some_piece(w, bytes);
 		uint64_t blocks[WORDS] = { 0 };
-		struct scan_text_needle x;
+		struct needle x;
 
 		if (sidx_word_find(w->word, w->entity, piece, blocks, NULL) != 0)
 			continue;
 		told++;
-		assert_int_equal(scan_text_needle_init(&x, piece), 0);
+		assert_int_equal(needle_init(&x, piece), 0);
 		for (uint32_t r = 0; r < ROWS; r++) {
 			if (!has_words(&x, span_str(w->rows[r].text)))
 				continue;
@@ -320,7 +320,7 @@ static void words_are_found(void **state)
 		}
 		for (uint32_t b = 0; b < BLOCKS; b++)
 			named += is_in(blocks, b);
-		scan_text_needle_fini(&x);
+		needle_fini(&x);
 	}
 	assert_true(told > 300);
 	assert_true(named < told * BLOCKS / 4);

@@ -1,4 +1,4 @@
-#include "storage/scan_text.h"
+#include "proto/base/needle.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,48 +9,6 @@
 #endif
 
 #include "proto/base/check.h"
-
-/* ---- values ---- */
-
-static int value_cmp(const void *pa, const void *pb)
-{
-	const struct span *a = pa, *b = pb;
-
-	if (!a->p || !b->p)
-		return (a->p != NULL) - (b->p != NULL);
-	return span_cmp(*a, *b);
-}
-
-int scan_text_set_init(struct scan_text_set *s, const struct span *values, size_t count)
-{
-	*s = (struct scan_text_set){ 0 };
-	if (count == 0)
-		return 0;
-	s->values = calloc(count, sizeof *s->values);
-	if (!s->values)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		s->values[i] = values[i];
-	s->count = count;
-	qsort(s->values, count, sizeof *s->values, value_cmp);
-	return 0;
-}
-
-void scan_text_set_fini(struct scan_text_set *s)
-{
-	free(s->values);
-	*s = (struct scan_text_set){ 0 };
-}
-
-bool scan_text_set_has(const struct scan_text_set *s, struct span value)
-{
-	if (s->count == 1)
-		return (s->values[0].p != NULL) == (value.p != NULL) &&
-		       span_eq(s->values[0], value);
-	return bsearch(&value, s->values, s->count, sizeof value, value_cmp) != NULL;
-}
-
-/* ---- search ---- */
 
 static bool is_letter(uint8_t c)
 {
@@ -78,7 +36,7 @@ static unsigned commonness(uint8_t c)
 	return c < 0x80 ? 9 : 8;
 }
 
-static void choose(struct scan_text_needle *x)
+static void choose(struct needle *x)
 {
 	size_t best[2] = { 0, 0 };
 
@@ -98,9 +56,9 @@ static void choose(struct scan_text_needle *x)
 	}
 }
 
-int scan_text_needle_init(struct scan_text_needle *x, struct span needle)
+int needle_init(struct needle *x, struct span needle)
 {
-	*x = (struct scan_text_needle){ 0 };
+	*x = (struct needle){ 0 };
 	if (needle.n == 0)
 		return 0;
 	x->lower = malloc(needle.n);
@@ -115,13 +73,13 @@ int scan_text_needle_init(struct scan_text_needle *x, struct span needle)
 	return 0;
 }
 
-void scan_text_needle_fini(struct scan_text_needle *x)
+void needle_fini(struct needle *x)
 {
 	free(x->lower);
-	*x = (struct scan_text_needle){ 0 };
+	*x = (struct needle){ 0 };
 }
 
-static bool matches(const struct scan_text_needle *x, const uint8_t *p)
+static bool matches(const struct needle *x, const uint8_t *p)
 {
 	for (size_t i = 0; i < x->n; i++) {
 		if (lower(p[i]) != x->lower[i])
@@ -130,7 +88,7 @@ static bool matches(const struct scan_text_needle *x, const uint8_t *p)
 	return true;
 }
 
-static bool rare_bytes_match(const struct scan_text_needle *x, const uint8_t *p)
+static bool rare_bytes_match(const struct needle *x, const uint8_t *p)
 {
 	return (p[x->at[0]] | x->fold[0]) == x->byte[0] && (p[x->at[1]] | x->fold[1]) == x->byte[1];
 }
@@ -139,7 +97,7 @@ static bool rare_bytes_match(const struct scan_text_needle *x, const uint8_t *p)
 enum { WIDE = 16 };
 
 /* Bit i: both rare bytes of an occurrence at p + i are there. */
-static inline unsigned candidates(const struct scan_text_needle *x, const uint8_t *p)
+static inline unsigned candidates(const struct needle *x, const uint8_t *p)
 {
 	__m128i a = _mm_loadu_si128((const __m128i *)(const void *)(p + x->at[0]));
 	__m128i b = _mm_loadu_si128((const __m128i *)(const void *)(p + x->at[1]));
@@ -152,7 +110,7 @@ static inline unsigned candidates(const struct scan_text_needle *x, const uint8_
 }
 
 /* Looks at places from .. as long as sixteen at once are inside; *from is where it stopped. */
-static size_t find_wide(const struct scan_text_needle *x, struct span text, size_t *from)
+static size_t find_wide(const struct needle *x, struct span text, size_t *from)
 {
 	size_t places = text.n - x->n + 1;
 
@@ -169,7 +127,7 @@ static size_t find_wide(const struct scan_text_needle *x, struct span text, size
 	return SIZE_MAX;
 }
 #else
-static size_t find_wide(const struct scan_text_needle *x, struct span text, size_t *from)
+static size_t find_wide(const struct needle *x, struct span text, size_t *from)
 {
 	(void)x;
 	(void)text;
@@ -178,7 +136,7 @@ static size_t find_wide(const struct scan_text_needle *x, struct span text, size
 }
 #endif
 
-size_t scan_text_find(const struct scan_text_needle *x, struct span text, size_t from)
+size_t needle_find(const struct needle *x, struct span text, size_t from)
 {
 	size_t at;
 
