@@ -14,7 +14,9 @@ DROP_WITH_VALUE = ("-MQ", "-MF", "-o", "-c")
 
 def arguments(command):
     out, skip = [], False
-    for a in command[1:]:
+    # Meson puts ccache in front of the compiler where it finds it.
+    launcher = os.path.basename(command[0]) in ("ccache", "sccache")
+    for a in command[2 if launcher else 1:]:
         if skip:
             skip = False
         elif a in DROP_WITH_VALUE:
