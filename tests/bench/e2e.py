@@ -90,17 +90,6 @@ class Run:
         return (done.stdout + done.stderr).strip().splitlines()[-1]
 
 
-def generate(args, work, events):
-    gen = work / "gen_events"
-    if not gen.exists():
-        subprocess.run(["cc", "-O2", "-o", gen, args.gen, "-lm"], check=True)
-    path = work / f"events-{events}.msgpack"
-    if not path.exists():
-        with open(path, "wb") as out:
-            subprocess.run([gen, "-n", str(events), "-s", "1", "-f", "msgpack"], stdout=out, check=True)
-    return path
-
-
 # ---- ingest ----
 
 
@@ -116,7 +105,7 @@ def seal_cost(log):
 
 
 def ingest(run):
-    path = generate(run.args, run.work.parent, run.events)
+    path = tools.generate(run.args.gen, run.work.parent, run.events)
     daemon = run.collector()
     start = time.perf_counter()
     print(run.send("tcp://" + daemon.ready["forward"], "--msgpack", path))
@@ -154,7 +143,7 @@ def starts(run):
     copy = run.work / "copy"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(run.data, copy)
-    extra = generate(run.args, run.work.parent, CRASH_EVENTS)
+    extra = tools.generate(run.args.gen, run.work.parent, CRASH_EVENTS)
     daemon = run.collector(copy, "start.log")
     daemon.stop()
     daemon = run.collector(copy, "start.log")
@@ -179,15 +168,6 @@ def ask(conn, query):
     return (time.perf_counter() - start) * 1e3, body
 
 
-def drop_caches():
-    try:
-        os.sync()
-        pathlib.Path("/proc/sys/vm/drop_caches").write_text("3")
-        return True
-    except OSError:
-        return False
-
-
 def run_queries(run, addr, label):
     """Warm: the median of rounds. Cold: after dropping the page cache, where that is allowed."""
     host, port = addr.rsplit(":", 1)
@@ -199,7 +179,7 @@ def run_queries(run, addr, label):
         if rows is not None and got != rows and run.events == 2_000_000:
             print(f"note: {name} gave {got} rows, {rows} expected at 2,000,000 events, seed 1")
         took[name] = statistics.median(ask(conn, query)[0] for _ in range(run.args.rounds))
-        cold = [ask(conn, query)[0] for _ in range(3) if drop_caches()]
+        cold = [ask(conn, query)[0] for _ in range(3) if tools.drop_caches()]
         cold_text = f"{statistics.median(cold):.2f}" if cold else "-"
         say(f"{label} {name} warm / cold ({got} rows of {body['total']})",
             f"{took[name]:.2f} / {cold_text}", f"ms  {json.dumps(body.get('stats', {}))}")
@@ -236,7 +216,7 @@ def counters(addr):
 
 def udp(args, build, work):
     run = Run(args, build, work, 2_000_000)
-    path = generate(args, work, run.events)
+    path = tools.generate(args.gen, work, run.events)
     data = work / "udp"
     daemon = Daemon([build / "collector/astrocollectd", "--data", data, "--forward", "127.0.0.1:0",
                      "--http", "127.0.0.1:0"], work / "udp.log")
@@ -302,9 +282,7 @@ def table(runs):
 
 
 def bench(args, build, work):
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"],
-                            capture_output=True, text=True).stdout.strip()
-    say("commit", commit)
+    say("commit", tools.commit(ROOT))
     say("load average before", f"{os.getloadavg()[0]:.2f}")
     runs = []
     for events in args.events:

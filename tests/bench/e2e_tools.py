@@ -1,4 +1,4 @@
-"""What e2e.py measures with: daemons and their costs, bytes on disk by column, the yardstick."""
+"""What the end-to-end benches measure with: events, daemons and their costs, bytes on disk, the yardstick."""
 import atexit
 import ctypes
 import ctypes.util
@@ -20,10 +20,37 @@ def say(name, value, unit=""):
     print(f"{name:<46} {value:>14} {unit}", flush=True)
 
 
+def generate(gen, work, events):
+    """The file of so many events that the generator writes; made once."""
+    program = work / "gen_events"
+    if not program.exists():
+        subprocess.run(["cc", "-O2", "-o", program, gen, "-lm"], check=True)
+    path = work / f"events-{events}.msgpack"
+    if not path.exists():
+        with open(path, "wb") as out:
+            subprocess.run([program, "-n", str(events), "-s", "1", "-f", "msgpack"], stdout=out, check=True)
+    return path
+
+
+def drop_caches():
+    """Everything that the kernel holds of files; False where that is not allowed."""
+    try:
+        os.sync()
+        pathlib.Path("/proc/sys/vm/drop_caches").write_text("3")
+        return True
+    except OSError:
+        return False
+
+
+def commit(root):
+    return subprocess.run(["git", "-C", root, "rev-parse", "--short", "HEAD"],
+                          capture_output=True, text=True).stdout.strip()
+
+
 class Daemon:
     """A daemon on loopback whose ready line names its addresses; its memory is sampled as it runs."""
 
-    def __init__(self, argv, log):
+    def __init__(self, argv, log, sample_s=0.05):
         self.log_path = log
         begin = time.perf_counter()
         with open(log, "wb") as out:
@@ -34,7 +61,8 @@ class Daemon:
         self.peak_kib = {"all": 0, "own": 0}
         self.cpu_all_s = None
         self.done = threading.Event()
-        threading.Thread(target=self.sample, daemon=True).start()
+        if sample_s:
+            threading.Thread(target=self.sample, args=(sample_s,), daemon=True).start()
 
     def await_ready(self):
         deadline = time.monotonic() + 60
@@ -47,9 +75,9 @@ class Daemon:
             time.sleep(0.002)
         sys.exit(f"not ready:\n{self.log_path.read_text(errors='replace')}")
 
-    def sample(self):
+    def sample(self, period_s):
         """PSS: once as the kernel counts it, once without file mappings, which are page cache."""
-        while not self.done.wait(0.05):
+        while not self.done.wait(period_s):
             try:
                 text = pathlib.Path(f"/proc/{self.proc.pid}/smaps_rollup").read_text()
             except OSError:
