@@ -51,6 +51,8 @@ const char *engine_partial_name(enum engine_partial partial)
 		return "canceled";
 	case ENGINE_PARTIAL_DAMAGE:
 		return "damage";
+	case ENGINE_PARTIAL_GROUPS:
+		return "groups";
 	}
 	return NULL;
 }

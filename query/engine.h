@@ -125,6 +125,7 @@ enum engine_partial {
 	ENGINE_PARTIAL_MEMORY, /* the page is shorter than asked: events are large */
 	ENGINE_PARTIAL_CANCELED,
 	ENGINE_PARTIAL_DAMAGE, /* something could not be read; see `damage` */
+	ENGINE_PARTIAL_GROUPS, /* of aggregations: there are more groups than the memory holds */
 };
 /* "time", "memory" ...; NULL for a whole one. Static text. */
 const char *engine_partial_name(enum engine_partial partial);

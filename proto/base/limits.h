@@ -221,6 +221,15 @@ enum {
 	LIMIT_QUERY_WAITERS = 128,
 	/* Queries waiting for a worker; one more is answered 503. */
 	LIMIT_QUERY_QUEUE = 128,
+	/* Aggregations: fields to group by, functions, groups in one answer. */
+	LIMIT_QUERY_BY = 3,
+	LIMIT_QUERY_CALLS = 8,
+	LIMIT_QUERY_GROUPS = 100000,
+	/* Groups in memory, with all that functions keep of them; further groups are not told apart. */
+	LIMIT_QUERY_GROUP_BYTES = 24 << 20,
+	/* Different values of a group, and numbers for a quantile, kept one by one; then a sketch. */
+	LIMIT_QUERY_DISTINCT_EXACT = 65536,
+	LIMIT_QUERY_QUANTILE_EXACT = 65536,
 };
 
 /* ---- descriptors ---- */
