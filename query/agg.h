@@ -88,8 +88,8 @@ struct agg_spec {
 	uint32_t calls_count; /* 0: count alone */
 	enum agg_order order;
 	uint32_t limit; /* groups in the result */
-	struct span
-		prefix; /* absent, or: only groups whose first value is a text beginning so; ASCII case ignored */
+	/* Absent, or: only groups whose first value is a text that begins so; ASCII case ignored. */
+	struct span prefix;
 	/* Only groups whose first function is a number within. */
 	bool has_min, has_max;
 	double min, max;
