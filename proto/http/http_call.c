@@ -23,6 +23,12 @@ const struct http_parse_request *http_call_request(const struct http_call *call)
 	return &call->conn->req;
 }
 
+struct span http_call_part(const struct http_call *call)
+{
+	CHECK_TAG(call, HTTP_CALL_TAG);
+	return call->conn->part;
+}
+
 const char *http_call_peer(const struct http_call *call)
 {
 	CHECK_TAG(call, HTTP_CALL_TAG);

@@ -29,6 +29,8 @@ typedef void (*http_call_cb)(void *arg, struct http_call *call);
 
 /* The request; lives as long as the call. */
 const struct http_parse_request *http_call_request(const struct http_call *call);
+/* What stands in the part of the path that the route leaves open, undecoded; absent: it has none. */
+struct span http_call_part(const struct http_call *call);
 /* "127.0.0.1": whom to name in a log line. Lives as long as the call. */
 const char *http_call_peer(const struct http_call *call);
 

@@ -62,8 +62,9 @@ struct http_conn {
 	int64_t write_ms;    /* on that clock: when the answer began to leave */
 	struct http_parse parse;
 	struct http_parse_request req;
-	struct buf in; /* head of the request, then what follows it */
-	size_t in_at;  /* first byte not consumed */
+	struct span part; /* of req.path; see http_call_part */
+	struct buf in;    /* head of the request, then what follows it */
+	size_t in_at;     /* first byte not consumed */
 	struct buf body;
 	bool keep_alive, eof, advancing, paused;
 	struct http_call call;

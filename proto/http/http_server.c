@@ -46,18 +46,36 @@ static struct span decoded_path(struct http_server *s, struct http_conn *hc)
 	return path;
 }
 
+/* The path whose routes answer this request; NULL: none. The request's open part is noted. */
+static const char *find_path(struct http_server *s, struct http_conn *hc)
+{
+	struct span path = decoded_path(s, hc);
+	const char *found = NULL;
+
+	hc->part = SPAN_NONE;
+	for (size_t i = 0; path.p && i < s->conf.routes_count; i++) {
+		if (span_eq(path, span_str(s->conf.routes[i].path)))
+			return s->conf.routes[i].path;
+	}
+	for (size_t i = 0; path.p && !found && i < s->conf.routes_count; i++) {
+		if (http_url_match(s->conf.routes[i].path, hc->req.path, &hc->part))
+			found = s->conf.routes[i].path;
+	}
+	return found;
+}
+
 static const struct http_server_route *find_route(
 	struct http_server *s, struct http_conn *hc, unsigned *out_methods)
 {
-	struct span path = decoded_path(s, hc);
+	const char *path = find_path(s, hc);
 	unsigned method = hc->req.method == HTTP_PARSE_HEAD ? HTTP_PARSE_GET : hc->req.method;
 	const struct http_server_route *found = NULL;
 
 	*out_methods = 0;
-	for (size_t i = 0; path.p && i < s->conf.routes_count; i++) {
+	for (size_t i = 0; path && i < s->conf.routes_count; i++) {
 		const struct http_server_route *r = &s->conf.routes[i];
 
-		if (!span_eq(path, span_str(r->path)))
+		if (strcmp(path, r->path) != 0)
 			continue;
 		*out_methods |= r->methods;
 		if (r->methods & method)

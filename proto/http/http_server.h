@@ -35,7 +35,11 @@
 
 /* The arg is that of the configuration. */
 struct http_server_route {
-	const char *path; /* exact, as "/api/logs"; percent-encoded paths are decoded before */
+	/*
+	 * Exact, as "/api/logs", compared with the decoded path; or with one part left open, as
+	 * "/api/logs/{id}": anything but a slash, see http_call_part. An exact path goes before.
+	 */
+	const char *path;
 	unsigned methods; /* HTTP_PARSE_GET | ... */
 	http_call_cb handle;
 };

@@ -97,3 +97,23 @@ int http_url_param(
 		return rc;
 	return http_url_decode(part, true, a, out_value);
 }
+
+bool http_url_match(const char *pattern, struct span path, struct span *out_part)
+{
+	const char *open = strchr(pattern, '{'), *close = open ? strchr(open, '}') : NULL;
+	size_t before, after;
+	struct span part;
+
+	if (!close)
+		return false;
+	before = (size_t)(open - pattern);
+	after = strlen(close + 1);
+	if (path.n <= before + after || memcmp(path.p, pattern, before) != 0 ||
+		memcmp(path.p + path.n - after, close + 1, after) != 0)
+		return false;
+	part = span_of(path.p + before, path.n - before - after);
+	if (memchr(part.p, '/', part.n))
+		return false;
+	*out_part = part;
+	return true;
+}

@@ -16,6 +16,12 @@
 /* plus: '+' is a space, as in a query string. */
 int http_url_decode(struct span in, bool plus, struct arena *a, struct span *out);
 
+/*
+ * Whether an undecoded path is one that "/a/{x}/b" means: *out_part is what stands for {x}, not empty
+ * and without a slash. A pattern without {x} matches nothing.
+ */
+bool http_url_match(const char *pattern, struct span path, struct span *out_part);
+
 enum { HTTP_URL_END = 1 };
 
 /*

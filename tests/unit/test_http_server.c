@@ -42,6 +42,18 @@ static void on_echo(void *arg, struct http_call *call)
 	http_call_reply(call, &head, &body);
 }
 
+static void on_part(void *arg, struct http_call *call)
+{
+	struct http_call_head head = { .status = 200, .type = "text/plain" };
+	struct buf body;
+
+	(void)arg;
+	buf_init(&body, 1 << 20);
+	buf_put_str(&body, "part=");
+	buf_put_span(&body, http_call_part(call));
+	http_call_reply(call, &head, &body);
+}
+
 static void on_later_gone(void *arg, struct http_call *call)
 {
 	struct bench *b = arg;
@@ -117,6 +129,9 @@ static const struct http_server_route routes[] = {
 	{ "/big", HTTP_PARSE_GET, on_big },
 	{ "/stream", HTTP_PARSE_GET, on_stream },
 	{ "/flood", HTTP_PARSE_GET, on_flood },
+	{ "/echo/{name}", HTTP_PARSE_GET, on_part },
+	{ "/echo/{name}/more", HTTP_PARSE_GET, on_part },
+	{ "/echo/exact", HTTP_PARSE_GET, on_echo },
 };
 
 static bool host_ok(void *arg, struct span host)
@@ -313,6 +328,24 @@ static void heads_and_methods(void **state)
 	hear(b, fd, text, sizeof text, NULL);
 	assert_non_null(strstr(text, "Connection: close\r\n"));
 	assert_non_null(strstr(text, "\r\n\r\ndec"));
+	close(fd);
+}
+
+static void open_parts(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 16];
+	int fd = client(b);
+
+	say(fd, GET("/echo/a%2Fb") GET("/echo/12/more") GET("/echo/exact?the+query"));
+	hear(b, fd, text, sizeof text, "the+query");
+	assert_non_null(strstr(text, "part=a%2Fb"));
+	assert_non_null(strstr(text, "part=12"));
+	say(fd, GET("/echo/1/2") GET("/echo/")
+			GET("/echo//more") "PUT /echo/1 HTTP/1.1\r\nHost: x\r\n\r\n");
+	hear(b, fd, text, sizeof text, "405 Method Not Allowed");
+	assert_int_equal(count(text, "404 Not Found"), 3);
+	assert_non_null(strstr(text, "405 Method Not Allowed"));
 	close(fd);
 }
 
@@ -524,6 +557,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pipelined_in_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_long_pipeline, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(heads_and_methods, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(open_parts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bodies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_refusal_arrives, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(large_answers, set_up, tear_down),
