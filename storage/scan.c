@@ -114,10 +114,15 @@ static int add_segment(struct scan *s, size_t i, struct scan_stats *stats, struc
 	return scan_plan_segment(s, r, i, stats, d);
 }
 
+static bool has_segment(const struct scan_part *part, size_t i)
+{
+	return !part || (part->segments[i / 64] >> i % 64 & 1);
+}
+
 int scan_open(struct store_snapshot *snap, const struct scan_spec *spec, struct scan **out,
 	struct scan_stats *stats, struct diag *d)
 {
-	size_t segments = snapshot_segment_count(snap);
+	size_t segments = snapshot_segment_count(snap), batches = 0;
 	struct scan *s = NULL;
 	int rc = new_scan(spec, segments, &s, d);
 
@@ -127,8 +132,10 @@ int scan_open(struct store_snapshot *snap, const struct scan_spec *spec, struct 
 	if (snapshot_damage(snap)->first.code != 0)
 		note_damage(stats, &snapshot_damage(snap)->first);
 	for (size_t i = 0; i < segments && rc == 0; i++)
-		rc = add_segment(s, i, stats, d);
-	for (size_t i = 0; i < snapshot_batch_count(snap) && rc == 0; i++)
+		rc = has_segment(spec->part, i) ? add_segment(s, i, stats, d) : 0;
+	if (!spec->part || spec->part->journal)
+		batches = snapshot_batch_count(snap);
+	for (size_t i = 0; i < batches && rc == 0; i++)
 		rc = scan_plan_batch(s, i, d);
 	if (rc < 0) {
 		scan_close(&s);

@@ -35,6 +35,12 @@ struct scan_any {
 	size_t values_count;
 };
 
+/* Which rows of a snapshot a scan is about at all: for who has counted the others (scan_cube.h). */
+struct scan_part {
+	const uint64_t *segments; /* bit i of word i / 64: segment i of the snapshot */
+	bool journal;             /* and the rows that are not sealed */
+};
+
 /* All conditions must hold. Spans must live as long as the scan. */
 struct scan_spec {
 	int64_t from_ns; /* event time, inclusive; INT64_MIN: open */
@@ -47,6 +53,7 @@ struct scan_spec {
 	struct scan_any text[EVENT_TEXT_COUNT];
 	/* In the description; ASCII case ignored, other bytes exact. Absent or empty: no condition. */
 	struct span contains;
+	const struct scan_part *part; /* NULL: all; lives until scan_open returned */
 };
 
 /* No condition at all: every row matches. */

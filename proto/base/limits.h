@@ -149,6 +149,10 @@ enum {
 	LIMIT_SIDX_POSTINGS = 1 << 20,
 	/* Passes; a segment that would need more gets an index that knows nothing. */
 	LIMIT_SIDX_PASSES = 64,
+	/* Counts by time and dimensions of one segment, the buckets of time, values of one dimension. */
+	LIMIT_CUBE_CELLS = 1 << 18,
+	LIMIT_CUBE_BUCKETS = 4096,
+	LIMIT_CUBE_VALUES = 4096,
 };
 
 /* ---- metadata of a block; a map beyond any of these is stored as it is ---- */
