@@ -30,7 +30,7 @@ struct query {
 	struct http_server *server;
 	uv_timer_t tick, stop_timer;
 	int64_t stop_at_ms;  /* on uv_now's clock: what is left then is cut */
-	unsigned logs_open;  /* requests of api_logs in flight */
+	unsigned jobs_open;  /* requests that workers answer, in flight */
 	bool readable, told; /* of the store, as the log last said; it has said anything */
 	bool stopping;
 };

@@ -21,7 +21,7 @@ static void on_server_closed(void *arg)
 {
 	struct query *q = arg;
 
-	ASSERT(q->logs_open == 0);
+	ASSERT(q->jobs_open == 0);
 	q->server = NULL;
 	LOGGER(LOGGER_NOTICE, "query", "stopped");
 	end_loop(q);

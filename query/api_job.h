@@ -1,0 +1,77 @@
+/*
+ * api_job - a request that a worker answers: what all routes that ask the store have in common.
+ *
+ *	api_job_new -> parameters -> api_job_start -> run in a worker -> answered, or kept by the kind
+ *	                                                 ^                               |
+ *	                                                 +------ api_job_submit <--------+
+ *
+ * A kind of request is a struct that begins with a struct api_job, and a table of what it does. The
+ * worker leaves a body, a problem or a code behind; a store that cannot be read is answered 503 with
+ * its reason.
+ *
+ * Life:    new to its one answer, which frees it: a problem, or what run has left behind.
+ * Thread:  the loop's; run in a worker of pool, which alone touches the job then.
+ * Memory:  the kind's struct, the body until it is sent.
+ * Errors:  every one is an answer.
+ */
+#ifndef QUERY_API_JOB_H
+#define QUERY_API_JOB_H
+
+#include "query/engine.h"
+#include "query/query.h"
+
+struct api_job;
+
+struct api_job_kind {
+	size_t bytes; /* of the struct that begins with the job; zeroed at first */
+	/* Worker: asks the snapshot and fills body or problem. ERR_STALE: run again on a new one. */
+	int (*run)(struct api_job *j, struct engine *engine, struct store_snapshot *snap);
+	/* After run, if the client is still there. True: not answered now; the kind submits it again. */
+	bool (*keep)(struct api_job *j);
+	/* The client left while the kind kept the job: forget it; it is ended then. */
+	void (*drop)(struct api_job *j);
+	/* Frees what the kind's struct holds. */
+	void (*fini)(struct api_job *j);
+};
+
+struct api_job {
+	unsigned tag;
+	const struct api_job_kind *kind;
+	struct query *q;
+	struct http_call *call;
+	struct pool_job job;
+	bool kept;
+	bool gone;
+	/* What the worker leaves behind. */
+	int rc;
+	struct diag why;
+	struct buf body;
+	struct http_call_problem problem; /* instead of the body, if it has a status */
+	char problem_text[160];           /* for one of its texts that is not static */
+};
+
+/* NULL: out of memory, and so answered. */
+void *api_job_new(struct query *q, struct http_call *call, const struct api_job_kind *kind);
+
+/* Takes one parameter. Negative: refused, with *err filled. */
+typedef int (*api_job_param_cb)(
+	struct api_job *j, struct span name, struct span value, struct engine_err *err);
+/* Each parameter of the query string. Negative: answered with 400, and the job is gone. */
+int api_job_params(struct api_job *j, api_job_param_cb take);
+/* The same answer for what else is wrong with the request. */
+void api_job_refuse(struct api_job *j, const struct engine_err *err);
+
+/* Once, after the parameters: runs it as soon as a thread is free; or answers 503. */
+void api_job_start(struct api_job *j);
+/* A kept job runs again. */
+void api_job_submit(struct api_job *j);
+/* Answers, and ends the job. */
+void api_job_problem(struct api_job *j, const struct http_call_problem *p);
+void api_job_busy(struct api_job *j, const char *error);
+
+/* Worker: puts what a run cost into the metrics, and damage into the log. */
+void api_job_count(const struct engine_result *r);
+/* Worker: bytes of events in one result that leave room for the rest of the work. */
+size_t api_job_events_bytes(const struct query *q);
+
+#endif
