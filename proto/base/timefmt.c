@@ -253,82 +253,95 @@ static char *put2(char *p, unsigned v)
 	return p + 2;
 }
 
+/* A point and `count` digits of nine, the rest cut. */
 static char *put_fraction(char *p, unsigned ns, unsigned count)
 {
-	static const unsigned pow10[] = { 1000000000, 100000000, 10000000, 1000000, 100000, 10000,
-		1000, 100, 10, 1 };
-	unsigned v = ns / pow10[count];
+	unsigned high = ns / 100000, low = ns % 100000;
 
-	*p = '.';
-	for (unsigned i = count; i > 0; i--) {
-		p[i] = (char)('0' + v % 10);
-		v /= 10;
-	}
-	return p + 1 + count;
+	*p++ = '.';
+	put2(p, high / 100);
+	put2(p + 2, high % 100);
+	put2(p + 4, low / 1000);
+	put2(p + 6, low / 10 % 100);
+	p[8] = (char)('0' + low % 10);
+	return p + count;
 }
 
-static unsigned digits_needed(unsigned ns)
+/* Without the zeros at its end, and without the point if nothing is left. */
+static char *put_fraction_needed(char *p, unsigned ns)
 {
-	unsigned n = 9;
-
 	if (ns == 0)
-		return 0;
-	while (ns % 1000 == 0) {
-		ns /= 1000;
-		n -= 3;
-	}
-	while (ns % 10 == 0) {
-		ns /= 10;
-		n--;
-	}
-	return n;
+		return p;
+	p = put_fraction(p, ns, 9);
+	while (p[-1] == '0')
+		p--;
+	return p;
 }
 
-static size_t put(char *dst, int64_t ns, unsigned count, bool as_needed)
+/*
+ * The date of day z, counted from 0000-03-01, for the years that nanoseconds reach: the same formulas
+ * as in timefmt_date, with each division by a product (Neri and Schneider, "Euclidean affine functions
+ * and their application to calendar algorithms", 2022).
+ */
+static char *put_date(char *p, uint32_t z)
 {
-	int64_t s = ns / CLOCK_NS_PER_SEC;
-	int64_t frac = ns % CLOCK_NS_PER_SEC;
-	int64_t days, year;
-	unsigned month, day, in_day;
-	char *p = dst;
+	uint32_t n1 = 4 * z + 3, century = n1 / DAYS_PER_ERA, n2 = n1 % DAYS_PER_ERA | 3;
+	uint64_t p2 = UINT64_C(2939745) * n2;
+	uint32_t in_century = (uint32_t)(p2 >> 32), in_year = (uint32_t)p2 / 2939745 / 4;
+	uint32_t n3 = 2141 * in_year + 197913, month = n3 >> 16, day = (n3 & 0xffff) / 2141 + 1;
+	bool next_year = in_year >= 306;
 
-	if (frac < 0) {
-		frac += CLOCK_NS_PER_SEC;
-		s--;
+	in_century += next_year;
+	century += in_century == 100;
+	p = put2(p, century);
+	p = put2(p, in_century == 100 ? 0 : in_century);
+	*p++ = '-';
+	p = put2(p, next_year ? month - 12 : month);
+	*p++ = '-';
+	return put2(p, day);
+}
+
+/* Up to the second; *out_ns is what is left of it. */
+static char *put_seconds(char *p, int64_t ns, unsigned *out_ns)
+{
+	const int64_t day_ns = SECONDS_PER_DAY * CLOCK_NS_PER_SEC;
+	int64_t days = ns / day_ns, in_day = ns % day_ns;
+	unsigned s;
+
+	if (in_day < 0) {
+		in_day += day_ns;
+		days--;
 	}
-	days = (s >= 0 ? s : s - (SECONDS_PER_DAY - 1)) / SECONDS_PER_DAY;
-	in_day = (unsigned)(s - days * SECONDS_PER_DAY);
-	timefmt_date(days, &year, &month, &day);
-	ASSERT(year >= 1677);
-	ASSERT(year <= 2262);
-	p = put2(p, (unsigned)year / 100);
-	p = put2(p, (unsigned)year % 100);
-	*p++ = '-';
-	p = put2(p, month);
-	*p++ = '-';
-	p = put2(p, day);
+	s = (unsigned)((uint64_t)in_day / (uint64_t)CLOCK_NS_PER_SEC);
+	*out_ns = (unsigned)((uint64_t)in_day - s * (uint64_t)CLOCK_NS_PER_SEC);
+	p = put_date(p, (uint32_t)(days + DAYS_TO_1970));
 	*p++ = 'T';
-	p = put2(p, in_day / 3600);
+	p = put2(p, s / 3600);
 	*p++ = ':';
-	p = put2(p, in_day / 60 % 60);
+	p = put2(p, s / 60 % 60);
 	*p++ = ':';
-	p = put2(p, in_day % 60);
-	if (as_needed)
-		count = digits_needed((unsigned)frac);
-	if (count)
-		p = put_fraction(p, (unsigned)frac, count);
+	return put2(p, s % 60);
+}
+
+size_t timefmt_put(char *dst, int64_t ns)
+{
+	unsigned frac;
+	char *p = put_seconds(dst, ns, &frac);
+
+	p = put_fraction_needed(p, frac);
 	*p++ = 'Z';
 	ASSERT(p - dst <= TIMEFMT_BYTES_MAX);
 	return (size_t)(p - dst);
 }
 
-size_t timefmt_put(char *dst, int64_t ns)
-{
-	return put(dst, ns, 0, true);
-}
-
 size_t timefmt_put_digits(char *dst, int64_t ns, unsigned count)
 {
+	unsigned frac;
+	char *p = put_seconds(dst, ns, &frac);
+
 	ASSERT(count <= 9);
-	return put(dst, ns, count, false);
+	if (count)
+		p = put_fraction(p, frac, count);
+	*p++ = 'Z';
+	return (size_t)(p - dst);
 }

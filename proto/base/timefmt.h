@@ -36,7 +36,10 @@ int timefmt_parse(struct span text, struct timefmt *out);
 
 /* Writes at most TIMEFMT_BYTES_MAX bytes, without a NUL, and returns their number. Any value. */
 size_t timefmt_put(char *dst, int64_t ns);
-/* The same with a fixed number of digits, 0..9, cut and not rounded; no point when 0. */
+/*
+ * The same with a fixed number of digits, 0..9, cut and not rounded; no point when 0. Needs the same
+ * room, although it returns less.
+ */
 size_t timefmt_put_digits(char *dst, int64_t ns, unsigned digits);
 
 /* Days from 1970-01-01 to a date of the Gregorian calendar; month 1..12, day from 1, not checked. */

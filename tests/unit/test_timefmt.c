@@ -37,6 +37,7 @@ static void every_day_agrees_with_libc(void **state)
 		time_t s = day * 86400;
 		int64_t year;
 		unsigned month, mday;
+		char text[32];
 		struct tm tm;
 
 		assert_non_null(gmtime_r(&s, &tm));
@@ -45,6 +46,8 @@ static void every_day_agrees_with_libc(void **state)
 		assert_int_equal(month, tm.tm_mon + 1);
 		assert_int_equal(mday, tm.tm_mday);
 		assert_int_equal(timefmt_days(year, month, mday), day);
+		strftime(text, sizeof text, "%Y-%m-%dT00:00:00Z", &tm);
+		assert_string_equal(given(day * DAY_NS), text);
 	}
 }
 
