@@ -1,17 +1,38 @@
 #include "proto/wire/csv_out.h"
 
-#include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "proto/base/check.h"
 #include "proto/base/timefmt.h"
 #include "proto/base/utf8.h"
+#include "proto/wire/json_number.h"
 #include "proto/wire/json_out.h"
 
 static bool is_formula(struct span s)
 {
-	return s.n && memchr("=+-@\t\r", s.p[0], 6);
+	return s.n && (s.p[0] == '=' || s.p[0] == '+' || s.p[0] == '-' || s.p[0] == '@' ||
+			      s.p[0] == '\t' || s.p[0] == '\r');
+}
+
+/* The high bit of a byte is set where x has c, and perhaps in bytes above such a one. */
+static inline uint64_t equal(uint64_t x, uint8_t c)
+{
+	uint64_t y = x ^ (UINT64_C(0x0101010101010101) * c);
+
+	return (y - UINT64_C(0x0101010101010101)) & ~y;
+}
+
+/* True: none of the eight bytes is beyond ASCII, a comma, a quote or an end of line. */
+static inline bool plain_word(uint64_t x)
+{
+	return ((x | equal(x, ',') | equal(x, '"') | equal(x, '\n') | equal(x, '\r')) &
+		       UINT64_C(0x8080808080808080)) == 0;
+}
+
+static inline bool special(uint8_t c)
+{
+	return c == '"' || c == ',' || c == '\n' || c == '\r';
 }
 
 static bool needs_quotes(struct span s)
@@ -19,10 +40,32 @@ static bool needs_quotes(struct span s)
 	if (s.n == 0 || s.p[0] == ' ' || s.p[s.n - 1] == ' ')
 		return true;
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '"' || s.p[i] == ',' || s.p[i] == '\n' || s.p[i] == '\r')
+		if (special(s.p[i]))
 			return true;
 	}
 	return false;
+}
+
+/* Copies a cell that stands for itself; false, with dst in any state, if it does not. */
+static bool copy_plain(uint8_t *dst, struct span s)
+{
+	size_t i = 0;
+	uint64_t x;
+
+	if (s.n == 0 || s.p[0] == ' ' || s.p[s.n - 1] == ' ' || is_formula(s))
+		return false;
+	for (; s.n - i >= sizeof x; i += sizeof x) {
+		memcpy(&x, s.p + i, sizeof x);
+		if (!plain_word(x))
+			return false;
+		memcpy(dst + i, &x, sizeof x);
+	}
+	for (; i < s.n; i++) {
+		if (special(s.p[i]) || s.p[i] >= 0x80)
+			return false;
+		dst[i] = s.p[i];
+	}
+	return true;
 }
 
 /* Text without quotes in it. */
@@ -44,8 +87,12 @@ void csv_out_cell(struct span s, struct buf *out)
 {
 	bool quotes;
 
-	if (!s.p)
+	if (!s.p || buf_reserve(out, s.n) < 0)
 		return;
+	if (copy_plain(out->p + out->len, s)) {
+		out->len += s.n;
+		return;
+	}
 	quotes = needs_quotes(s);
 	if (quotes)
 		buf_put_u8(out, '"');
@@ -63,13 +110,6 @@ void csv_out_cell(struct span s, struct buf *out)
 	}
 	if (quotes)
 		buf_put_u8(out, '"');
-}
-
-static void put_time(int64_t ns, struct buf *out)
-{
-	char text[TIMEFMT_BYTES_MAX];
-
-	buf_put(out, text, timefmt_put(text, ns));
 }
 
 /* A map as JSON has quotes inside, or is {}: quoted in place. Nothing when it cannot be read. */
@@ -118,13 +158,26 @@ void csv_out_header(struct buf *out)
 	buf_put_str(out, ",metadata,flags\r\n");
 }
 
+/* Id and times, a comma behind each. */
+static void put_numbers(const struct event *ev, struct buf *out)
+{
+	char *o;
+
+	if (buf_reserve(out, JSON_NUMBER_BYTES_MAX + 2 * TIMEFMT_BYTES_MAX + 3) < 0)
+		return;
+	o = (char *)out->p + out->len;
+	o += json_number_put_uint(o, ev->id);
+	*o++ = ',';
+	o += timefmt_put(o, ev->time_ns);
+	*o++ = ',';
+	o += timefmt_put(o, ev->received_ns);
+	*o++ = ',';
+	out->len = (size_t)((uint8_t *)o - out->p);
+}
+
 void csv_out_event(const struct event *ev, struct buf *out)
 {
-	buf_printf(out, "%" PRIu64 ",", ev->id);
-	put_time(ev->time_ns, out);
-	buf_put_u8(out, ',');
-	put_time(ev->received_ns, out);
-	buf_put_u8(out, ',');
+	put_numbers(ev, out);
 	csv_out_cell(ev->text[EVENT_TEXT_EVENT_TYPE], out);
 	buf_put_u8(out, ',');
 	buf_put_str(out, event_severity_name((enum event_severity)ev->severity));

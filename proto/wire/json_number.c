@@ -222,23 +222,39 @@ size_t json_number_put_int(char *dst, int64_t v)
 	return 1 + json_number_put_uint(dst + 1, 0 - (uint64_t)v);
 }
 
+/*
+ * The integer next to v, halves to even, for v from 0 below 2^51: where the last bit of the sum is 1,
+ * the addition rounds, and the subtraction is exact.
+ */
+static inline double round_even(double v)
+{
+	volatile double sum = v + 0x1p52;
+
+	return sum - 0x1p52;
+}
+
 /* `magnitude` as decimal text with k decimals, if that is exact; 0 if not. */
 static size_t put_decimal(char *dst, double magnitude)
 {
 	static const double limit = 1e15;
+	static const uint64_t int_tens[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000,
+		100000000, 1000000000 };
 	size_t n;
 
 	for (unsigned k = 0; k <= 9; k++) {
-		double scaled = rint(magnitude * tens[k]);
-		uint64_t m, whole, part;
+		double scaled = magnitude * tens[k];
+		uint64_t whole, part;
 
 		if (!(scaled < limit))
 			return 0;
+		scaled = round_even(scaled);
+		if (scaled == limit)
+			return 0;
 		if (scaled / tens[k] != magnitude)
 			continue;
-		m = (uint64_t)scaled;
-		whole = m / (uint64_t)tens[k];
-		part = m % (uint64_t)tens[k];
+		/* With k > 0 it is no integer, so that both have the same whole part. */
+		whole = (uint64_t)magnitude;
+		part = (uint64_t)scaled - whole * int_tens[k];
 		n = json_number_put_uint(dst, whole);
 		dst[n++] = '.';
 		if (k == 0) {

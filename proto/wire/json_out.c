@@ -15,6 +15,7 @@
 #include "proto/base/timefmt.h"
 #include "proto/base/utf8.h"
 #include "proto/wire/json_number.h"
+#include "proto/wire/json_put_int.h"
 #include "proto/wire/json_scan_int.h"
 #include "proto/wire/walk.h"
 
@@ -23,6 +24,13 @@ enum { EXT_EVENT_TIME = 0, EXT_TIMESTAMP = -1 };
 
 /* Ids up to here are exact as doubles, which is what most readers make of a number. */
 #define ID_NUMBER_END (UINT64_C(1) << 53)
+
+enum {
+	/* A pair beside its strings: quotes, colon, comma, a number. */
+	PAIR_BYTES = JSON_NUMBER_BYTES_MAX + 8,
+	/* An event beside its texts: braces, names, id, two times, severity, and slack. */
+	EVENT_BYTES = 512,
+};
 
 struct level {
 	uint64_t left;   /* values to come; in a map keys and values are counted both */
@@ -190,17 +198,8 @@ static void quote_in_place(struct buf *out, size_t text_off)
 
 static void put_time(struct buf *out, int64_t ns)
 {
-	uint8_t *o;
-	size_t n;
-
-	if (!room(out, TIMEFMT_BYTES_MAX + 2))
-		return;
-	o = out->p + out->len;
-	*o = '"';
-	n = timefmt_put((char *)o + 1, ns);
-	o[n + 1] = '"';
-	ASSERT(n <= TIMEFMT_BYTES_MAX);
-	out->len += n + 2;
+	if (room(out, TIMEFMT_BYTES_MAX + 2))
+		out->len = (size_t)(json_put_time(out->p + out->len, ns) - out->p);
 }
 
 /* The time in an ext, if it is one and 64 bits of nanoseconds hold it. */
@@ -333,23 +332,103 @@ static bool separate(struct buf *out, struct level *top)
 	return key;
 }
 
+/* A value that is neither binary nor holds others. NULL: a string that is not plain ASCII. */
+static uint8_t *put_plain_value(uint8_t *o, const struct walk_value *v)
+{
+	switch (v->type) {
+	case WALK_STR:
+		*o = '"';
+		o = json_put_plain(o + 1, v->data);
+		if (o)
+			*o++ = '"';
+		return o;
+	case WALK_UINT:
+		return o + json_number_put_uint((char *)o, v->u);
+	case WALK_INT:
+		return o + json_number_put_int((char *)o, v->i);
+	case WALK_FLOAT:
+		return o + json_number_put_float((char *)o, v->f);
+	case WALK_BOOL:
+		memcpy(o, v->b ? "true" : "false", 5);
+		return o + 5 - v->b;
+	default:
+		memcpy(o, "null", 4);
+		return o + 4;
+	}
+}
+
+static bool is_plain(const struct walk_value *v)
+{
+	return v->type <= WALK_STR;
+}
+
+/*
+ * Pairs of a map as they nearly always are, a string and a string or a number, with one check of room
+ * for each. Ends before the first that is something else, or damaged: the caller's loop takes it.
+ */
+static void put_pairs(struct render *r, struct level *top)
+{
+	struct buf *out = r->out;
+	struct walk_value key, v;
+
+	while (top->left >= 2) {
+		struct rcur c = r->in;
+		uint8_t *o;
+		size_t n;
+
+		if (walk_next(&c, &key) < 0 || key.type != WALK_STR || walk_next(&c, &v) < 0 ||
+			!is_plain(&v))
+			return;
+		n = v.type == WALK_STR ? v.data.n : 0;
+		if (!room(out, key.data.n + n + PAIR_BYTES))
+			return;
+		o = out->p + out->len;
+		*o = ',';
+		o += top->any;
+		*o++ = '"';
+		o = json_put_plain(o, key.data);
+		if (!o)
+			return;
+		*o++ = '"';
+		*o++ = ':';
+		o = put_plain_value(o, &v);
+		if (!o)
+			return;
+		out->len = (size_t)(o - out->p);
+		r->in = c;
+		top->any = true;
+		top->left -= 2;
+	}
+}
+
+static int put_next(struct render *r)
+{
+	bool key = r->depth && separate(r->out, &r->stack[r->depth - 1]);
+	size_t text_off = r->out->len;
+	struct walk_value v;
+	int rc = walk_read(&r->in, &v);
+
+	if (rc < 0)
+		return rc;
+	if (v.type == WALK_ARRAY || v.type == WALK_MAP)
+		return open_level(r, &v, key);
+	if (!put_scalar(r->out, &v) && key)
+		quote_in_place(r->out, text_off);
+	return 0;
+}
+
 static int run(struct render *r)
 {
 	do {
-		bool key = r->depth && separate(r->out, &r->stack[r->depth - 1]);
-		size_t text_off = r->out->len;
-		struct walk_value v;
-		int rc = walk_read(&r->in, &v);
+		struct level *top = r->depth ? &r->stack[r->depth - 1] : NULL;
+		int rc = 0;
 
+		if (top && top->map && top->left % 2 == 0)
+			put_pairs(r, top);
+		if (!top || top->left)
+			rc = put_next(r);
 		if (rc < 0)
 			return rc;
-		if (v.type == WALK_ARRAY || v.type == WALK_MAP) {
-			rc = open_level(r, &v, key);
-			if (rc < 0)
-				return rc;
-		} else if (!put_scalar(r->out, &v) && key) {
-			quote_in_place(r->out, text_off);
-		}
 		/* A claimed count is only worth what the buffer takes: stop when it is full. */
 		if (r->out->err)
 			return r->out->err;
@@ -399,38 +478,106 @@ const char *json_out_flag_name(enum event_flag flag)
 	UNREACHABLE();
 }
 
-static void put_name(struct buf *out, const char *name)
+static const struct json_put_label text_labels[EVENT_TEXT_COUNT] = {
+	[EVENT_TEXT_EVENT_TYPE] = JSON_PUT_LABEL(",\"event_type\":\""),
+	[EVENT_TEXT_ENTITY_TYPE] = JSON_PUT_LABEL(",\"entity_type\":\""),
+	[EVENT_TEXT_ENTITY_ID] = JSON_PUT_LABEL(",\"entity_id\":\""),
+	[EVENT_TEXT_USER_ID] = JSON_PUT_LABEL(",\"user_id\":\""),
+	[EVENT_TEXT_DESCRIPTION] = JSON_PUT_LABEL(",\"description\":\""),
+	[EVENT_TEXT_IP_ADDRESS] = JSON_PUT_LABEL(",\"ip_address\":\""),
+	[EVENT_TEXT_USER_AGENT] = JSON_PUT_LABEL(",\"user_agent\":\""),
+	[EVENT_TEXT_SERVICE] = JSON_PUT_LABEL(",\"service\":\""),
+	[EVENT_TEXT_HOST] = JSON_PUT_LABEL(",\"host\":\""),
+};
+static const struct json_put_label severity_labels[EVENT_SEVERITY_COUNT] = {
+	[EVENT_SEVERITY_EMERGENCY] = JSON_PUT_LABEL(",\"severity\":\"emergency\""),
+	[EVENT_SEVERITY_ALERT] = JSON_PUT_LABEL(",\"severity\":\"alert\""),
+	[EVENT_SEVERITY_CRITICAL] = JSON_PUT_LABEL(",\"severity\":\"critical\""),
+	[EVENT_SEVERITY_ERROR] = JSON_PUT_LABEL(",\"severity\":\"error\""),
+	[EVENT_SEVERITY_WARNING] = JSON_PUT_LABEL(",\"severity\":\"warning\""),
+	[EVENT_SEVERITY_NOTICE] = JSON_PUT_LABEL(",\"severity\":\"notice\""),
+	[EVENT_SEVERITY_INFO] = JSON_PUT_LABEL(",\"severity\":\"info\""),
+	[EVENT_SEVERITY_DEBUG] = JSON_PUT_LABEL(",\"severity\":\"debug\""),
+};
+static const struct json_put_label id_label = JSON_PUT_LABEL("{\"id\":");
+static const struct json_put_label time_label = JSON_PUT_LABEL(",\"timestamp\":");
+static const struct json_put_label received_label = JSON_PUT_LABEL(",\"received\":");
+
+/* Room for what stands before the metadata, from text field `from` on, if all of it is plain. */
+static bool event_room(const struct event *ev, int from, struct buf *out)
 {
-	put(out, ",\"", 2);
-	put(out, name, strlen(name));
-	put(out, "\":", 2);
+	size_t n = EVENT_BYTES;
+
+	for (int i = from; i < EVENT_TEXT_COUNT; i++)
+		n += ev->text[i].n;
+	return room(out, n);
+}
+
+/* NULL: no room. */
+static uint8_t *put_text_escaped(const struct event *ev, int i, uint8_t *o, struct buf *out)
+{
+	out->len = (size_t)(o - out->p);
+	json_out_escaped(ev->text[i], out);
+	put_byte(out, '"');
+	return event_room(ev, i + 1, out) ? out->p + out->len : NULL;
+}
+
+static uint8_t *put_text(const struct event *ev, int i, uint8_t *o, struct buf *out)
+{
+	uint8_t *end;
+
+	if (!ev->text[i].p)
+		return o;
+	o = json_put_label(o, &text_labels[i]);
+	end = json_put_plain(o, ev->text[i]);
+	if (!end)
+		return put_text_escaped(ev, i, o, out);
+	*end = '"';
+	return end + 1;
+}
+
+static uint8_t *put_id(uint8_t *o, uint64_t id)
+{
+	if (id < ID_NUMBER_END)
+		return o + json_number_put_uint((char *)o, id);
+	*o++ = '"';
+	o += json_number_put_uint((char *)o, id);
+	*o++ = '"';
+	return o;
 }
 
 void json_out_id(uint64_t id, struct buf *out)
 {
-	char text[JSON_NUMBER_BYTES_MAX];
-	size_t n = json_number_put_uint(text, id);
-
-	if (id < ID_NUMBER_END)
-		put(out, text, n);
-	else
-		json_out_string(span_of(text, n), out);
+	if (room(out, JSON_NUMBER_BYTES_MAX))
+		out->len = (size_t)(put_id(out->p + out->len, id) - out->p);
 }
 
-static void put_text(const struct event *ev, enum event_text field, struct buf *out)
+/* Everything before the metadata, without the checks that event_room has made. False: no room. */
+static bool put_fields(const struct event *ev, struct buf *out)
 {
-	if (!ev->text[field].p)
-		return;
-	put_name(out, event_text_name(field));
-	json_out_string(ev->text[field], out);
+	uint8_t *o = out->p + out->len;
+
+	o = put_id(json_put_label(o, &id_label), ev->id);
+	o = json_put_time(json_put_label(o, &time_label), ev->time_ns);
+	o = json_put_time(json_put_label(o, &received_label), ev->received_ns);
+	o = put_text(ev, EVENT_TEXT_EVENT_TYPE, o, out);
+	if (!o)
+		return false;
+	o = json_put_label(o, &severity_labels[ev->severity]);
+	for (int i = EVENT_TEXT_EVENT_TYPE + 1; i < EVENT_TEXT_COUNT && o; i++)
+		o = put_text(ev, i, o, out);
+	if (!o)
+		return false;
+	out->len = (size_t)(o - out->p);
+	ASSERT(out->len <= out->cap);
+	return true;
 }
 
 static void put_flags(unsigned flags, struct buf *out)
 {
 	const char *comma = "";
 
-	put_name(out, "flags");
-	put_byte(out, '[');
+	buf_put_str(out, ",\"flags\":[");
 	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_CUT; bit <<= 1) {
 		if (!(flags & bit))
 			continue;
@@ -446,7 +593,7 @@ static int put_metadata(struct span metadata, struct buf *out)
 {
 	int rc;
 
-	put_name(out, "metadata");
+	put(out, ",\"metadata\":", 12);
 	rc = out->err ? out->err : json_out_value(metadata, out);
 	if (rc != ERR_CORRUPT && rc != ERR_SYNTAX && rc != ERR_TRUNCATED && rc != ERR_DEPTH)
 		return rc;
@@ -462,18 +609,7 @@ int json_out_event(const struct event *ev, struct buf *out)
 	if (out->err)
 		return out->err;
 	ASSERT(ev->severity < EVENT_SEVERITY_COUNT);
-	buf_put_str(out, "{\"id\":");
-	json_out_id(ev->id, out);
-	put_name(out, "timestamp");
-	put_time(out, ev->time_ns);
-	put_name(out, "received");
-	put_time(out, ev->received_ns);
-	put_text(ev, EVENT_TEXT_EVENT_TYPE, out);
-	put_name(out, "severity");
-	json_out_string(span_str(event_severity_name((enum event_severity)ev->severity)), out);
-	for (int i = EVENT_TEXT_EVENT_TYPE + 1; i < EVENT_TEXT_COUNT; i++)
-		put_text(ev, (enum event_text)i, out);
-	if (ev->metadata.p)
+	if (event_room(ev, 0, out) && put_fields(ev, out) && ev->metadata.p)
 		rc = put_metadata(ev->metadata, out);
 	if (ev->flags & (EVENT_FLAG_TIME_ODD | EVENT_FLAG_TIME_ARRIVAL | EVENT_FLAG_CUT))
 		put_flags(ev->flags, out);

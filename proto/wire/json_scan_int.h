@@ -22,23 +22,6 @@ static inline bool json_scan_plain(uint8_t c)
 	return c >= 0x20 && c != '"' && c != '\\';
 }
 
-#ifdef __SSE2__
-enum { JSON_SCAN_STEP = 16 };
-
-/* Bit i is set when p[i] ends the run; *high becomes nonzero when any byte is beyond ASCII. */
-static inline unsigned json_scan_mask(const uint8_t *p, unsigned *high)
-{
-	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-	__m128i ends = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
-
-	ends = _mm_or_si128(ends, _mm_cmpeq_epi8(x, _mm_set1_epi8('"')));
-	ends = _mm_or_si128(ends, _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
-	*high |= (unsigned)_mm_movemask_epi8(x);
-	return (unsigned)_mm_movemask_epi8(ends);
-}
-#else
-enum { JSON_SCAN_STEP = 8 };
-
 /* The high bit of a byte is set where x has c, and perhaps in bytes above such a one. */
 static inline uint64_t json_scan_equal(uint64_t x, uint8_t c)
 {
@@ -47,7 +30,10 @@ static inline uint64_t json_scan_equal(uint64_t x, uint8_t c)
 	return (y - UINT64_C(0x0101010101010101)) & ~y;
 }
 
-static inline unsigned json_scan_mask(const uint8_t *p, unsigned *high)
+enum { JSON_SCAN_WORD_STEP = 8 };
+
+/* Bit i is set when p[i] ends the run; *high becomes nonzero when any byte is beyond ASCII. */
+static inline unsigned json_scan_mask_word(const uint8_t *p, unsigned *high)
 {
 	const uint64_t top = UINT64_C(0x8080808080808080);
 	uint64_t x, ends;
@@ -59,9 +45,31 @@ static inline unsigned json_scan_mask(const uint8_t *p, unsigned *high)
 	       json_scan_equal(x, '\\');
 	if (!(ends & top))
 		return 0;
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < JSON_SCAN_WORD_STEP; i++)
 		mask |= (unsigned)!json_scan_plain(p[i]) << i;
 	return mask;
+}
+
+/* The same of more bytes at once, where the processor has the means; a test proves them equal. */
+#ifdef __SSE2__
+enum { JSON_SCAN_STEP = 16 };
+
+static inline unsigned json_scan_mask(const uint8_t *p, unsigned *high)
+{
+	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i ends = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
+
+	ends = _mm_or_si128(ends, _mm_cmpeq_epi8(x, _mm_set1_epi8('"')));
+	ends = _mm_or_si128(ends, _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
+	*high |= (unsigned)_mm_movemask_epi8(x);
+	return (unsigned)_mm_movemask_epi8(ends);
+}
+#else
+enum { JSON_SCAN_STEP = JSON_SCAN_WORD_STEP };
+
+static inline unsigned json_scan_mask(const uint8_t *p, unsigned *high)
+{
+	return json_scan_mask_word(p, high);
 }
 #endif
 

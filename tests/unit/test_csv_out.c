@@ -38,6 +38,36 @@ static void cells_are_quoted_where_they_must_be(void **state)
 	assert_cell(SPAN_LIT("caf\xc3\xa9 \xff"), "caf\xc3\xa9 \xef\xbf\xbd");
 }
 
+/* A cell of any length, with each byte at each place: against what its rule says, byte by byte. */
+static void a_special_byte_is_seen_wherever_it_is(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n < 20; n++)
+		for (size_t at = 0; at < n; at++)
+			for (int c = 1; c < 128; c++) {
+				char text[20], want[48];
+				size_t len = 0;
+				bool quotes = strchr("\",\r\n", c) ||
+					      (c == ' ' && (at == 0 || at == n - 1));
+
+				memset(text, 'x', n);
+				text[at] = (char)c;
+				if (quotes)
+					want[len++] = '"';
+				if (at == 0 && strchr("=+-@\t\r", c))
+					want[len++] = '\'';
+				for (size_t i = 0; i < n; i++) {
+					want[len++] = text[i];
+					if (text[i] == '"')
+						want[len++] = '"';
+				}
+				if (quotes)
+					want[len++] = '"';
+				want[len] = 0;
+				assert_cell(span_of(text, n), want);
+			}
+}
+
 static void formulas_are_guarded(void **state)
 {
 	(void)state;
@@ -86,6 +116,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cells_are_quoted_where_they_must_be),
+		cmocka_unit_test(a_special_byte_is_seen_wherever_it_is),
 		cmocka_unit_test(formulas_are_guarded),
 		cmocka_unit_test(an_event_is_one_line),
 		cmocka_unit_test(absent_and_damaged_fields_are_empty_cells),

@@ -5,12 +5,14 @@
  */
 #include "tests/support/check_cmocka.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
 #include "proto/wire/json_out.h"
+#include "proto/wire/json_scan_int.h"
 
 static struct buf out;
 
@@ -125,6 +127,34 @@ static void a_special_byte_is_seen_wherever_it_is(void **state)
 	buf_reset(&out);
 	json_out_string(SPAN_NONE, &out);
 	assert_text("\"\"");
+}
+
+/* Whatever the processor has: sixteen bytes at once say what twice eight say, and what each byte says. */
+static void all_widths_of_the_scan_agree(void **state)
+{
+	uint8_t text[16];
+	uint64_t seed = 7;
+
+	(void)state;
+	for (int round = 0; round < 200000; round++) {
+		unsigned high = 0, high8 = 0, mask = 0, mask8 = 0, plain = 0;
+
+		for (int i = 0; i < 16; i++) {
+			seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+			/* Mostly letters, so that single finds are common; all values come. */
+			text[i] = round % 3 ? (uint8_t)("abcx \"\\\x1f\x20\x21\x23\x5b\x5d\x7f\x80z"
+							      [seed >> 60])
+					    : (uint8_t)(seed >> 56);
+			plain |= (unsigned)!json_scan_plain(text[i]) << i;
+		}
+		for (unsigned i = 0; i < 16; i += JSON_SCAN_STEP)
+			mask |= json_scan_mask(text + i, &high) << i;
+		for (unsigned i = 0; i < 16; i += JSON_SCAN_WORD_STEP)
+			mask8 |= json_scan_mask_word(text + i, &high8) << i;
+		assert_int_equal(mask, plain);
+		assert_int_equal(mask8, plain);
+		assert_int_equal(high != 0, high8 != 0);
+	}
 }
 
 static void bytes_become_base64(void **state)
@@ -362,6 +392,73 @@ static void flags_are_words(void **state)
 	assert_memory_equal(out.p + out.len - 20, "verity\":\"emergency\"}", 20);
 }
 
+/* The names are written as constants, with more bytes than count. */
+static void every_severity_has_its_name(void **state)
+{
+	(void)state;
+	for (int i = 0; i < EVENT_SEVERITY_COUNT; i++) {
+		struct event ev = { .severity = (uint8_t)i };
+		char want[64];
+		int n = snprintf(want, sizeof want, ",\"severity\":\"%s\"}",
+			event_severity_name((enum event_severity)i));
+
+		buf_reset(&out);
+		assert_int_equal(json_out_event(&ev, &out), 0);
+		assert_true(out.len > (size_t)n);
+		assert_memory_equal(out.p + out.len - n, want, n);
+	}
+}
+
+/* Whichever field it is that must be escaped, the fields around it stand as they are. */
+static void any_field_may_need_escapes(void **state)
+{
+	(void)state;
+	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
+		struct event ev = full_event();
+		char plain[2048], *at;
+		struct buf small;
+
+		ev.text[i] = SPAN_LIT("@");
+		buf_reset(&out);
+		assert_int_equal(json_out_event(&ev, &out), 0);
+		buf_put_u8(&out, 0);
+		strcpy(plain, (const char *)out.p);
+		ev.text[i] = SPAN_LIT("\n\xff\xc3\xa9");
+		buf_init(&small, 1 << 16);
+		assert_int_equal(json_out_event(&ev, &small), 0);
+		at = strchr(plain, '@');
+		assert_non_null(at);
+		assert_memory_equal(small.p, plain, at - plain);
+		assert_memory_equal(small.p + (at - plain), "\\n\xef\xbf\xbd\xc3\xa9", 7);
+		assert_int_equal(small.len, strlen(plain) + 6);
+		assert_memory_equal(small.p + (at - plain) + 7, at + 1, strlen(at + 1));
+		buf_fini(&small);
+	}
+}
+
+/* Pairs that are written at once, and those that are not, side by side. */
+static void maps_of_all_kinds_of_pairs(void **state)
+{
+	(void)state;
+	BECOMES("\x88\xa1"
+		"a\xa1x\xa1\"\x01\xa1"
+		"b\xa1\n\xa1"
+		"c\x91\x02\xa1"
+		"d\xc0\xa1"
+		"e\xc3\xa1"
+		"f\xc2\x01\xa1z",
+		"{\"a\":\"x\",\"\\\"\":1,\"b\":\"\\n\",\"c\":[2],\"d\":null,\"e\":true,"
+		"\"f\":false,\"1\":\"z\"}");
+	BECOMES("\x84\xa1"
+		"a\xd0\x80\xa1"
+		"b\xca\x3f\x80\x00\x00\xa1"
+		"c\x81\xa1"
+		"d\xd9\x02ok\xa1"
+		"e\xc4\x01"
+		"f",
+		"{\"a\":-128,\"b\":1.0,\"c\":{\"d\":\"ok\"},\"e\":\"Zg==\"}");
+}
+
 static void damaged_metadata_costs_only_itself(void **state)
 {
 	struct event ev = { .metadata = SPAN_LIT("\x82\xa1") };
@@ -399,6 +496,7 @@ int main(void)
 		cmocka_unit_test(scalars),
 		cmocka_unit_test(strings_are_escaped_exactly),
 		cmocka_unit_test(a_special_byte_is_seen_wherever_it_is),
+		cmocka_unit_test(all_widths_of_the_scan_agree),
 		cmocka_unit_test(bytes_become_base64),
 		cmocka_unit_test(times_in_ext_are_told_and_others_kept),
 		cmocka_unit_test(arrays_and_maps),
@@ -411,6 +509,9 @@ int main(void)
 		cmocka_unit_test(absent_is_not_empty),
 		cmocka_unit_test(large_ids_are_strings),
 		cmocka_unit_test(flags_are_words),
+		cmocka_unit_test(every_severity_has_its_name),
+		cmocka_unit_test(any_field_may_need_escapes),
+		cmocka_unit_test(maps_of_all_kinds_of_pairs),
 		cmocka_unit_test(damaged_metadata_costs_only_itself),
 		cmocka_unit_test(an_event_that_does_not_fit_leaves_nothing),
 	};
