@@ -11,7 +11,7 @@ enum {
 	ANSWER_REST_BYTES = 4096,
 };
 
-static int put_events(const struct engine_result *r, struct buf *out)
+int answer_put_events(const struct engine_result *r, struct buf *out)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		int rc;
@@ -41,7 +41,7 @@ static void put_place(
 	json_out_id(r->covered, out);
 }
 
-static void put_damage(const struct engine_result *r, struct buf *out)
+void answer_put_damage(const struct engine_result *r, struct buf *out)
 {
 	size_t n = r->damage_count < ENGINE_DAMAGE_MAX ? r->damage_count : ENGINE_DAMAGE_MAX;
 
@@ -62,10 +62,8 @@ static void put_damage(const struct engine_result *r, struct buf *out)
 	buf_put_str(out, "]");
 }
 
-static void put_stats(const struct engine_result *r, struct buf *out)
+void answer_put_stats(const struct engine_stats *s, uint64_t counted, struct buf *out)
 {
-	const struct engine_stats *s = &r->stats;
-
 	buf_printf(out,
 		",\"stats\":{\"us\":%" PRIu64 ",\"threads\":%u,\"segments\":%" PRIu64
 		",\"segments_opened\":%" PRIu64 ",\"blocks\":%" PRIu64 ",\"blocks_pruned\":%" PRIu64
@@ -76,7 +74,7 @@ static void put_stats(const struct engine_result *r, struct buf *out)
 	buf_printf(out,
 		",\"journal_rows\":%" PRIu64 ",\"units_searched\":%" PRIu64
 		",\"units_counted\":%" PRIu64 ",\"counted\":%" PRIu64 ",\"damaged\":%" PRIu64 "}",
-		s->scan.journal_rows, s->units_visited, s->units_counted, r->total,
+		s->scan.journal_rows, s->units_visited, s->units_counted, counted,
 		s->scan.damaged_units);
 }
 
@@ -87,15 +85,15 @@ int answer_put(
 	int rc;
 
 	buf_printf(out, "{\"status\":\"success\",\"%s\":[", req->spelled_as_time ? "data" : "logs");
-	rc = put_events(result, out);
+	rc = answer_put_events(result, out);
 	if (rc < 0)
 		return rc;
 	buf_put_u8(out, ']');
 	put_place(req, result, out);
 	if (partial)
 		buf_printf(out, ",\"partial\":\"%s\"", partial);
-	put_damage(result, out);
-	put_stats(result, out);
+	answer_put_damage(result, out);
+	answer_put_stats(&result->stats, result->total, out);
 	buf_put_str(out, "}\n");
 	return out->err;
 }

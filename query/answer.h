@@ -14,4 +14,11 @@
 int answer_put(
 	const struct engine_request *req, const struct engine_result *result, struct buf *out);
 
+/* The parts of it. Events, with commas between them. */
+int answer_put_events(const struct engine_result *result, struct buf *out);
+/* ,"damage":[...] if there is any. A failure sticks in the buffer. */
+void answer_put_damage(const struct engine_result *result, struct buf *out);
+/* ,"stats":{...} */
+void answer_put_stats(const struct engine_stats *stats, uint64_t counted, struct buf *out);
+
 #endif

@@ -7,6 +7,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/svc/metrics.h"
+#include "query/api_event.h"
 #include "query/api_logs.h"
 
 enum {
@@ -143,6 +144,8 @@ static bool host_ok(void *arg, struct span host)
 static const struct http_server_route routes[] = {
 	{ "/", HTTP_PARSE_GET, on_root },
 	{ "/api/logs", HTTP_PARSE_GET, api_logs_get },
+	{ "/api/logs/{id}", HTTP_PARSE_GET, api_event_get },
+	{ "/api/logs/{id}/context", HTTP_PARSE_GET, api_event_context },
 	{ "/healthz", HTTP_PARSE_GET, on_health },
 	{ "/readyz", HTTP_PARSE_GET, on_ready },
 	{ "/metrics", HTTP_PARSE_GET, on_metrics },

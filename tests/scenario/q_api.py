@@ -221,6 +221,77 @@ def t_pages_by_cursor_while_events_arrive(lab):
     astro.equal(q.get(f"/api/logs?service=shop&limit=1&cursor={bad}").status, 400)
 
 
+def around(events, event, before, after, same=()):
+    """The context as a filter and a sort say."""
+    rest = [e for e in shop.naive(events, asc=True)
+            if all(e.get(f) == event[f] for f in same if f in event)]
+    at = shop.ids(rest).index(event["id"])
+    return shop.ids(rest[max(0, at - before):at]), shop.ids(rest[at + 1:at + 1 + after])
+
+
+def t_one_event_and_its_context(lab):
+    c, q, _, events = store(lab)
+    rnd = random.Random(5)
+    shop.ship(c, [(shop.START, {"description": "bare"})], chunk="bare")
+    bare = q.get(f"/api/logs/{len(events) + 1}").json["log"]
+    astro.equal(bare["description"], "bare")
+    sames = {"entity": ["entity_type", "entity_id"], "user_id": ["user_id"],
+             "service,host": ["service", "host"], None: []}
+    for event in rnd.sample(events, 40):
+        one = q.get(f"/api/logs/{event['id']}").json
+        astro.equal((one["status"], one["log"]), ("success", event))
+        same = rnd.choice([s for s, fields in sames.items()
+                           if not fields or any(f in event for f in fields)])
+        before, after = rnd.choice([(10, 10), (0, 3), (25, 0), (1000, 1000)])
+        path = f"/api/logs/{event['id']}/context"
+        if (before, after) != (10, 10) or same:
+            path += f"?before={before}&after={after}" + (f"&same={same}" if same else "")
+        page = q.get(path).json
+        got = (shop.ids(page["before"]), shop.ids(page["after"]))
+        astro.equal(got, around(events + [bare], event, before, after, sames[same]), path)
+        astro.equal(page["log"], event)
+    # What comes before the earliest and after the latest one given is where the cursors lead.
+    event = shop.naive(events, True)[1500]
+    page = q.get(f"/api/logs/{event['id']}/context?before=5&after=5&same=entity").json
+    whole = q.get(f"/api/logs/{event['id']}/context?before=10&after=10&same=entity").json
+    filters = {"entity_type": event["entity_type"], "entity_id": event["entity_id"], "limit": 5}
+    further = shop.ask(q, cursor=page["earlier"], **filters)["logs"]
+    astro.equal(shop.ids(further[::-1] + page["before"]), shop.ids(whole["before"]))
+    further = shop.ask(q, cursor=page["later"], order="asc", **filters)["logs"]
+    astro.equal(shop.ids(page["after"] + further), shop.ids(whole["after"]))
+    last = shop.naive(events, True)[-1]
+    astro.equal(q.get(f"/api/logs/{last['id']}/context").json["later"], None)
+
+
+def t_events_that_are_not_there(lab):
+    c, q = lab.collector(), lab.query()
+    shop.ship(c, [(shop.START, {"description": "bare"})])
+    cases = [
+        ("/api/logs/2", 404, "id", "no event", "newest id is 1"),
+        ("/api/logs/18446744073709551615", 404, "id", "no event", "newest"),
+        ("/api/logs/2/context", 404, "id", "no event", "newest"),
+        ("/api/logs/0", 404, None, "not the id", "/api/logs/7"),
+        ("/api/logs/18446744073709551616", 404, None, "not the id", "/api/logs/7"),
+        ("/api/logs/x1", 404, None, "not the id", "/api/logs/7"),
+        ("/api/logs/%zz", 404, None, "no such path", ""),
+        ("/api/logs/1/", 404, None, "no such path", "/api/logs/{id}/context"),
+        ("/api/logs/1?limit=1", 400, "limit", "no parameters", "context"),
+        ("/api/logs/1/context?limit=1", 400, "limit", "no such parameter", "before"),
+        ("/api/logs/1/context?before=1001", 400, "before", "0 to 1000", ""),
+        ("/api/logs/1/context?after=", 400, "after", "0 to 1000", ""),
+        ("/api/logs/1/context?after=1&after=1", 400, "after", "twice", ""),
+        ("/api/logs/1/context?same=id", 400, "same", "entity", "user_id"),
+        ("/api/logs/1/context?same=user_id,", 400, "same", "entity", "user_id"),
+        ("/api/logs/1/context?same=user_id", 400, "same", "none of the fields", "leave it out"),
+    ]
+    for path, status, field, error, hint in cases:
+        reply = q.get(path)
+        astro.equal((reply.status, reply.json.get("field")), (status, field), path)
+        astro.check(error in reply.json["error"], f"{path}: {reply.text}")
+        astro.check(hint in reply.json.get("hint", ""), f"{path}: {reply.text}")
+    astro.equal(q.get("/api/logs/1", method="DELETE").status, 405)
+
+
 def t_one_entity_reads_its_blocks_alone(lab):
     """Counted, not timed: of many blocks only those that hold the entity are read."""
     c = lab.collector(env={"ASTRO_STORE_SEAL_ROWS": "20000"})
