@@ -236,6 +236,29 @@ enum {
 	LIMIT_QUERY_QUANTILE_EXACT = 65536,
 };
 
+/* ---- expressions of queries (proto/expr); who asks beyond them is refused ---- */
+enum {
+	/* Text of one, and everything a tree is made of. */
+	LIMIT_EXPR_TEXT_BYTES = 64 << 10,
+	LIMIT_EXPR_BYTES = 4 << 20,
+	/* Tests and what joins them; values; parentheses and nots within each other. */
+	LIMIT_EXPR_NODES = 4096,
+	LIMIT_EXPR_VALUES = 4096,
+	LIMIT_EXPR_DEPTH = 64,
+	/* Parts of a path into the metadata. */
+	LIMIT_EXPR_KEYS = LIMIT_DEPTH,
+	/* Regular expressions of a tree; text and compiled form of each. */
+	LIMIT_EXPR_REGEXES = 16,
+	LIMIT_EXPR_REGEX_BYTES = 4096,
+	LIMIT_EXPR_REGEX_CODE_BYTES = 32 << 10,
+	/* Steps on one text, at first and at last: every text given up halves them. */
+	LIMIT_EXPR_REGEX_STEPS = 1000000,
+	LIMIT_EXPR_REGEX_STEPS_MIN = 1000,
+	/* What remembering ways not yet tried may take, compiled by JIT or not. */
+	LIMIT_EXPR_REGEX_STACK_BYTES = 512 << 10,
+	LIMIT_EXPR_REGEX_HEAP_KIB = 2048,
+};
+
 /* ---- descriptors ---- */
 enum {
 	/* Descriptors that only the store may use; doors stop accepting when only these are left. */

@@ -133,14 +133,15 @@ struct expr {
 	struct expr_field field;
 	const struct expr_value *values; /* IN: sorted by text, each once */
 	uint32_t values_count;
-	struct textset texts; /* IN: of the values' texts, for whole columns of text */
-	struct needle needle; /* CONTAINS */
-	const struct expr_regex *regex;
+	struct textset texts;           /* IN: of the values' texts, for whole columns of text */
+	struct needle needle;           /* CONTAINS: never empty; as text in values[0] */
+	const struct expr_regex *regex; /* REGEX; its text is values[0] */
 	uint8_t severity_mask;
 	const struct expr_range *ranges; /* sorted, apart from each other */
 	uint32_t ranges_count;
 	/* Normal trees: tests are numbered 0 .. expr_tests_count() - 1, in order. */
 	uint32_t index;
+	uint32_t depth; /* of the tree from here on; a test: 1 */
 };
 
 /* ---------------------------------------------------------------- making trees */
@@ -150,26 +151,62 @@ struct expr_builder {
 	int err;                  /* of what failed first; 0 */
 	struct expr_owned *owned; /* what the arena cannot free */
 	uint32_t nodes_count;
+	uint32_t values_count;
+	uint32_t regexes_count;
 };
 
 void expr_builder_init(struct expr_builder *b);
 void expr_builder_fini(struct expr_builder *b);
 
+/* "event_type" ...; "severity", "id", "timestamp", "received". */
 struct expr_field expr_field_text(enum event_text text);
-/* "severity", "id", "timestamp", "received", a text field's name, or metadata.a.b; ERR_UNKNOWN. */
+struct expr_field expr_field_of(enum expr_field_kind kind);
+/*
+ * A field by its name or alias, or metadata.a.b with parts in quotes where they are no plain words.
+ * ERR_UNKNOWN, ERR_SYNTAX (of a path), ERR_LIMIT, -ENOMEM.
+ */
 int expr_field_find(struct expr_builder *b, struct span name, struct expr_field *out);
+/* Of a field that is no path into the metadata: its name, not its aliases. Static text. */
+const char *expr_field_name(const struct expr_field *f);
+/* All names and aliases, n from 0; NULL behind the last. Static text. */
+const char *expr_field_name_nth(size_t n);
+bool expr_field_same(const struct expr_field *a, const struct expr_field *b);
+
+/* A value as it is written: bare, or in quotes. Its text is not copied. */
+struct expr_value expr_value_bare(struct span text);
+struct expr_value expr_value_quoted(struct span text);
 
 const struct expr *expr_true(struct expr_builder *b);
+const struct expr *expr_false(struct expr_builder *b);
+/* An argument that is NULL, because making it failed, gives NULL: errors need one check at the end. */
 const struct expr *expr_and(struct expr_builder *b, const struct expr *x, const struct expr *y);
 const struct expr *expr_or(struct expr_builder *b, const struct expr *x, const struct expr *y);
+/* EXPR_AND or EXPR_OR of any number: of none, true or false. */
+const struct expr *expr_list(struct expr_builder *b, enum expr_kind kind,
+	const struct expr *const *args, uint32_t count);
 const struct expr *expr_not(struct expr_builder *b, const struct expr *x);
 const struct expr *expr_exists(struct expr_builder *b, const struct expr_field *f);
-/* Values as in quotes; of a text field. */
+/* Of a text field or a path: equals one of the values. Of none: false. */
+const struct expr *expr_in(struct expr_builder *b, const struct expr_field *f,
+	const struct expr_value *values, uint32_t count);
+/* The same for a text field, its values as in quotes. */
 const struct expr *expr_text_in(
 	struct expr_builder *b, enum event_text text, const struct span *values, uint32_t count);
+/* Of a text field or a path. */
+const struct expr *expr_order(struct expr_builder *b, const struct expr_field *f,
+	enum expr_order order, const struct expr_value *value);
+/* Of a text field or a path; an empty needle: the field is there. */
 const struct expr *expr_contains(
 	struct expr_builder *b, const struct expr_field *f, struct span needle);
+/*
+ * Of a text field or a path: a regular expression matches somewhere (syntax of PCRE2, texts as UTF-8).
+ * ERR_SYNTAX: *out_at, unless NULL, is the offset in the pattern, out_text (cap bytes) says what is
+ * wrong there.
+ */
+const struct expr *expr_matches(struct expr_builder *b, const struct expr_field *f,
+	struct span pattern, size_t *out_at, char *out_text, size_t cap);
 const struct expr *expr_severity(struct expr_builder *b, uint8_t mask);
+/* Of id, timestamp or received: in one of the ranges, which may be in any order and overlap. */
 const struct expr *expr_ranges(struct expr_builder *b, const struct expr_field *f,
 	const struct expr_range *ranges, uint32_t count);
 
@@ -182,9 +219,16 @@ uint32_t expr_tests_count(const struct expr *x);
 
 /* What matching needs beside the tree: one a thread. */
 struct expr_scratch;
+/* NULL: out of memory. */
 struct expr_scratch *expr_scratch_new(void);
 void expr_scratch_free(struct expr_scratch **s);
-/* Subjects on which a regular expression was given up (match limit): they count as not matching. */
+/* Before a new query: forgets what was given up. */
+void expr_scratch_reset(struct expr_scratch *s);
+/*
+ * Subjects on which a regular expression was given up, because it took too many steps: they count as
+ * not matching. Each one halves the steps that the next may take, down to LIMIT_EXPR_REGEX_STEPS_MIN,
+ * so that a hostile expression costs little however many subjects there are.
+ */
 uint64_t expr_scratch_given_up(const struct expr_scratch *s);
 
 /* Whether the event is meant: any tree, normal or not. */
@@ -197,6 +241,8 @@ bool expr_test_text(const struct expr *test, struct span value, struct expr_scra
 bool expr_test_cell(const struct expr *test, const struct expr_cell *cell, struct expr_scratch *s);
 /* What the event has at the field; texts point into the event. */
 void expr_cell_of(const struct expr_field *f, const struct event *ev, struct expr_cell *out);
+/* Of one msgpack value, which texts point into; of none, or a broken one: absent. */
+void expr_cell_of_msgpack(struct span value, struct expr_cell *out);
 
 /*
  * Bytes that every text the test holds for contains, case ignored, for indexes and for a search before
