@@ -28,6 +28,7 @@
 #include "proto/base/arena.h"
 #include "proto/base/diag.h"
 #include "proto/base/limits.h"
+#include "proto/expr/expr.h"
 #include "proto/wire/event.h"
 #include "storage/scan.h"
 #include "storage/store.h"
@@ -94,11 +95,14 @@ struct engine_request {
 	bool want_total;
 	uint32_t wait_ms;     /* for callers that can wait for events; the engine does not */
 	bool spelled_as_time; /* start_time or end_time was used: the API's list is `data` */
-	size_t values_bytes;  /* copied so far */
-	unsigned given;       /* which single parameters were given; private */
-	int64_t budget_ns;    /* of time; 0: none */
-	size_t budget_bytes;  /* of events in the result */
-	unsigned threads;     /* 1 or 2 */
+	/* Made by check: a normal tree of all filters; what time range, place and order say is apart. */
+	const struct expr *where;
+	struct expr_builder builder; /* of `where` */
+	size_t values_bytes;         /* copied so far */
+	unsigned given;              /* which single parameters were given; private */
+	int64_t budget_ns;           /* of time; 0: none */
+	size_t budget_bytes;         /* of events in the result */
+	unsigned threads;            /* 1 or 2 */
 };
 
 void engine_request_init(struct engine_request *req);

@@ -28,11 +28,13 @@ void engine_request_init(struct engine_request *req)
 		.threads = 2,
 	};
 	arena_init(&req->arena, REQUEST_ARENA_BYTES);
+	expr_builder_init(&req->builder);
 }
 
 void engine_request_fini(struct engine_request *req)
 {
 	arena_fini(&req->arena);
+	expr_builder_fini(&req->builder);
 	memset(req, 0, sizeof *req);
 }
 
@@ -108,11 +110,59 @@ static size_t tidy_numbers(struct engine_numbers *t)
 	return t->count = n;
 }
 
+/* ---------------------------------------------------------------- one expression of all filters */
+
+static const struct expr *numbers_in(
+	struct expr_builder *b, enum expr_field_kind kind, const struct engine_numbers *t)
+{
+	const struct expr_field f = expr_field_of(kind);
+	struct expr_range ranges[LIMIT_QUERY_VALUES];
+
+	if (!t)
+		return expr_true(b);
+	ASSERT(t->count <= LIMIT_QUERY_VALUES);
+	for (size_t i = 0; i < t->count; i++) {
+		ranges[i].lo = kind == EXPR_FIELD_ID ? (uint64_t)t->values[i]
+						     : expr_time_key(t->values[i]);
+		ranges[i].hi = ranges[i].lo;
+	}
+	return expr_ranges(b, &f, ranges, (uint32_t)t->count);
+}
+
+static int make_where(struct engine_request *req, struct engine_err *err)
+{
+	const struct expr_field description = expr_field_text(EVENT_TEXT_DESCRIPTION);
+	struct expr_builder *b = &req->builder;
+	const struct expr *x = expr_true(b);
+
+	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
+		const struct engine_texts *t = req->text[i];
+
+		if (t)
+			x = expr_and(b, x,
+				expr_text_in(b, (enum event_text)i, t->values, (uint32_t)t->count));
+	}
+	if (req->severity_mask)
+		x = expr_and(b, x, expr_severity(b, req->severity_mask));
+	x = expr_and(b, x, numbers_in(b, EXPR_FIELD_ID, req->ids));
+	x = expr_and(b, x, numbers_in(b, EXPR_FIELD_TIME, req->times));
+	x = expr_and(b, x, numbers_in(b, EXPR_FIELD_RECEIVED, req->received));
+	if (req->search.n > 0)
+		x = expr_and(b, x, expr_contains(b, &description, req->search));
+	req->where = expr_normalise(b, x);
+	if (req->where)
+		return 0;
+	refuse(err, "", "the filters are too large together", "ask for fewer values at once");
+	return err->code = b->err;
+}
+
 int engine_request_check(struct engine_request *req, struct engine_err *err)
 {
 	size_t scans;
 	int rc = check_places(req, err);
 
+	if (rc == 0)
+		rc = make_where(req, err);
 	if (rc < 0)
 		return rc;
 	if (req->from_ns > req->to_ns)

@@ -71,6 +71,8 @@ static void filters(void **state)
 	assert_int_equal(req.text[0]->values[0].n, 0);
 	assert_non_null(req.text[0]->values[0].p);
 	assert_int_equal(req.ids->count, 2);
+	assert_int_equal(req.where->kind, EXPR_AND);
+	assert_int_equal(expr_tests_count(req.where), EVENT_TEXT_COUNT + 3);
 }
 
 static void times(void **state)
