@@ -176,7 +176,10 @@ static inline const struct agg_cell *agg_cell(
 /* As engine_run. */
 int agg_run(struct engine *e, struct store_snapshot *snap, const struct agg_request *req,
 	struct agg_result *out, struct diag *d);
-/* Several groupings of the same events in one pass; all of out must be given to agg_result_fini. */
+/*
+ * Several groupings of the same events, LIMIT_QUERY_GROUPINGS at most, in one pass; each of out must be
+ * given to agg_result_fini.
+ */
 int agg_run_all(struct engine *e, struct store_snapshot *snap, const struct engine_request *filter,
 	const struct agg_spec *const *specs, uint32_t specs_count, struct agg_result *out,
 	struct diag *d);

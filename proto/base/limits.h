@@ -229,6 +229,10 @@ enum {
 	LIMIT_QUERY_BY = 3,
 	LIMIT_QUERY_CALLS = 8,
 	LIMIT_QUERY_GROUPS = 100000,
+	/* Groupings of the same events in one pass. */
+	LIMIT_QUERY_GROUPINGS = 8,
+	/* An answer's groups with their texts. */
+	LIMIT_QUERY_GROUPS_BYTES = 32 << 20,
 	/* Groups in memory, with all that functions keep of them; further groups are not told apart. */
 	LIMIT_QUERY_GROUP_BYTES = 24 << 20,
 	/* Different values of a group, and numbers for a quantile, kept one by one; then a sketch. */
