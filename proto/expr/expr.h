@@ -170,6 +170,8 @@ int expr_field_find(struct expr_builder *b, struct span name, struct expr_field 
 const char *expr_field_name(const struct expr_field *f);
 /* All names and aliases, n from 0; NULL behind the last. Static text. */
 const char *expr_field_name_nth(size_t n);
+/* The name that a misspelt one is closest to, or NULL. Static text. */
+const char *expr_field_closest(struct span name);
 bool expr_field_same(const struct expr_field *a, const struct expr_field *b);
 
 /* A value as it is written: bare, or in quotes. Its text is not copied. */

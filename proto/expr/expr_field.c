@@ -7,6 +7,8 @@
 #include "proto/base/limits.h"
 #include "proto/expr/expr_quote_int.h"
 
+enum { NAME_BYTES_MAX = 16 };
+
 #define TEXT_FIELD(name, text)                           \
 	{                                                \
 		name, EXPR_FIELD_TEXT, EVENT_TEXT_##text \
@@ -79,6 +81,53 @@ const char *expr_field_name(const struct expr_field *f)
 const char *expr_field_name_nth(size_t n)
 {
 	return n < ARRAY_COUNT(names) ? names[n].name : NULL;
+}
+
+/* ---------------------------------------------------------------- misspelt names */
+
+/* Letters that have to be changed, left out or put in. Longer words than names are no misspelt ones. */
+static unsigned distance(struct span a, struct span b)
+{
+	unsigned row[NAME_BYTES_MAX + 1];
+
+	ASSERT(b.n <= NAME_BYTES_MAX);
+	for (unsigned k = 0; k <= b.n; k++)
+		row[k] = k;
+	for (unsigned i = 1; i <= a.n; i++) {
+		unsigned diagonal = row[0];
+
+		row[0] = i;
+		for (unsigned k = 1; k <= b.n; k++) {
+			unsigned best = diagonal + ((a.p[i - 1] | 0x20) != b.p[k - 1]);
+
+			diagonal = row[k];
+			if (row[k] + 1 < best)
+				best = row[k] + 1;
+			if (row[k - 1] + 1 < best)
+				best = row[k - 1] + 1;
+			row[k] = best;
+		}
+	}
+	return row[b.n];
+}
+
+const char *expr_field_closest(struct span name)
+{
+	const char *best = NULL;
+	/* A third of the letters may differ: beyond that a suggestion only confuses. */
+	unsigned least = (unsigned)(name.n / 3 + 1);
+
+	if (name.n > NAME_BYTES_MAX)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+		unsigned n = distance(name, span_str(names[i].name));
+
+		if (n < least) {
+			least = n;
+			best = names[i].name;
+		}
+	}
+	return best;
 }
 
 /* ---------------------------------------------------------------- paths */

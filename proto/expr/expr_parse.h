@@ -8,13 +8,19 @@
  *	      | field "=" "*"                  the field is there
  *	      | field ":" value                contains, ASCII case ignored
  *	      | field ( "=~" | "!~" ) value    regular expression (PCRE2), matches somewhere
+ *	      | "entity" ( "=" | "!=" ) TYPE/ID | "entity" [ "not" ] "in" "(" TYPE/ID ... ")"
  *	      | value                          text of the description, as description:value
  *	cmp   = "=" | "!=" | "<" | "<=" | ">" | ">="
  *	field = a field of an event, an alias of one, or metadata.path; a part of a path may be quoted:
  *	        metadata."a.b".c
- *	value = a bare word, or "text" with \" \\ \n \t \xHH \u{H...}
+ *	value = a bare word (letters, digits, _ - . : / @ + % # and what is not ASCII), or "text" with
+ *	        \" \\ \n \t \xHH \u{H...}; of a regular expression only \" is taken so: "\d+" needs no
+ *	        second backslash
  *
- * and, or, not, in: in any case; as values they want quotes. Times are those of proto/base/when.h, in
+ * Words that stand alone are a test each, and adjacent tests are joined by and: `disk full` finds both
+ * words anywhere, `"disk full"` the text as it is. Without a slash, entity is the id.
+ * and, or, not, in: in any case; as values they want quotes. Of severities the worse is the greater;
+ * an order wants a word there. Times are those of proto/base/when.h, in
  * quotes if they have blanks; with = a time covers the unit that it names. The empty text is true.
  *
  * Errors: ERR_SYNTAX, ERR_UNKNOWN, ERR_RANGE, ERR_LIMIT, ERR_DEPTH, -ENOMEM, with an expr_err that says
