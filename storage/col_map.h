@@ -124,8 +124,18 @@ int col_map_leaf(
 /* The same: leaves whose words cannot contain the needle, as their dictionaries say. */
 int col_map_leaves_contain(void *map, const struct needle *x, uint8_t *leaves, uint32_t count);
 
-/* The row's map was not taken apart: what it has at the path is found in the map alone. */
-enum { COL_MAP_IN_WHOLE = 2 };
+enum {
+	COL_MAP_HAS_NOT = 0,
+	COL_MAP_HAS = 1,
+	/* The row's map was not taken apart: what it has at the path is found in the map alone. */
+	COL_MAP_IN_WHOLE = 2,
+};
+
+/*
+ * Which rows have a value at the keys, outermost first, be it a leaf or a map: match has a byte for each
+ * row, 0 is not looked at and stays, 1 becomes one of the above. Reads no value.
+ */
+int col_map_has(struct col_map *m, const struct span *keys, uint32_t count, uint8_t *match);
 
 /* What stands at a path in a row. */
 struct col_map_cell {
@@ -140,7 +150,10 @@ struct col_map_cell {
 	};
 };
 
-/* The cells of count rows, rising; strings are appended to bytes. */
+/* The double that a COL_MAP_DECIMAL is. */
+double col_map_decimal(const struct col_map_cell *cell);
+
+/* The cells of count rows, rising, of a path that col_map_find found; strings are appended to bytes. */
 int col_map_cells(struct col_map *m, uint32_t path, const uint32_t *rows, size_t count,
 	struct buf *bytes, struct col_map_cell *out);
 

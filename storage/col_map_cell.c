@@ -65,6 +65,12 @@ static void set_cell(const struct col_map_item *x, struct buf *bytes, struct col
 	}
 }
 
+double col_map_decimal(const struct col_map_cell *cell)
+{
+	ASSERT(cell->type == COL_MAP_DECIMAL);
+	return col_map_double(cell->i, cell->scale);
+}
+
 static int get_cells(struct col_map *m, uint32_t path, const struct col_map_rows *w,
 	struct buf *bytes, struct col_map_cell *out)
 {
