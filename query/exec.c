@@ -50,6 +50,8 @@ void exec_stats_add(struct scan_stats *to, const struct scan_stats *from)
 	to->bytes_read += from->bytes_read;
 	to->journal_rows += from->journal_rows;
 	to->rows_matched += from->rows_matched;
+	to->sidecars_bypassed += from->sidecars_bypassed;
+	to->regex_given_up += from->regex_given_up;
 	if (to->damaged_units == 0 && from->damaged_units)
 		to->damage = from->damage;
 	to->damaged_units += from->damaged_units;

@@ -7,19 +7,46 @@
 
 /* ---------------------------------------------------------------- what every scan has in common */
 
+static const struct expr *received_in(struct expr_builder *b, const struct engine_numbers *t)
+{
+	const struct expr_field f = expr_field_of(EXPR_FIELD_RECEIVED);
+	struct expr_range ranges[LIMIT_QUERY_VALUES];
+
+	ASSERT(t->count <= LIMIT_QUERY_VALUES);
+	for (size_t i = 0; i < t->count; i++)
+		ranges[i].lo = ranges[i].hi = expr_time_key(t->values[i]);
+	return expr_ranges(b, &f, ranges, (uint32_t)t->count);
+}
+
+/* The request's filters as one expression; NULL: the builder's error. */
+static const struct expr *where_of(const struct engine_request *req, struct expr_builder *b)
+{
+	const struct expr_field description = expr_field_text(EVENT_TEXT_DESCRIPTION);
+	const struct expr *x = expr_true(b);
+
+	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
+		const struct engine_texts *t = req->text[i];
+
+		if (t)
+			x = expr_and(b, x,
+				expr_text_in(b, (enum event_text)i, t->values, (uint32_t)t->count));
+	}
+	if (req->severity_mask)
+		x = expr_and(b, x, expr_severity(b, req->severity_mask));
+	if (req->received)
+		x = expr_and(b, x, received_in(b, req->received));
+	if (req->search.n > 0)
+		x = expr_and(b, x, expr_contains(b, &description, req->search));
+	return expr_normalise(b, x);
+}
+
 static void common_spec(const struct engine_request *req, const struct plan *p,
 	struct store_snapshot *snap, struct scan_spec *spec)
 {
 	scan_spec_init(spec);
 	spec->from_ns = req->from_ns;
 	spec->to_ns = req->to_ns;
-	spec->severity_mask = req->severity_mask ? req->severity_mask : 255;
-	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
-		if (req->text[i])
-			spec->text[i] =
-				(struct scan_any){ req->text[i]->values, req->text[i]->count };
-	}
-	spec->contains = req->search;
+	spec->where = p->where;
 	spec->id_max = store_snapshot_committed(snap);
 	if (req->place.set && req->place.newest < spec->id_max)
 		spec->id_max = req->place.newest;
@@ -60,17 +87,13 @@ static bool narrow(const struct engine_request *req, size_t nth, struct scan_spe
 			return false;
 		spec->from_ns = spec->to_ns = t;
 	}
-	if (req->received)
-		spec->received_from_ns = spec->received_to_ns =
-			req->received->values[nth / ids / times];
 	return spec->from_ns <= spec->to_ns && spec->id_min <= spec->id_max;
 }
 
 static int open_scans(const struct engine_request *req, struct store_snapshot *snap, struct plan *p,
 	struct scan_stats *stats, struct diag *d)
 {
-	size_t combinations =
-		values_count(req->ids) * values_count(req->times) * values_count(req->received);
+	size_t combinations = values_count(req->ids) * values_count(req->times);
 
 	ASSERT(combinations <= LIMIT_QUERY_SCANS);
 	for (size_t i = 0; i < combinations; i++) {
@@ -167,7 +190,10 @@ int plan_make(const struct engine_request *req, struct store_snapshot *snap, str
 	out->need_total = req->want_total && !req->place.set;
 	if (out->resumed)
 		out->place = page_key(req->order, req->place.time_ns, req->place.id);
-	rc = open_scans(req, snap, out, stats, d);
+	expr_builder_init(&out->filters);
+	out->where = where_of(req, &out->filters);
+	rc = out->where ? open_scans(req, snap, out, stats, d)
+			: diag_set(d, out->filters.err, "", -1, "cannot plan the query");
 	if (rc == 0 && list_units(out) < 0)
 		rc = diag_set(d, -ENOMEM, "", -1, "cannot plan the query");
 	if (rc < 0)
@@ -179,6 +205,7 @@ void plan_free(struct plan *p)
 {
 	for (size_t i = 0; i < p->scans_count; i++)
 		scan_close(&p->scans[i]);
+	expr_builder_fini(&p->filters);
 	free(p->units);
 	*p = (struct plan){ .order = p->order };
 }

@@ -2,7 +2,7 @@
  * plan - a request turned into work: which units of the store may hold something, in the order in which
  * they are worth looking at.
  *
- * A scan takes one range of id, time and received. Any-of values of these are exact, so the request is
+ * A scan takes one range of id and time. Any-of values of these are exact, so the request is
  * split into one scan for each combination (LIMIT_QUERY_SCANS at most); no event is in two of them.
  *
  * Life:    make, read, free. The request and the snapshot must outlive it.
@@ -35,6 +35,8 @@ struct plan {
 	bool need_total;
 	bool resumed; /* a cursor was given: rows up to and with `place` are behind us */
 	struct page_key place;
+	struct expr_builder filters;
+	const struct expr *where; /* all filters but those of id and time */
 	struct scan *scans[LIMIT_QUERY_SCANS];
 	size_t scans_count;
 	struct plan_unit *units; /* by lo */

@@ -10,7 +10,8 @@
 #include "storage/snapshot_int.h"
 
 static_assert((int)SNAPSHOT_RUN_ROWS <= (int)LIMIT_BLOCK_ROWS, "a batch fits into a scratch");
-static_assert(sizeof(struct scan_scratch) + EVENT_TEXT_COUNT * (LIMIT_DICT_ENTRIES + 1) +
+static_assert(sizeof(struct scan_scratch) + SCAN_VERDICT_BYTES + SCAN_SPARE * LIMIT_BLOCK_ROWS +
+			      LIMIT_EXPR_NODES * sizeof(struct scan_verdict) +
 			      BLOCK_READER_BYTES_MAX + BLOCK_BYTES_MAX + SNAPSHOT_BATCH_BYTES_MAX <
 		      SCAN_SCRATCH_BYTES,
 	"the promise of scan.h");
@@ -20,10 +21,7 @@ void scan_spec_init(struct scan_spec *spec)
 	*spec = (struct scan_spec){
 		.from_ns = INT64_MIN,
 		.to_ns = INT64_MAX,
-		.received_from_ns = INT64_MIN,
-		.received_to_ns = INT64_MAX,
 		.id_max = UINT64_MAX,
-		.severity_mask = 255,
 	};
 }
 
@@ -36,7 +34,8 @@ struct scan_scratch *scan_scratch_new(void)
 	buf_init(&s->batch, SNAPSHOT_BATCH_BYTES_MAX);
 	buf_init(&s->bytes, BLOCK_BYTES_MAX);
 	s->block = block_reader_new();
-	if (!s->block)
+	s->expr = expr_scratch_new();
+	if (!s->block || !s->expr)
 		scan_scratch_free(&s);
 	return s;
 }
@@ -47,9 +46,14 @@ void scan_scratch_free(struct scan_scratch **sp)
 
 	if (!s)
 		return;
-	for (int i = 0; i < EVENT_TEXT_COUNT; i++)
+	for (uint32_t i = 0; i < s->verdicts_count; i++)
 		free(s->verdicts[i].wanted);
+	free(s->verdicts);
+	free(s->shared.wanted);
+	for (int i = 0; i < SCAN_SPARE; i++)
+		free(s->spare[i]);
 	block_reader_free(&s->block);
+	expr_scratch_free(&s->expr);
 	buf_fini(&s->batch);
 	buf_fini(&s->bytes);
 	free(s);
@@ -174,9 +178,12 @@ void scan_close(struct scan **sp)
 		snapshot_segment_put(s->snap, s->segments[i].snapshot_idx);
 	if (s->snap)
 		store_snapshot_free(&s->snap);
-	for (int i = 0; i < EVENT_TEXT_COUNT; i++)
-		textset_fini(&s->sets[i]);
-	needle_fini(&s->needle);
+	for (size_t i = 0; i < s->segments_count; i++) {
+		free(s->segments[i].may);
+		free(s->segments[i].all);
+	}
+	expr_scratch_free(&s->expr);
+	free(s->nodes);
 	free(s->segments);
 	free(s->pieces);
 	free(s);
@@ -199,6 +206,7 @@ int scan_count(const struct scan *s, size_t unit, struct scan_scratch *scratch, 
 {
 	struct scan_work w = scan_select_work(s, unit, scratch, stats, d);
 	const struct scan_hit *hits;
+	uint64_t given_up = expr_scratch_given_up(scratch->expr);
 	uint32_t matches;
 	size_t n;
 	int rc;
@@ -209,7 +217,8 @@ int scan_count(const struct scan *s, size_t unit, struct scan_scratch *scratch, 
 		return 0;
 	}
 	if (w.reader) {
-		rc = scan_select_match(&w, &matches);
+		rc = scan_match_block(&w, &matches);
+		stats->regex_given_up += expr_scratch_given_up(scratch->expr) - given_up;
 		if (rc < 0)
 			return rc;
 		stats->rows_matched += matches;

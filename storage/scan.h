@@ -1,6 +1,6 @@
 /*
- * scan - finds rows of a snapshot by time, severity, text fields and words, reading as little as
- * possible.
+ * scan - finds the rows of a snapshot for which an expression holds (proto/expr/expr.h), reading as
+ * little as possible.
  *
  * A scan is a list of units: a unit is one block of one segment, or one journal batch that is not
  * sealed yet. Units whose zone maps and sidecars exclude a match are not in the list. The caller
@@ -24,16 +24,8 @@
 
 #include "proto/base/arena.h"
 #include "proto/base/diag.h"
+#include "proto/expr/expr.h"
 #include "storage/store.h"
-
-/*
- * Any of these values, exactly; values_count == 0 means no condition. A value that is absent
- * (p == NULL) matches events without the field; an empty one, those where it is empty.
- */
-struct scan_any {
-	const struct span *values;
-	size_t values_count;
-};
 
 /* Which rows of a snapshot a scan is about at all: for who has counted the others (scan_cube.h). */
 struct scan_part {
@@ -41,18 +33,14 @@ struct scan_part {
 	bool journal;             /* and the rows that are not sealed */
 };
 
-/* All conditions must hold. Spans must live as long as the scan. */
+/* All of it must hold. */
 struct scan_spec {
 	int64_t from_ns; /* event time, inclusive; INT64_MIN: open */
 	int64_t to_ns;   /* inclusive; INT64_MAX: open */
-	int64_t received_from_ns;
-	int64_t received_to_ns;
-	uint64_t id_min;       /* inclusive; 0: open */
-	uint64_t id_max;       /* inclusive; UINT64_MAX: open */
-	uint8_t severity_mask; /* bit n: severity n wanted; 255: all */
-	struct scan_any text[EVENT_TEXT_COUNT];
-	/* In the description; ASCII case ignored, other bytes exact. Absent or empty: no condition. */
-	struct span contains;
+	uint64_t id_min; /* inclusive; 0: open */
+	uint64_t id_max; /* inclusive; UINT64_MAX: open */
+	/* A normal tree (expr_normalise), or NULL: no condition. Must live as long as the scan. */
+	const struct expr *where;
 	const struct scan_part *part; /* NULL: all; lives until scan_open returned */
 };
 
@@ -83,6 +71,7 @@ struct scan_stats {
 	uint64_t rows_matched;
 	uint64_t
 		sidecars_bypassed; /* missing, stale or damaged: the blocks were asked themselves */
+	uint64_t regex_given_up;   /* subjects that took a regular expression too long: no match */
 	uint64_t damaged_units;    /* could not be read; the answer lacks them */
 	struct diag damage;        /* the first of these */
 };
@@ -97,7 +86,7 @@ struct scan_hit {
  * Dictionaries of one segment, one block's columns, one journal batch. A hostile or an extreme block
  * may take as much; most scratches stay below 8 MiB.
  */
-enum { SCAN_SCRATCH_BYTES = 256 << 20 };
+enum { SCAN_SCRATCH_BYTES = 280 << 20 };
 
 struct scan_scratch;
 struct scan_scratch *scan_scratch_new(void);

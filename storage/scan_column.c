@@ -27,22 +27,13 @@ struct block_reader *scan_column_enter(struct scan_work *w)
 	return b;
 }
 
-bool scan_column_wants(const struct scan *s, int text, struct span v)
-{
-	if (s->sets[text].count > 0 && !textset_has(&s->sets[text], v))
-		return false;
-	if (text != EVENT_TEXT_DESCRIPTION || s->needle.n == 0)
-		return true;
-	return v.p && needle_find(&s->needle, v, 0) != SIZE_MAX;
-}
-
-static void judge(
-	const struct scan *s, int text, const struct col_dict *dict, struct scan_verdict *v)
+static void judge(const struct expr *t, const struct col_dict *dict, struct expr_scratch *x,
+	struct scan_verdict *v)
 {
 	v->wanted_count = 0;
 	for (uint32_t code = 0; code <= dict->count; code++) {
 		struct span value = code ? col_dict_at(dict, code) : SPAN_NONE;
-		bool want = scan_column_wants(s, text, value);
+		bool want = expr_test_text(t, value, x) != t->negate;
 
 		v->wanted[code] = want;
 		v->wanted_count += want;
@@ -51,31 +42,76 @@ static void judge(
 	}
 }
 
-/* Decided for each entry, and for absence, once for the segment. */
-int scan_column_verdict(struct scan_work *w, int text, const struct scan_verdict **out)
+/* Room for the verdicts of a scan's tests, which forget those of another. */
+static struct scan_verdict *verdict_of(struct scan_work *w, const struct expr *t)
 {
-	struct scan_verdict *v = &w->scratch->verdicts[text];
-	struct block_reader *b = w->scratch->block;
+	struct scan_scratch *s = w->scratch;
+	uint32_t tests = w->scan->tests_count;
+
+	ASSERT(t->index < tests);
+	if (s->verdicts_count < tests) {
+		struct scan_verdict *v = realloc(s->verdicts, tests * sizeof *v);
+
+		if (!v)
+			return NULL;
+		memset(v + s->verdicts_count, 0, (tests - s->verdicts_count) * sizeof *v);
+		s->verdicts = v;
+		s->verdicts_count = tests;
+	}
+	return &s->verdicts[t->index];
+}
+
+/* NULL: out of memory. What has no room is kept until the next test needs the place. */
+static struct scan_verdict *room_for(
+	struct scan_scratch *s, struct scan_verdict *v, const struct col_dict *dict)
+{
+	uint32_t need = dict->count + 1;
+
+	if (v->cap >= need)
+		return v;
+	if (need > SCAN_VERDICT_BYTES - s->verdicts_bytes)
+		v = &s->shared;
+	if (v->cap < need) {
+		uint32_t cap = v == &s->shared ? LIMIT_DICT_ENTRIES + 1 : need;
+		uint8_t *p = realloc(v->wanted, cap);
+
+		if (!p)
+			return NULL;
+		s->verdicts_bytes += v == &s->shared ? 0 : cap - v->cap;
+		v->wanted = p;
+		v->cap = cap;
+	}
+	return v;
+}
+
+/* Decided for each entry, and for absence, once for the segment. */
+int scan_column_verdict(struct scan_work *w, uint32_t node, const struct scan_verdict **out)
+{
+	const struct expr *t = w->scan->nodes[node].expr;
+	struct scan_scratch *s = w->scratch;
+	int col = SEG_COL_TEXT + (int)t->field.text;
+	struct scan_verdict *v = verdict_of(w, t);
 	struct col_dict *dict;
 	uint64_t serial;
-	int rc = block_reader_dict(b, SEG_COL_TEXT + text, &dict, &serial, w->d);
+	int rc = block_reader_dict(s->block, col, &dict, &serial, w->d);
 
 	if (rc < 0)
 		return rc;
+	if (v)
+		v = room_for(s, v, dict);
+	if (!v)
+		return block_reader_fail(s->block, col, -ENOMEM, w->d);
 	*out = v;
-	if (v->scan_serial == w->scan->serial && v->dict_serial == serial)
+	if (v->scan_serial == w->scan->serial && v->dict_serial == serial && v->test == t)
 		return 0;
-	if (!v->wanted)
-		v->wanted = malloc(LIMIT_DICT_ENTRIES + 1);
-	if (!v->wanted)
-		return block_reader_fail(b, SEG_COL_TEXT + text, -ENOMEM, w->d);
 	if (dict->count > 0)
-		rc = block_reader_dict_need(b, SEG_COL_TEXT + text, 0, w->d);
+		rc = block_reader_dict_need(s->block, col, 0, w->d);
 	if (rc < 0)
 		return rc;
-	judge(w->scan, text, dict, v);
+	judge(t, dict, s->expr, v);
 	v->scan_serial = w->scan->serial;
 	v->dict_serial = serial;
+	v->test = t;
 	return 0;
 }
 

@@ -1,37 +1,58 @@
 /*
  * scan_int - the inside of a scan, for scan*.c and their tests.
  *
- * scan_plan makes the list of units and notes for each which conditions its bounds leave open;
- * scan_select decides these on codes and columns; scan_fetch makes events of the rows.
+ * The tree of a scan is kept as nodes, parents before children. scan_plan makes the list of units;
+ * scan_prune says of each node in which blocks of a segment it may hold and in which it holds for all
+ * rows, without reading a page; scan_match decides the rest of a block on codes and columns, test by
+ * test (scan_test*); scan_fetch makes events of the rows.
  */
 #ifndef STORAGE_SCAN_INT_H
 #define STORAGE_SCAN_INT_H
 
 #include <stdatomic.h>
 
-#include "storage/block_reader.h"
-#include "storage/scan.h"
 #include "proto/base/needle.h"
-#include "proto/base/textset.h"
+#include "storage/block_reader.h"
+#include "storage/match_kernel.h"
+#include "storage/scan.h"
 #include "storage/sidx_set.h"
 
-/* Conditions, cheapest to decide first. */
+/* What is left to decide of a unit. */
 enum {
 	SCAN_COND_ID = 1 << 0,
-	SCAN_COND_SEVERITY = 1 << 1,
-	SCAN_COND_TIME = 1 << 2,
-	SCAN_COND_RECEIVED = 1 << 3,
-	SCAN_COND_CONTAINS = 1 << 4,
-	SCAN_COND_TEXT = 1 << 5, /* << enum event_text */
-	SCAN_COND_TYPE = SCAN_COND_TEXT << EVENT_TEXT_EVENT_TYPE,
+	SCAN_COND_TIME = 1 << 1,
+	SCAN_COND_WHERE = 1 << 2,
 	/* Some of the unit's rows were deleted: those are left out (storage/redact.h). */
-	SCAN_COND_SHOWN = 1 << 30,
+	SCAN_COND_SHOWN = 1 << 3,
+};
+
+enum {
+	/* What is known of nodes and blocks, of all segments: beyond it blocks are asked themselves. */
+	SCAN_BITS_BYTES = 4 << 20,
+	/* What tests say of dictionaries, in one scratch: beyond it, anew for each block. */
+	SCAN_VERDICT_BYTES = 8 << 20,
+	/* Rows of which values are looked at together. */
+	SCAN_SOME = 256,
+	/* With less than one row in so many left, numbers are asked for one by one. */
+	SCAN_FEW = 8,
+	/* Rows under way in a tree: two for each level, one for a negation. */
+	SCAN_SPARE = 2 * LIMIT_EXPR_DEPTH + 2,
+};
+
+struct scan_node {
+	const struct expr *expr;
+	uint32_t end;          /* behind its descendants, which stand from the next one on */
+	struct needle literal; /* of an EXPR_TEST_REGEX: lent by the tree; n 0: none */
 };
 
 struct scan_segment {
 	const struct seg_reader *reader;
 	size_t snapshot_idx;
-	const struct sidx_set *sidecars;
+	const struct sidx_set *sidecars; /* NULL: not asked for */
+	/* Of each node a bit a block, bits_words words. NULL: nothing is known. */
+	uint32_t bits_words;
+	uint64_t *may; /* some row may match */
+	uint64_t *all; /* every row matches */
 };
 
 struct scan_piece {
@@ -49,9 +70,12 @@ struct scan {
 	struct store_snapshot *snap; /* NULL: made of readers alone */
 	uint64_t serial;             /* tells scans apart in a scratch */
 	struct scan_spec spec;
-	uint32_t conds; /* that the spec asks for at all */
-	struct textset sets[EVENT_TEXT_COUNT];
-	struct needle needle;
+	struct scan_node *nodes; /* nodes[0] is the root */
+	uint32_t nodes_count;    /* 0: no condition */
+	uint32_t tests_count;
+	bool asks_sidecars;
+	struct expr_scratch *expr; /* for scan_prune, while the scan is opened */
+	size_t bits_bytes;
 	struct scan_segment *segments;
 	size_t segments_count;
 	struct scan_piece *pieces;
@@ -59,22 +83,31 @@ struct scan {
 	size_t pieces_cap;
 };
 
-/* What the conditions of one scan say of the entries of a dictionary. */
+/* What one test says of the entries of a dictionary, its negation included. */
 struct scan_verdict {
-	uint64_t scan_serial;
+	uint64_t scan_serial; /* 0: of no scan */
 	uint64_t dict_serial;
+	const struct expr *test;
 	uint32_t wanted_count;
 	uint16_t wanted_code; /* when it is the only one */
-	uint8_t *wanted;      /* by code, LIMIT_DICT_ENTRIES + 1 */
+	uint32_t cap;
+	uint8_t *wanted; /* by code: 0, 1 */
 };
 
 struct scan_scratch {
 	struct block_reader *block;
-	struct scan_verdict verdicts[EVENT_TEXT_COUNT];
+	struct expr_scratch *expr;
+	uint64_t scan_serial;          /* whose use expr was reset for */
+	struct scan_verdict *verdicts; /* by test */
+	uint32_t verdicts_count;
+	size_t verdicts_bytes;
+	struct scan_verdict shared; /* of a test that has no room of its own */
 	struct buf batch;
-	struct buf bytes; /* values that were asked for, a chunk */
+	struct buf bytes;           /* values that were asked for, a chunk */
+	uint8_t *spare[SCAN_SPARE]; /* rows under way; NULL: not needed yet */
+	uint32_t spare_used;
 	uint8_t match[LIMIT_BLOCK_ROWS];
-	uint32_t rows[LIMIT_BLOCK_ROWS];
+	uint32_t rows[LIMIT_BLOCK_ROWS + MATCH_KERNEL_LIST_SPARE];
 	struct span spans[LIMIT_BLOCK_ROWS];
 	struct scan_hit hits[LIMIT_BLOCK_ROWS];
 };
@@ -105,21 +138,76 @@ int scan_plan_batch(struct scan *s, size_t snapshot_idx, struct diag *d);
 bool scan_plan_overlaps(const struct scan *s, int64_t time_min_ns, int64_t time_max_ns,
 	uint64_t id_min, uint64_t id_max);
 
+/* ---- scan_prune ---- */
+
+/* One segment while it is planned. */
+struct scan_prune {
+	const struct scan *scan;
+	const struct scan_segment *segment;
+	const struct seg_reader *reader;
+	struct scan_stats *stats;
+	uint32_t blocks_count;
+	uint32_t words;
+	uint64_t *may;
+	uint64_t *all;
+	uint32_t **
+		rows; /* by node: of a test, rows of each block that hold, negation aside; or NULL */
+	/* Entity types that stand beside the test of entity ids that is being asked; NULL: any. */
+	const struct textset *types;
+};
+
+static inline bool scan_prune_bit(const uint64_t *bits, uint32_t block)
+{
+	return bits[block / 64] >> block % 64 & 1;
+}
+
+/* may and all of each node in the blocks of `wanted`; scan->nodes_count > 0. -ENOMEM. */
+int scan_prune_init(struct scan_prune *p, const struct scan *s, const struct scan_segment *segment,
+	const uint64_t *wanted, struct scan_stats *stats);
+void scan_prune_fini(struct scan_prune *p);
+/* Rows of the block for which the node holds, if that is known. */
+bool scan_prune_count(
+	const struct scan_prune *p, uint32_t node, uint32_t block, uint64_t *out_count);
+
+/* ---- scan_prune_test ---- */
+
+/* The same of one test: in the blocks of `wanted`. */
+int scan_prune_test(struct scan_prune *p, uint32_t node, const uint64_t *wanted);
+/* The test alone says whether a sidecar is worth opening. */
+bool scan_prune_test_asks(const struct expr *test);
+/* Rows of the block for which the test holds, negation aside. */
+bool scan_prune_test_count(
+	const struct scan_prune *p, uint32_t node, uint32_t block, uint64_t *out_count);
+
 /* ---- scan_column ---- */
 
 /* The work's block in the scratch's reader, and its pages in the statistics. NULL: a journal batch. */
 struct block_reader *scan_column_enter(struct scan_work *w);
-/* What the scan's conditions on a field say of the codes of the block's segment. */
-int scan_column_verdict(struct scan_work *w, int text, const struct scan_verdict **out);
-/* All that the scan asks of a value of this field. */
-bool scan_column_wants(const struct scan *s, int text, struct span v);
+/* What the node's test, of a field with a dictionary, says of the codes of the block's segment. */
+int scan_column_verdict(struct scan_work *w, uint32_t node, const struct scan_verdict **out);
 /* The rows of a journal batch. */
 int scan_column_batch(struct scan_work *w, struct span *out);
 
-/* ---- scan_select ---- */
+/* ---- scan_match ---- */
 
 /* Sets scratch->match for each row of a block; their number. */
-int scan_select_match(struct scan_work *w, uint32_t *out_count);
+int scan_match_block(struct scan_work *w, uint32_t *out_count);
+/* Memory for a byte a row; to be given back in the opposite order. NULL: out of memory. */
+uint8_t *scan_match_take(struct scan_work *w);
+void scan_match_give(struct scan_work *w);
+
+/* ---- scan_test, scan_test_text, scan_test_meta ---- */
+
+/* Of the rows of match, `left` in number, those stay for which the node's test holds. */
+int scan_test_keep(struct scan_work *w, uint32_t node, uint8_t *match, uint32_t left);
+/* The cheaper a test, the smaller; of the block entered. */
+int scan_test_cost(struct scan_work *w, uint32_t node, unsigned *out_cost);
+/* The same for a text field that is no column of codes, and for metadata; negation aside. */
+int scan_test_text_keep(struct scan_work *w, uint32_t node, uint8_t *match);
+int scan_test_meta_keep(struct scan_work *w, uint32_t node, uint8_t *match);
+
+/* ---- scan_select ---- */
+
 struct scan_work scan_select_work(const struct scan *s, size_t unit, struct scan_scratch *scratch,
 	struct scan_stats *stats, struct diag *d);
 

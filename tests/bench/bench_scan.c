@@ -14,6 +14,7 @@
 #include "proto/base/check.h"
 #include "storage/scan_int.h"
 #include "tests/support/event_file.h"
+#include "tests/support/scan_ask.h"
 #include "tests/support/seg_fixture.h"
 
 enum { SEGMENTS_MAX = 1024, ROUNDS = 9, PAGE = 100 };
@@ -147,20 +148,31 @@ static void run(struct bench *b, const char *name, const struct scan_spec *spec,
 		(double)r.stats.bytes_read / 1024);
 }
 
-static struct scan_spec spec_of(enum event_text field, const struct span *value)
+static void run_text(struct bench *b, const char *name, enum event_text field, struct span value,
+	void (*ask)(struct bench *, struct scan *, struct result *))
 {
-	struct scan_spec spec;
+	struct scan_ask a;
 
-	scan_spec_init(&spec);
-	spec.text[field] = (struct scan_any){ value, 1 };
-	return spec;
+	scan_ask_init(&a);
+	scan_ask_text(&a, field, value);
+	run(b, name, scan_ask_spec(&a), ask);
+	scan_ask_fini(&a);
+}
+
+static void run_word(struct bench *b, const char *name, const char *word,
+	void (*ask)(struct bench *, struct scan *, struct result *))
+{
+	struct scan_ask a;
+
+	scan_ask_init(&a);
+	scan_ask_contains(&a, span_str(word));
+	run(b, name, scan_ask_spec(&a), ask);
+	scan_ask_fini(&a);
 }
 
 static void ask_all(struct bench *b, const struct event *ev, size_t n)
 {
 	struct span type = ev[0].text[EVENT_TEXT_EVENT_TYPE];
-	struct span entity = ev[n / 2].text[EVENT_TEXT_ENTITY_ID];
-	struct span user = ev[n / 3].text[EVENT_TEXT_USER_ID];
 	struct scan_spec spec;
 
 	scan_spec_init(&spec);
@@ -168,20 +180,15 @@ static void ask_all(struct bench *b, const struct event *ev, size_t n)
 	run(b, "newest 100", &spec, fetch);
 	run(b, "one event of each block", &spec, fetch_one);
 	run(b, "all events", &spec, fetch_all);
-	spec = spec_of(EVENT_TEXT_EVENT_TYPE, &type);
-	run(b, "count of a type", &spec, count);
-	run(b, "newest 100 of a type", &spec, fetch);
-	spec = spec_of(EVENT_TEXT_ENTITY_ID, &entity);
-	run(b, "an entity, up to 100", &spec, fetch);
-	spec = spec_of(EVENT_TEXT_USER_ID, &user);
-	run(b, "count of a user", &spec, count);
-	scan_spec_init(&spec);
-	spec.contains = SPAN_LIT("ephyrin");
-	run(b, "count of a rare word", &spec, count);
-	spec.contains = SPAN_LIT("completed");
-	run(b, "count of a common word", &spec, count);
-	run(b, "newest 100 of a common word", &spec, fetch);
-	scan_spec_init(&spec);
+	run_text(b, "count of a type", EVENT_TEXT_EVENT_TYPE, type, count);
+	run_text(b, "newest 100 of a type", EVENT_TEXT_EVENT_TYPE, type, fetch);
+	run_text(b, "an entity, up to 100", EVENT_TEXT_ENTITY_ID,
+		ev[n / 2].text[EVENT_TEXT_ENTITY_ID], fetch);
+	run_text(b, "count of a user", EVENT_TEXT_USER_ID, ev[n / 3].text[EVENT_TEXT_USER_ID],
+		count);
+	run_word(b, "count of a rare word", "ephyrin", count);
+	run_word(b, "count of a common word", "completed", count);
+	run_word(b, "newest 100 of a common word", "completed", fetch);
 	spec.from_ns = ev[n / 2].time_ns;
 	run(b, "count from a time on", &spec, count);
 }

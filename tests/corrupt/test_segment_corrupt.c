@@ -16,6 +16,7 @@
 #include "storage/scan_int.h"
 #include "storage/seg_decode.h"
 #include "tests/support/event_gen.h"
+#include "tests/support/scan_ask.h"
 #include "tests/support/seg_fixture.h"
 
 enum { EVENTS = 150, EXTRA_LONG = 3 };
@@ -226,19 +227,22 @@ static void every_byte_of_the_sidecars(void **state)
 	struct world *w = *state;
 	struct span type = w->events[0].text[EVENT_TEXT_EVENT_TYPE];
 	struct span id = w->events[0].text[EVENT_TEXT_ENTITY_ID];
-	struct scan_spec spec;
+	struct span text = w->events[0].text[EVENT_TEXT_DESCRIPTION];
+	struct scan_ask a;
 
-	scan_spec_init(&spec);
-	spec.text[EVENT_TEXT_EVENT_TYPE] = (struct scan_any){ &type, 1 };
-	damage_sidecar(w, "s.evt", SIDX_TYPE, &spec);
-	scan_spec_init(&spec);
-	spec.text[EVENT_TEXT_ENTITY_ID] = (struct scan_any){ &id, 1 };
-	damage_sidecar(w, "s.ent", SIDX_ENTITY, &spec);
-	scan_spec_init(&spec);
-	spec.contains = w->events[0].text[EVENT_TEXT_DESCRIPTION];
-	assert_true(spec.contains.n > 2);
-	spec.contains = span_of(spec.contains.p + 1, spec.contains.n - 2);
-	damage_sidecar(w, "s.tok", SIDX_WORD, &spec);
+	scan_ask_init(&a);
+	scan_ask_text(&a, EVENT_TEXT_EVENT_TYPE, type);
+	damage_sidecar(w, "s.evt", SIDX_TYPE, scan_ask_spec(&a));
+	scan_ask_fini(&a);
+	scan_ask_init(&a);
+	scan_ask_text(&a, EVENT_TEXT_ENTITY_ID, id);
+	damage_sidecar(w, "s.ent", SIDX_ENTITY, scan_ask_spec(&a));
+	scan_ask_fini(&a);
+	scan_ask_init(&a);
+	assert_true(text.n > 2);
+	scan_ask_contains(&a, span_of(text.p + 1, text.n - 2));
+	damage_sidecar(w, "s.tok", SIDX_WORD, scan_ask_spec(&a));
+	scan_ask_fini(&a);
 }
 
 /* A segment written by a newer program is refused by version and by feature, with its name. */

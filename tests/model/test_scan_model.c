@@ -1,13 +1,12 @@
 /*
  * Goal:   a scan finds exactly the rows that a walk over all events finds, whatever the conditions
  *         and with or without sidecars, and fetches these events to the byte.
- * Method: seeded random events in several segments, seeded random conditions whose values are taken
- *         from the events or made up, against a loop over the array. The seed is printed on failure;
+ * Method: seeded random events in several segments, seeded random trees whose values are taken from
+ *         the events or made up, against expr_match over the array. The seed is printed on failure;
  *         ASTRO_SEED repeats it, ASTRO_ROUNDS sets the number of scans.
  */
 #include "tests/support/check_cmocka.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +15,11 @@
 #include "proto/base/err.h"
 #include "storage/scan_int.h"
 #include "tests/support/event_gen.h"
+#include "tests/support/expr_gen.h"
+#include "tests/support/scan_ask.h"
 #include "tests/support/seg_fixture.h"
 
-enum { SEGMENTS = 3, EVENTS_MAX = 60000, VALUES_MAX = 4, ROUNDS = 150 };
+enum { SEGMENTS = 3, ROUNDS = 150 };
 
 /* Two blocks, one row, one block. */
 static const size_t sizes[SEGMENTS] = { LIMIT_BLOCK_ROWS + 4000, 1, 7000 };
@@ -30,6 +31,7 @@ struct world {
 	size_t count;
 	struct seg_reader *readers[SEGMENTS];
 	struct scan_scratch *scratch;
+	struct buf metadata;
 };
 
 static uint64_t env_number(const char *name, uint64_t otherwise)
@@ -55,6 +57,28 @@ static void open_readers(struct world *w)
 	}
 }
 
+/* Of most events; others keep theirs, a few of which are no maps. */
+static void add_metadata(struct world *w)
+{
+	size_t *offs = calloc(w->count, sizeof *offs);
+
+	assert_non_null(offs);
+	buf_init(&w->metadata, 64 << 20);
+	for (size_t i = 0; i < w->count; i++) {
+		offs[i] = w->metadata.len;
+		if (w->events[i].metadata.n > 0 && event_gen_below(&w->gen, 20))
+			expr_gen_metadata(&w->gen, &w->metadata);
+	}
+	for (size_t i = 0; i < w->count; i++) {
+		size_t end = i + 1 < w->count ? offs[i + 1] : w->metadata.len;
+
+		if (end > offs[i])
+			w->events[i].metadata = span_of(w->metadata.p + offs[i], end - offs[i]);
+	}
+	assert_int_equal(w->metadata.err, 0);
+	free(offs);
+}
+
 static int set_up(void **state)
 {
 	struct world *w = calloc(1, sizeof *w);
@@ -71,6 +95,7 @@ static int set_up(void **state)
 	for (int i = 0; i < SEGMENTS; i++)
 		w->count += sizes[i];
 	w->events = event_gen_many(&w->gen, w->count);
+	add_metadata(w);
 	for (int i = 0; i < SEGMENTS; i++) {
 		snprintf(name, sizeof name, "s%d", i);
 		seg_fixture_write(&w->fixture, name, w->events + at, sizes[i]);
@@ -89,94 +114,18 @@ static int tear_down(void **state)
 	close_readers(w);
 	scan_scratch_free(&w->scratch);
 	event_gen_fini(&w->gen);
+	buf_fini(&w->metadata);
 	free(w->events);
 	seg_fixture_fini(&w->fixture);
 	free(w);
 	return 0;
 }
 
-/* ---- the stupid model ---- */
-
-static bool contains(struct span text, struct span what)
-{
-	for (size_t i = 0; i + what.n <= text.n; i++) {
-		size_t k = 0;
-
-		while (k < what.n && tolower(text.p[i + k]) == tolower(what.p[k]))
-			k++;
-		if (k == what.n)
-			return text.p != NULL;
-	}
-	return false;
-}
-
-static bool any_of(const struct scan_any *any, struct span v)
-{
-	for (size_t i = 0; i < any->values_count; i++) {
-		if ((any->values[i].p == NULL) == (v.p == NULL) && span_eq(any->values[i], v))
-			return true;
-	}
-	return any->values_count == 0;
-}
-
-static bool model_matches(const struct scan_spec *spec, const struct event *ev)
-{
-	if (ev->time_ns < spec->from_ns || ev->time_ns > spec->to_ns ||
-		ev->received_ns < spec->received_from_ns ||
-		ev->received_ns > spec->received_to_ns || ev->id < spec->id_min ||
-		ev->id > spec->id_max || !(spec->severity_mask >> ev->severity & 1))
-		return false;
-	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
-		if (!any_of(&spec->text[i], ev->text[i]))
-			return false;
-	}
-	return spec->contains.n == 0 || contains(ev->text[EVENT_TEXT_DESCRIPTION], spec->contains);
-}
-
-/* ---- random conditions ---- */
-
-struct question {
-	struct scan_spec spec;
-	struct span values[EVENT_TEXT_COUNT][VALUES_MAX];
-};
+/* ---- random questions ---- */
 
 static const struct event *some_event(struct world *w)
 {
 	return &w->events[event_gen_below(&w->gen, (unsigned)w->count)];
-}
-
-static void ask_text(struct world *w, struct question *q)
-{
-	unsigned field = event_gen_below(&w->gen, EVENT_TEXT_COUNT);
-	unsigned n = 1 + event_gen_below(&w->gen, VALUES_MAX);
-
-	for (unsigned i = 0; i < n; i++) {
-		unsigned shape = event_gen_below(&w->gen, 20);
-
-		q->values[field][i] = shape == 0   ? SPAN_LIT("")
-				      : shape == 1 ? SPAN_LIT("nobody")
-				      : shape == 2 ? SPAN_NONE
-						   : some_event(w)->text[field];
-	}
-	q->spec.text[field] = (struct scan_any){ q->values[field], n };
-}
-
-/* A piece of a description, or a word in another case, or what is nowhere. */
-static void ask_contains(struct world *w, struct question *q)
-{
-	struct span d = some_event(w)->text[EVENT_TEXT_DESCRIPTION];
-	unsigned shape = event_gen_below(&w->gen, 4);
-
-	if (shape == 0)
-		q->spec.contains = SPAN_LIT("zEPHYRINE");
-	else if (shape == 1)
-		q->spec.contains = SPAN_LIT("not there");
-	else if (d.n > 0) {
-		unsigned from = event_gen_below(&w->gen, (unsigned)d.n);
-		unsigned n = 1 + event_gen_below(&w->gen, (unsigned)(d.n - from));
-
-		q->spec.contains = span_of(d.p + from, n < 60 ? n : 60);
-	}
 }
 
 static void order(int64_t *a, int64_t *b)
@@ -189,58 +138,39 @@ static void order(int64_t *a, int64_t *b)
 	*b = x;
 }
 
-static void ask_numbers(struct world *w, struct question *q)
+static void ask_bounds(struct world *w, struct scan_spec *s)
 {
-	struct scan_spec *s = &q->spec;
 	const struct event *a = some_event(w), *b = some_event(w);
 
-	switch (event_gen_below(&w->gen, 5)) {
+	switch (event_gen_below(&w->gen, 6)) {
 	case 0:
 		s->from_ns = a->time_ns;
 		s->to_ns = b->time_ns;
 		order(&s->from_ns, &s->to_ns);
 		break;
 	case 1:
-		s->received_from_ns = a->received_ns;
-		s->received_to_ns = b->received_ns;
-		order(&s->received_from_ns, &s->received_to_ns);
-		break;
-	case 2:
 		s->id_min = a->id < b->id ? a->id : b->id;
 		s->id_max = a->id < b->id ? b->id : a->id;
 		break;
-	case 3:
-		s->severity_mask = (uint8_t)event_gen_random(&w->gen);
-		break;
 	default:
-		s->from_ns = s->to_ns = a->time_ns;
 		break;
 	}
 }
 
-static void ask(struct world *w, struct question *q)
+static void ask(struct world *w, struct scan_ask *a)
 {
-	memset(q, 0, sizeof *q);
-	scan_spec_init(&q->spec);
-	for (unsigned n = event_gen_below(&w->gen, 4); n > 0; n--) {
-		switch (event_gen_below(&w->gen, 4)) {
-		case 0:
-			ask_contains(w, q);
-			break;
-		case 1:
-			ask_numbers(w, q);
-			break;
-		default:
-			ask_text(w, q);
-			break;
-		}
-	}
+	struct expr_gen g = { &w->gen, w->events, w->count };
+
+	scan_ask_init(a);
+	ask_bounds(w, &a->spec);
+	scan_ask_and(a, expr_gen_tree(&g, &a->builder, event_gen_below(&w->gen, 4)));
+	scan_ask_spec(a);
 }
 
 /* ---- comparing ---- */
 
 static void compare_unit(struct world *w, struct scan *scan, size_t unit, size_t *at,
-	const struct scan_spec *spec, struct scan_stats *stats)
+	const struct scan_ask *a, struct scan_stats *stats)
 {
 	const struct scan_unit *u = scan_unit(scan, unit);
 	struct event out[64];
@@ -257,7 +187,7 @@ static void compare_unit(struct world *w, struct scan *scan, size_t unit, size_t
 	if (u->all)
 		assert_int_equal(n, u->rows_count);
 	for (size_t i = 0; i < n; i++) {
-		while (*at < w->count && !model_matches(spec, &w->events[*at]))
+		while (*at < w->count && !scan_ask_matches(a, &w->events[*at]))
 			(*at)++;
 		assert_true(*at < w->count);
 		assert_int_equal(hits[i].id, w->events[*at].id);
@@ -272,7 +202,7 @@ static void compare_unit(struct world *w, struct scan *scan, size_t unit, size_t
 	assert_int_equal(
 		scan_fetch(scan, unit, rows, picked, w->scratch, &arena, out, stats, &d), 0);
 	for (size_t i = 0; i < picked; i++) {
-		while (!model_matches(spec, &w->events[first]))
+		while (!scan_ask_matches(a, &w->events[first]))
 			first++;
 		assert_true(event_gen_same(&out[i], &w->events[first]));
 		first++;
@@ -280,7 +210,7 @@ static void compare_unit(struct world *w, struct scan *scan, size_t unit, size_t
 	arena_fini(&arena);
 }
 
-static void compare(struct world *w, const struct scan_spec *spec)
+static void compare(struct world *w, const struct scan_ask *a)
 {
 	struct scan_stats stats = { 0 };
 	struct scan *scan = NULL;
@@ -288,11 +218,11 @@ static void compare(struct world *w, const struct scan_spec *spec)
 	size_t at = 0;
 
 	assert_int_equal(scan_open_readers((const struct seg_reader *const *)w->readers, SEGMENTS,
-				 spec, &scan, &stats, &d),
+				 &a->spec, &scan, &stats, &d),
 		0);
 	for (size_t i = 0; i < scan_unit_count(scan); i++)
-		compare_unit(w, scan, i, &at, spec, &stats);
-	while (at < w->count && !model_matches(spec, &w->events[at]))
+		compare_unit(w, scan, i, &at, a, &stats);
+	while (at < w->count && !scan_ask_matches(a, &w->events[at]))
 		at++;
 	assert_int_equal(at, w->count);
 	assert_int_equal(stats.damaged_units, 0);
@@ -303,11 +233,12 @@ static void compare(struct world *w, const struct scan_spec *spec)
 static void random_questions(void **state)
 {
 	struct world *w = *state;
-	struct question q;
+	struct scan_ask a;
 
 	for (uint64_t n = env_number("ASTRO_ROUNDS", ROUNDS); n > 0; n--) {
-		ask(w, &q);
-		compare(w, &q.spec);
+		ask(w, &a);
+		compare(w, &a);
+		scan_ask_fini(&a);
 	}
 }
 
@@ -379,7 +310,7 @@ static void spoilt_sidecars(void **state)
 	struct file good[SEGMENTS][SIDX_COUNT];
 	struct world *w = *state;
 	char name[DIAG_FILE_BYTES];
-	struct question q;
+	struct scan_ask a;
 
 	for (int s = 0; s < SEGMENTS; s++) {
 		for (int k = 0; k < SIDX_COUNT; k++)
@@ -393,8 +324,9 @@ static void spoilt_sidecars(void **state)
 				spoil(w, good, s, k);
 		}
 		open_readers(w);
-		ask(w, &q);
-		compare(w, &q.spec);
+		ask(w, &a);
+		compare(w, &a);
+		scan_ask_fini(&a);
 	}
 	for (int s = 0; s < SEGMENTS; s++) {
 		for (int k = 0; k < SIDX_COUNT; k++)
@@ -406,7 +338,7 @@ static void no_sidecars(void **state)
 {
 	struct world *w = *state;
 	char name[DIAG_FILE_BYTES];
-	struct question q;
+	struct scan_ask a;
 
 	close_readers(w);
 	for (int s = 0; s < SEGMENTS; s++) {
@@ -418,8 +350,9 @@ static void no_sidecars(void **state)
 	open_readers(w);
 	assert_int_equal(sidx_set_get(w->readers[0])->rc[SIDX_WORD], -ENOENT);
 	for (int i = 0; i < ROUNDS / 10; i++) {
-		ask(w, &q);
-		compare(w, &q.spec);
+		ask(w, &a);
+		compare(w, &a);
+		scan_ask_fini(&a);
 	}
 }
 

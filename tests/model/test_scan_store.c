@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "proto/base/clock.h"
+#include "tests/support/scan_ask.h"
 #include "tests/support/simfs.h"
 #include "tests/support/store_kit.h"
 
@@ -28,21 +29,22 @@ static void ask(struct store_kit *k, unsigned shape)
 	const struct event *ev = k->events[event_gen_below(&k->gen, (unsigned)k->events_count)].ev;
 	int field = (int)event_gen_below(&k->gen, EVENT_TEXT_COUNT);
 	struct span values[2] = { some(k, field), some(k, field) };
-	struct scan_spec spec;
+	struct scan_ask a;
 	int rc;
 
-	scan_spec_init(&spec);
+	scan_ask_init(&a);
 	if (shape % 2)
-		spec.text[field] = (struct scan_any){ values, 2 };
+		scan_ask_texts(&a, field, values, 2);
 	if (shape == 2)
-		spec.contains = SPAN_LIT("PAYMENT");
+		scan_ask_contains(&a, SPAN_LIT("PAYMENT"));
 	if (shape == 3)
-		spec.from_ns = ev->time_ns;
+		a.spec.from_ns = ev->time_ns;
 	if (shape == 4)
-		spec.severity_mask = 1 << EVENT_SEVERITY_ALERT | 1 << EVENT_SEVERITY_DEBUG;
+		scan_ask_severity(&a, 1 << EVENT_SEVERITY_ALERT | 1 << EVENT_SEVERITY_DEBUG);
 	if (shape == 5)
-		spec.id_min = ev->id;
-	rc = store_kit_check_spec(k, &spec);
+		a.spec.id_min = ev->id;
+	rc = store_kit_check_spec(k, scan_ask_spec(&a));
+	scan_ask_fini(&a);
 	if (rc < 0)
 		print_error("%s; %s: %s\n", k->wrong, k->d.file, k->d.text);
 	assert_int_equal(rc, 0);

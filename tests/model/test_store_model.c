@@ -14,6 +14,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "tests/support/simfs.h"
+#include "tests/support/scan_ask.h"
 #include "tests/support/store_kit.h"
 
 enum { OPS = 18, ROUNDS = 150, HOURS = 24 * 6, VALUES_MAX = 3 };
@@ -150,9 +151,10 @@ static const struct event *any_event(struct world *w)
 	return k->committed_count ? k->events[below(w, (unsigned)k->committed_count)].ev : NULL;
 }
 
-static void choose_text(struct world *w, struct scan_spec *spec, struct span *values)
+static void choose_text(struct world *w, struct scan_ask *a)
 {
 	unsigned field = below(w, EVENT_TEXT_COUNT), n = 0;
+	struct span values[VALUES_MAX];
 
 	for (unsigned i = 0; i < VALUES_MAX; i++) {
 		const struct event *ev = any_event(w);
@@ -162,14 +164,15 @@ static void choose_text(struct world *w, struct scan_spec *spec, struct span *va
 		if (below(w, 2))
 			break;
 	}
-	spec->text[field] = (struct scan_any){ values, n };
+	if (n > 0)
+		scan_ask_texts(a, field, values, n);
 }
 
-static void choose_spec(struct world *w, struct scan_spec *spec, struct span *values)
+static void choose(struct world *w, struct scan_ask *ask)
 {
 	const struct event *a = any_event(w), *b = any_event(w);
+	struct scan_spec *spec = &ask->spec;
 
-	scan_spec_init(spec);
 	if (a && below(w, 2)) {
 		spec->from_ns = a->time_ns < b->time_ns ? a->time_ns : b->time_ns;
 		spec->to_ns = a->time_ns < b->time_ns ? b->time_ns : a->time_ns;
@@ -179,22 +182,23 @@ static void choose_spec(struct world *w, struct scan_spec *spec, struct span *va
 		spec->id_max = a->id < b->id ? b->id : a->id;
 	}
 	if (below(w, 3) == 0)
-		spec->severity_mask = (uint8_t)event_gen_random(&w->dice);
+		scan_ask_severity(ask, (uint8_t)event_gen_random(&w->dice));
 	if (below(w, 2))
-		choose_text(w, spec, values);
+		choose_text(w, ask);
 	if (a && a->text[EVENT_TEXT_DESCRIPTION].n > 4 && below(w, 4) == 0)
-		spec->contains = span_of(a->text[EVENT_TEXT_DESCRIPTION].p + 1, 3);
+		scan_ask_contains(ask, span_of(a->text[EVENT_TEXT_DESCRIPTION].p + 1, 3));
 }
 
 /* ---- the walk ---- */
 
 static void check(struct world *w)
 {
-	struct span values[VALUES_MAX];
-	struct scan_spec spec;
+	struct scan_ask ask;
 
-	choose_spec(w, &spec, values);
-	expect(w, store_kit_check_spec(&w->kit, &spec), "scan");
+	scan_ask_init(&ask);
+	choose(w, &ask);
+	expect(w, store_kit_check_spec(&w->kit, scan_ask_spec(&ask)), "scan");
+	scan_ask_fini(&ask);
 	if (w->round % 8 == 0)
 		expect(w, store_kit_check(&w->kit), "read all");
 	if (w->round % 16 == 0)

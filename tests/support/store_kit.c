@@ -245,34 +245,10 @@ int store_kit_purge(struct store_kit *k)
 
 /* ---- reading ---- */
 
-static bool contains(struct span text, struct span word)
+static bool matches(const struct scan_spec *s, const struct event *ev, struct expr_scratch *x)
 {
-	for (size_t i = 0; text.p && i + word.n <= text.n; i++) {
-		size_t j = 0;
-
-		while (j < word.n && tolower(text.p[i + j]) == tolower(word.p[j]))
-			j++;
-		if (j == word.n)
-			return true;
-	}
-	return false;
-}
-
-static bool matches(const struct scan_spec *s, const struct event *ev)
-{
-	if (ev->time_ns < s->from_ns || ev->time_ns > s->to_ns || ev->id < s->id_min ||
-		ev->id > s->id_max || ev->received_ns < s->received_from_ns ||
-		ev->received_ns > s->received_to_ns || !(s->severity_mask >> ev->severity & 1))
-		return false;
-	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
-		bool any = s->text[i].values_count == 0;
-
-		for (size_t j = 0; j < s->text[i].values_count && !any; j++)
-			any = ev->text[i].p && span_eq(s->text[i].values[j], ev->text[i]);
-		if (!any)
-			return false;
-	}
-	return s->contains.n == 0 || contains(ev->text[EVENT_TEXT_DESCRIPTION], s->contains);
+	return ev->time_ns >= s->from_ns && ev->time_ns <= s->to_ns && ev->id >= s->id_min &&
+	       ev->id <= s->id_max && (!s->where || expr_match(s->where, ev, x));
 }
 
 struct reading {
@@ -280,6 +256,7 @@ struct reading {
 	const struct scan_spec *spec;
 	struct scan *scan;
 	struct scan_scratch *scratch;
+	struct expr_scratch *expr;
 	struct scan_stats stats;
 	struct arena arena;
 	bool *seen;
@@ -296,7 +273,7 @@ static int note_event(struct reading *r, const struct event *ev)
 		return wrong(k, "event %" PRIu64 " is there twice", ev->id);
 	if (!event_gen_same(ev, k->events[ev->id - 1].ev))
 		return wrong(k, "event %" PRIu64 " is not what it was", ev->id);
-	if (!matches(r->spec, ev))
+	if (!matches(r->spec, ev, r->expr))
 		return wrong(k, "event %" PRIu64 " was not asked for", ev->id);
 	r->seen[ev->id - 1] = true;
 	return 0;
@@ -347,7 +324,7 @@ static int compare(struct reading *r)
 
 		if (e->gone && r->seen[i])
 			return wrong(k, "event %zu came back", i + 1);
-		if (!e->gone && !r->seen[i] && matches(r->spec, e->ev))
+		if (!e->gone && !r->seen[i] && matches(r->spec, e->ev, r->expr))
 			return wrong(k, "event %zu is missing", i + 1);
 	}
 	return 0;
@@ -379,7 +356,9 @@ static int read_all(struct store_kit *k, const struct scan_spec *spec, bool *see
 	int rc = store_reader_open(&k->conf, &reader, &k->d);
 
 	r.scratch = scan_scratch_new();
+	r.expr = expr_scratch_new();
 	ASSERT(r.scratch);
+	ASSERT(r.expr);
 	arena_init(&r.arena, ARENA_BYTES);
 	if (rc == 0)
 		rc = read_units(&r, reader);
@@ -389,6 +368,7 @@ static int read_all(struct store_kit *k, const struct scan_spec *spec, bool *see
 		rc = compare(&r);
 	arena_fini(&r.arena);
 	scan_scratch_free(&r.scratch);
+	expr_scratch_free(&r.expr);
 	store_reader_close(&reader);
 	return rc;
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
@@ -24,43 +23,21 @@ struct scan_scratch {
 
 void scan_spec_init(struct scan_spec *spec)
 {
-	*spec = (struct scan_spec){ .from_ns = INT64_MIN,
-		.to_ns = INT64_MAX,
-		.received_from_ns = INT64_MIN,
-		.received_to_ns = INT64_MAX,
-		.id_max = UINT64_MAX,
-		.severity_mask = 255 };
-}
-
-static bool contains(struct span hay, struct span needle)
-{
-	for (size_t i = 0; hay.p && i + needle.n <= hay.n; i++) {
-		if (strncasecmp((const char *)hay.p + i, (const char *)needle.p, needle.n) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool matches_any(struct scan_any any, struct span text)
-{
-	for (size_t i = 0; i < any.values_count; i++) {
-		if (text.p && span_eq(any.values[i], text))
-			return true;
-	}
-	return any.values_count == 0;
+	*spec = (struct scan_spec){
+		.from_ns = INT64_MIN, .to_ns = INT64_MAX, .id_max = UINT64_MAX
+	};
 }
 
 bool toy_scan_matches(const struct scan_spec *s, const struct event *ev)
 {
-	if (ev->time_ns < s->from_ns || ev->time_ns > s->to_ns || ev->id < s->id_min ||
-		ev->id > s->id_max || ev->received_ns < s->received_from_ns ||
-		ev->received_ns > s->received_to_ns || !(s->severity_mask >> ev->severity & 1))
-		return false;
-	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
-		if (!matches_any(s->text[i], ev->text[i]))
-			return false;
-	}
-	return s->contains.n == 0 || contains(ev->text[EVENT_TEXT_DESCRIPTION], s->contains);
+	struct expr_scratch *x = expr_scratch_new();
+	bool matches;
+
+	ASSERT(x);
+	matches = ev->time_ns >= s->from_ns && ev->time_ns <= s->to_ns && ev->id >= s->id_min &&
+		  ev->id <= s->id_max && (!s->where || expr_match(s->where, ev, x));
+	expr_scratch_free(&x);
+	return matches;
 }
 
 uint64_t store_snapshot_committed(const struct store_snapshot *s)

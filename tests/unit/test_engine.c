@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
@@ -117,22 +118,34 @@ static bool one_of(const struct engine_numbers *t, int64_t v)
 	return !t;
 }
 
+static bool some_text(const struct engine_texts *t, struct span v)
+{
+	for (size_t i = 0; t && i < t->count; i++) {
+		if (v.p && span_eq(t->values[i], v))
+			return true;
+	}
+	return !t;
+}
+
+static bool contains(struct span text, struct span word)
+{
+	for (size_t i = 0; text.p && i + word.n <= text.n; i++) {
+		if (strncasecmp((const char *)text.p + i, (const char *)word.p, word.n) == 0)
+			return true;
+	}
+	return word.n == 0;
+}
+
 static bool wanted(const struct engine_request *r, const struct event *ev)
 {
-	struct scan_spec spec;
+	bool all = ev->time_ns >= r->from_ns && ev->time_ns <= r->to_ns &&
+		   (!r->severity_mask || r->severity_mask >> ev->severity & 1) &&
+		   contains(ev->text[EVENT_TEXT_DESCRIPTION], r->search);
 
-	scan_spec_init(&spec);
-	spec.from_ns = r->from_ns;
-	spec.to_ns = r->to_ns;
-	spec.contains = r->search;
-	if (r->severity_mask)
-		spec.severity_mask = r->severity_mask;
-	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
-		if (r->text[i])
-			spec.text[i] = (struct scan_any){ r->text[i]->values, r->text[i]->count };
-	}
-	return toy_scan_matches(&spec, ev) && one_of(r->ids, (int64_t)ev->id) &&
-	       one_of(r->times, ev->time_ns) && one_of(r->received, ev->received_ns) &&
+	for (int i = 0; i < EVENT_TEXT_COUNT && all; i++)
+		all = some_text(r->text[i], ev->text[i]);
+	return all && one_of(r->ids, (int64_t)ev->id) && one_of(r->times, ev->time_ns) &&
+	       one_of(r->received, ev->received_ns) &&
 	       (r->order != ENGINE_ORDER_ARRIVAL || ev->id > r->after);
 }
 

@@ -13,6 +13,7 @@
 #include "proto/base/err.h"
 #include "storage/scan_int.h"
 #include "tests/support/event_gen.h"
+#include "tests/support/scan_ask.h"
 #include "tests/support/seg_fixture.h"
 
 enum { BLOCKS = 7, EVENTS = (BLOCKS - 1) * LIMIT_BLOCK_ROWS + 2000, NEEDLES = 10 };
@@ -74,7 +75,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static struct scan *open_scan(
+static struct scan *open_spec(
 	struct world *w, const struct scan_spec *spec, struct scan_stats *stats)
 {
 	const struct seg_reader *r = w->reader;
@@ -84,6 +85,11 @@ static struct scan *open_scan(
 	*stats = (struct scan_stats){ 0 };
 	assert_int_equal(scan_open_readers(&r, 1, spec, &s, stats, &d), 0);
 	return s;
+}
+
+static struct scan *open_scan(struct world *w, struct scan_ask *a, struct scan_stats *stats)
+{
+	return open_spec(w, scan_ask_spec(a), stats);
 }
 
 static uint64_t select_all(struct world *w, struct scan *s, struct scan_stats *stats)
@@ -118,16 +124,16 @@ static void only_blocks_with_the_entity(void **state)
 {
 	const struct span type = SPAN_LIT("order"), id = SPAN_LIT("ORD-000123");
 	struct world *w = *state;
-	struct scan_spec spec;
+	struct scan_ask a;
 	struct scan_stats stats;
 	struct scan *s;
 
 	for (int with_type = 0; with_type < 2; with_type++) {
-		scan_spec_init(&spec);
-		spec.text[EVENT_TEXT_ENTITY_ID] = (struct scan_any){ &id, 1 };
+		scan_ask_init(&a);
+		scan_ask_text(&a, EVENT_TEXT_ENTITY_ID, id);
 		if (with_type)
-			spec.text[EVENT_TEXT_ENTITY_TYPE] = (struct scan_any){ &type, 1 };
-		s = open_scan(w, &spec, &stats);
+			scan_ask_text(&a, EVENT_TEXT_ENTITY_TYPE, type);
+		s = open_scan(w, &a, &stats);
 		assert_int_equal(stats.blocks_total, BLOCKS);
 		assert_int_equal(scan_unit_count(s), w->blocks_with_needle);
 		assert_int_equal(stats.blocks_pruned, BLOCKS - w->blocks_with_needle);
@@ -136,6 +142,7 @@ static void only_blocks_with_the_entity(void **state)
 		assert_int_equal(stats.blocks_read, w->blocks_with_needle);
 		assert_int_equal(stats.rows_matched, NEEDLES);
 		scan_close(&s);
+		scan_ask_fini(&a);
 	}
 }
 
@@ -151,49 +158,54 @@ static void what_nobody_has(void **state)
 		{ EVENT_TEXT_EVENT_TYPE, SPAN_LIT("NOTHING") },
 	};
 	struct world *w = *state;
-	struct scan_spec spec;
+	struct scan_ask a;
 	struct scan_stats stats;
 	struct scan *s;
 
 	for (size_t i = 0; i < ARRAY_COUNT(conds); i++) {
-		scan_spec_init(&spec);
-		spec.text[conds[i].field] = (struct scan_any){ &conds[i].value, 1 };
-		s = open_scan(w, &spec, &stats);
+		scan_ask_init(&a);
+		scan_ask_text(&a, conds[i].field, conds[i].value);
+		s = open_scan(w, &a, &stats);
 		assert_int_equal(scan_unit_count(s), 0);
 		assert_int_equal(stats.blocks_pruned, BLOCKS);
 		assert_int_equal(stats.pages_read, 0);
 		assert_int_equal(stats.sidecars_bypassed, 0);
 		scan_close(&s);
+		scan_ask_fini(&a);
 	}
-	scan_spec_init(&spec);
-	spec.contains = SPAN_LIT(" nowhere ");
-	s = open_scan(w, &spec, &stats);
+	scan_ask_init(&a);
+	scan_ask_contains(&a, SPAN_LIT(" nowhere "));
+	s = open_scan(w, &a, &stats);
 	assert_int_equal(scan_unit_count(s), 0);
 	assert_int_equal(stats.pages_read, 0);
 	scan_close(&s);
+	scan_ask_fini(&a);
 }
 
 /* A word with something beside it on either side reads the block that has it. */
 static void only_blocks_with_the_words(void **state)
 {
 	struct world *w = *state;
-	struct scan_spec spec;
+	struct scan_ask a;
 	struct scan_stats stats;
 	struct scan *s;
 
-	scan_spec_init(&spec);
-	spec.contains = SPAN_LIT("REFERENCE 0BADCAFE99,");
-	s = open_scan(w, &spec, &stats);
+	scan_ask_init(&a);
+	scan_ask_contains(&a, SPAN_LIT("REFERENCE 0BADCAFE99,"));
+	s = open_scan(w, &a, &stats);
 	assert_int_equal(scan_unit_count(s), 1);
 	assert_int_equal(select_all(w, s, &stats), 1);
 	assert_int_equal(stats.blocks_read, 1);
 	scan_close(&s);
+	scan_ask_fini(&a);
+	scan_ask_init(&a);
 	/* Of its beginning and its end the sidecar knows nothing. */
-	spec.contains = SPAN_LIT("0badcafe9");
-	s = open_scan(w, &spec, &stats);
+	scan_ask_contains(&a, SPAN_LIT("0badcafe9"));
+	s = open_scan(w, &a, &stats);
 	assert_int_equal(scan_unit_count(s), BLOCKS);
 	assert_int_equal(select_all(w, s, &stats), 1);
 	scan_close(&s);
+	scan_ask_fini(&a);
 }
 
 static uint64_t count_type(const struct world *w, struct span type)
@@ -210,34 +222,34 @@ static uint64_t count_type(const struct world *w, struct span type)
 static void counts_without_a_page(void **state)
 {
 	const struct span types[] = { SPAN_LIT("TYPE_3"), SPAN_LIT("TYPE_3"), SPAN_LIT("nobody") };
+	const uint8_t mask = 1 << EVENT_SEVERITY_ERROR | 1 << EVENT_SEVERITY_ALERT;
 	struct world *w = *state;
-	struct scan_spec spec;
+	struct scan_ask a;
 	struct scan_stats stats;
 	uint64_t want = 0;
 	struct scan *s;
 
-	scan_spec_init(&spec);
-	s = open_scan(w, &spec, &stats);
+	scan_ask_init(&a);
+	s = open_scan(w, &a, &stats);
 	assert_int_equal(count_all(w, s, &stats), EVENTS);
 	assert_true(scan_unit(s, 0)->all);
 	assert_int_equal(stats.pages_read, 0);
 	scan_close(&s);
-
-	spec.text[EVENT_TEXT_EVENT_TYPE] = (struct scan_any){ types, 3 };
-	s = open_scan(w, &spec, &stats);
+	scan_ask_texts(&a, EVENT_TEXT_EVENT_TYPE, types, 3);
+	s = open_scan(w, &a, &stats);
 	assert_int_equal(count_all(w, s, &stats), count_type(w, types[0]));
 	assert_int_equal(stats.pages_read, 0);
 	scan_close(&s);
 
 	/* A type in a time that holds whole blocks: from the second to the last but one. */
-	spec.from_ns = seg_reader_block(w->reader, 1)->time_min_ns;
-	spec.to_ns = seg_reader_block(w->reader, BLOCKS - 2)->time_max_ns;
-	s = open_scan(w, &spec, &stats);
+	a.spec.from_ns = seg_reader_block(w->reader, 1)->time_min_ns;
+	a.spec.to_ns = seg_reader_block(w->reader, BLOCKS - 2)->time_max_ns;
+	s = open_scan(w, &a, &stats);
 	for (size_t i = 0; i < scan_unit_count(s); i++) {
 		const struct scan_unit *u = scan_unit(s, i);
 		uint64_t n;
 
-		if (u->time_min_ns < spec.from_ns || u->time_max_ns > spec.to_ns)
+		if (u->time_min_ns < a.spec.from_ns || u->time_max_ns > a.spec.to_ns)
 			continue;
 		want++;
 		assert_int_equal(scan_count(s, i, w->scratch, &n, &stats, NULL), 0);
@@ -246,15 +258,17 @@ static void counts_without_a_page(void **state)
 	assert_int_equal(stats.pages_read, 0);
 	scan_close(&s);
 
+	scan_ask_fini(&a);
 	want = 0;
-	scan_spec_init(&spec);
-	spec.severity_mask = 1 << EVENT_SEVERITY_ERROR | 1 << EVENT_SEVERITY_ALERT;
+	scan_ask_init(&a);
+	scan_ask_severity(&a, mask);
 	for (size_t i = 0; i < EVENTS; i++)
-		want += spec.severity_mask >> w->events[i].severity & 1;
-	s = open_scan(w, &spec, &stats);
+		want += mask >> w->events[i].severity & 1;
+	s = open_scan(w, &a, &stats);
 	assert_int_equal(count_all(w, s, &stats), want);
 	assert_int_equal(stats.pages_read, 0);
 	scan_close(&s);
+	scan_ask_fini(&a);
 }
 
 /* A rare type: its rows stand in the sidecar, the column of types is not read. */
@@ -262,38 +276,41 @@ static void rare_rows_from_the_sidecar(void **state)
 {
 	const struct span type = SPAN_LIT("RECONCILE");
 	struct world *w = *state;
-	struct scan_spec spec;
+	struct scan_ask a;
 	struct scan_stats stats;
 	struct scan *s;
 
-	scan_spec_init(&spec);
-	spec.text[EVENT_TEXT_EVENT_TYPE] = (struct scan_any){ &type, 1 };
-	s = open_scan(w, &spec, &stats);
+	scan_ask_init(&a);
+	scan_ask_text(&a, EVENT_TEXT_EVENT_TYPE, type);
+	s = open_scan(w, &a, &stats);
 	assert_int_equal(scan_unit_count(s), w->blocks_with_needle);
 	assert_int_equal(select_all(w, s, &stats), NEEDLES);
 	/* Ids and times of the hits, that is all. */
 	assert_int_equal(stats.pages_read, 2 * w->blocks_with_needle);
 	scan_close(&s);
+	scan_ask_fini(&a);
 }
 
 static void time_prunes(void **state)
 {
 	struct world *w = *state;
 	const struct seg_block *b = seg_reader_block(w->reader, 2);
-	struct scan_spec spec;
+	struct scan_ask a;
 	struct scan_stats stats;
 	uint64_t want = 0;
 	struct scan *s;
 
-	scan_spec_init(&spec);
-	spec.from_ns = b->time_min_ns + (b->time_max_ns - b->time_min_ns) / 2;
-	spec.to_ns = spec.from_ns + 1000000000;
+	scan_ask_init(&a);
+	a.spec.from_ns = b->time_min_ns + (b->time_max_ns - b->time_min_ns) / 2;
+	a.spec.to_ns = a.spec.from_ns + 1000000000;
 	for (size_t i = 0; i < EVENTS; i++)
-		want += w->events[i].time_ns >= spec.from_ns && w->events[i].time_ns <= spec.to_ns;
-	s = open_scan(w, &spec, &stats);
+		want += w->events[i].time_ns >= a.spec.from_ns &&
+			w->events[i].time_ns <= a.spec.to_ns;
+	s = open_scan(w, &a, &stats);
 	assert_true(scan_unit_count(s) <= 2);
 	assert_int_equal(select_all(w, s, &stats), want);
 	scan_close(&s);
+	scan_ask_fini(&a);
 }
 
 /* ---- damage ---- */
@@ -302,7 +319,7 @@ static void a_damaged_page_costs_its_block(void **state)
 {
 	struct world *w = *state;
 	struct seg_page p = *seg_reader_page(w->reader, 1, SEG_COL_TEXT + EVENT_TEXT_DESCRIPTION);
-	struct scan_spec spec;
+	struct scan_ask a;
 	struct scan_stats stats;
 	unsigned failed = 0;
 	uint8_t *bytes;
@@ -315,9 +332,9 @@ static void a_damaged_page_costs_its_block(void **state)
 	seg_fixture_store(&w->fixture, "s.seg", bytes, n);
 	seg_reader_close(&w->reader);
 	w->reader = seg_fixture_open(&w->fixture, "s");
-	scan_spec_init(&spec);
-	spec.contains = SPAN_LIT("zephyrine");
-	s = open_scan(w, &spec, &stats);
+	scan_ask_init(&a);
+	scan_ask_contains(&a, SPAN_LIT("zephyrine"));
+	s = open_scan(w, &a, &stats);
 	for (size_t i = 0; i < scan_unit_count(s); i++) {
 		const struct scan_hit *hits;
 		size_t count;
@@ -373,14 +390,14 @@ static void two_threads(void **state)
 	struct world *w = *state;
 	struct worker workers[2] = { 0 };
 	pthread_t threads[2];
-	struct scan_spec spec;
+	struct scan_ask a;
 	struct scan_stats stats;
 	struct scan *s;
 
-	scan_spec_init(&spec);
-	spec.text[EVENT_TEXT_USER_ID] = (struct scan_any){ users, 3 };
-	spec.contains = SPAN_LIT("PAYMENT");
-	s = open_scan(w, &spec, &stats);
+	scan_ask_init(&a);
+	scan_ask_texts(&a, EVENT_TEXT_USER_ID, users, 3);
+	scan_ask_contains(&a, SPAN_LIT("PAYMENT"));
+	s = open_scan(w, &a, &stats);
 	for (size_t i = 0; i < 2; i++) {
 		workers[i] = (struct worker){ s, i, 0, 0 };
 		assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
@@ -392,6 +409,7 @@ static void two_threads(void **state)
 	assert_int_equal(workers[0].found + workers[1].found, select_all(w, s, &stats));
 	assert_true(workers[0].found > 0);
 	scan_close(&s);
+	scan_ask_fini(&a);
 }
 
 static void a_full_arena(void **state)
@@ -399,18 +417,19 @@ static void a_full_arena(void **state)
 	const uint32_t rows[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 	struct world *w = *state;
 	struct event out[8];
-	struct scan_spec spec;
+	struct scan_ask a;
 	struct scan_stats stats;
 	struct arena arena;
 	struct scan *s;
 	struct diag d;
 
-	scan_spec_init(&spec);
-	s = open_scan(w, &spec, &stats);
+	scan_ask_init(&a);
+	s = open_scan(w, &a, &stats);
 	arena_init(&arena, 500);
 	assert_int_equal(scan_fetch(s, 0, rows, 8, w->scratch, &arena, out, &stats, &d), -ENOMEM);
 	arena_fini(&arena);
 	scan_close(&s);
+	scan_ask_fini(&a);
 }
 
 int main(void)

@@ -1,0 +1,179 @@
+/*
+ * A test of a text field whose values stand in the block: by the page's own words and templates where it
+ * has such an answer, by the entries of its dictionary, else value by value; and of older segments, chunk
+ * by chunk.
+ */
+#include "storage/scan_int.h"
+
+#include <errno.h>
+
+#include "proto/base/check.h"
+
+static int column_of(const struct expr *t)
+{
+	return SEG_COL_TEXT + (int)t->field.text;
+}
+
+/* ---- value by value ---- */
+
+static int keep_values(struct scan_work *w, const struct expr *t, uint8_t *match)
+{
+	struct scan_scratch *s = w->scratch;
+	uint32_t count = match_kernel_list(match, w->rows_count, s->rows);
+	int rc = 0;
+
+	for (uint32_t at = 0, n; at < count && rc == 0; at += n) {
+		n = count - at < SCAN_SOME ? count - at : SCAN_SOME;
+		buf_reset(&s->bytes);
+		rc = block_reader_get(
+			s->block, column_of(t), s->rows + at, n, &s->bytes, s->spans, w->d);
+		for (uint32_t i = 0; i < n && rc == 0; i++)
+			match[s->rows[at + i]] = expr_test_text(t, s->spans[i], s->expr);
+	}
+	return rc;
+}
+
+/* ---- pages ---- */
+
+static int keep_present(struct scan_work *w, struct col_text *page, uint8_t *match)
+{
+	struct span none = SPAN_NONE;
+	struct textset absent = { &none, 1 };
+	uint8_t *found = scan_match_take(w);
+	int rc;
+
+	if (!found)
+		return -ENOMEM;
+	memcpy(found, match, w->rows_count);
+	rc = col_text_equal(page, &absent, found);
+	if (rc == 0)
+		match_kernel_without(match, found, w->rows_count);
+	scan_match_give(w);
+	return rc;
+}
+
+/* Each entry is asked once. */
+static int keep_entries(
+	struct scan_work *w, const struct expr *t, struct col_text *page, uint8_t *match)
+{
+	struct scan_scratch *s = w->scratch;
+	uint32_t entries = col_text_entries(page), codes[SCAN_SOME], rows[SCAN_SOME];
+	uint8_t *wanted = scan_match_take(w);
+	int rc = wanted ? 0 : -ENOMEM;
+
+	ASSERT(entries <= LIMIT_BLOCK_ROWS);
+	for (uint32_t i = 0; i < entries && rc == 0; i++) {
+		struct span v;
+
+		buf_reset(&s->bytes);
+		rc = col_text_entry(page, i + 1, &s->bytes, &v);
+		if (rc == 0)
+			wanted[i] = expr_test_text(t, v, s->expr);
+	}
+	for (uint32_t at = 0, n; at < w->rows_count && rc == 0; at += n) {
+		n = w->rows_count - at < SCAN_SOME ? w->rows_count - at : SCAN_SOME;
+		if (!memchr(match + at, 1, n))
+			continue;
+		for (uint32_t i = 0; i < n; i++)
+			rows[i] = at + i;
+		rc = col_text_codes(page, rows, n, codes);
+		for (uint32_t i = 0; i < n && rc == 0; i++)
+			match[at + i] &= codes[i] ? wanted[codes[i] - 1] : 0;
+	}
+	if (wanted)
+		scan_match_give(w);
+	return rc;
+}
+
+/* What no table answers: if it can hold only where some bytes stand, these are searched first. */
+static int keep_searched(struct scan_work *w, uint32_t node, struct col_text *page, uint8_t *match)
+{
+	const struct scan_node *n = &w->scan->nodes[node];
+	int rc = 0;
+
+	if (n->literal.n > 0)
+		rc = col_text_contains(page, &n->literal, match);
+	if (rc < 0)
+		return block_reader_fail(w->scratch->block, column_of(n->expr), rc, w->d);
+	return keep_values(w, n->expr, match);
+}
+
+static int keep_page(struct scan_work *w, uint32_t node, uint8_t *match)
+{
+	const struct expr *t = w->scan->nodes[node].expr;
+	struct block_reader *b = w->scratch->block;
+	struct col_text *page;
+	int rc = block_reader_text(b, column_of(t), &page, w->d);
+
+	if (rc < 0)
+		return rc;
+	switch (t->test) {
+	case EXPR_TEST_EXISTS:
+		rc = keep_present(w, page, match);
+		break;
+	case EXPR_TEST_IN:
+		rc = col_text_equal(page, &t->texts, match);
+		break;
+	case EXPR_TEST_CONTAINS:
+		rc = col_text_contains(page, &t->needle, match);
+		break;
+	default:
+		if (col_text_entries(page) == 0)
+			return keep_searched(w, node, page, match);
+		rc = keep_entries(w, t, page, match);
+		break;
+	}
+	return rc < 0 ? block_reader_fail(b, column_of(t), rc, w->d) : 0;
+}
+
+/* ---- bytes, of older segments ---- */
+
+static void keep_chunk(struct scan_work *w, const struct expr *t, const struct col_bytes_chunk *k,
+	const uint32_t *lengths, struct span raw, uint8_t *match)
+{
+	size_t off = 0;
+
+	for (uint32_t row = k->row; row < k->row + k->rows_count; row++) {
+		uint32_t length = lengths[row];
+		struct span v = length ? span_of(raw.p + off, length - 1) : SPAN_NONE;
+
+		if (match[row])
+			match[row] = expr_test_text(t, v, w->scratch->expr);
+		off += col_bytes_length(length);
+	}
+}
+
+/* Chunk by chunk, and only where a row is left. */
+static int keep_bytes(struct scan_work *w, const struct expr *t, uint8_t *match)
+{
+	struct scan_scratch *s = w->scratch;
+	const struct col_bytes *page;
+	const uint32_t *lengths;
+	int rc = block_reader_bytes(s->block, column_of(t), &page, &lengths, w->d);
+
+	if (rc < 0)
+		return rc;
+	for (uint32_t i = 0; i < page->chunks_count; i++) {
+		const struct col_bytes_chunk *k = &page->chunks[i];
+		struct span raw;
+
+		if (!memchr(match + k->row, 1, k->rows_count))
+			continue;
+		rc = col_bytes_chunk(page, i, &s->bytes, &raw);
+		if (rc < 0)
+			return block_reader_fail(s->block, column_of(t), rc, w->d);
+		keep_chunk(w, t, k, lengths, raw, match);
+	}
+	return 0;
+}
+
+int scan_test_text_keep(struct scan_work *w, uint32_t node, uint8_t *match)
+{
+	const struct expr *t = w->scan->nodes[node].expr;
+	enum col_kind kind;
+	int rc = block_reader_kind(w->scratch->block, column_of(t), &kind, w->d);
+
+	if (rc < 0)
+		return rc;
+	return kind == COL_KIND_TEXT ? keep_page(w, node, match) : keep_bytes(w, t, match);
+}
