@@ -10,7 +10,6 @@ import collections
 import datetime
 import hashlib
 import json
-import lzma
 import os
 import subprocess
 import sys
@@ -18,31 +17,12 @@ import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import astro
+import real_events
 
-FILES = ("access", "audit", "cloudtrail", "windows")
 UDP_EVERY = 5
 SEVERITY_OF = {"ERROR": "error", "DELETE": "notice", "ALERT": "alert"}  # else info
 PAGE = 1000
 ENTITIES_ASKED = 150
-
-
-def sources():
-    """(name, lines) of each file; the sample gets the refs that real files have."""
-    folder = os.path.join(astro.SHARED, "data", "events")
-    if not os.path.isdir(folder):
-        astro.note("the shared data is not here: using tools/sample.ndjson")
-        yield "sample", sample_lines()
-        return
-    for name in FILES:
-        yield name, lzma.open(os.path.join(folder, name + ".ndjson.xz"), "rb")
-
-
-def sample_lines():
-    with open(os.path.join(astro.ROOT, "tools", "sample.ndjson"), encoding="utf-8") as f:
-        for n, line in enumerate(f):
-            event = json.loads(line)
-            event.setdefault("metadata", {})["ref"] = f"s{n:06d}"
-            yield json.dumps(event, ensure_ascii=False).encode() + b"\n"
 
 
 def instant(text):
@@ -124,27 +104,15 @@ def pages(daemon):
             return
 
 
-def send(to, lines, *args):
-    """Pipes the lines into astrosend and returns its last line."""
-    proc = subprocess.Popen([astro.program("astrosend"), "--to", to, "--ndjson", *args, "-"],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    for line in lines:
-        proc.stdin.write(line)
-    proc.stdin.close()
-    out = proc.stdout.read().decode()
-    astro.equal(proc.wait(), 0, out)
-    return out.strip().splitlines()[-1]
-
-
 def feed(to, want, defaults, every=1, args=()):
     """Sends every n-th event of each file and notes what was sent; yields after each file."""
-    for name, lines in sources():
+    for name, lines in real_events.sources():
         def chosen():
             for n, line in enumerate(lines):
                 if n % every == 0:
                     want.add(name, json.loads(line), defaults)
                     yield line
-        astro.note(f"{name}: {send(to, chosen(), *args)}")
+        astro.note(f"{name}: {real_events.send(to, chosen(), *args)}")
         yield name
 
 
