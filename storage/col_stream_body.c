@@ -89,13 +89,30 @@ static int numbers(struct col_stream_body *b, uint32_t frame, uint64_t *x)
 					    : col_stream_uncode_get(b, frame, x);
 }
 
+/* What the differences of a frame are added to. */
+static uint64_t start_of(const struct col_stream_body *b, uint32_t frame, const uint64_t *x)
+{
+	if (frame % COL_STREAM_GROUP == 0)
+		return col_stream_side_at(&b->restarts, frame / COL_STREAM_GROUP) - x[0] - b->bias;
+	return b->q;
+}
+
+/* The sum behind a frame, without its values; all but the last frame are whole. */
+static void skip(struct col_stream_body *b, uint32_t frame, const uint64_t *x)
+{
+	uint64_t q = start_of(b, frame, x) + COL_STREAM_FRAME * b->bias;
+
+	for (uint32_t i = 0; i < COL_STREAM_FRAME; i++)
+		q += x[i];
+	b->q = q;
+	b->next = frame + 1;
+}
+
 static void add_up(struct col_stream_body *b, uint32_t frame, const uint64_t *x, int64_t *out)
 {
 	uint32_t n = col_stream_frame_count(b->count, frame);
-	uint64_t q = b->q;
+	uint64_t q = start_of(b, frame, x);
 
-	if (frame % COL_STREAM_GROUP == 0)
-		q = col_stream_side_at(&b->restarts, frame / COL_STREAM_GROUP) - x[0] - b->bias;
 	for (uint32_t i = 0; i < n; i++) {
 		q += x[i] + b->bias;
 		out[i] = (int64_t)q;
@@ -131,7 +148,9 @@ static int frame_values(struct col_stream_body *b, uint32_t frame, int64_t *out)
 
 		for (; i <= frame && rc == 0; i++) {
 			rc = numbers(b, i, x);
-			if (rc == 0)
+			if (rc == 0 && i < frame)
+				skip(b, i, x);
+			else if (rc == 0)
 				add_up(b, i, x, out);
 		}
 	}

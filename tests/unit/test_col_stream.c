@@ -468,6 +468,28 @@ static void bounds(void **state)
 	assert_int_equal(refused(l, SPAN_LIT("\x00\x00"), COL_STREAM_COUNT_MAX + 1), ERR_CORRUPT);
 }
 
+/* A short last frame asked for first: differences before it are added up, but only its values go out. */
+static void last_frame(void **state)
+{
+	struct lists *l = *state;
+	enum { COUNT = 3 * COL_STREAM_FRAME + 9, LAST = 9 };
+	struct col_stream s;
+	struct rcur c;
+
+	for (uint32_t i = 0; i < COUNT; i++)
+		l->v[i] = (i ? l->v[i - 1] : 1000) + (int64_t)(next(l) % 5);
+	buf_reset(&l->out);
+	arena_reset(&l->arena);
+	col_stream_put(&l->maker[0], l->v, COUNT, &l->out);
+	c = rcur_of(l->out.p, l->out.len);
+	assert_int_equal(col_stream_open(&c, COUNT, &l->arena, &s), 0);
+	memset(l->got, 0x55, sizeof l->got);
+	assert_int_equal(col_stream_get(&s, COUNT - LAST, LAST, l->got), 0);
+	assert_memory_equal(l->got, l->v + COUNT - LAST, LAST * sizeof l->v[0]);
+	for (uint32_t i = LAST; i < COUNT; i++)
+		assert_int_equal(l->got[i], 0x5555555555555555);
+}
+
 /* A claim of a million values in a few bytes stays inside the bound; no room is no crash. */
 static void memory(void **state)
 {
@@ -500,6 +522,7 @@ int main(void)
 		cmocka_unit_test(one_after_another),
 		cmocka_unit_test(damage),
 		cmocka_unit_test(bounds),
+		cmocka_unit_test(last_frame),
 		cmocka_unit_test(memory),
 	};
 
