@@ -17,13 +17,16 @@ static int find_values(
 	struct col_map *m, uint32_t path, const struct col_map_rows *w, uint32_t *out_count)
 {
 	const struct col_map_path *p = &m->paths[path];
-	uint32_t rank = col_map_rank_at(m, p, m->group), row = 0, n = 0;
+	uint32_t row, rank = 0, n = 0;
 
-	if (col_map_room_items(m, w->count) < 0)
+	if (col_map_room_items(m, w->count) < 0 || col_map_room_rows(m, w->count) < 0)
 		return -ENOMEM;
+	row = col_map_seen_at(m, w->rows[0] - w->base);
 	memset(m->stamps, 0, m->sets_count);
-	for (uint32_t i = 0; i < p->sets_count; i++)
+	for (uint32_t i = 0; i < p->sets_count; i++) {
 		m->stamps[m->path_sets[p->sets + i]] = 1;
+		rank += m->seen[m->path_sets[p->sets + i]];
+	}
 	for (uint32_t i = 0; i < w->count; i++) {
 		for (; row < w->rows[i] - w->base; row++)
 			rank += m->stamps[m->codes[row]];
@@ -155,7 +158,7 @@ int col_map_leaf(
 	void *map, uint32_t leaf, const uint32_t *rows, size_t count, struct col_text_leaf *out)
 {
 	struct col_map *m = map;
-	int rc = col_map_ready(m);
+	int rc = rows ? 0 : col_map_room_all(m);
 
 	/* The number comes from another page. */
 	if (m->form != COL_MAP_APART || leaf >= m->paths_count || count > m->rows_count)

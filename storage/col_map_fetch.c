@@ -14,25 +14,64 @@ enum {
 	TEXTS_MIN = 16 << 10,
 };
 
-/* An array of the arena that holds at least count; what it held is lost. */
-static void *room(struct col_map *m, void *have, uint32_t *cap, uint32_t count, size_t size)
+/* An array of the arena; what it held is lost. */
+struct room {
+	void **p;
+	size_t size;
+};
+
+/* Room for count in all of them, or for none. */
+static int make_room(
+	struct col_map *m, const struct room *rooms, size_t n, uint32_t *cap, uint32_t count)
 {
 	uint32_t want = *cap ? *cap : ROOM_MIN;
 
-	if (have && *cap >= count)
-		return have;
+	if (*cap >= count && *cap > 0)
+		return 0;
 	while (want < count)
 		want *= 2;
+	*cap = 0;
+	for (size_t i = 0; i < n; i++) {
+		*rooms[i].p = arena_alloc(m->mem, want * rooms[i].size);
+		if (!*rooms[i].p)
+			return -ENOMEM;
+	}
 	*cap = want;
-	return arena_alloc(m->mem, want * size);
+	return 0;
 }
 
 int col_map_room_items(struct col_map *m, uint32_t count)
 {
-	m->items = room(m, m->items, &m->items_cap, count, sizeof *m->items);
-	m->ranks = room(m, m->ranks, &m->ranks_cap, count, sizeof *m->ranks);
-	m->item_rows = room(m, m->item_rows, &m->item_rows_cap, count, sizeof *m->item_rows);
-	return m->items && m->ranks && m->item_rows ? 0 : -ENOMEM;
+	const struct room rooms[] = {
+		{ (void **)&m->items, sizeof *m->items },
+		{ (void **)&m->ranks, sizeof *m->ranks },
+		{ (void **)&m->item_rows, sizeof *m->item_rows },
+	};
+
+	return make_room(m, rooms, ARRAY_COUNT(rooms), &m->items_cap, count);
+}
+
+int col_map_room_rows(struct col_map *m, uint32_t count)
+{
+	const struct room rooms[] = {
+		{ (void **)&m->hits, sizeof *m->hits },
+		{ (void **)&m->places, sizeof *m->places },
+		{ (void **)&m->idx, sizeof *m->idx },
+		{ (void **)&m->ints, sizeof *m->ints },
+		{ (void **)&m->texts, sizeof *m->texts },
+	};
+
+	return make_room(m, rooms, ARRAY_COUNT(rooms), &m->rows_cap, count);
+}
+
+/* Values of a group, at one depth of contexts; NULL: out of memory. */
+static uint32_t *contexts_at(struct col_map *m, unsigned depth)
+{
+	ASSERT(depth < ARRAY_COUNT(m->contexts));
+	if (!m->contexts[depth])
+		m->contexts[depth] =
+			arena_alloc(m->mem, COL_MAP_GROUP * sizeof *m->contexts[depth]);
+	return m->contexts[depth];
 }
 
 uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, uint32_t group)
@@ -49,16 +88,19 @@ uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, 
 /* ---- groups ---- */
 
 /* The event types of a group's rows; NULL: the page needs none. */
-static int ask_types(struct col_map *m, uint32_t group, uint32_t *to, const uint32_t **out)
+static int ask_types(struct col_map *m, uint32_t group, const uint32_t **out)
 {
-	uint32_t rows = col_map_group_rows(m, group);
-	uint32_t *places = m->contexts[1];
+	uint32_t rows = col_map_group_rows(m, group), *to, *places;
 
 	*out = NULL;
 	if (m->rows_contexts == 1)
 		return 0;
 	if (!m->env || !m->env->key)
 		return ERR_CORRUPT;
+	to = contexts_at(m, 0);
+	places = contexts_at(m, 1);
+	if (!to || !places)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < rows; i++)
 		places[i] = group * COL_MAP_GROUP + i;
 	*out = to;
@@ -75,26 +117,14 @@ int col_map_ready(struct col_map *m)
 		{ (void **)&m->wants, m->paths_count, sizeof *m->wants },
 		{ (void **)&m->seen, m->sets_count, sizeof *m->seen },
 		{ (void **)&m->stamps, m->sets_count, sizeof *m->stamps },
-		{ (void **)&m->codes, COL_MAP_GROUP, sizeof *m->codes },
-		{ (void **)&m->all, COL_MAP_GROUP, sizeof *m->all },
-		{ (void **)&m->all_values, COL_MAP_GROUP, sizeof *m->all_values },
-		{ (void **)&m->hits, COL_MAP_GROUP, sizeof *m->hits },
-		{ (void **)&m->places, COL_MAP_GROUP, sizeof *m->places },
-		{ (void **)&m->idx, COL_MAP_GROUP, sizeof *m->idx },
-		{ (void **)&m->ints, COL_MAP_GROUP, sizeof *m->ints },
-		{ (void **)&m->texts, COL_MAP_GROUP, sizeof *m->texts },
+		{ (void **)&m->groups, m->groups_count, sizeof *m->groups },
 	};
 
 	if (m->form != COL_MAP_APART || m->is_ready)
 		return 0;
 	for (size_t i = 0; i < ARRAY_COUNT(all); i++) {
-		*all[i].p = arena_alloc(m->mem, all[i].count * all[i].size);
+		*all[i].p = arena_calloc(m->mem, all[i].count, all[i].size);
 		if (!*all[i].p)
-			return -ENOMEM;
-	}
-	for (unsigned i = 0; i < ARRAY_COUNT(m->contexts); i++) {
-		m->contexts[i] = arena_alloc(m->mem, COL_MAP_GROUP * sizeof *m->contexts[i]);
-		if (!m->contexts[i])
 			return -ENOMEM;
 	}
 	m->is_ready = true;
@@ -112,10 +142,18 @@ struct col_map_rows col_map_next_rows(const uint32_t *rows, size_t count)
 	return w;
 }
 
+int col_map_room_all(struct col_map *m)
+{
+	if (!m->all)
+		m->all = arena_alloc(m->mem, COL_MAP_GROUP * sizeof *m->all);
+	return m->all ? 0 : -ENOMEM;
+}
+
 struct col_map_rows col_map_all_rows(struct col_map *m, uint32_t first, size_t end)
 {
 	size_t n = end - first;
 
+	ASSERT(m->all);
 	if (n > COL_MAP_GROUP - first % COL_MAP_GROUP)
 		n = COL_MAP_GROUP - first % COL_MAP_GROUP;
 	for (uint32_t i = 0; i < n; i++)
@@ -123,24 +161,51 @@ struct col_map_rows col_map_all_rows(struct col_map *m, uint32_t first, size_t e
 	return (struct col_map_rows){ m->all, (uint32_t)n, first / COL_MAP_GROUP * COL_MAP_GROUP };
 }
 
-/* The sets have to be as many as the counts say: then every rank is below its column's end. */
-static int check_codes(struct col_map *m, uint32_t group)
+/*
+ * Sets the marks. The sets have to be as many as the counts say: then every rank is below its column's
+ * end.
+ */
+static int count_codes(struct col_map *m, uint32_t group, const struct col_map_loaded *l)
 {
 	const uint32_t *at = m->counts + group * m->sets_count, *next = at + m->sets_count;
 	uint32_t rows = col_map_group_rows(m, group);
 	bool same = true;
 
 	memset(m->seen, 0, m->sets_count * sizeof *m->seen);
-	for (uint32_t i = 0; i < rows; i++)
-		m->seen[m->codes[i]]++;
+	for (uint32_t i = 0; i < rows; i++) {
+		if (l->marks && i % COL_MAP_MARK == 0) {
+			uint16_t *mark = l->marks + i / COL_MAP_MARK * m->sets_count;
+
+			for (uint32_t s = 0; s < m->sets_count; s++)
+				mark[s] = (uint16_t)m->seen[s];
+		}
+		m->seen[l->codes[i]]++;
+	}
 	for (uint32_t s = 0; s < m->sets_count; s++)
 		same &= m->seen[s] == next[s] - at[s];
 	return same ? 0 : ERR_CORRUPT;
 }
 
+static int decode_group(struct col_map *m, uint32_t group, struct col_map_loaded *l)
+{
+	uint32_t rows = col_map_group_rows(m, group);
+	const uint32_t *types;
+	int rc = ask_types(m, group, &types);
+
+	l->codes = arena_alloc(m->mem, rows * sizeof *l->codes);
+	if (m->sets_count <= COL_MAP_MARK_SETS)
+		l->marks = arena_alloc(
+			m->mem, (size_t)COL_MAP_MARKS * m->sets_count * sizeof *l->marks);
+	if (rc == 0 && (!l->codes || (!l->marks && m->sets_count <= COL_MAP_MARK_SETS)))
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = col_sym_get(&m->rows_sym, group, types, rows, l->codes);
+	return rc == 0 ? count_codes(m, group, l) : rc;
+}
+
 int col_map_load_group(struct col_map *m, uint32_t group)
 {
-	const uint32_t *types;
+	struct col_map_loaded l = { .codes = NULL };
 	int rc;
 
 	ASSERT(group < m->groups_count);
@@ -149,16 +214,30 @@ int col_map_load_group(struct col_map *m, uint32_t group)
 	rc = col_map_ready(m);
 	if (rc < 0)
 		return rc;
-	m->group = UINT32_MAX;
-	rc = ask_types(m, group, m->contexts[0], &types);
-	if (rc == 0)
-		rc = col_sym_get(
-			&m->rows_sym, group, types, col_map_group_rows(m, group), m->codes);
-	if (rc == 0)
-		rc = check_codes(m, group);
-	if (rc == 0)
-		m->group = group;
-	return rc;
+	if (!m->groups[group].codes) {
+		rc = decode_group(m, group, &l);
+		if (rc < 0)
+			return rc;
+		m->groups[group] = l;
+	}
+	m->group = group;
+	m->codes = m->groups[group].codes;
+	return 0;
+}
+
+uint32_t col_map_seen_at(struct col_map *m, uint32_t row)
+{
+	const uint32_t *before = m->counts + m->group * m->sets_count;
+	const uint16_t *marks = m->groups[m->group].marks;
+
+	if (!marks) {
+		memcpy(m->seen, before, m->sets_count * sizeof *m->seen);
+		return 0;
+	}
+	marks += row / COL_MAP_MARK * m->sets_count;
+	for (uint32_t s = 0; s < m->sets_count; s++)
+		m->seen[s] = before[s] + marks[s];
+	return row - row % COL_MAP_MARK;
 }
 
 /* ---- texts ---- */
@@ -179,10 +258,10 @@ static int get_texts(struct col_map *m, struct col_text *t, const uint32_t *rows
 	struct buf *b, struct span *out)
 {
 	size_t bytes = b->cap > TEXTS_MIN ? b->cap : TEXTS_MIN;
+	const struct room values = { (void **)&m->values, sizeof *m->values };
 	int rc = b->p ? 0 : new_texts(m, b, bytes);
 
-	m->values = room(m, m->values, &m->values_cap, count, sizeof *m->values);
-	if (!m->values || rc < 0)
+	if (rc < 0 || make_room(m, &values, 1, &m->values_cap, count) < 0)
 		return -ENOMEM;
 	while ((rc = col_text_get(t, rows, count, b, m->values)) == ERR_LIMIT) {
 		/* An empty one of this size holds all texts of the page. */
@@ -291,9 +370,8 @@ static int open_symbols(struct col_map *m, struct col_map_path *p)
 		rc = col_sym_open(&c, syms, contexts, m->groups_count, m->mem, &p->sym);
 	if (rc == 0 && rcur_left(&c))
 		rc = ERR_CORRUPT;
-	p->group_syms = arena_alloc(m->mem,
-		(p->count < COL_MAP_GROUP ? p->count : COL_MAP_GROUP) * sizeof *p->group_syms);
-	if (rc == 0 && !p->group_syms)
+	p->groups = arena_calloc(m->mem, m->groups_count, sizeof *p->groups);
+	if (rc == 0 && !p->groups)
 		rc = -ENOMEM;
 	p->is_open = rc == 0;
 	return rc;
@@ -392,35 +470,47 @@ static int find_contexts(struct col_map *m, const struct col_map_path *p, uint32
 	return rc;
 }
 
-/* The first count symbols of the path in the group loaded. */
+/* The first count symbols of the path in the group loaded, or all of them. */
+static int decode_more(struct col_map *m, struct col_map_path *p, uint32_t count, unsigned depth)
+{
+	uint32_t all = col_map_rank_at(m, p, m->group + 1) - col_map_rank_at(m, p, m->group);
+	struct col_map_symbols *g = &p->groups[m->group];
+	uint32_t *contexts = NULL;
+	int rc = 0;
+
+	/* Asked again: all of the group. */
+	if (g->have > 0)
+		count = all;
+	ASSERT(count <= all);
+	ASSERT(all <= COL_MAP_GROUP);
+	if (!g->syms)
+		g->syms = arena_alloc(m->mem, all * sizeof *g->syms);
+	if (!g->syms)
+		return -ENOMEM;
+	if (p->sym.contexts_count > 1) {
+		contexts = contexts_at(m, depth);
+		rc = contexts ? find_contexts(m, p, count, depth, contexts) : -ENOMEM;
+	}
+	if (rc == 0)
+		rc = col_sym_get(&p->sym, m->group, contexts, count, g->syms);
+	g->have = rc == 0 ? count : 0;
+	return rc;
+}
+
 static int decode(struct col_map *m, uint32_t path, uint32_t count, unsigned depth)
 {
 	struct col_map_path *p = &m->paths[path];
-	uint32_t *contexts = NULL;
 	int rc;
 
 	if (depth > COL_MAP_CHAIN_MAX || p->count == 0 ||
 		(!p->mixed && (p->parts_count == 0 || !col_map_is_syms(p->parts[0].encoding))))
 		return ERR_CORRUPT;
-	if (p->group == m->group && p->group_have >= count)
-		return 0;
-	/* Asked again: all of the group. */
-	if (p->group == m->group)
-		count = col_map_rank_at(m, p, m->group + 1) - col_map_rank_at(m, p, m->group);
-	ASSERT(count <= COL_MAP_GROUP);
 	rc = open_symbols(m, p);
-	p->group = UINT32_MAX;
-	if (rc == 0 && p->sym.contexts_count > 1) {
-		contexts = m->contexts[depth];
-		rc = find_contexts(m, p, count, depth, contexts);
-	}
+	if (rc == 0 && p->groups[m->group].have < count)
+		rc = decode_more(m, p, count, depth);
 	if (rc == 0)
-		rc = col_sym_get(&p->sym, m->group, contexts, count, p->group_syms);
-	if (rc < 0)
-		return rc;
-	p->group = m->group;
-	p->group_have = count;
-	return 0;
+		p->group_syms = p->groups[m->group].syms;
+	return rc;
 }
 
 /* ---- values ---- */

@@ -139,12 +139,13 @@ static uint32_t count_wanted(struct col_map *m, const struct col_map_rows *w)
 /* Few rows: the rank is the sum, over the sets that have the path, of their rows before. */
 static void rank_by_set(struct col_map *m, const struct col_map_rows *w)
 {
-	uint32_t row = 0;
+	uint32_t row = col_map_seen_at(m, w->rows[0] - w->base);
 
-	memcpy(m->seen, m->counts + m->group * m->sets_count, m->sets_count * sizeof *m->seen);
 	for (uint32_t i = 0; i < w->count; i++) {
 		const struct col_map_set *s = &m->sets[m->codes[w->rows[i] - w->base]];
 
+		if (w->rows[i] - w->base - row > COL_MAP_MARK)
+			row = col_map_seen_at(m, w->rows[i] - w->base);
 		for (; row < w->rows[i] - w->base; row++)
 			m->seen[m->codes[row]]++;
 		for (uint32_t k = 0; k < s->count; k++) {
@@ -193,7 +194,7 @@ static int fetch_wanted(struct col_map *m, const struct col_map_rows *w)
 	uint32_t n = count_wanted(m, w);
 	int rc = 0;
 
-	if (col_map_room_items(m, n) < 0)
+	if (col_map_room_items(m, n) < 0 || col_map_room_rows(m, w->count) < 0)
 		return -ENOMEM;
 	if (w->count < DENSE)
 		rank_by_set(m, w);
@@ -302,16 +303,20 @@ int col_map_get(struct col_map *m, const uint32_t *rows, size_t count, struct bu
 
 int col_map_all(struct col_map *m, uint32_t *lengths, struct buf *bytes)
 {
-	int rc = col_map_ready(m);
+	struct col_text_value *values;
+	int rc = 0;
 
 	if (m->form == COL_MAP_WHOLE)
 		return col_text_all(&m->whole, lengths, bytes);
+	values = arena_alloc(m->mem, COL_MAP_GROUP * sizeof *values);
+	if (!values || col_map_room_all(m) < 0)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < m->rows_count && rc == 0;) {
 		struct col_map_rows w = col_map_all_rows(m, i, m->rows_count);
 
-		rc = get_group(m, &w, bytes, m->all_values);
+		rc = get_group(m, &w, bytes, values);
 		for (uint32_t k = 0; k < w.count && rc == 0; k++)
-			lengths[i + k] = m->all_values[k].length;
+			lengths[i + k] = values[k].length;
 		i += w.count;
 	}
 	return rc;

@@ -239,7 +239,6 @@ static int read_path(struct rcur *c, struct rcur *body, struct col_map *m, struc
 		return ERR_CORRUPT;
 	p->types = (uint16_t)types;
 	p->mixed = (types & (types - 1)) != 0;
-	p->group = UINT32_MAX;
 	if (p->mixed) {
 		context = rcur_varint(c);
 		p->symbols = rcur_bytes(body, (size_t)rcur_varint(c));

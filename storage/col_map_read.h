@@ -2,7 +2,8 @@
  * col_map_read - an open page of maps, taken apart: what its tables say and what was decoded last.
  *
  * A row's set is a symbol of a group of rows, and a value's place in its column the number of rows
- * before that have its path: the rows in the groups before (counts) and those in the same group.
+ * before that have its path: the rows in the groups before (counts) and those in the same group, of
+ * which marks count the first COL_MAP_MARK, twice as many and so on. Symbols once decoded are kept.
  */
 #ifndef STORAGE_COL_MAP_READ_H
 #define STORAGE_COL_MAP_READ_H
@@ -16,6 +17,13 @@
 #include "storage/col_stream.h"
 #include "storage/col_sym.h"
 #include "storage/col_text.h"
+
+enum {
+	COL_MAP_MARK = 256,
+	COL_MAP_MARKS = COL_MAP_GROUP / COL_MAP_MARK,
+	/* With more sets there are no marks. */
+	COL_MAP_MARK_SETS = 256,
+};
 
 /* Values of one type of one path. */
 struct col_map_part {
@@ -34,6 +42,12 @@ struct col_map_part {
 	struct span *texts;
 };
 
+/* The first symbols of a path in a group. */
+struct col_map_symbols {
+	uint16_t *syms; /* room for all of the group */
+	uint32_t have;
+};
+
 struct col_map_path {
 	struct span key;
 	uint16_t outer;
@@ -50,9 +64,14 @@ struct col_map_path {
 	struct span symbols; /* mixed: the section */
 	struct col_map_part *parts;
 	struct col_sym sym;
-	uint32_t group; /* whose symbols these are, the first have of them */
-	uint32_t group_have;
-	uint32_t *group_syms;
+	struct col_map_symbols *groups; /* of each group */
+	const uint16_t *group_syms;     /* those of the group decoded last */
+};
+
+/* The sets of a group's rows, and how many rows of each set there are before each mark. */
+struct col_map_loaded {
+	uint16_t *codes; /* NULL: not decoded so far */
+	uint16_t *marks; /* [mark][set]; NULL: too many sets */
 };
 
 struct col_map_set {
@@ -101,19 +120,20 @@ struct col_map {
 	struct span loose_page;
 	bool loose_is_open;
 	struct col_text loose;
-	/* The group decoded last: */
+	struct col_map_loaded *groups; /* of each group */
+	/* The group at hand: */
 	uint32_t group; /* UINT32_MAX: none */
-	uint32_t *codes;
+	const uint16_t *codes;
 	/* Working memory; see the functions that use it. */
 	bool is_ready;
-	uint32_t *seen;                            /* of each set */
-	uint8_t *stamps;                           /* of each set */
-	struct col_map_want *wants;                /* of each path */
-	uint32_t *contexts[COL_MAP_CHAIN_MAX + 2]; /* a group's, at each depth */
-	uint32_t *all;                             /* a group's rows, when all are asked for */
-	uint32_t *hits;                            /* which of the rows asked for have a path */
-	struct col_text_value *all_values;
-	uint32_t *places; /* a group's: of the values of one type */
+	uint32_t *seen;             /* of each set */
+	uint8_t *stamps;            /* of each set */
+	struct col_map_want *wants; /* of each path */
+	uint32_t *contexts[COL_MAP_CHAIN_MAX +
+			   2]; /* a group's, at each depth; NULL: not needed so far */
+	uint32_t *all;         /* a group's rows, when all are asked for */
+	uint32_t *hits;        /* which of the rows asked for have a path */
+	uint32_t *places;      /* of the values of one type, in these rows */
 	uint32_t *idx;
 	int64_t *ints;
 	struct span *texts;
@@ -125,8 +145,7 @@ struct col_map {
 	uint32_t *ranks;
 	uint32_t *item_rows; /* of each rank */
 	uint32_t items_cap;
-	uint32_t ranks_cap;
-	uint32_t item_rows_cap;
+	uint32_t rows_cap;
 };
 
 static inline uint32_t col_map_group_rows(const struct col_map *m, uint32_t group)
@@ -145,13 +164,22 @@ struct col_map_rows {
 
 /* The rows of rows[0 .. count - 1] that are of one group with the first. */
 struct col_map_rows col_map_next_rows(const uint32_t *rows, size_t count);
-/* Rows first .. end - 1, those of the group of the first; needs working memory. */
+/* Room for all rows of a group. */
+int col_map_room_all(struct col_map *m);
+/* Rows first .. end - 1, those of the group of the first; after col_map_room_all. */
 struct col_map_rows col_map_all_rows(struct col_map *m, uint32_t first, size_t end);
 
-/* Takes the working memory. */
+/* Takes the working memory that does not depend on how many rows are asked for. */
 int col_map_ready(struct col_map *m);
-/* Decodes the sets of a group's rows into codes. */
+/* Room for the values of one path in so many rows of a group. */
+int col_map_room_rows(struct col_map *m, uint32_t count);
+/* Turns to a group: the sets of its rows are in codes. */
 int col_map_load_group(struct col_map *m, uint32_t group);
+/*
+ * How many rows of the group's first `row` there are of each set, in seen, as far as a mark tells:
+ * the rows from the one returned on are to be counted.
+ */
+uint32_t col_map_seen_at(struct col_map *m, uint32_t row);
 /* Values of the path in the groups before. */
 uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, uint32_t group);
 /*

@@ -1,10 +1,17 @@
 #include "storage/col_sym.h"
 
 #include <errno.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "proto/base/check.h"
 
 static_assert(COL_SYM_ALPHABET < COL_SYM_SCALE, "every symbol has a frequency");
+static_assert(COL_SYM_SCALE <= INT16_MAX, "frequencies compare as signed numbers");
+
+/* Frequencies looked at together; so many may be read behind the last one. */
+enum { PAD = 8 };
 
 /* ints as they are read from a stream: all of it, into the arena. */
 static int64_t *take_stream(struct rcur *c, uint32_t count, struct arena *mem)
@@ -119,7 +126,7 @@ static int open_stream(struct rcur *c, struct arena *mem, struct col_sym *s)
 		return ERR_CORRUPT;
 	s->first = arena_calloc(mem, s->contexts_count + 1, sizeof *s->first);
 	s->syms = arena_calloc(mem, pairs, sizeof *s->syms);
-	s->cums = arena_calloc(mem, pairs, sizeof *s->cums);
+	s->cums = arena_calloc(mem, pairs + PAD, sizeof *s->cums);
 	if (!s->first || !s->syms || !s->cums)
 		return -ENOMEM;
 	rc = take_pairs(c, (uint32_t)pairs, mem, s);
@@ -152,24 +159,36 @@ int col_sym_open(struct rcur *c, uint32_t syms_count, uint32_t contexts_count,
 	return c->err;
 }
 
+/* How many of the first n numbers, at most PAD, which rise from 0 on, are not above the slot; less 1. */
+static inline uint32_t last_below(const uint16_t *cums, uint32_t n, uint32_t slot)
+{
+#ifdef __SSE2__
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)cums);
+	__m128i above = _mm_cmpgt_epi16(v, _mm_set1_epi16((short)slot));
+	unsigned mask = (unsigned)_mm_movemask_epi8(above) | 1u << 2 * n;
+
+	return (uint32_t)__builtin_ctz(mask) / 2 - 1;
+#else
+	uint32_t at = 0;
+
+	while (at + 1 < n && cums[at + 1] <= slot)
+		at++;
+	return at;
+#endif
+}
+
 /* The pair of a context, n pairs from cums on, to which a slot belongs. */
 static inline uint32_t find_slot(const uint16_t *cums, uint32_t n, uint32_t slot)
 {
 	uint32_t at = 0;
 
-	if (n <= 8) {
-		while (at + 1 < n && cums[at + 1] <= slot)
-			at++;
-		return at;
-	}
-	while (n > 1) {
+	while (n > PAD) {
 		uint32_t half = n / 2;
 
-		if (cums[at + half] <= slot)
-			at += half;
+		at = cums[at + half] <= slot ? at + half : at;
 		n -= half;
 	}
-	return at;
+	return at + last_below(cums + at, n, slot);
 }
 
 /* One symbol; moves the state on. */
@@ -188,7 +207,7 @@ static inline uint32_t next_sym(
 }
 
 int col_sym_get(const struct col_sym *s, uint32_t group, const uint32_t *contexts, uint32_t count,
-	uint32_t *out)
+	uint16_t *out)
 {
 	struct rcur c = rcur_of(NULL, 0);
 	uint32_t state = COL_SYM_STATE_MIN;

@@ -102,6 +102,6 @@ int col_sym_open(struct rcur *c, uint32_t syms_count, uint32_t contexts_count,
 	uint32_t groups_count, struct arena *mem, struct col_sym *out);
 /* The first count symbols of a group; contexts (NULL: one) has as many. */
 int col_sym_get(const struct col_sym *s, uint32_t group, const uint32_t *contexts, uint32_t count,
-	uint32_t *out);
+	uint16_t *out);
 
 #endif
