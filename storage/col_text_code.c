@@ -8,7 +8,7 @@
 #include "proto/base/check.h"
 #include "storage/col_text_shape_int.h"
 
-enum { KEY_BATCH = 512 };
+enum { CODES_BATCH = 512 };
 
 static uint32_t width_of(const struct col_text_shaped *p)
 {
@@ -31,29 +31,47 @@ static uint32_t emails_of(const struct col_text_shaped *p, uint32_t code)
 	return code < COL_TEXT_TEMPLATE ? 0 : p->templates[code - COL_TEXT_TEMPLATE].emails_count;
 }
 
-/* Places in the keys' lists become codes. */
+/* Places in the keys' lists become codes, of CODES_BATCH rows at most. */
 static int apply_key(struct col_text_shaped *p, int64_t *codes, uint32_t first, uint32_t count)
 {
-	uint32_t keys[KEY_BATCH], rows[KEY_BATCH];
+	uint32_t keys[CODES_BATCH], rows[CODES_BATCH];
+	int rc;
 
 	if (!p->base.env->key)
 		return ERR_CORRUPT;
-	for (uint32_t i = 0; i < count; i += KEY_BATCH) {
-		uint32_t n = count - i < KEY_BATCH ? count - i : KEY_BATCH;
-		int rc;
+	for (uint32_t i = 0; i < count; i++)
+		rows[i] = first + i;
+	rc = p->base.env->key(p->base.env->ctx, p->key - 1u, rows, count, keys);
+	for (uint32_t i = 0; i < count && rc == 0; i++) {
+		uint64_t place = (uint64_t)codes[i];
 
-		for (uint32_t k = 0; k < n; k++)
-			rows[k] = first + i + k;
-		rc = p->base.env->key(p->base.env->ctx, p->key - 1u, rows, n, keys);
+		if (keys[i] >= p->keys_count ||
+			place >= p->key_offs[keys[i] + 1] - p->key_offs[keys[i]])
+			return ERR_CORRUPT;
+		codes[i] = p->key_codes[p->key_offs[keys[i]] + place];
+	}
+	return rc;
+}
+
+/* Codes of rows first .. first + count - 1, counted. */
+static int load_codes(struct col_text_shaped *p, uint32_t first, uint32_t count, uint32_t *counts)
+{
+	uint32_t width = width_of(p);
+	int64_t v[CODES_BATCH];
+
+	for (uint32_t end = first + count; first < end;) {
+		uint32_t n = end - first < CODES_BATCH ? end - first : CODES_BATCH;
+		int rc = col_stream_get(&p->codes_stream, first, n, v);
+
+		if (rc == 0 && p->key)
+			rc = apply_key(p, v, first, n);
 		if (rc < 0)
-			return rc;
-		for (uint32_t k = 0; k < n; k++) {
-			uint64_t place = (uint64_t)codes[i + k];
-
-			if (keys[k] >= p->keys_count ||
-				place >= p->key_offs[keys[k] + 1] - p->key_offs[keys[k]])
+			return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
+		for (uint32_t i = 0; i < n; i++) {
+			if ((uint64_t)v[i] >= width)
 				return ERR_CORRUPT;
-			codes[i + k] = p->key_codes[p->key_offs[keys[k]] + place];
+			p->codes[first++] = (uint16_t)v[i];
+			counts[v[i]]++;
 		}
 	}
 	return 0;
@@ -65,23 +83,14 @@ static int load_step(struct col_text_shaped *p, uint32_t step, bool known)
 	uint32_t first = step * COL_TEXT_STEP_ROWS, left = p->base.rows_count - first;
 	uint32_t n = left < COL_TEXT_STEP_ROWS ? left : COL_TEXT_STEP_ROWS, width = width_of(p);
 	uint32_t counts[COL_TEXT_TEMPLATE + LIMIT_TEXT_TEMPLATES + 1];
-	int64_t *v = p->codes_window;
 	int rc;
 
 	if (p->step_ready[step])
 		return 0;
-	rc = col_stream_get(&p->codes_stream, first, n, v);
-	if (rc == 0 && p->key)
-		rc = apply_key(p, v, first, n);
-	if (rc < 0)
-		return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
 	memcpy(counts, counts_at(p, step), (width + 1) * sizeof *counts);
-	for (uint32_t i = 0; i < n; i++) {
-		if ((uint64_t)v[i] >= width)
-			return ERR_CORRUPT;
-		p->codes[first + i] = (uint16_t)v[i];
-		counts[v[i]]++;
-	}
+	rc = load_codes(p, first, n, counts);
+	if (rc < 0)
+		return rc;
 	for (uint32_t i = 0; i < width; i++)
 		counts[width] += (counts[i] - counts_at(p, step)[i]) * emails_of(p, i);
 	if (!known)
@@ -160,8 +169,7 @@ int col_text_shape_counts(struct col_text_shaped *p)
 	codes = arena_alloc(mem, rows * sizeof *codes);
 	p->cursor.counts = arena_alloc(mem, width * sizeof(uint32_t));
 	p->step_counts = arena_calloc(mem, ((size_t)steps + 1) * (width + 1), sizeof(uint32_t));
-	p->codes_window = arena_alloc(mem, COL_TEXT_STEP_ROWS * sizeof *p->codes_window);
-	if (!codes || !p->cursor.counts || !p->step_counts || !p->codes_window)
+	if (!codes || !p->cursor.counts || !p->step_counts)
 		return -ENOMEM;
 	p->codes = codes;
 	if (p->counts_bytes.n > 0)

@@ -62,20 +62,31 @@ static void put(struct writer *w, const void *p, size_t n)
 
 /* ---- memory ---- */
 
-static int need_batch(struct col_text_shaped *p)
+/* Rows of a batch where count are asked for: for few of them, not much more. */
+static size_t batch_rows(const struct col_text_shaped *p, size_t count)
+{
+	size_t row_bytes = p->columns_max * sizeof(int64_t) + p->emails_max * 16 + 64;
+	size_t most = COL_TEXT_BATCH_BYTES / row_bytes, rows = COL_TEXT_BATCH_ROWS_MIN;
+
+	if (most > COL_TEXT_BATCH_ROWS)
+		most = COL_TEXT_BATCH_ROWS;
+	if (most > p->base.rows_count)
+		most = p->base.rows_count;
+	while (rows < count && rows < most)
+		rows *= 2;
+	return rows < most ? rows : most;
+}
+
+/* A batch for count rows, or for a part of them. */
+static int need_batch(struct col_text_shaped *p, size_t count)
 {
 	struct arena *mem = p->base.mem;
-	size_t row_bytes = p->columns_max * sizeof(int64_t) + p->emails_max * 16 + 64;
 	struct col_text_batch *b = p->batch;
-	size_t rows = COL_TEXT_BATCH_BYTES / row_bytes;
+	size_t rows = batch_rows(p, count);
 
-	if (b)
-		return 0;
-	if (rows > COL_TEXT_BATCH_ROWS)
-		rows = COL_TEXT_BATCH_ROWS;
-	if (rows > p->base.rows_count)
-		rows = p->base.rows_count;
 	ASSERT(rows > 0);
+	if (b && b->rows_max >= rows)
+		return 0;
 	b = arena_calloc(mem, 1, sizeof *b);
 	if (!b)
 		return -ENOMEM;
@@ -489,7 +500,7 @@ int col_text_shape_get(struct col_text_page *base, const uint32_t *rows, size_t 
 	int rc = col_text_shape_codes_of(p, rows, count);
 
 	if (rc == 0)
-		rc = need_batch(p);
+		rc = need_batch(p, count);
 	buf_init(&scratch, COL_TEXT_RAW_MAX);
 	for (size_t i = 0; i < count && rc == 0; i += p->batch->rows_max) {
 		size_t left = count - i, n = left < p->batch->rows_max ? left : p->batch->rows_max;
@@ -510,7 +521,7 @@ int col_text_shape_all(struct col_text_page *base, uint32_t *lengths, struct buf
 	int rc = col_text_shape_codes(p);
 
 	if (rc == 0)
-		rc = need_batch(p);
+		rc = need_batch(p, base->rows_count);
 	if (rc < 0)
 		return rc;
 	rows = arena_alloc(base->mem, p->batch->rows_max * sizeof *rows);

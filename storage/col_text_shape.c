@@ -270,10 +270,28 @@ static int read_templates(struct col_text_shaped *p, struct rcur *c)
 
 /* ---- the whole page ---- */
 
+/* Codes in the lists of so many keys, which c stands before. */
+static uint32_t count_key_codes(struct rcur c, uint32_t keys)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t k = 0; k < keys && !c.err; k++) {
+		uint64_t count = rcur_varint(&c);
+
+		/* Each code takes a byte at least. */
+		if (count > rcur_left(&c))
+			break;
+		sum += (uint32_t)count;
+		for (; count > 0; count--)
+			(void)rcur_varint(&c);
+	}
+	return sum;
+}
+
 /* Lists of the key that codes depend on: templates of each of its values. */
 static int read_key(struct col_text_shaped *p, struct rcur *c)
 {
-	uint32_t at = 0, room;
+	uint32_t at = 0;
 	uint64_t keys;
 
 	p->key = rcur_u8(c);
@@ -283,13 +301,13 @@ static int read_key(struct col_text_shaped *p, struct rcur *c)
 		return 0;
 	p->base.uses_keys |= 1u << (p->key - 1);
 	keys = rcur_varint(c);
-	/* Each key takes a byte at least, and each code. */
+	/* Each key takes a byte at least. */
 	if (c->err || keys > rcur_left(c) || keys > COL_TEXT_ROWS_MAX + 1)
 		return ERR_CORRUPT;
-	room = (uint32_t)(rcur_left(c) < UINT32_MAX ? rcur_left(c) : UINT32_MAX);
 	p->keys_count = (uint32_t)keys;
 	p->key_offs = arena_alloc(p->base.mem, (p->keys_count + 1) * sizeof *p->key_offs);
-	p->key_codes = arena_alloc(p->base.mem, ((size_t)room + 1) * sizeof *p->key_codes);
+	p->key_codes = arena_alloc(p->base.mem,
+		((size_t)count_key_codes(*c, p->keys_count) + 1) * sizeof *p->key_codes);
 	if (!p->key_offs || !p->key_codes)
 		return -ENOMEM;
 	for (uint32_t k = 0; k < p->keys_count; k++) {

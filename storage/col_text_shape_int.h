@@ -15,6 +15,7 @@
 enum {
 	/* Rows rebuilt at a time, fewer where their templates are wide. */
 	COL_TEXT_BATCH_ROWS = 4096,
+	COL_TEXT_BATCH_ROWS_MIN = 16,
 	COL_TEXT_BATCH_BYTES = 4 << 20,
 	/* Rows between two places from which counting can start. */
 	COL_TEXT_STEP_ROWS = 4096,
@@ -92,7 +93,6 @@ struct col_text_shaped {
 	uint32_t *key_offs;       /* into key_codes */
 	uint16_t *key_codes;
 	struct col_stream codes_stream;
-	int64_t *codes_window; /* of one step */
 	uint16_t *codes; /* of the rows of steps that are ready; NULL: nothing is counted so far */
 	uint32_t *step_counts; /* counts and emails at each step */
 	bool step_ready[COL_TEXT_STEPS_MAX];
