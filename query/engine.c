@@ -371,6 +371,7 @@ int engine_run(struct engine *e, struct store_snapshot *snap, const struct engin
 		put_stats(&r, began_ns);
 	}
 	exec_result_fini(&r.exec);
+	scan_scratch_rest(e->scratch[0]);
 	plan_free(&r.plan);
 	if (rc < 0)
 		engine_result_fini(out);

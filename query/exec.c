@@ -369,8 +369,10 @@ int exec_run(const struct plan *p, const struct exec_conf *conf, struct exec_res
 	out->canceled = atomic_load(&s.canceled);
 	out->stopped = atomic_load(&s.late);
 	out->horizon = atomic_load(&s.horizon);
-	for (int t = 0; t < EXEC_THREADS_MAX; t++)
+	for (int t = 0; t < EXEC_THREADS_MAX; t++) {
 		heap_fini(&w[t].heap);
+		scan_scratch_rest(w[t].scratch);
+	}
 	free(s.known);
 	if (rc < 0)
 		exec_result_fini(out);

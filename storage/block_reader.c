@@ -62,6 +62,28 @@ void block_reader_watch(
 	b->page_ctx = ctx;
 }
 
+void block_reader_recount(struct block_reader *b)
+{
+	for (int i = 0; i < SEG_COL_COUNT; i++)
+		b->cols[i].counted = false;
+	for (int i = 0; i < SEG_COL_BYTES; i++)
+		b->dicts[i].counted = false;
+}
+
+size_t block_reader_held(const struct block_reader *b)
+{
+	size_t n = sizeof *b + arena_held(&b->tables) + arena_held(&b->lent) + b->bytes.cap +
+		   b->places_cap * sizeof *b->places;
+
+	for (int i = 0; i < SEG_COL_BYTES; i++)
+		n += col_dict_held(&b->dicts[i].dict);
+	for (int i = 0; i < SEG_COL_COUNT; i++) {
+		n += b->arrays[i].ints_cap * sizeof *b->arrays[i].ints;
+		n += b->arrays[i].codes_cap * sizeof *b->arrays[i].codes;
+	}
+	return n;
+}
+
 void block_reader_leave(struct block_reader *b)
 {
 	arena_reset(&b->tables);
@@ -79,12 +101,17 @@ void block_reader_enter(struct block_reader *b, const struct seg_reader *seg, ui
 		return;
 	block_reader_leave(b);
 	for (int i = 0; i < SEG_COL_BYTES && !same; i++)
-		b->dicts[i].loaded = false;
+		b->dicts[i].loaded = b->dicts[i].counted = false;
 	b->seg = seg;
 	b->seg_serial = seg->serial;
 	b->block = block;
 	b->rows_count = seg_reader_block(seg, block)->rows_count;
 	b->entered = true;
+}
+
+bool block_reader_is_at(const struct block_reader *b, const struct seg_reader *seg, uint32_t block)
+{
+	return b->entered && b->seg_serial == seg->serial && b->block == block;
 }
 
 int block_reader_fail(struct block_reader *b, int col, int rc, struct diag *d)
@@ -159,10 +186,13 @@ int block_reader_open(struct block_reader *b, int col, struct block_column **out
 
 	ASSERT(b->entered);
 	*out = c;
+	if (c->open && c->counted)
+		return 0;
+	if (b->page_cb && !c->counted)
+		b->page_cb(b->page_ctx, p);
+	c->counted = true;
 	if (c->open)
 		return 0;
-	if (b->page_cb)
-		b->page_cb(b->page_ctx, p);
 	rc = open_page(b, col, c);
 	if (rc == 0)
 		rc = seg_reader_verify(b->seg, b->block, col);
@@ -202,18 +232,18 @@ int block_reader_dict(struct block_reader *b, int col, struct col_dict **out, ui
 
 	ASSERT(b->entered);
 	ASSERT(col >= SEG_COL_INTS && col < SEG_COL_COUNT);
+	if (p && b->page_cb && !dict->counted)
+		b->page_cb(b->page_ctx, p);
+	dict->counted = true;
 	if (!dict->loaded) {
-		if (p && b->page_cb)
-			b->page_cb(b->page_ctx, p);
 		rc = seg_decode_dict_open(b->seg, col, &dict->dict, d);
 		if (rc < 0)
 			return rc;
 		dict->loaded = true;
-		dict->serial = ++b->dict_serial;
 	}
 	*out = &dict->dict;
 	if (out_serial)
-		*out_serial = dict->serial;
+		*out_serial = b->seg_serial;
 	return 0;
 }
 

@@ -40,14 +40,21 @@ struct block_reader;
 struct block_reader *block_reader_new(void);
 void block_reader_free(struct block_reader **b);
 
-/* Called with each page of a block, and each dictionary, when it is first read. For statistics. */
+/* Called with each page of a block, and each dictionary, when it is first asked for. For statistics. */
 void block_reader_watch(
 	struct block_reader *b, void (*page_cb)(void *ctx, const struct seg_page *page), void *ctx);
+/* All pages count as never asked for, whether they are open or not. */
+void block_reader_recount(struct block_reader *b);
 
 /* Turns to that block; nothing happens if it is the one entered last. */
 void block_reader_enter(struct block_reader *b, const struct seg_reader *seg, uint32_t block);
 
+bool block_reader_is_at(const struct block_reader *b, const struct seg_reader *seg, uint32_t block);
+
 int block_reader_kind(struct block_reader *b, int col, enum col_kind *out, struct diag *d);
+
+/* What it holds of the heap. */
+size_t block_reader_held(const struct block_reader *b);
 
 /* Gives back what the block took, but not the dictionaries; enter again before any question. */
 void block_reader_leave(struct block_reader *b);
@@ -68,7 +75,7 @@ int block_reader_codes_at(struct block_reader *b, int col, const uint32_t *rows,
 /*
  * The segment's dictionary of the column: empty where it has none. A value may be looked at after
  * _need of its code; code 0: of all. It is kept for the next block of the same segment; *out_serial,
- * if not NULL, is another number whenever it was read anew.
+ * if not NULL, is the same number for the same dictionary alone.
  */
 int block_reader_dict(struct block_reader *b, int col, struct col_dict **out, uint64_t *out_serial,
 	struct diag *d);

@@ -36,6 +36,17 @@ static bool is_relative(const struct block_column *c)
 	return c->encoding == COL_STREAM_REL || c->encoding == COL_TIME_REL;
 }
 
+/* An array of the block's rows: the one at hand if it is long enough. */
+static void *room(const struct block_reader *b, void *have, uint32_t *cap, size_t size)
+{
+	if (*cap >= b->rows_count)
+		return have;
+	free(have);
+	have = malloc(b->rows_count * size);
+	*cap = have ? b->rows_count : 0;
+	return have;
+}
+
 /* ---- integers ---- */
 
 static void add_times(int64_t *v, const int64_t *times, size_t count)
@@ -87,8 +98,7 @@ int block_reader_ints(struct block_reader *b, int col, const int64_t **out, stru
 	struct block_arrays *a = &b->arrays[col];
 	int rc;
 
-	if (!a->ints)
-		a->ints = malloc(LIMIT_BLOCK_ROWS * sizeof *a->ints);
+	a->ints = room(b, a->ints, &a->ints_cap, sizeof *a->ints);
 	if (!a->ints)
 		return block_reader_fail(b, col, -ENOMEM, d);
 	*out = a->ints;
@@ -196,8 +206,7 @@ int block_reader_codes(struct block_reader *b, int col, const uint16_t **out, st
 
 	if (rc < 0)
 		return rc;
-	if (!a->codes)
-		a->codes = malloc(LIMIT_BLOCK_ROWS * sizeof *a->codes);
+	a->codes = room(b, a->codes, &a->codes_cap, sizeof *a->codes);
 	if (!a->codes)
 		return block_reader_fail(b, col, -ENOMEM, d);
 	*out = a->codes;

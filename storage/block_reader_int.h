@@ -21,7 +21,8 @@ enum {
 
 /* What is open of one column of the block athand. */
 struct block_column {
-	bool open; /* the page was checked and unwrapped */
+	bool open;    /* the page was checked and unwrapped */
+	bool counted; /* page_cb knows of it */
 	bool stream_open;
 	bool ints_ready;
 	bool codes_ready;
@@ -42,15 +43,25 @@ struct block_column {
 struct block_arrays {
 	int64_t *ints;
 	uint16_t *codes;
+	uint32_t ints_cap, codes_cap; /* rows that they have room for */
 };
 
 struct block_dict {
 	bool loaded;
-	uint64_t serial;
+	bool counted;
 	struct col_dict dict;
 };
 
+/* Private to block_pool, under its lock. */
+struct block_reader_pooled {
+	struct block_reader *prev, *next, *chain;
+	size_t bytes;
+	uint64_t seg_serial; /* of one that is out */
+	bool stale;          /* its segment was closed while it was out */
+};
+
 struct block_reader {
+	struct block_reader_pooled pooled;
 	const struct seg_reader *seg;
 	uint64_t seg_serial; /* 0: none entered */
 	uint32_t block;
@@ -59,10 +70,9 @@ struct block_reader {
 	struct block_column cols[SEG_COL_COUNT];
 	struct block_arrays arrays[SEG_COL_COUNT];
 	struct block_dict dicts[SEG_COL_BYTES];
-	uint64_t dict_serial; /* of the dictionary loaded last */
-	struct arena tables;  /* of the block */
-	struct arena lent;    /* of the question at hand */
-	struct buf bytes;     /* values on their way */
+	struct arena tables; /* of the block */
+	struct arena lent;   /* of the question at hand */
+	struct buf bytes;    /* values on their way */
 	struct col_text_value *places;
 	size_t places_cap;
 	struct col_text_env env;

@@ -239,6 +239,11 @@ int col_dict_load(struct col_dict *d, struct span page, uint32_t count)
 	return reserve_bytes(d, sum);
 }
 
+size_t col_dict_held(const struct col_dict *d)
+{
+	return d->offs_cap * sizeof *d->offs + d->bytes_cap;
+}
+
 static int need_chunk(struct col_dict *d, uint32_t chunk)
 {
 	const struct col_bytes_chunk *k = &d->chunks.chunks[chunk];

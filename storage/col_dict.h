@@ -65,6 +65,8 @@ void col_dict_init(struct col_dict *d);
 void col_dict_fini(struct col_dict *d);
 /* Opens a dictionary of `count` entries; the page must outlive its use. ERR_CORRUPT, -ENOMEM. */
 int col_dict_load(struct col_dict *d, struct span page, uint32_t count);
+/* Bytes of the heap that it holds. */
+size_t col_dict_held(const struct col_dict *d);
 /* Decompresses what holds the value of code 1 .. count, or of all codes: before col_dict_at. */
 int col_dict_need(struct col_dict *d, unsigned code);
 int col_dict_need_all(struct col_dict *d);

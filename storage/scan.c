@@ -6,6 +6,7 @@
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
+#include "storage/block_pool.h"
 #include "storage/scan_int.h"
 #include "storage/snapshot_int.h"
 
@@ -33,11 +34,17 @@ struct scan_scratch *scan_scratch_new(void)
 		return NULL;
 	buf_init(&s->batch, SNAPSHOT_BATCH_BYTES_MAX);
 	buf_init(&s->bytes, BLOCK_BYTES_MAX);
-	s->block = block_reader_new();
+	s->own = block_reader_new();
 	s->expr = expr_scratch_new();
-	if (!s->block || !s->expr)
+	if (!s->own || !s->expr)
 		scan_scratch_free(&s);
 	return s;
+}
+
+void scan_scratch_rest(struct scan_scratch *s)
+{
+	block_pool_give(&s->pooled);
+	s->block = NULL;
 }
 
 void scan_scratch_free(struct scan_scratch **sp)
@@ -52,7 +59,8 @@ void scan_scratch_free(struct scan_scratch **sp)
 	free(s->shared.wanted);
 	for (int i = 0; i < SCAN_SPARE; i++)
 		free(s->spare[i]);
-	block_reader_free(&s->block);
+	block_pool_give(&s->pooled);
+	block_reader_free(&s->own);
 	expr_scratch_free(&s->expr);
 	buf_fini(&s->batch);
 	buf_fini(&s->bytes);

@@ -64,10 +64,10 @@ struct scan_stats {
 	uint64_t segments_opened; /* not excluded by the manifest's bounds */
 	uint64_t blocks_total;
 	uint64_t blocks_pruned; /* by zone map or sidecar */
-	uint64_t blocks_read;   /* at least one page decoded */
-	uint64_t pages_read;
-	uint64_t bytes_read;   /* encoded bytes of those pages */
-	uint64_t journal_rows; /* unsealed rows looked at */
+	uint64_t blocks_read;   /* at least one page asked for */
+	uint64_t pages_read;    /* asked for, whether they were open already or not */
+	uint64_t bytes_read;    /* encoded bytes of those pages */
+	uint64_t journal_rows;  /* unsealed rows looked at */
 	uint64_t rows_matched;
 	uint64_t
 		sidecars_bypassed; /* missing, stale or damaged: the blocks were asked themselves */
@@ -91,6 +91,8 @@ enum { SCAN_SCRATCH_BYTES = 280 << 20 };
 struct scan_scratch;
 struct scan_scratch *scan_scratch_new(void);
 void scan_scratch_free(struct scan_scratch **s);
+/* Gives the block back that it used last (block_pool.h): others may want it. */
+void scan_scratch_rest(struct scan_scratch *s);
 
 int scan_open(struct store_snapshot *snap, const struct scan_spec *spec, struct scan **out,
 	struct scan_stats *stats, struct diag *d);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "proto/base/check.h"
+#include "storage/block_pool.h"
 #include "storage/snapshot_int.h"
 
 static void count_page(void *ctx, const struct seg_page *p)
@@ -18,13 +19,18 @@ static void count_page(void *ctx, const struct seg_page *p)
 
 struct block_reader *scan_column_enter(struct scan_work *w)
 {
-	struct block_reader *b = w->scratch->block;
+	struct scan_scratch *s = w->scratch;
 
 	if (!w->reader)
 		return NULL;
-	block_reader_watch(b, count_page, w);
-	block_reader_enter(b, w->reader, w->piece->block);
-	return b;
+	if (!s->pooled || !block_reader_is_at(s->pooled, w->reader, w->piece->block)) {
+		block_pool_give(&s->pooled);
+		s->pooled = block_pool_take(w->reader, w->piece->block);
+	}
+	s->block = s->pooled ? s->pooled : s->own;
+	block_reader_watch(s->block, count_page, w);
+	block_reader_enter(s->block, w->reader, w->piece->block);
+	return s->block;
 }
 
 static void judge(const struct expr *t, const struct col_dict *dict, struct expr_scratch *x,

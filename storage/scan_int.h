@@ -95,7 +95,9 @@ struct scan_verdict {
 };
 
 struct scan_scratch {
-	struct block_reader *block;
+	struct block_reader *block;  /* where it works: one of the pool, or its own */
+	struct block_reader *pooled; /* NULL: none is out */
+	struct block_reader *own;    /* for want of memory */
 	struct expr_scratch *expr;
 	uint64_t scan_serial;          /* whose use expr was reset for */
 	struct scan_verdict *verdicts; /* by test */
@@ -181,7 +183,7 @@ bool scan_prune_test_count(
 
 /* ---- scan_column ---- */
 
-/* The work's block in the scratch's reader, and its pages in the statistics. NULL: a journal batch. */
+/* The work's block in a reader of the pool, and its pages in the statistics. NULL: a journal batch. */
 struct block_reader *scan_column_enter(struct scan_work *w);
 /* What the node's test, of a field with a dictionary, says of the codes of the block's segment. */
 int scan_column_verdict(struct scan_work *w, uint32_t node, const struct scan_verdict **out);

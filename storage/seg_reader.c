@@ -10,6 +10,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/cursor.h"
+#include "storage/block_pool.h"
 #include "storage/block_reader.h"
 #include "storage/seg_decode.h"
 #include "storage/seg_reader_int.h"
@@ -183,6 +184,7 @@ void seg_reader_close(struct seg_reader **rp)
 
 	if (!r)
 		return;
+	block_pool_drop(r->serial);
 	a = r->slot ? atomic_load(&r->slot->attached) : NULL;
 	if (a)
 		a->close(a);

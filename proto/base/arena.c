@@ -52,6 +52,15 @@ void arena_reset(struct arena *a)
 	c->len = 0;
 }
 
+size_t arena_held(const struct arena *a)
+{
+	size_t n = 0;
+
+	for (const struct arena_chunk *c = a->chunks; c; c = c->next)
+		n += sizeof *c + c->cap;
+	return n;
+}
+
 static struct arena_chunk *add_chunk(struct arena *a, size_t n)
 {
 	size_t cap = a->chunks ? a->chunks->cap * 2 : ARENA_CHUNK_BYTES_MIN;

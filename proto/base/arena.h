@@ -25,6 +25,8 @@ struct arena {
 void arena_init(struct arena *a, size_t max);
 void arena_fini(struct arena *a);
 void arena_reset(struct arena *a);
+/* Bytes of its chunks, in use or not. */
+size_t arena_held(const struct arena *a);
 
 /* n bytes, not cleared, aligned for any type. */
 void *arena_alloc(struct arena *a, size_t n);

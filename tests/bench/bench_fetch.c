@@ -14,6 +14,7 @@
 
 #include "proto/base/check.h"
 #include "query/engine.h"
+#include "storage/block_pool.h"
 #include "storage/store.h"
 
 enum { ROUNDS_MAX = 1000, PARAMS_MAX = 6, EVERY = 12 };
@@ -95,8 +96,8 @@ static void ask(struct bench *b, const void *arg, struct figures *f)
 
 	engine_request_init(&req);
 	for (int i = 0; i < PARAMS_MAX && q->params[i][0]; i++) {
-		if (engine_param(&req, span_str(q->params[i][0]), span_str(q->params[i][1]),
-			    &err) < 0)
+		if (engine_param(&req, span_str(q->params[i][0]), span_str(q->params[i][1]), &err) <
+			0)
 			fail(err.field, err.error);
 	}
 	if (engine_request_check(&req, &err) < 0)
@@ -151,6 +152,7 @@ static void run(struct bench *b, const char *name,
 {
 	double wall[ROUNDS_MAX], cpu[ROUNDS_MAX], first;
 	struct figures f = { 0 };
+	struct block_pool_use pool;
 
 	if (b->only && strcmp(b->only, name) != 0)
 		return;
@@ -164,15 +166,17 @@ static void run(struct bench *b, const char *name,
 		cpu[i] = ms_of(CLOCK_PROCESS_CPUTIME_ID) - cpu[i];
 		wall[i] = ms_of(CLOCK_MONOTONIC) - wall[i];
 	}
+	block_pool_use(&pool);
 	qsort(wall, (size_t)rounds, sizeof wall[0], compare);
 	qsort(cpu, (size_t)rounds, sizeof cpu[0], compare);
 	printf("%-20s first %8.3f wall %8.3f cpu %8.3f ms, %7.3f us/row %8lu rows, blocks read "
-	       "%lu of %lu, units searched %lu counted %lu, threads %u\n",
+	       "%lu of %lu, units searched %lu counted %lu, threads %u, warm %zu blocks %.1f "
+	       "MiB\n",
 		name, first, wall[rounds / 2], cpu[rounds / 2],
 		f.rows ? cpu[rounds / 2] * 1e3 / (double)f.rows : 0, (unsigned long)f.rows,
 		(unsigned long)f.stats.scan.blocks_read, (unsigned long)f.stats.scan.blocks_total,
 		(unsigned long)f.stats.units_visited, (unsigned long)f.stats.units_counted,
-		f.stats.threads);
+		f.stats.threads, pool.idle_count, (double)pool.bytes / (1 << 20));
 }
 
 int main(int argc, char **argv)

@@ -58,6 +58,11 @@ void scan_scratch_free(struct scan_scratch **s)
 	*s = NULL;
 }
 
+void scan_scratch_rest(struct scan_scratch *s)
+{
+	(void)s;
+}
+
 static void add_unit(struct scan *s, size_t from, size_t end)
 {
 	struct scan_unit *u = &s->units[s->units_count];

@@ -1,0 +1,233 @@
+#include "storage/block_pool.h"
+
+#include <pthread.h>
+
+#include "proto/base/check.h"
+#include "storage/block_reader_int.h"
+#include "storage/seg_reader_int.h"
+
+enum { BUCKETS = 256 };
+
+static struct {
+	pthread_mutex_t lock;
+	size_t budget;
+	struct block_pool_use use;
+	struct block_reader *buckets[BUCKETS]; /* of idle ones, by block */
+	struct block_reader *newest, *oldest;  /* of idle ones, by when they were given back */
+	struct block_reader *taken;
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .budget = LIMIT_BLOCK_POOL_BYTES };
+
+static struct block_reader **bucket_of(uint64_t seg_serial, uint32_t block)
+{
+	uint64_t h = (seg_serial * 0x9e3779b97f4a7c15 + block) * 0x9e3779b97f4a7c15;
+
+	return &pool.buckets[h >> 56];
+}
+
+/* ---- lists, with the lock held ---- */
+
+static void chain_remove(struct block_reader *b)
+{
+	struct block_reader **at = bucket_of(b->seg_serial, b->block);
+
+	while (*at != b)
+		at = &(*at)->pooled.chain;
+	*at = b->pooled.chain;
+}
+
+static void idle_add(struct block_reader *b, size_t bytes)
+{
+	struct block_reader **bucket = bucket_of(b->seg_serial, b->block);
+
+	b->pooled.bytes = bytes;
+	b->pooled.chain = *bucket;
+	*bucket = b;
+	b->pooled.prev = NULL;
+	b->pooled.next = pool.newest;
+	if (pool.newest)
+		pool.newest->pooled.prev = b;
+	else
+		pool.oldest = b;
+	pool.newest = b;
+	pool.use.bytes += bytes;
+	pool.use.idle_count++;
+}
+
+static void idle_remove(struct block_reader *b)
+{
+	chain_remove(b);
+	if (b->pooled.prev)
+		b->pooled.prev->pooled.next = b->pooled.next;
+	else
+		pool.newest = b->pooled.next;
+	if (b->pooled.next)
+		b->pooled.next->pooled.prev = b->pooled.prev;
+	else
+		pool.oldest = b->pooled.prev;
+	ASSERT(pool.use.bytes >= b->pooled.bytes);
+	pool.use.bytes -= b->pooled.bytes;
+	pool.use.idle_count--;
+}
+
+static void taken_add(struct block_reader *b, const struct seg_reader *seg)
+{
+	b->pooled.stale = false;
+	b->pooled.seg_serial = seg->serial;
+	b->pooled.prev = NULL;
+	b->pooled.next = pool.taken;
+	if (pool.taken)
+		pool.taken->pooled.prev = b;
+	pool.taken = b;
+	pool.use.taken_count++;
+}
+
+static void taken_remove(struct block_reader *b)
+{
+	if (b->pooled.prev)
+		b->pooled.prev->pooled.next = b->pooled.next;
+	else
+		pool.taken = b->pooled.next;
+	if (b->pooled.next)
+		b->pooled.next->pooled.prev = b->pooled.prev;
+	ASSERT(pool.use.taken_count > 0);
+	pool.use.taken_count--;
+}
+
+/* Those over the budget, as a list by `next` to be freed without the lock. */
+static struct block_reader *take_excess(void)
+{
+	struct block_reader *list = NULL;
+
+	while (pool.use.bytes > pool.budget) {
+		struct block_reader *b = pool.oldest;
+
+		idle_remove(b);
+		b->pooled.next = list;
+		list = b;
+	}
+	return list;
+}
+
+static void free_list(struct block_reader *list)
+{
+	while (list) {
+		struct block_reader *b = list;
+
+		list = b->pooled.next;
+		block_reader_free(&b);
+	}
+}
+
+/* ---- face ---- */
+
+static struct block_reader *find(const struct seg_reader *seg, uint32_t block)
+{
+	struct block_reader *b = *bucket_of(seg->serial, block);
+
+	while (b && (b->seg_serial != seg->serial || b->block != block))
+		b = b->pooled.chain;
+	return b;
+}
+
+/*
+ * The warm reader; or one long unused, whose memory serves again where the pool is full. NULL: none.
+ * The reader is in the list of those taken.
+ */
+static struct block_reader *take_idle(const struct seg_reader *seg, uint32_t block)
+{
+	struct block_reader *b = find(seg, block);
+
+	if (b)
+		pool.use.hits++;
+	else
+		pool.use.misses++;
+	if (!b && pool.oldest && pool.use.bytes + pool.oldest->pooled.bytes > pool.budget)
+		b = pool.oldest;
+	if (!b)
+		return NULL;
+	idle_remove(b);
+	taken_add(b, seg);
+	return b;
+}
+
+struct block_reader *block_pool_take(const struct seg_reader *seg, uint32_t block)
+{
+	struct block_reader *b;
+
+	pthread_mutex_lock(&pool.lock);
+	b = take_idle(seg, block);
+	pthread_mutex_unlock(&pool.lock);
+	if (!b) {
+		b = block_reader_new();
+		if (!b)
+			return NULL;
+		pthread_mutex_lock(&pool.lock);
+		taken_add(b, seg);
+		pthread_mutex_unlock(&pool.lock);
+	}
+	block_reader_enter(b, seg, block);
+	block_reader_recount(b);
+	return b;
+}
+
+void block_pool_give(struct block_reader **bp)
+{
+	struct block_reader *b = *bp, *over = NULL;
+	size_t bytes;
+
+	*bp = NULL;
+	if (!b)
+		return;
+	block_reader_watch(b, NULL, NULL);
+	bytes = block_reader_held(b);
+	pthread_mutex_lock(&pool.lock);
+	taken_remove(b);
+	if (!b->pooled.stale && bytes <= pool.budget) {
+		idle_add(b, bytes);
+		b = NULL;
+		over = take_excess();
+	}
+	pthread_mutex_unlock(&pool.lock);
+	block_reader_free(&b);
+	free_list(over);
+}
+
+void block_pool_drop(uint64_t seg_serial)
+{
+	struct block_reader *list = NULL;
+
+	pthread_mutex_lock(&pool.lock);
+	for (struct block_reader *b = pool.newest, *next; b; b = next) {
+		next = b->pooled.next;
+		if (b->seg_serial != seg_serial)
+			continue;
+		idle_remove(b);
+		b->pooled.next = list;
+		list = b;
+	}
+	for (struct block_reader *b = pool.taken; b; b = b->pooled.next)
+		b->pooled.stale |= b->pooled.seg_serial == seg_serial;
+	pthread_mutex_unlock(&pool.lock);
+	free_list(list);
+}
+
+size_t block_pool_set(size_t budget_bytes)
+{
+	struct block_reader *over;
+	size_t before;
+
+	pthread_mutex_lock(&pool.lock);
+	before = pool.budget;
+	pool.budget = budget_bytes;
+	over = take_excess();
+	pthread_mutex_unlock(&pool.lock);
+	free_list(over);
+	return before;
+}
+
+void block_pool_use(struct block_pool_use *out)
+{
+	pthread_mutex_lock(&pool.lock);
+	*out = pool.use;
+	pthread_mutex_unlock(&pool.lock);
+}

@@ -1,0 +1,43 @@
+/*
+ * block_pool - block_readers kept warm between queries: what a reader has opened and decoded of a block
+ * is at hand for whoever asks that block next. It holds no answers, only what pages say.
+ *
+ * A reader is taken by one thread at a time; a second thread that wants the same block gets another
+ * one. Readers given back stay entered until others were used later and the budget is spent, or until
+ * their segment is closed: seg_reader_close drops them. One that is out at that time is freed when it
+ * is given back; it must be asked nothing more.
+ *
+ * Life:    one for the process; nothing to begin or end.
+ * Thread:  free for all; one lock, for bookkeeping alone.
+ * Memory:  idle readers hold at most the budget, LIMIT_BLOCK_POOL_BYTES until block_pool_set says
+ *          otherwise; each one out as much as a block_reader may.
+ * Errors:  take: NULL when out of memory.
+ */
+#ifndef STORAGE_BLOCK_POOL_H
+#define STORAGE_BLOCK_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "storage/block_reader.h"
+
+/* A reader that has entered the block, the warm one if there is one. */
+struct block_reader *block_pool_take(const struct seg_reader *seg, uint32_t block);
+/* Clears the pointer; NULL is nothing. */
+void block_pool_give(struct block_reader **b);
+/* The segment of this serial closes. */
+void block_pool_drop(uint64_t seg_serial);
+
+/* Another budget; what is over it goes now. Returns the one before. */
+size_t block_pool_set(size_t budget_bytes);
+
+struct block_pool_use {
+	size_t bytes; /* of idle readers */
+	size_t idle_count;
+	size_t taken_count;
+	uint64_t hits, misses; /* of all takes so far */
+};
+
+void block_pool_use(struct block_pool_use *out);
+
+#endif

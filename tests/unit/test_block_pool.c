@@ -1,0 +1,245 @@
+/*
+ * Goal:   a block asked again is warm, whoever asks; idle readers never hold more than the budget; two
+ *         threads never share one; a segment that closes takes its readers along, those that are out
+ *         when they come back; another open of the same file finds none of the old ones.
+ * Method: segments of seeded events; readers compared by address, the pool by its own figures; threads
+ *         that take, ask and give at random while segments close and open, under a budget for a few.
+ */
+#include "tests/support/check_cmocka.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "proto/base/check.h"
+#include "storage/block_pool.h"
+#include "storage/block_reader_int.h"
+#include "tests/support/event_gen.h"
+#include "tests/support/seg_fixture.h"
+
+enum { EVENTS = 3000, SEGMENTS = 6, THREADS = 4, ROUNDS = 400, SMALL = 1 << 20 };
+
+struct world {
+	struct seg_fixture fixture;
+	struct event_gen gen;
+	struct event *events[SEGMENTS];
+	struct seg_reader *readers[SEGMENTS];
+};
+
+static const char *const names[SEGMENTS] = { "a", "b", "c", "d", "e", "f" };
+
+static int set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof *w);
+
+	if (!w)
+		return -1;
+	seg_fixture_init(&w->fixture);
+	event_gen_init(&w->gen, 31);
+	for (int i = 0; i < SEGMENTS; i++) {
+		w->events[i] = event_gen_many(&w->gen, EVENTS);
+		seg_fixture_write(&w->fixture, names[i], w->events[i], EVENTS);
+		w->readers[i] = seg_fixture_open(&w->fixture, names[i]);
+	}
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+	struct block_pool_use use;
+
+	for (int i = 0; i < SEGMENTS; i++) {
+		seg_reader_close(&w->readers[i]);
+		free(w->events[i]);
+	}
+	block_pool_use(&use);
+	event_gen_fini(&w->gen);
+	seg_fixture_fini(&w->fixture);
+	free(w);
+	block_pool_set(LIMIT_BLOCK_POOL_BYTES);
+	return use.idle_count == 0 && use.taken_count == 0 && use.bytes == 0 ? 0 : -1;
+}
+
+/* The description of a row of the first block, as it was written. */
+static void ask(struct block_reader *b, const struct event *events, uint32_t row, struct buf *bytes)
+{
+	struct span v, want = events[row].text[EVENT_TEXT_DESCRIPTION];
+	struct diag d;
+
+	buf_reset(bytes);
+	ASSERT(block_reader_get(b, SEG_COL_TEXT + EVENT_TEXT_DESCRIPTION, &row, 1, bytes, &v, &d) ==
+		0);
+	ASSERT((v.p == NULL) == (want.p == NULL));
+	ASSERT(span_eq(v, want));
+}
+
+static void ask_all(struct block_reader *b)
+{
+	const int64_t *ints;
+	struct diag d;
+
+	for (int col = 0; col < SEG_COL_INTS; col++)
+		assert_int_equal(block_reader_ints(b, col, &ints, &d), 0);
+}
+
+static struct block_pool_use now(void)
+{
+	struct block_pool_use use;
+
+	block_pool_use(&use);
+	return use;
+}
+
+static void warm(void **state)
+{
+	struct world *w = *state;
+	struct block_reader *a = block_pool_take(w->readers[0], 0), *b, *first = a;
+	uint64_t hits = now().hits;
+	struct buf bytes;
+
+	buf_init(&bytes, BLOCK_BYTES_MAX);
+	ask(a, w->events[0], 17, &bytes);
+	b = block_pool_take(w->readers[0], 0);
+	assert_ptr_not_equal(a, b);
+	ask(b, w->events[0], 18, &bytes);
+	assert_int_equal(now().taken_count, 2);
+	block_pool_give(&a);
+	assert_null(a);
+	assert_int_equal(now().hits, hits);
+	a = block_pool_take(w->readers[0], 0);
+	assert_ptr_equal(a, first);
+	assert_int_equal(now().hits, hits + 1);
+	assert_true(a->cols[SEG_COL_TEXT + EVENT_TEXT_DESCRIPTION].open);
+	ask(a, w->events[0], 17, &bytes);
+	block_pool_give(&a);
+	block_pool_give(&b);
+	assert_int_equal(now().idle_count, 2);
+	buf_fini(&bytes);
+}
+
+static void closed(void **state)
+{
+	struct world *w = *state;
+	struct block_reader *in = block_pool_take(w->readers[1], 0), *out;
+	struct buf bytes;
+
+	buf_init(&bytes, BLOCK_BYTES_MAX);
+	out = block_pool_take(w->readers[1], 0);
+	block_pool_give(&in);
+	assert_int_equal(now().idle_count, 1);
+	seg_reader_close(&w->readers[1]);
+	assert_int_equal(now().idle_count, 0);
+	w->readers[1] = seg_fixture_open(&w->fixture, names[1]);
+	in = block_pool_take(w->readers[1], 0);
+	assert_ptr_not_equal(in, out);
+	assert_false(in->cols[SEG_COL_TIME].open);
+	ask(in, w->events[1], 5, &bytes);
+	block_pool_give(&out);
+	assert_int_equal(now().idle_count, 0);
+	block_pool_give(&in);
+	assert_int_equal(now().idle_count, 1);
+	buf_fini(&bytes);
+}
+
+static void budget(void **state)
+{
+	struct world *w = *state;
+	struct block_reader *b = block_pool_take(w->readers[0], 0);
+	size_t one, kept;
+
+	ask_all(b);
+	block_pool_give(&b);
+	one = now().bytes;
+	assert_true(one > EVENTS * sizeof(int64_t));
+	assert_true(block_pool_set(3 * one + one / 2) == LIMIT_BLOCK_POOL_BYTES);
+	for (int i = 0; i < SEGMENTS; i++) {
+		b = block_pool_take(w->readers[i], 0);
+		ask_all(b);
+		block_pool_give(&b);
+		assert_true(now().bytes <= 3 * one + one / 2);
+	}
+	kept = now().idle_count;
+	assert_in_range(kept, 3, SEGMENTS - 1);
+	/* Those used last are there, the others not. */
+	for (size_t i = 0; i < SEGMENTS; i++) {
+		uint64_t hits = now().hits;
+
+		b = block_pool_take(w->readers[SEGMENTS - 1 - i], 0);
+		assert_int_equal(now().hits - hits, i < kept);
+		block_pool_give(&b);
+	}
+	block_pool_set(one / 2);
+	assert_int_equal(now().bytes, 0);
+	b = block_pool_take(w->readers[0], 0);
+	ask_all(b);
+	block_pool_give(&b);
+	assert_int_equal(now().idle_count, 0);
+}
+
+/* ---- threads ---- */
+
+struct thread {
+	struct world *world;
+	pthread_t id;
+	uint64_t seed;
+};
+
+/* Each thread has a segment of its own that it opens and closes, and all share the first. */
+static void *work(void *arg)
+{
+	struct thread *t = arg;
+	struct world *w = t->world;
+	struct event_gen gen;
+	struct buf bytes;
+
+	event_gen_init(&gen, t->seed);
+	buf_init(&bytes, BLOCK_BYTES_MAX);
+	for (int i = 0; i < ROUNDS; i++) {
+		unsigned own = (unsigned)t->seed, which = event_gen_below(&gen, 2) ? own : 0;
+		struct block_reader *b = block_pool_take(w->readers[which], 0);
+
+		ASSERT(b);
+		ask(b, w->events[which], event_gen_below(&gen, EVENTS), &bytes);
+		if (event_gen_below(&gen, 20) == 0) {
+			struct seg_reader *again = seg_fixture_open(&w->fixture, names[own]);
+
+			seg_reader_close(&w->readers[own]);
+			w->readers[own] = again;
+		}
+		block_pool_give(&b);
+		ASSERT(now().bytes <= SMALL);
+	}
+	buf_fini(&bytes);
+	event_gen_fini(&gen);
+	return NULL;
+}
+
+static void threads(void **state)
+{
+	struct world *w = *state;
+	struct thread t[THREADS];
+
+	block_pool_set(SMALL);
+	for (unsigned i = 0; i < THREADS; i++) {
+		t[i] = (struct thread){ .world = w, .seed = i + 1 };
+		assert_int_equal(pthread_create(&t[i].id, NULL, work, &t[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i].id, NULL);
+	assert_int_equal(now().taken_count, 0);
+	assert_true(now().bytes <= SMALL);
+	assert_true(now().hits > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(warm, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(closed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(budget, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(threads, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("block_pool", tests, NULL, NULL);
+}
