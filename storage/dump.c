@@ -31,6 +31,7 @@ static const struct {
 	[DUMP_SIDX_TYPE] = { "type sidecar", "ASTROEVT", ".evt" },
 	[DUMP_SIDX_ENTITY] = { "entity sidecar", "ASTROENT", ".ent" },
 	[DUMP_SIDX_WORD] = { "word sidecar", "ASTROTOK", ".tok" },
+	[DUMP_SIDX_CUBE] = { "cube sidecar", "ASTROCUB", ".cub" },
 	[DUMP_REDACT] = { "deletion order", "ASTRORED", ".ids" },
 	[DUMP_SCRUB] = { "state of scrubs", "ASTROSCR", "scrub" },
 };
@@ -250,6 +251,7 @@ static int walk(struct dump *m)
 	case DUMP_SIDX_TYPE:
 	case DUMP_SIDX_ENTITY:
 	case DUMP_SIDX_WORD:
+	case DUMP_SIDX_CUBE:
 		return dump_sidecar(m, m->result->kind);
 	case DUMP_REDACT:
 		return dump_redact(m);

@@ -17,6 +17,7 @@
 #include "storage/col.h"
 #include "storage/dump_int.h"
 #include "storage/seg_reader.h"
+#include "storage/sidx_cube.h"
 #include "storage/sidx_entity.h"
 #include "storage/sidx_type.h"
 #include "storage/sidx_word.h"
@@ -381,10 +382,63 @@ static void tell_words(struct dump *m, const struct sidx_word *x)
 	tell_shapes(m, "dropped", s->dropped);
 }
 
+static int emit_cube_values(struct dump *m, const struct sidx_cube *x)
+{
+	static const struct {
+		enum sidx_cube_dim dim;
+		const char *section;
+	} texts[] = { { SIDX_CUBE_EVENT_TYPE, "event_types" },
+		{ SIDX_CUBE_ENTITY_TYPE, "entity_types" }, { SIDX_CUBE_SERVICE, "services" } };
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0] && rc == 0; i++) {
+		uint32_t count = sidx_cube_values(x, texts[i].dim);
+
+		for (uint32_t k = 0; k < count; k++) {
+			struct span v = sidx_cube_value(x, texts[i].dim, k);
+
+			buf_put_u8(&m->text, ' ');
+			if (v.p)
+				json_out_string(v, &m->text);
+			else
+				buf_put_str(&m->text, "-");
+		}
+		rc = dump_emit(m, texts[i].section, 0, 0, 0, NULL);
+	}
+	return rc;
+}
+
+static int emit_cube_tables(struct dump *m, const struct sidx_cube *x)
+{
+	static const char *const names[SIDX_CUBE_DIMS] = { "event_type", "entity_type", "severity",
+		"service" };
+	int rc = 0;
+
+	for (size_t i = 0; i < sidx_cube_tables(x) && rc == 0; i++) {
+		const struct sidx_cube_table *t = sidx_cube_table(x, i);
+		const char *sep = " by=";
+
+		for (int dim = 0; dim < SIDX_CUBE_DIMS; dim++) {
+			if (t->dims >> dim & 1)
+				buf_printf(&m->text, "%s%s", sep, names[dim]);
+			sep = t->dims >> dim & 1 ? "," : sep;
+		}
+		dump_number(m, "bucket_s", (uint64_t)(t->bucket_ns / 1000000000));
+		dump_number(m, "buckets", t->buckets_count);
+		dump_time(m, "first", t->buckets[0]);
+		dump_time(m, "last", t->buckets[t->buckets_count - 1]);
+		dump_number(m, "lines", t->combos_count);
+		dump_number(m, "counts_bytes", t->counts.n);
+		rc = dump_emit(m, "table", 0, 0, 0, NULL);
+	}
+	return rc;
+}
+
 struct answers {
 	struct sidx_type *type;
 	struct sidx_entity *entity;
 	struct sidx_word *word;
+	struct sidx_cube *cube;
 };
 
 static int open_answers(struct dump *m, enum dump_kind kind, const struct seg_info *info,
@@ -398,6 +452,8 @@ static int open_answers(struct dump *m, enum dump_kind kind, const struct seg_in
 		rc = sidx_entity_open(m->vfs, m->dir, m->name, info, &a->entity, why);
 		return rc == 0 ? sidx_entity_check(a->entity, why) : rc;
 	}
+	if (kind == DUMP_SIDX_CUBE)
+		return sidx_cube_open(m->vfs, m->dir, m->name, info, &a->cube, why);
 	rc = sidx_word_open(m->vfs, m->dir, m->name, info, &a->word, why);
 	return rc == 0 ? sidx_word_check(a->word, why) : rc;
 }
@@ -416,9 +472,14 @@ static int emit_answers(struct dump *m, enum dump_kind kind, const struct seg_in
 	rc = dump_emit(m, "sidecar", why.off < 0 ? 0 : (uint64_t)why.off, 0, code, why.text);
 	if (rc == 0 && code == 0 && a.type)
 		rc = emit_type_entries(m, a.type);
+	if (rc == 0 && code == 0 && a.cube)
+		rc = emit_cube_values(m, a.cube);
+	if (rc == 0 && code == 0 && a.cube)
+		rc = emit_cube_tables(m, a.cube);
 	sidx_type_close(&a.type);
 	sidx_entity_close(&a.entity);
 	sidx_word_close(&a.word);
+	sidx_cube_close(&a.cube);
 	return rc;
 }
 

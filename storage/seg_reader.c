@@ -180,14 +180,16 @@ void seg_reader_idle(const struct seg_reader *r)
 void seg_reader_close(struct seg_reader **rp)
 {
 	struct seg_reader *r = *rp;
-	struct seg_attached *a;
 
 	if (!r)
 		return;
 	block_pool_drop(r->serial);
-	a = r->slot ? atomic_load(&r->slot->attached) : NULL;
-	if (a)
-		a->close(a);
+	for (int i = 0; i < SEG_ATTACHED_COUNT && r->slot; i++) {
+		struct seg_attached *a = atomic_load(&r->slot->attached[i]);
+
+		if (a)
+			a->close(a);
+	}
 	free(r->slot);
 	if (r->map)
 		r->vfs->unmap(r->vfs->ctx, r->map, r->map_bytes);

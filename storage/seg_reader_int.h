@@ -10,13 +10,15 @@
 #include "storage/seg_reader.h"
 
 /* What sidx_set hangs on a reader: made at first use, dropped at close. */
+enum { SEG_ATTACHED_SIDECARS, SEG_ATTACHED_CUBE, SEG_ATTACHED_COUNT };
+
 struct seg_attached {
 	void (*close)(struct seg_attached *a);
 };
 
 /* The only part of a reader that changes after open. */
 struct seg_slot {
-	_Atomic(struct seg_attached *) attached;
+	_Atomic(struct seg_attached *) attached[SEG_ATTACHED_COUNT];
 	/* A bit for each page, then for each dictionary: its checksum held once. */
 	_Atomic uint64_t verified[];
 };

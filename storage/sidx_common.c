@@ -8,6 +8,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/cursor.h"
+#include "storage/sidx_cube.h"
 #include "storage/sidx_entity.h"
 #include "storage/sidx_maker.h"
 #include "storage/sidx_type.h"
@@ -24,6 +25,7 @@ static const struct {
 	/* 1 had fingerprints of 40 bits in plain pages. */
 	[SIDX_ENTITY] = { ".ent", "ASTROENT", 2 },
 	[SIDX_WORD] = { ".tok", "ASTROTOK", 1 },
+	[SIDX_CUBE] = { ".cub", "ASTROCUB", 1 },
 };
 
 unsigned sidx_common_version(enum sidx_kind kind)
@@ -87,7 +89,9 @@ int sidx_common_build(
 	enum sidx_kind kind, const struct seg_reader *seg, struct buf *out, struct diag *d)
 {
 	ASSERT(kind < SIDX_COUNT);
-	return kind == SIDX_TYPE ? sidx_type_build(seg, out, d)
+	if (kind == SIDX_TYPE)
+		return sidx_type_build(seg, out, d);
+	return kind == SIDX_CUBE ? sidx_cube_build(seg, out, d)
 				 : sidx_maker_build(kind, seg, out, d);
 }
 
@@ -199,9 +203,12 @@ int sidx_common_check(const struct vfs *vfs, int dir, const char *name, enum sid
 	struct sidx_entity *entity = NULL;
 	struct sidx_type *type = NULL;
 	struct sidx_word *word = NULL;
+	struct sidx_cube *cube = NULL;
 	int rc;
 
-	if (kind == SIDX_TYPE) {
+	if (kind == SIDX_CUBE) {
+		rc = sidx_cube_open(vfs, dir, name, seg, &cube, d);
+	} else if (kind == SIDX_TYPE) {
 		rc = sidx_type_open(vfs, dir, name, seg, &type, d);
 	} else if (kind == SIDX_ENTITY) {
 		rc = sidx_entity_open(vfs, dir, name, seg, &entity, d);
@@ -215,5 +222,6 @@ int sidx_common_check(const struct vfs *vfs, int dir, const char *name, enum sid
 	sidx_type_close(&type);
 	sidx_entity_close(&entity);
 	sidx_word_close(&word);
+	sidx_cube_close(&cube);
 	return rc;
 }

@@ -35,6 +35,7 @@ enum sidx_kind {
 	SIDX_TYPE,   /* ".evt" */
 	SIDX_ENTITY, /* ".ent" */
 	SIDX_WORD,   /* ".tok" */
+	SIDX_CUBE,   /* ".cub" */
 	SIDX_COUNT,
 };
 
@@ -47,7 +48,7 @@ enum {
 
 /* What is written; a reader refuses a larger one, and takes a smaller one for stale. */
 unsigned sidx_common_version(enum sidx_kind kind);
-/* ".evt", ".ent", ".tok": put after the segment's name without its ".seg". Static text. */
+/* ".evt", ".ent", ".tok", ".cub": put after the segment's name without its ".seg". Static text. */
 const char *sidx_common_suffix(enum sidx_kind kind);
 
 /*
@@ -71,7 +72,7 @@ int sidx_common_build(
 int sidx_common_check(const struct vfs *vfs, int dir, const char *name, enum sidx_kind kind,
 	const struct seg_info *seg, struct diag *d);
 
-/* An open sidecar: the mapping, its directory. For sidx_type, sidx_entity, sidx_word. */
+/* An open sidecar: the mapping, its directory. For sidx_type, sidx_entity, sidx_word, sidx_cube. */
 struct sidx_file {
 	const struct vfs *vfs;
 	const uint8_t *map;

@@ -199,7 +199,7 @@ int sidx_maker_write(struct sidx_maker *m, const struct vfs *vfs, int dir, const
 	struct buf b;
 	int rc;
 
-	if (kind == SIDX_TYPE)
+	if (kind == SIDX_TYPE || kind == SIDX_CUBE)
 		return sidx_common_write(vfs, dir, name, kind, seg, d);
 	buf_init(&b, SIDX_COMMON_FILE_BYTES_MAX);
 	rc = sidx_maker_put(m, kind, seg, &b, d);

@@ -15,7 +15,14 @@ struct attached_set {
 	struct sidx_word *word;
 };
 
+struct attached_cube {
+	struct seg_attached base; /* first, likewise */
+	struct sidx_set_cube set;
+	struct sidx_cube *cube;
+};
+
 static const struct sidx_set no_memory = { .rc = { -ENOMEM, -ENOMEM, -ENOMEM } };
+static const struct sidx_set_cube no_memory_cube = { .rc = -ENOMEM };
 
 const char *sidx_set_name(const char *seg_name, enum sidx_kind kind, char *dst)
 {
@@ -57,20 +64,68 @@ static struct attached_set *open_set(const struct seg_reader *r)
 	return a;
 }
 
+/* What hangs there from now on: `made`, or what another thread was quicker to make. */
+static struct seg_attached *attach(_Atomic(struct seg_attached *) *slot, struct seg_attached *made)
+{
+	struct seg_attached *have = NULL;
+
+	if (atomic_compare_exchange_strong(slot, &have, made))
+		return made;
+	made->close(made);
+	ASSERT(have);
+	return have;
+}
+
 const struct sidx_set *sidx_set_get(const struct seg_reader *r)
 {
-	struct seg_attached *have = atomic_load(&r->slot->attached);
+	_Atomic(struct seg_attached *) *slot = &r->slot->attached[SEG_ATTACHED_SIDECARS];
+	struct seg_attached *have = atomic_load(slot);
 	struct attached_set *a;
 
-	if (have)
-		return &((struct attached_set *)have)->set;
-	a = open_set(r);
-	if (!a)
-		return &no_memory;
-	if (atomic_compare_exchange_strong(&r->slot->attached, &have, &a->base))
-		return &a->set;
-	/* Another thread was quicker. */
-	close_set(&a->base);
-	ASSERT(have);
+	if (!have) {
+		a = open_set(r);
+		if (!a)
+			return &no_memory;
+		have = attach(slot, &a->base);
+	}
 	return &((struct attached_set *)have)->set;
+}
+
+/* ---- the cube ---- */
+
+static void close_cube(struct seg_attached *base)
+{
+	struct attached_cube *a = (struct attached_cube *)base;
+
+	sidx_cube_close(&a->cube);
+	free(a);
+}
+
+static struct attached_cube *open_cube(const struct seg_reader *r)
+{
+	struct attached_cube *a = calloc(1, sizeof *a);
+	char name[DIAG_FILE_BYTES];
+
+	if (!a)
+		return NULL;
+	a->base.close = close_cube;
+	sidx_set_name(r->name, SIDX_CUBE, name);
+	a->set.rc = sidx_cube_open(r->vfs, r->dir, name, &r->info, &a->cube, NULL);
+	a->set.cube = a->cube;
+	return a;
+}
+
+const struct sidx_set_cube *sidx_set_get_cube(const struct seg_reader *r)
+{
+	_Atomic(struct seg_attached *) *slot = &r->slot->attached[SEG_ATTACHED_CUBE];
+	struct seg_attached *have = atomic_load(slot);
+	struct attached_cube *a;
+
+	if (!have) {
+		a = open_cube(r);
+		if (!a)
+			return &no_memory_cube;
+		have = attach(slot, &a->base);
+	}
+	return &((struct attached_cube *)have)->set;
 }

@@ -398,7 +398,8 @@ static int check_sidecar(struct segment_check *c, enum sidx_kind kind, struct di
 
 	publish_path(c->seg, (int)kind, path);
 	rc = sidx_common_check(v, c->v->dir, path, kind, seg_reader_info(c->reader), &why);
-	if (rc == -ENOENT && !is_still_live(c))
+	/* A segment of a time before cubes has none until the next upkeep. */
+	if (rc == -ENOENT && (kind == SIDX_CUBE || !is_still_live(c)))
 		return 0;
 	c->v->report.sidecars++;
 	if (rc < 0) {

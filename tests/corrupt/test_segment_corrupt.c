@@ -222,6 +222,27 @@ static void damage_sidecar(
 	free(p);
 }
 
+/* A cube does not help a scan: whoever counts by it finds none. */
+static void damage_cube(struct world *w)
+{
+	struct scan_spec spec;
+	struct seg_reader *r;
+	size_t n;
+	uint8_t *p = seg_fixture_load(&w->fixture, "s.cub", &n);
+
+	scan_spec_init(&spec);
+	damage_sidecar(w, "s.cub", SIDX_CUBE, &spec);
+	p[n / 2] ^= 1;
+	seg_fixture_store(&w->fixture, "s.cub", p, n);
+	r = seg_fixture_open(&w->fixture, "s");
+	assert_null(sidx_set_get_cube(r)->cube);
+	assert_int_equal(sidx_set_get_cube(r)->rc, ERR_CORRUPT);
+	seg_reader_close(&r);
+	p[n / 2] ^= 1;
+	seg_fixture_store(&w->fixture, "s.cub", p, n);
+	free(p);
+}
+
 static void every_byte_of_the_sidecars(void **state)
 {
 	struct world *w = *state;
@@ -243,6 +264,7 @@ static void every_byte_of_the_sidecars(void **state)
 	scan_ask_contains(&a, span_of(text.p + 1, text.n - 2));
 	damage_sidecar(w, "s.tok", SIDX_WORD, scan_ask_spec(&a));
 	scan_ask_fini(&a);
+	damage_cube(w);
 }
 
 /* A segment written by a newer program is refused by version and by feature, with its name. */

@@ -1,7 +1,8 @@
 /*
  * Goal: no sidecar makes a lookup read outside it or name a block that the segment does not have.
  * Method: the first byte chooses the kind; sums and the segment's name are put right, those of the
- *         pages too, so that the bytes behind them are reached.
+ *         pages too, so that the bytes behind them are reached. The segment has as many rows as the
+ *         reserved bytes of the header say, for cubes.
  */
 #include <string.h>
 
@@ -9,11 +10,53 @@
 
 #include "proto/base/check.h"
 #include "proto/base/cursor.h"
+#include "storage/sidx_cube.h"
 #include "storage/sidx_entity.h"
 #include "storage/sidx_keys.h"
 #include "storage/sidx_type.h"
 #include "storage/sidx_word.h"
 #include "tests/support/mem_vfs.h"
+
+static void use_table(const struct sidx_cube *x, const struct sidx_cube_table *t, uint64_t rows)
+{
+	struct sidx_cube_walk w = sidx_cube_begin(t);
+	static uint32_t counts[LIMIT_CUBE_BUCKETS];
+	static uint16_t buckets[LIMIT_CUBE_BUCKETS];
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < t->combos_count; i++) {
+		uint32_t codes[SIDX_CUBE_DIMS], k = sidx_cube_next(&w, buckets, counts);
+		uint64_t line = 0;
+
+		sidx_cube_combo(t, i, codes);
+		for (int d = 0; d < SIDX_CUBE_DIMS; d++) {
+			if (t->dims >> d & 1)
+				ASSERT(codes[d] < sidx_cube_values(x, (enum sidx_cube_dim)d));
+		}
+		ASSERT(k > 0);
+		for (uint32_t b = 0; b < k; b++) {
+			ASSERT(buckets[b] < t->buckets_count);
+			ASSERT(b == 0 || buckets[b] > buckets[b - 1]);
+			ASSERT(counts[b] > 0);
+			line += counts[b];
+		}
+		ASSERT(line == sidx_cube_total(t, i));
+		sum += line;
+	}
+	ASSERT(sum == rows);
+}
+
+static void use_cube(const struct mem_vfs *m, const struct seg_info *seg)
+{
+	struct sidx_cube *x = NULL;
+	struct diag d;
+
+	if (sidx_cube_open(&m->table, 0, "fuzz.cub", seg, &x, &d) < 0)
+		return;
+	for (size_t i = 0; i < sidx_cube_tables(x); i++)
+		use_table(x, sidx_cube_table(x, i), seg->rows_count);
+	sidx_cube_close(&x);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -23,6 +66,14 @@ static void put64(uint8_t *p, uint64_t v)
 {
 	v = htole64(v);
 	memcpy(p, &v, sizeof v);
+}
+
+static uint64_t get64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof v);
+	return le64toh(v);
 }
 
 /* The sums of one table's pages (sidx_keys.h), which begin `*off` bytes behind the directory. */
@@ -68,7 +119,7 @@ static void put_pages_right(uint8_t *dir, uint64_t dir_bytes, uint64_t left, enu
 
 static void put_right(uint8_t *p, size_t n, const struct seg_info *seg, enum sidx_kind kind)
 {
-	static const char *const magics[] = { "ASTROEVT", "ASTROENT", "ASTROTOK" };
+	static const char *const magics[] = { "ASTROEVT", "ASTROENT", "ASTROTOK", "ASTROCUB" };
 	struct rcur c = rcur_of(p + 48, 8);
 	uint64_t dir_bytes = rcur_le64(&c) % (n - SIDX_COMMON_HEAD_BYTES + 1);
 
@@ -78,7 +129,7 @@ static void put_right(uint8_t *p, size_t n, const struct seg_info *seg, enum sid
 	put64(p + 32, seg->segment_id);
 	put64(p + 40, seg->sum);
 	put64(p + 48, dir_bytes);
-	if (kind != SIDX_TYPE)
+	if (kind == SIDX_ENTITY || kind == SIDX_WORD)
 		put_pages_right(p + SIDX_COMMON_HEAD_BYTES, dir_bytes,
 			n - SIDX_COMMON_HEAD_BYTES - dir_bytes, kind);
 	put64(p + 56, XXH3_64bits(p + SIDX_COMMON_HEAD_BYTES, dir_bytes));
@@ -162,14 +213,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		return 0;
 	kind = (enum sidx_kind)(p[0] % SIDX_COUNT);
 	memcpy(file, p + 1, --n);
-	if (n >= SIDX_COMMON_HEAD_BYTES)
+	if (n >= SIDX_COMMON_HEAD_BYTES) {
+		seg.rows_count = get64(file + 64);
 		put_right(file, n, &seg, kind);
+	}
 	mem_vfs_init(&m, span_of(file, n));
 	if (kind == SIDX_TYPE)
 		use_types(&m, &seg);
 	else if (kind == SIDX_ENTITY)
 		use_entities(&m, &seg);
-	else
+	else if (kind == SIDX_WORD)
 		use_words(&m, &seg);
+	else
+		use_cube(&m, &seg);
 	return 0;
 }

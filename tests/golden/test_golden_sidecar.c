@@ -1,15 +1,17 @@
 /*
- * Goal:   sidecars of every version since 2 of .ent and 1 of .tok stay readable.
- * Method: the files of tests/golden/sidecars-2 are never made again; they belong to the segment of
- *         segment-1, and FORMAT.md explains their bytes.
+ * Goal:   sidecars of every version since 2 of .ent, 1 of .tok and 1 of .cub stay readable.
+ * Method: the files of tests/golden/sidecars-2 and cubes-1 are never made again; they belong to the
+ *         segment of segment-1, and FORMAT.md explains their bytes; y.cub to y.seg beside it.
  */
 #include "tests/support/check_cmocka.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "storage/sidx_cube.h"
 #include "storage/sidx_entity.h"
 #include "storage/sidx_word.h"
 
@@ -84,11 +86,101 @@ static void words(void **state)
 	close(dir);
 }
 
+static struct span value_of(const struct sidx_cube *x, enum sidx_cube_dim dim, uint32_t line)
+{
+	uint32_t codes[SIDX_CUBE_DIMS];
+
+	sidx_cube_combo(sidx_cube_table(x, 0), line, codes);
+	return sidx_cube_value(x, dim, codes[dim]);
+}
+
+static void cube(void **state)
+{
+	struct seg_info info = golden_info();
+	const struct sidx_cube_table *t;
+	int dir = open_golden("cubes-1");
+	uint32_t codes[SIDX_CUBE_DIMS];
+	struct sidx_cube *x = NULL;
+
+	(void)state;
+	assert_int_equal(sidx_cube_open(vfs_real(), dir, "x.cub", &info, &x, NULL), 0);
+	assert_int_equal(sidx_cube_tables(x), 1);
+	t = sidx_cube_table(x, 0);
+	assert_int_equal(t->combos_count, 2);
+	assert_int_equal(t->buckets_count, 1);
+	assert_int_equal(t->buckets[0], INT64_C(1763640000000000000));
+	assert_true(span_eq(value_of(x, SIDX_CUBE_EVENT_TYPE, 0), SPAN_LIT("AUTH")));
+	assert_true(span_eq(value_of(x, SIDX_CUBE_EVENT_TYPE, 1), SPAN_LIT("ERROR")));
+	assert_null(value_of(x, SIDX_CUBE_ENTITY_TYPE, 0).p);
+	assert_true(span_eq(value_of(x, SIDX_CUBE_SERVICE, 1), SPAN_LIT("web")));
+	sidx_cube_combo(t, 1, codes);
+	assert_int_equal(codes[SIDX_CUBE_SEVERITY], EVENT_SEVERITY_ERROR);
+	assert_int_equal(sidx_cube_total(t, 1), 1);
+	sidx_cube_close(&x);
+	close(dir);
+}
+
+/* Rows of the block in a bucket of the table. */
+static uint64_t rows_in(const struct block *b, const struct sidx_cube_table *t, uint32_t bucket)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < b->rows_count; i++) {
+		int64_t time_ns = b->ints[SEG_COL_TIME][i];
+
+		n += time_ns >= t->buckets[bucket] && time_ns < t->buckets[bucket] + t->bucket_ns;
+	}
+	return n;
+}
+
+static void compare_buckets(const struct block *b, const struct sidx_cube_table *t)
+{
+	static uint32_t rows[LIMIT_CUBE_BUCKETS];
+	static uint16_t buckets[LIMIT_CUBE_BUCKETS];
+	static uint64_t sums[LIMIT_CUBE_BUCKETS];
+	struct sidx_cube_walk w = sidx_cube_begin(t);
+
+	memset(sums, 0, sizeof sums);
+	for (uint32_t i = 0; i < t->combos_count; i++) {
+		uint32_t k = sidx_cube_next(&w, buckets, rows);
+
+		for (uint32_t n = 0; n < k; n++)
+			sums[buckets[n]] += rows[n];
+	}
+	for (uint32_t i = 0; i < t->buckets_count; i++)
+		assert_int_equal(sums[i], rows_in(b, t, i));
+}
+
+/* Of many buckets: some lines have a list of theirs, some a bit for each, some one. */
+static void cube_of_many(void **state)
+{
+	int dir = open_golden("cubes-1");
+	struct block *b = block_new();
+	struct seg_reader *r = NULL;
+	struct sidx_cube *x = NULL;
+
+	(void)state;
+	assert_int_equal(seg_reader_open(vfs_real(), dir, "y.seg", &r, NULL), 0);
+	assert_int_equal(seg_reader_rows(r, 0, b, NULL), 0);
+	assert_int_equal(sidx_cube_open(vfs_real(), dir, "y.cub", seg_reader_info(r), &x, NULL), 0);
+	assert_int_equal(sidx_cube_tables(x), 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(sidx_cube_table(x, i)->buckets_count, 24);
+		compare_buckets(b, sidx_cube_table(x, i));
+	}
+	sidx_cube_close(&x);
+	seg_reader_close(&r);
+	block_free(&b);
+	close(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(entities),
 		cmocka_unit_test(words),
+		cmocka_unit_test(cube),
+		cmocka_unit_test(cube_of_many),
 	};
 
 	return cmocka_run_group_tests_name("golden_sidecar", tests, NULL, NULL);
