@@ -60,7 +60,8 @@ struct scan_cube_cell {
 
 /*
  * Gets the cells of one segment; what is not asked for is absent, and severity 0. The texts live until
- * it returns. Several cells may have the same key, of one segment too. Non-zero ends next with it.
+ * it returns. Several cells may have the same key, of one segment too. 0, or a negative code that ends
+ * next with it.
  */
 typedef int (*scan_cube_cb)(void *arg, const struct scan_cube_cell *cell);
 
@@ -77,7 +78,7 @@ int scan_cube_open(struct store_snapshot *snap, const struct scan_cube_ask *ask,
 	struct scan_cube **out, struct diag *d);
 void scan_cube_close(struct scan_cube **c);
 
-/* Counts the next segment; a slice of work. 1: call again; 0: all were asked. */
+/* Counts the next segment, a slice of work: 1: call again; 0: all were asked. */
 int scan_cube_next(struct scan_cube *c, scan_cube_cb cb, void *arg, struct diag *d);
 
 /* After next has returned 0: out[SCAN_CUBE_RESTS_MAX]; their number. */
