@@ -191,9 +191,11 @@ void *api_job_new(struct query *q, struct http_call *call, const struct api_job_
 
 void api_job_refuse(struct api_job *j, const struct engine_err *err)
 {
-	const struct http_call_problem p = {
-		.status = 400, .error = err->error, .field = err->field, .hint = err->hint
-	};
+	const struct http_call_problem p = { .status = 400,
+		.error = err->error,
+		.field = err->field,
+		.position = err->position,
+		.hint = err->hint };
 
 	api_job_problem(j, &p);
 }

@@ -276,7 +276,8 @@ static void put_next(struct run *r)
 		.newest = r->req->place.set ? r->req->place.newest : out->committed,
 		.total = out->total_known ? out->total : 0,
 		.total_known = out->total_known,
-		.query_sum = page_query_sum(r->req) };
+		.now_ns = r->req->now_ns,
+		.query_sum = r->req->query_sum };
 	struct page_key key;
 	bool more = next_key(r, &key);
 

@@ -50,10 +50,12 @@ enum engine_order {
 
 /* What is wrong with a parameter, for people and for the API's error body. */
 struct engine_err {
-	int code;        /* as returned */
-	char field[32];  /* the parameter's name, cut */
-	char error[160]; /* what was expected and found, a clause without a full stop */
-	char hint[160];  /* what to do, or "" */
+	int code; /* as returned */
+	unsigned
+		position; /* of q: the first byte that is wrong, from 1; 0: nowhere in particular */
+	char field[32];   /* the parameter's name, cut */
+	char error[200];  /* what was expected and found, a clause without a full stop */
+	char hint[160];   /* what to do, or "" */
 };
 
 /* Any of these; nothing: no condition. */
@@ -71,9 +73,10 @@ struct engine_place {
 	int64_t time_ns;
 	uint64_t id;
 	uint64_t newest; /* committed id of the snapshot that the walk began on */
+	int64_t now_ns;  /* when it began: relative times stay what they were */
 	uint64_t total;  /* counted then */
 	bool total_known;
-	uint32_t query_sum; /* of the filters and the order; another query refuses the cursor */
+	uint32_t query_sum; /* of the query it belongs to; another one refuses the cursor */
 };
 
 /* May be read freely, and written by a caller that knows the values (the CLI's --since). */
@@ -93,11 +96,15 @@ struct engine_request {
 	uint64_t after; /* arrival order: ids greater than this */
 	struct engine_place place;
 	bool want_total;
-	uint32_t wait_ms;     /* for callers that can wait for events; the engine does not */
-	bool spelled_as_time; /* start_time or end_time was used: the API's list is `data` */
+	uint32_t wait_ms;       /* for callers that can wait for events; the engine does not */
+	bool spelled_as_time;   /* start_time or end_time was used: the API's list is `data` */
+	struct engine_texts *q; /* NULL: no condition; all must hold */
+	int64_t now_ns; /* what times in `q` are taken from; a walk stays with its first page's */
 	/* Made by check: a normal tree of all filters; what time range, place and order say is apart. */
 	const struct expr *where;
-	struct expr_builder builder; /* of `where` */
+	uint32_t query_sum;          /* of `where`, range and order, for cursors; made by check */
+	struct expr_builder builder; /* of `q` and `where` */
+	bool explain;                /* the answer's stats say what was asked and planned */
 	size_t values_bytes;         /* copied so far */
 	unsigned given;              /* which single parameters were given; private */
 	int64_t budget_ns;           /* of time; 0: none */
@@ -111,9 +118,9 @@ void engine_request_fini(struct engine_request *req);
 /*
  * One parameter by its API name; value bytes are copied. Filters (event_type, entity_type, entity_id,
  * user_id, description, ip_address, user_agent, service, host, severity, id, timestamp, received) may
- * be given again: any of the values. Single ones given twice are refused: search, start_date,
- * end_date, start_time, end_time, order (asc, desc), limit, offset, cursor, after, wait (seconds),
- * total (exact, none).
+ * be given again: any of the values; `q` (proto/expr/expr_parse.h) too: all of them. Single ones given
+ * twice are refused: search, start_date, end_date, start_time, end_time, order (asc, desc), limit,
+ * offset, cursor, after, wait (seconds), total or count (exact, none), explain (0, 1).
  * ERR_UNKNOWN: no such parameter, the hint names the closest; ERR_SYNTAX, ERR_RANGE, ERR_LIMIT.
  */
 int engine_param(

@@ -19,6 +19,7 @@
 enum {
 	PARAM_QUOTE_BYTES = 48, /* of a refused value, quoted in the error */
 	PARAM_NAME_BYTES = 32,
+	PARAM_Q = EVENT_TEXT_COUNT, /* beside the text fields */
 };
 
 #define PARAM_OFFSET_MAX UINT64_C(1000000000000)
@@ -85,10 +86,10 @@ static int copy_value(
 static int read_text(
 	struct engine_request *req, int field, struct span value, struct engine_err *err)
 {
-	struct engine_texts *t = req->text[field];
+	struct engine_texts **list = field == PARAM_Q ? &req->q : &req->text[field], *t = *list;
 
 	if (!t)
-		t = req->text[field] = arena_calloc(&req->arena, 1, sizeof *t);
+		t = *list = arena_calloc(&req->arena, 1, sizeof *t);
 	if (!t)
 		return too_long(err);
 	if (t->count == LIMIT_QUERY_VALUES)
@@ -340,6 +341,17 @@ static int read_search(
 	return copy_value(req, value, &req->search, err);
 }
 
+static int read_explain(
+	struct engine_request *req, int arg, struct span value, struct engine_err *err)
+{
+	(void)arg;
+	if (value.n != 1 || (value.p[0] != '0' && value.p[0] != '1'))
+		return refuse(err, ERR_SYNTAX, "1 adds to `stats` what was asked and planned",
+			"neither 0 nor 1: \"%.*s\"", quoted(value), value.p);
+	req->explain = value.p[0] == '1';
+	return 0;
+}
+
 static int read_cursor(
 	struct engine_request *req, int arg, struct span value, struct engine_err *err)
 {
@@ -366,6 +378,7 @@ static const struct param params[] = {
 	{ "id", 0, read_id, 0 },
 	{ "timestamp", 0, read_timestamp, 0 },
 	{ "received", 0, read_timestamp, 1 },
+	{ "q", 0, read_text, PARAM_Q },
 	{ "search", ENGINE_PARAM_SEARCH, read_search, 0 },
 	{ "start_date", ENGINE_PARAM_START, read_start, 0 },
 	{ "start_time", ENGINE_PARAM_START, read_start, 1 },
@@ -378,6 +391,8 @@ static const struct param params[] = {
 	{ "after", ENGINE_PARAM_AFTER, read_after, 0 },
 	{ "wait", ENGINE_PARAM_WAIT, read_wait, 0 },
 	{ "total", ENGINE_PARAM_TOTAL, read_total, 0 },
+	{ "count", ENGINE_PARAM_TOTAL, read_total, 0 },
+	{ "explain", ENGINE_PARAM_EXPLAIN, read_explain, 0 },
 };
 
 static int unknown(struct engine_err *err)

@@ -13,6 +13,7 @@ enum engine_param_given {
 	ENGINE_PARAM_AFTER = 1 << 7,
 	ENGINE_PARAM_WAIT = 1 << 8,
 	ENGINE_PARAM_TOTAL = 1 << 9,
+	ENGINE_PARAM_EXPLAIN = 1 << 10,
 };
 
 #endif

@@ -7,6 +7,7 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "proto/expr/expr_parse.h"
 #include "query/engine_param_int.h"
 #include "query/page.h"
 
@@ -23,6 +24,7 @@ void engine_request_init(struct engine_request *req)
 		.order = ENGINE_ORDER_DESC,
 		.limit = ENGINE_LIMIT_DEFAULT,
 		.want_total = true,
+		.now_ns = clock_wall_ns(),
 		.budget_ns = LIMIT_QUERY_MS * CLOCK_NS_PER_MS,
 		.budget_bytes = LIMIT_QUERY_PAGE_BYTES,
 		.threads = 2,
@@ -129,12 +131,46 @@ static const struct expr *numbers_in(
 	return expr_ranges(b, &f, ranges, (uint32_t)t->count);
 }
 
+/* NULL: refused. */
+static const struct expr *parse_q(
+	struct engine_request *req, struct span text, struct engine_err *err)
+{
+	const struct expr_parse_conf conf = { .now_ns = req->now_ns, .zone = WHEN_UTC };
+	const struct expr *x = NULL;
+	struct expr_err e;
+
+	if (expr_parse(&req->builder, text, &conf, &x, &e) == 0)
+		return x;
+	*err = (struct engine_err){ .code = e.code, .field = "q", .position = (unsigned)e.at + 1 };
+	snprintf(err->error, sizeof err->error, "at position %zu: %s", e.at + 1, e.error);
+	snprintf(err->hint, sizeof err->hint, "%s", e.hint);
+	return NULL;
+}
+
+static int sum_query(struct engine_request *req, struct engine_err *err)
+{
+	int rc = page_query_sum(req, &req->query_sum);
+
+	if (rc == 0)
+		return 0;
+	refuse(err, "q", "the expression is too long once it is written out",
+		"ask for less at once");
+	return err->code = rc;
+}
+
 static int make_where(struct engine_request *req, struct engine_err *err)
 {
 	const struct expr_field description = expr_field_text(EVENT_TEXT_DESCRIPTION);
 	struct expr_builder *b = &req->builder;
 	const struct expr *x = expr_true(b);
 
+	for (size_t i = 0; req->q && i < req->q->count; i++) {
+		const struct expr *one = parse_q(req, req->q->values[i], err);
+
+		if (!one)
+			return err->code;
+		x = expr_and(b, x, one);
+	}
 	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
 		const struct engine_texts *t = req->text[i];
 
@@ -151,7 +187,7 @@ static int make_where(struct engine_request *req, struct engine_err *err)
 		x = expr_and(b, x, expr_contains(b, &description, req->search));
 	req->where = expr_normalise(b, x);
 	if (req->where)
-		return 0;
+		return sum_query(req, err);
 	refuse(err, "", "the filters are too large together", "ask for fewer values at once");
 	return err->code = b->err;
 }
@@ -161,6 +197,8 @@ int engine_request_check(struct engine_request *req, struct engine_err *err)
 	size_t scans;
 	int rc = check_places(req, err);
 
+	if (req->place.set)
+		req->now_ns = req->place.now_ns;
 	if (rc == 0)
 		rc = make_where(req, err);
 	if (rc < 0)
@@ -177,7 +215,7 @@ int engine_request_check(struct engine_request *req, struct engine_err *err)
 		return refuse(err, req->ids ? "id" : "timestamp",
 			"too many values of id, timestamp and received together",
 			"ask for fewer at once");
-	if (req->place.set && req->place.query_sum != page_query_sum(req))
+	if (req->place.set && req->place.query_sum != req->query_sum)
 		return refuse(err, "cursor", "the cursor belongs to another query",
 			"repeat the parameters it came from, or leave it out");
 	return 0;

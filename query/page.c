@@ -7,12 +7,13 @@
 #include "proto/base/check.h"
 #include "proto/base/cursor.h"
 #include "proto/base/err.h"
+#include "proto/expr/expr_parse.h"
 
 enum {
-	CURSOR_VERSION = 1,
+	CURSOR_VERSION = 2,
 	CURSOR_TOTAL_KNOWN = 1 << 0,
-	CURSOR_RAW_BYTES = 42,
-	CURSOR_CHECKED_BYTES = 38,
+	CURSOR_RAW_BYTES = 50,
+	CURSOR_CHECKED_BYTES = 46,
 	CURSOR_TEXT_BYTES = (CURSOR_RAW_BYTES * 8 + 5) / 6,
 };
 
@@ -32,39 +33,21 @@ void page_key_place(
 
 /* ---------------------------------------------------------------- sum of a query */
 
-/* Each part is hashed under the sum of those before it; its length keeps neighbours apart. */
-static void sum_bytes(uint64_t *sum, struct span s)
+int page_query_sum(const struct engine_request *req, uint32_t *out)
 {
-	*sum = XXH3_64bits_withSeed(s.n ? s.p : (const void *)"", s.n, *sum + s.n + 1);
-}
+	const int64_t numbers[] = { req->from_ns, req->to_ns, req->order };
+	const uint64_t seed = XXH3_64bits(numbers, sizeof numbers);
+	struct buf text;
+	int rc;
 
-static void sum_numbers(uint64_t *sum, const struct engine_numbers *t)
-{
-	sum_bytes(sum, t ? span_of(t->values, t->count * sizeof t->values[0]) : SPAN_NONE);
-}
-
-static void sum_texts(uint64_t *sum, const struct engine_texts *t)
-{
-	const uint64_t n = t ? t->count : 0;
-
-	sum_bytes(sum, span_of(&n, sizeof n));
-	for (size_t i = 0; i < n; i++)
-		sum_bytes(sum, t->values[i]);
-}
-
-uint32_t page_query_sum(const struct engine_request *req)
-{
-	const int64_t numbers[] = { req->from_ns, req->to_ns, req->order, req->severity_mask };
-	uint64_t sum = 0;
-
-	for (int i = 0; i < EVENT_TEXT_COUNT; i++)
-		sum_texts(&sum, req->text[i]);
-	sum_numbers(&sum, req->ids);
-	sum_numbers(&sum, req->times);
-	sum_numbers(&sum, req->received);
-	sum_bytes(&sum, req->search);
-	sum_bytes(&sum, span_of(numbers, sizeof numbers));
-	return (uint32_t)sum;
+	buf_init(&text, LIMIT_EXPR_BYTES);
+	expr_print(req->where, &text);
+	rc = text.err;
+	if (rc == 0)
+		*out = (uint32_t)XXH3_64bits_withSeed(
+			text.len ? text.p : (const void *)"", text.len, seed);
+	buf_fini(&text);
+	return rc;
 }
 
 /* ---------------------------------------------------------------- text of a cursor */
@@ -123,6 +106,7 @@ void page_cursor_put(const struct engine_place *place, char dst[ENGINE_CURSOR_BY
 	wcur_le64(&c, place->id);
 	wcur_le64(&c, place->newest);
 	wcur_le64(&c, place->total);
+	wcur_le64(&c, (uint64_t)place->now_ns);
 	wcur_le32(&c, place->query_sum);
 	ASSERT(c.p - raw == CURSOR_CHECKED_BYTES);
 	wcur_le32(&c, check_of(raw));
@@ -145,6 +129,7 @@ int page_cursor_get(struct span text, struct engine_place *out)
 	place.id = rcur_le64(&c);
 	place.newest = rcur_le64(&c);
 	place.total = rcur_le64(&c);
+	place.now_ns = (int64_t)rcur_le64(&c);
 	place.query_sum = rcur_le32(&c);
 	if (version != CURSOR_VERSION || (flags & ~CURSOR_TOTAL_KNOWN) ||
 		rcur_le32(&c) != check_of(raw))

@@ -7,14 +7,15 @@
  *
  * CURSOR                                         base64url without padding, of
  *   off size
- *    0   1   version      1
+ *    0   1   version      2
  *    1   1   flags        bit 0: total is known
  *    2   8   time_ns      of the last event given
  *   10   8   id           of that event
  *   18   8   newest       committed id of the snapshot on which the walk began
  *   26   8   total        counted then
- *   34   4   query_sum    of what was asked; see page_query_sum
- *   38   4   check        XXH3-64 of bytes 0..37, its low half
+ *   34   8   now_ns       when it began, for relative times in what is asked
+ *   42   4   query_sum    of what was asked; see page_query_sum
+ *   46   4   check        XXH3-64 of bytes 0..45, its low half
  * Valid:  the length, the version, no unknown flag, the check. It protects against a slip of the hand
  *         or a cursor of another kind, not against its owner, who can only mislead himself.
  *
@@ -61,8 +62,11 @@ static inline struct page_key page_key(enum engine_order order, int64_t time_ns,
 void page_key_place(
 	enum engine_order order, struct page_key key, int64_t *out_time_ns, uint64_t *out_id);
 
-/* Of filters, range, search and order: all that must be the same on every page of a walk. */
-uint32_t page_query_sum(const struct engine_request *req);
+/*
+ * Of `where` in its normal form, range and order: all that must be the same on every page of a walk,
+ * however it is written. -ENOMEM, ERR_LIMIT.
+ */
+int page_query_sum(const struct engine_request *req, uint32_t *out);
 
 void page_cursor_put(const struct engine_place *place, char dst[ENGINE_CURSOR_BYTES]);
 /* ERR_SYNTAX: not a cursor that page_cursor_put wrote. */

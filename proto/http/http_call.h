@@ -49,11 +49,12 @@ void http_call_reply(struct http_call *call, const struct http_call_head *head, 
 /* The same with text that is copied. */
 void http_call_text(struct http_call *call, int status, const char *type, const char *text);
 
-/* What went wrong, as {"status":"error","error":...,"field":...,"hint":...}; absent members are left out. */
+/* What went wrong, as {"status":"error","error":...,"field":...,"position":...,"hint":...}; absent members are left out. */
 struct http_call_problem {
 	int status;
 	const char *error;  /* what is wrong, a sentence without a full stop */
 	const char *field;  /* the parameter or header concerned, or NULL */
+	unsigned position;  /* of its value, the byte that is wrong, from 1; 0: none */
 	const char *hint;   /* what to do, or NULL */
 	const char *fields; /* as in http_call_head */
 };

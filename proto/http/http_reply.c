@@ -116,6 +116,8 @@ void http_reply_problem(struct buf *out, const struct http_call_problem *problem
 	buf_put_str(out, "{\"status\":\"error\"");
 	put_member(out, "error", problem->error);
 	put_member(out, "field", problem->field);
+	if (problem->position)
+		buf_printf(out, ",\"position\":%u", problem->position);
 	put_member(out, "hint", problem->hint);
 	buf_put_str(out, "}\n");
 }

@@ -235,6 +235,65 @@ static void limits_of_values(void **state)
 	assert_non_null(strstr(err.error, "together"));
 }
 
+static void expressions(void **state)
+{
+	uint32_t sum;
+
+	(void)state;
+	ok("q", "severity>=error or disk");
+	ok("q", "user=anna");
+	ok("event_type", "AUTH");
+	ok("id", "7");
+	assert_int_equal(engine_request_check(&req, &err), 0);
+	assert_int_equal(req.where->kind, EXPR_AND);
+	assert_int_equal(expr_tests_count(req.where), 5);
+	sum = req.query_sum;
+	/* The same, asked in another way. */
+	afresh();
+	ok("q", "type=AUTH (DISK or level>warning) id in (7) user_id=anna");
+	assert_int_equal(engine_request_check(&req, &err), 0);
+	assert_int_equal(req.query_sum, sum);
+	afresh();
+	ok("q", "user=anna");
+	ok("q", "a and user=");
+	assert_int_equal(engine_request_check(&req, &err), ERR_SYNTAX);
+	assert_string_equal(err.field, "q");
+	assert_int_equal(err.position, 12);
+	assert_string_equal(err.error, "at position 12: expected a value, found the end");
+	afresh();
+	ok("q", "usr=1");
+	assert_int_equal(engine_request_check(&req, &err), ERR_UNKNOWN);
+	assert_string_equal(err.hint, "did you mean user?");
+	afresh();
+	ok("count", "none");
+	assert_false(req.want_total);
+	assert_int_equal(give("total", "exact"), ERR_SYNTAX);
+	assert_string_equal(err.error, "given twice");
+	ok("explain", "1");
+	assert_true(req.explain);
+	assert_int_equal(give("explain", "yes"), ERR_SYNTAX);
+}
+
+/* A page later, an hour ago is still an hour before the first page. */
+static void a_walk_keeps_its_now(void **state)
+{
+	struct engine_place place = { .total_known = true };
+	char text[ENGINE_CURSOR_BYTES];
+
+	(void)state;
+	ok("q", "timestamp>=-1h");
+	assert_int_equal(engine_request_check(&req, &err), 0);
+	place.query_sum = req.query_sum;
+	place.now_ns = req.now_ns;
+	page_cursor_put(&place, text);
+	afresh();
+	req.now_ns = place.now_ns + DAY_NS;
+	ok("q", "timestamp>=-1h");
+	ok("cursor", text);
+	assert_int_equal(engine_request_check(&req, &err), 0);
+	assert_int_equal(req.now_ns, place.now_ns);
+}
+
 static void contradictions(void **state)
 {
 	static const struct {
@@ -261,7 +320,7 @@ static void contradictions(void **state)
 static void cursors(void **state)
 {
 	struct engine_place place = {
-		.time_ns = -5, .id = UINT64_MAX, .newest = 77, .total = 1000
+		.time_ns = -5, .id = UINT64_MAX, .newest = 77, .total = 1000, .now_ns = 12345
 	};
 	struct engine_place got;
 	char text[ENGINE_CURSOR_BYTES], bad[ENGINE_CURSOR_BYTES];
@@ -271,13 +330,14 @@ static void cursors(void **state)
 	ok("user_id", "anna");
 	ok("user_id", "bob");
 	assert_int_equal(engine_request_check(&req, &err), 0);
-	place.query_sum = page_query_sum(&req);
+	place.query_sum = req.query_sum;
 	page_cursor_put(&place, text);
 	assert_int_equal(page_cursor_get(span_str(text), &got), 0);
 	assert_int_equal(got.time_ns, -5);
 	assert_int_equal(got.id, UINT64_MAX);
 	assert_int_equal(got.newest, 77);
 	assert_int_equal(got.total, 1000);
+	assert_int_equal(got.now_ns, 12345);
 	assert_true(got.total_known);
 	/* No other text is taken: every character changed, the ends cut. */
 	for (size_t i = 0; i < strlen(text); i++) {
@@ -342,6 +402,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(refusals, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(given_twice, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(limits_of_values, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(expressions, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_walk_keeps_its_now, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(contradictions, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cursors, set_up, tear_down),
 		cmocka_unit_test(keys),
