@@ -150,8 +150,8 @@ static int fetch_unit(struct run *r, const struct place *places, size_t n, uint3
 
 	for (size_t i = 0; i < n; i++)
 		rows[i] = places[i].row;
-	rc = scan_fetch(r->plan.scans[u->scan], u->unit, rows, n, r->engine->scratch[0],
-		&r->out->arena, events, &r->exec.stats, &d);
+	rc = scan_fetch(r->plan.scan, u->unit, rows, n, r->engine->scratch[0], &r->out->arena,
+		events, &r->exec.stats, &d);
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc < 0) {

@@ -71,47 +71,6 @@ static int check_places(const struct engine_request *req, struct engine_err *err
 	return 0;
 }
 
-static int compare_spans(const void *a, const void *b)
-{
-	return span_cmp(*(const struct span *)a, *(const struct span *)b);
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Sorted and each once: the same question has the same sum however it is written. */
-static void tidy_texts(struct engine_texts *t)
-{
-	size_t n = 0;
-
-	qsort(t->values, t->count, sizeof t->values[0], compare_spans);
-	for (size_t i = 0; i < t->count; i++) {
-		if (n == 0 || !span_eq(t->values[i], t->values[n - 1]))
-			t->values[n++] = t->values[i];
-	}
-	ASSERT(n > 0);
-	t->count = n;
-}
-
-static size_t tidy_numbers(struct engine_numbers *t)
-{
-	size_t n = 0;
-
-	if (!t)
-		return 1;
-	qsort(t->values, t->count, sizeof t->values[0], compare_numbers);
-	for (size_t i = 0; i < t->count; i++) {
-		if (n == 0 || t->values[i] != t->values[n - 1])
-			t->values[n++] = t->values[i];
-	}
-	ASSERT(n > 0);
-	return t->count = n;
-}
-
 /* ---------------------------------------------------------------- one expression of all filters */
 
 static const struct expr *numbers_in(
@@ -194,7 +153,6 @@ static int make_where(struct engine_request *req, struct engine_err *err)
 
 int engine_request_check(struct engine_request *req, struct engine_err *err)
 {
-	size_t scans;
 	int rc = check_places(req, err);
 
 	if (req->place.set)
@@ -206,15 +164,6 @@ int engine_request_check(struct engine_request *req, struct engine_err *err)
 	if (req->from_ns > req->to_ns)
 		return refuse(err, req->spelled_as_time ? "end_time" : "end_date",
 			"the range ends before it begins", "exchange the two, or leave one out");
-	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
-		if (req->text[i])
-			tidy_texts(req->text[i]);
-	}
-	scans = tidy_numbers(req->ids) * tidy_numbers(req->times) * tidy_numbers(req->received);
-	if (scans > LIMIT_QUERY_SCANS)
-		return refuse(err, req->ids ? "id" : "timestamp",
-			"too many values of id, timestamp and received together",
-			"ask for fewer at once");
 	if (req->place.set && req->place.query_sum != req->query_sum)
 		return refuse(err, "cursor", "the cursor belongs to another query",
 			"repeat the parameters it came from, or leave it out");

@@ -78,7 +78,7 @@ static int count_unit(struct worker *w, const struct plan_unit *u, uint64_t *out
 	*out = u->rows_count;
 	if (u->all)
 		return 0;
-	rc = scan_count(w->shared->plan->scans[u->scan], u->unit, w->scratch, out, &w->stats, &d);
+	rc = scan_count(w->shared->plan->scan, u->unit, w->scratch, out, &w->stats, &d);
 	if (rc == 0)
 		return 0;
 	*out = 0;
@@ -110,7 +110,7 @@ static int search_unit(struct worker *w, size_t index)
 	const struct scan_hit *hits;
 	struct diag d = { .code = 0 };
 	size_t n;
-	int rc = scan_select(p->scans[u->scan], u->unit, w->scratch, &hits, &n, &w->stats, &d);
+	int rc = scan_select(p->scan, u->unit, w->scratch, &hits, &n, &w->stats, &d);
 
 	w->visited++;
 	if (rc < 0)

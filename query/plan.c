@@ -5,110 +5,61 @@
 
 #include "proto/base/check.h"
 
-/* ---------------------------------------------------------------- what every scan has in common */
+/* ---------------------------------------------------------------- what the scan is asked */
 
-static const struct expr *received_in(struct expr_builder *b, const struct engine_numbers *t)
+static void no_later(struct scan_spec *spec, int64_t to_ns)
 {
-	const struct expr_field f = expr_field_of(EXPR_FIELD_RECEIVED);
-	struct expr_range ranges[LIMIT_QUERY_VALUES];
-
-	ASSERT(t->count <= LIMIT_QUERY_VALUES);
-	for (size_t i = 0; i < t->count; i++)
-		ranges[i].lo = ranges[i].hi = expr_time_key(t->values[i]);
-	return expr_ranges(b, &f, ranges, (uint32_t)t->count);
+	if (to_ns < spec->to_ns)
+		spec->to_ns = to_ns;
 }
 
-/* The request's filters as one expression; NULL: the builder's error. */
-static const struct expr *where_of(const struct engine_request *req, struct expr_builder *b)
+static void no_earlier(struct scan_spec *spec, int64_t from_ns)
 {
-	const struct expr_field description = expr_field_text(EVENT_TEXT_DESCRIPTION);
-	const struct expr *x = expr_true(b);
-
-	for (int i = 0; i < EVENT_TEXT_COUNT; i++) {
-		const struct engine_texts *t = req->text[i];
-
-		if (t)
-			x = expr_and(b, x,
-				expr_text_in(b, (enum event_text)i, t->values, (uint32_t)t->count));
-	}
-	if (req->severity_mask)
-		x = expr_and(b, x, expr_severity(b, req->severity_mask));
-	if (req->received)
-		x = expr_and(b, x, received_in(b, req->received));
-	if (req->search.n > 0)
-		x = expr_and(b, x, expr_contains(b, &description, req->search));
-	return expr_normalise(b, x);
+	if (from_ns > spec->from_ns)
+		spec->from_ns = from_ns;
 }
 
-static void common_spec(const struct engine_request *req, const struct plan *p,
-	struct store_snapshot *snap, struct scan_spec *spec)
+/* Ids and times of a test that must hold, from the first to the last. */
+static void narrow(const struct expr *x, struct scan_spec *spec)
 {
-	scan_spec_init(spec);
-	spec->from_ns = req->from_ns;
-	spec->to_ns = req->to_ns;
-	spec->where = p->where;
-	spec->id_max = store_snapshot_committed(snap);
-	if (req->place.set && req->place.newest < spec->id_max)
-		spec->id_max = req->place.newest;
-	if (req->order == ENGINE_ORDER_ARRIVAL)
-		spec->id_min = req->after == UINT64_MAX ? UINT64_MAX : req->after + 1;
-	/* Pages after the first need nothing that stands before them; the total came with the cursor. */
-	if (!p->resumed)
+	uint64_t lo, hi;
+
+	if (x->kind != EXPR_TEST || x->test != EXPR_TEST_RANGES)
 		return;
-	if (req->order == ENGINE_ORDER_DESC && req->place.time_ns < spec->to_ns)
-		spec->to_ns = req->place.time_ns;
-	if (req->order == ENGINE_ORDER_ASC && req->place.time_ns > spec->from_ns)
-		spec->from_ns = req->place.time_ns;
+	ASSERT(x->ranges_count > 0);
+	lo = x->ranges[0].lo;
+	hi = x->ranges[x->ranges_count - 1].hi;
+	if (x->field.kind == EXPR_FIELD_TIME) {
+		no_earlier(spec, expr_key_time(lo));
+		no_later(spec, expr_key_time(hi));
+	} else if (x->field.kind == EXPR_FIELD_ID) {
+		spec->id_min = lo > spec->id_min ? lo : spec->id_min;
+		spec->id_max = hi < spec->id_max ? hi : spec->id_max;
+	}
 }
 
-/* ---------------------------------------------------------------- one scan for each combination */
-
-static size_t values_count(const struct engine_numbers *t)
+bool plan_spec(const struct engine_request *req, struct store_snapshot *snap, struct scan_spec *out)
 {
-	return t ? t->count : 1;
-}
-
-/* False: nothing can match this combination. */
-static bool narrow(const struct engine_request *req, size_t nth, struct scan_spec *spec)
-{
-	size_t ids = values_count(req->ids), times = values_count(req->times);
-
-	if (req->ids) {
-		uint64_t id = (uint64_t)req->ids->values[nth % ids];
-
-		if (id < spec->id_min || id > spec->id_max)
-			return false;
-		spec->id_min = spec->id_max = id;
-	}
-	if (req->times) {
-		int64_t t = req->times->values[nth / ids % times];
-
-		if (t < spec->from_ns || t > spec->to_ns)
-			return false;
-		spec->from_ns = spec->to_ns = t;
-	}
-	return spec->from_ns <= spec->to_ns && spec->id_min <= spec->id_max;
-}
-
-static int open_scans(const struct engine_request *req, struct store_snapshot *snap, struct plan *p,
-	struct scan_stats *stats, struct diag *d)
-{
-	size_t combinations = values_count(req->ids) * values_count(req->times);
-
-	ASSERT(combinations <= LIMIT_QUERY_SCANS);
-	for (size_t i = 0; i < combinations; i++) {
-		struct scan_spec spec;
-		int rc;
-
-		common_spec(req, p, snap, &spec);
-		if (!narrow(req, i, &spec))
-			continue;
-		rc = scan_open(snap, &spec, &p->scans[p->scans_count], stats, d);
-		if (rc < 0)
-			return rc;
-		p->scans_count++;
-	}
-	return 0;
+	ASSERT(req->where);
+	scan_spec_init(out);
+	out->from_ns = req->from_ns;
+	out->to_ns = req->to_ns;
+	out->where = req->where->kind == EXPR_TRUE ? NULL : req->where;
+	out->id_max = store_snapshot_committed(snap);
+	if (req->place.set && req->place.newest < out->id_max)
+		out->id_max = req->place.newest;
+	if (req->order == ENGINE_ORDER_ARRIVAL)
+		out->id_min = req->after == UINT64_MAX ? UINT64_MAX : req->after + 1;
+	/* Pages after the first need nothing that stands before them; the total came with the cursor. */
+	if (req->place.set && req->order == ENGINE_ORDER_DESC)
+		no_later(out, req->place.time_ns);
+	if (req->place.set && req->order == ENGINE_ORDER_ASC)
+		no_earlier(out, req->place.time_ns);
+	narrow(req->where, out);
+	for (uint32_t i = 0; req->where->kind == EXPR_AND && i < req->where->args_count; i++)
+		narrow(req->where->args[i], out);
+	return req->where->kind != EXPR_FALSE && out->from_ns <= out->to_ns &&
+	       out->id_min <= out->id_max;
 }
 
 /* ---------------------------------------------------------------- units in order */
@@ -151,30 +102,24 @@ static uint64_t first_key(const struct plan *p)
 static int list_units(struct plan *p)
 {
 	uint64_t first = first_key(p);
-	size_t n = 0;
+	size_t n = p->scan ? scan_unit_count(p->scan) : 0;
 
-	for (size_t s = 0; s < p->scans_count; s++)
-		n += scan_unit_count(p->scans[s]);
 	if (n == 0)
 		return 0;
 	p->units = calloc(n, sizeof p->units[0]);
 	if (!p->units)
 		return -ENOMEM;
-	for (size_t s = 0; s < p->scans_count; s++) {
-		for (size_t u = 0; u < scan_unit_count(p->scans[s]); u++) {
-			const struct scan_unit *from = scan_unit(p->scans[s], u);
-			struct plan_unit *to = &p->units[p->units_count++];
+	for (size_t u = 0; u < n; u++) {
+		const struct scan_unit *from = scan_unit(p->scan, u);
+		struct plan_unit *to = &p->units[p->units_count++];
 
-			*to = (struct plan_unit){ .scan = (uint32_t)s,
-				.unit = (uint32_t)u,
-				.rows_count = from->rows_count,
-				.all = from->all };
-			put_bounds(p->order, from, to);
-			if (to->lo < first)
-				to->lo = first;
-		}
+		*to = (struct plan_unit){
+			.unit = (uint32_t)u, .rows_count = from->rows_count, .all = from->all
+		};
+		put_bounds(p->order, from, to);
+		if (to->lo < first)
+			to->lo = first;
 	}
-	ASSERT(p->units_count == n);
 	qsort(p->units, n, sizeof p->units[0], compare_units);
 	return 0;
 }
@@ -184,16 +129,15 @@ static int list_units(struct plan *p)
 int plan_make(const struct engine_request *req, struct store_snapshot *snap, struct plan *out,
 	struct scan_stats *stats, struct diag *d)
 {
-	int rc;
+	struct scan_spec spec;
+	int rc = 0;
 
 	*out = (struct plan){ .order = req->order, .resumed = req->place.set };
 	out->need_total = req->want_total && !req->place.set;
 	if (out->resumed)
 		out->place = page_key(req->order, req->place.time_ns, req->place.id);
-	expr_builder_init(&out->filters);
-	out->where = where_of(req, &out->filters);
-	rc = out->where ? open_scans(req, snap, out, stats, d)
-			: diag_set(d, out->filters.err, "", -1, "cannot plan the query");
+	if (plan_spec(req, snap, &spec))
+		rc = scan_open(snap, &spec, &out->scan, stats, d);
 	if (rc == 0 && list_units(out) < 0)
 		rc = diag_set(d, -ENOMEM, "", -1, "cannot plan the query");
 	if (rc < 0)
@@ -203,9 +147,8 @@ int plan_make(const struct engine_request *req, struct store_snapshot *snap, str
 
 void plan_free(struct plan *p)
 {
-	for (size_t i = 0; i < p->scans_count; i++)
-		scan_close(&p->scans[i]);
-	expr_builder_fini(&p->filters);
+	if (p->scan)
+		scan_close(&p->scan);
 	free(p->units);
 	*p = (struct plan){ .order = p->order };
 }

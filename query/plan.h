@@ -2,8 +2,8 @@
  * plan - a request turned into work: which units of the store may hold something, in the order in which
  * they are worth looking at.
  *
- * A scan takes one range of id and time. Any-of values of these are exact, so the request is
- * split into one scan for each combination (LIMIT_QUERY_SCANS at most); no event is in two of them.
+ * A scan takes one range of id and one of time. Both are made as narrow as the tests of `where` that
+ * must hold allow, so that one event or one minute is found without a look at what else there is.
  *
  * Life:    make, read, free. The request and the snapshot must outlive it.
  * Thread:  read-only after make.
@@ -24,8 +24,7 @@
 struct plan_unit {
 	uint64_t lo;
 	uint64_t hi;
-	uint32_t scan;
-	uint32_t unit; /* within the scan */
+	uint32_t unit; /* of the scan */
 	uint32_t rows_count;
 	bool all; /* every row matches */
 };
@@ -35,13 +34,14 @@ struct plan {
 	bool need_total;
 	bool resumed; /* a cursor was given: rows up to and with `place` are behind us */
 	struct page_key place;
-	struct expr_builder filters;
-	const struct expr *where; /* all filters but those of id and time */
-	struct scan *scans[LIMIT_QUERY_SCANS];
-	size_t scans_count;
+	struct scan *scan;       /* NULL: nothing can match */
 	struct plan_unit *units; /* by lo */
 	size_t units_count;
 };
+
+/* What a scan of all that the request may find is asked. False: nothing can match. */
+bool plan_spec(
+	const struct engine_request *req, struct store_snapshot *snap, struct scan_spec *out);
 
 int plan_make(const struct engine_request *req, struct store_snapshot *snap, struct plan *out,
 	struct scan_stats *stats, struct diag *d);

@@ -210,8 +210,6 @@ enum {
 	LIMIT_QUERY_VALUES = 64,
 	/* Bytes of all values of a query, decoded. */
 	LIMIT_QUERY_VALUES_BYTES = 64 << 10,
-	/* Scans that a query is split into: values of id, timestamp and received, multiplied. */
-	LIMIT_QUERY_SCANS = 64,
 	/* Events of one page in memory; a page of larger ones is cut short and says so. */
 	LIMIT_QUERY_PAGE_BYTES = 8 << 20,
 	/* The same page as JSON: at worst six times as long. */

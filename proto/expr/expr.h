@@ -119,6 +119,12 @@ static inline uint64_t expr_time_key(int64_t ns)
 	return (uint64_t)ns ^ (UINT64_C(1) << 63);
 }
 
+/* Back again. */
+static inline int64_t expr_key_time(uint64_t key)
+{
+	return (int64_t)(key ^ (UINT64_C(1) << 63));
+}
+
 struct expr_regex;
 
 struct expr {

@@ -96,7 +96,7 @@ static void put_severity(uint8_t mask, struct buf *out)
 static void put_key(const struct expr_field *f, uint64_t key, unsigned digits, struct buf *out)
 {
 	char text[TIMEFMT_BYTES_MAX];
-	int64_t ns = (int64_t)expr_time_key((int64_t)key);
+	int64_t ns = expr_key_time(key);
 
 	if (f->kind == EXPR_FIELD_ID)
 		buf_printf(out, "%" PRIu64, key);

@@ -489,6 +489,7 @@ static void an_offset_too_deep(void **state)
 	assert_int_equal(got.total, 10);
 	engine_result_fini(&got);
 	param(&r, "search", "nothing has this");
+	check(&r);
 	assert_int_equal(engine_run(e, &snap, &r, &got, &d), 0);
 	assert_int_equal(got.total, 0);
 	engine_result_fini(&got);
