@@ -126,13 +126,14 @@ int col_map_leaves_contain(void *map, const struct needle *x, uint8_t *leaves, u
 
 enum {
 	COL_MAP_HAS_NOT = 0,
-	COL_MAP_HAS = 1,
+	COL_MAP_HAS = 1, /* as a leaf */
 	/* The row's map was not taken apart: what it has at the path is found in the map alone. */
 	COL_MAP_IN_WHOLE = 2,
+	COL_MAP_HAS_MAP = 3, /* a map with leaves of its own */
 };
 
 /*
- * Which rows have a value at the keys, outermost first, be it a leaf or a map: match has a byte for each
+ * Which rows have a value at the keys, outermost first: match has a byte for each
  * row, 0 is not looked at and stays, 1 becomes one of the above. Reads no value.
  */
 int col_map_has(struct col_map *m, const struct span *keys, uint32_t count, uint8_t *match);

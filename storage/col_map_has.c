@@ -42,7 +42,7 @@ static void mark_map(const struct col_map *m, uint32_t map, uint8_t *of_set)
 {
 	for (uint32_t i = 1; i < m->paths_count; i++) {
 		if (m->paths[i].count > 0 && is_inside(m, m->paths[i].outer, map))
-			mark_sets(m, i, COL_MAP_HAS, of_set);
+			mark_sets(m, i, COL_MAP_HAS_MAP, of_set);
 	}
 }
 
@@ -68,6 +68,17 @@ static void judge_sets(
 	outer = find_inner(m, outer, keys[k], true);
 	if (outer)
 		mark_map(m, outer, of_set);
+}
+
+/* Sets that no row is of are there, too: WHOLE always is. */
+static bool holds_anywhere(const struct col_map *m, const uint8_t *of_set)
+{
+	const uint32_t *all = m->counts + (size_t)m->groups_count * m->sets_count;
+	uint32_t rows = 0;
+
+	for (uint32_t i = 0; i < m->sets_count; i++)
+		rows += of_set[i] ? all[i] : 0;
+	return rows > 0;
 }
 
 static int answer_group(struct col_map *m, uint32_t group, const uint8_t *of_set, uint8_t *match)
@@ -99,8 +110,7 @@ int col_map_has(struct col_map *m, const struct span *keys, uint32_t count, uint
 	if (!of_set)
 		return -ENOMEM;
 	judge_sets(m, keys, count, of_set);
-	if (!memchr(of_set, COL_MAP_HAS, m->sets_count) &&
-		!memchr(of_set, COL_MAP_IN_WHOLE, m->sets_count)) {
+	if (!holds_anywhere(m, of_set)) {
 		memset(match, COL_MAP_HAS_NOT, m->rows_count);
 		return 0;
 	}

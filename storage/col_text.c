@@ -94,6 +94,11 @@ int col_text_codes(struct col_text *t, const uint32_t *rows, size_t count, uint3
 	return t->page->ops->codes(t->page, rows, count, out);
 }
 
+int col_text_entries_all(struct col_text *t, struct span *out)
+{
+	return t->page->ops->entries ? t->page->ops->entries(t->page, out) : ERR_UNKNOWN;
+}
+
 int col_text_entry(struct col_text *t, uint32_t code, struct buf *bytes, struct span *out)
 {
 	if (!t->page->ops->entry)

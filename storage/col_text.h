@@ -173,6 +173,8 @@ int col_text_contains(struct col_text *t, const struct needle *x, uint8_t *match
  */
 uint32_t col_text_entries(const struct col_text *t);
 int col_text_codes(struct col_text *t, const uint32_t *rows, size_t count, uint32_t *out);
+/* All entries, which live as long as the page. */
+int col_text_entries_all(struct col_text *t, struct span *out);
 int col_text_entry(struct col_text *t, uint32_t code, struct buf *bytes, struct span *out);
 
 #endif

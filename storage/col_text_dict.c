@@ -400,6 +400,18 @@ static int dict_entry(
 	return rc;
 }
 
+static int dict_entries(struct col_text_page *base, struct span *out)
+{
+	struct dict_page *p = (struct dict_page *)base;
+	int rc = need_entries(p);
+
+	if (!p->entries && base->entries_count > 0)
+		out[0] = p->value;
+	for (uint32_t i = 0; p->entries && i < base->entries_count && rc == 0; i++)
+		out[i] = entry_at(p, i + 1);
+	return rc;
+}
+
 /* ---- opening ---- */
 
 static const struct col_text_ops const_ops = {
@@ -409,6 +421,7 @@ static const struct col_text_ops const_ops = {
 	.contains = const_contains,
 	.codes = const_codes,
 	.entry = dict_entry,
+	.entries = dict_entries,
 };
 
 int col_text_const_open(
@@ -441,6 +454,7 @@ static const struct col_text_ops dict_ops = {
 	.contains = dict_contains,
 	.codes = dict_codes,
 	.entry = dict_entry,
+	.entries = dict_entries,
 };
 
 int col_text_dict_open(struct rcur *c, const struct col_text_page *base, struct col_text_page **out)

@@ -62,6 +62,7 @@ struct col_text_ops {
 	/* NULL: the kind has no codes. */
 	int (*codes)(struct col_text_page *p, const uint32_t *rows, size_t count, uint32_t *out);
 	int (*entry)(struct col_text_page *p, uint32_t code, struct buf *bytes, struct span *out);
+	int (*entries)(struct col_text_page *p, struct span *out);
 };
 
 /* First member of every kind's page. */

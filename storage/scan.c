@@ -8,10 +8,12 @@
 #include "proto/base/limits.h"
 #include "storage/block_pool.h"
 #include "storage/scan_int.h"
+#include "storage/scan_values.h"
 #include "storage/snapshot_int.h"
 
 static_assert((int)SNAPSHOT_RUN_ROWS <= (int)LIMIT_BLOCK_ROWS, "a batch fits into a scratch");
-static_assert(sizeof(struct scan_scratch) + SCAN_VERDICT_BYTES + SCAN_SPARE * LIMIT_BLOCK_ROWS +
+static_assert(sizeof(struct scan_scratch) + SCAN_VALUES_BYTES + SCAN_VERDICT_BYTES +
+			      SCAN_SPARE * LIMIT_BLOCK_ROWS +
 			      LIMIT_EXPR_NODES * sizeof(struct scan_verdict) +
 			      BLOCK_READER_BYTES_MAX + BLOCK_BYTES_MAX + SNAPSHOT_BATCH_BYTES_MAX <
 		      SCAN_SCRATCH_BYTES,
@@ -59,6 +61,7 @@ void scan_scratch_free(struct scan_scratch **sp)
 	free(s->shared.wanted);
 	for (int i = 0; i < SCAN_SPARE; i++)
 		free(s->spare[i]);
+	scan_values_free(&s->values);
 	block_pool_give(&s->pooled);
 	block_reader_free(&s->own);
 	expr_scratch_free(&s->expr);
@@ -214,7 +217,6 @@ int scan_count(const struct scan *s, size_t unit, struct scan_scratch *scratch, 
 {
 	struct scan_work w = scan_select_work(s, unit, scratch, stats, d);
 	const struct scan_hit *hits;
-	uint64_t given_up = expr_scratch_given_up(scratch->expr);
 	uint32_t matches;
 	size_t n;
 	int rc;
@@ -225,8 +227,7 @@ int scan_count(const struct scan *s, size_t unit, struct scan_scratch *scratch, 
 		return 0;
 	}
 	if (w.reader) {
-		rc = scan_match_block(&w, &matches);
-		stats->regex_given_up += expr_scratch_given_up(scratch->expr) - given_up;
+		rc = scan_select_block(&w, &matches);
 		if (rc < 0)
 			return rc;
 		stats->rows_matched += matches;

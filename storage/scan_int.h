@@ -103,7 +103,8 @@ struct scan_scratch {
 	struct scan_verdict *verdicts; /* by test */
 	uint32_t verdicts_count;
 	size_t verdicts_bytes;
-	struct scan_verdict shared; /* of a test that has no room of its own */
+	struct scan_verdict shared;     /* of a test that has no room of its own */
+	struct scan_values_mem *values; /* NULL: not asked for any yet */
 	struct buf batch;
 	struct buf bytes;           /* values that were asked for, a chunk */
 	uint8_t *spare[SCAN_SPARE]; /* rows under way; NULL: not needed yet */
@@ -208,7 +209,24 @@ int scan_test_cost(struct scan_work *w, uint32_t node, unsigned *out_cost);
 int scan_test_text_keep(struct scan_work *w, uint32_t node, uint8_t *match);
 int scan_test_meta_keep(struct scan_work *w, uint32_t node, uint8_t *match);
 
+/* The column of a field of numbers. */
+int scan_test_column(enum expr_field_kind kind);
+
+/* ---- scan_meta ---- */
+
+/* A value of a path's column, whose bytes are in the buffer, which `out` may point into. */
+void scan_meta_cell(const struct col_map_cell *x, const struct buf *bytes, struct expr_cell *out);
+
+/* ---- scan_values ---- */
+
+void scan_values_free(struct scan_values_mem **m);
+
 /* ---- scan_select ---- */
+
+/* Sets scratch->hits to those of a journal batch; their number. */
+int scan_select_journal(struct scan_work *w, size_t *out_count);
+/* scan_match_block, with what regular expressions gave up counted. */
+int scan_select_block(struct scan_work *w, uint32_t *out_count);
 
 struct scan_work scan_select_work(const struct scan *s, size_t unit, struct scan_scratch *scratch,
 	struct scan_stats *stats, struct diag *d);

@@ -39,9 +39,10 @@ static bool row_matches(const struct scan_work *w, const struct event *ev)
 	return w->scan->nodes_count == 0 || expr_match(spec->where, ev, w->scratch->expr);
 }
 
-static int select_journal(struct scan_work *w, size_t *out_count)
+int scan_select_journal(struct scan_work *w, size_t *out_count)
 {
 	const struct redact_set *redact = snapshot_redact(w->scan->snap);
+	uint64_t given_up = expr_scratch_given_up(w->scratch->expr);
 	struct span rows;
 	struct rcur c;
 	size_t n = 0;
@@ -62,6 +63,7 @@ static int select_journal(struct scan_work *w, size_t *out_count)
 			!(w->piece->conds & SCAN_COND_SHOWN && redact_set_has(redact, ev.id)))
 			w->scratch->hits[n++] = (struct scan_hit){ ev.time_ns, ev.id, i };
 	}
+	w->stats->regex_given_up += expr_scratch_given_up(w->scratch->expr) - given_up;
 	*out_count = n;
 	return 0;
 }
@@ -92,10 +94,19 @@ static int make_hits(struct scan_work *w, uint32_t count)
 	return rc;
 }
 
-static int select_block(struct scan_work *w, size_t *out_count)
+int scan_select_block(struct scan_work *w, uint32_t *out_count)
+{
+	uint64_t given_up = expr_scratch_given_up(w->scratch->expr);
+	int rc = scan_match_block(w, out_count);
+
+	w->stats->regex_given_up += expr_scratch_given_up(w->scratch->expr) - given_up;
+	return rc;
+}
+
+static int select_hits(struct scan_work *w, size_t *out_count)
 {
 	uint32_t left;
-	int rc = scan_match_block(w, &left);
+	int rc = scan_select_block(w, &left);
 
 	*out_count = 0;
 	if (rc < 0 || left == 0)
@@ -112,11 +123,9 @@ int scan_select(const struct scan *s, size_t unit, struct scan_scratch *scratch,
 	struct diag *d)
 {
 	struct scan_work w = scan_select_work(s, unit, scratch, stats, d);
-	uint64_t given_up = expr_scratch_given_up(scratch->expr);
 	size_t n = 0;
-	int rc = w.reader ? select_block(&w, &n) : select_journal(&w, &n);
+	int rc = w.reader ? select_hits(&w, &n) : scan_select_journal(&w, &n);
 
-	stats->regex_given_up += expr_scratch_given_up(scratch->expr) - given_up;
 	if (rc < 0)
 		return rc;
 	stats->rows_matched += n;

@@ -70,7 +70,7 @@ int scan_test_cost(struct scan_work *w, uint32_t node, unsigned *out_cost)
 
 /* ---- numbers ---- */
 
-static int column_of(enum expr_field_kind kind)
+int scan_test_column(enum expr_field_kind kind)
 {
 	switch (kind) {
 	case EXPR_FIELD_SEVERITY:
@@ -111,7 +111,7 @@ static bool number_holds(const struct expr *t, int64_t v)
 static int keep_whole(struct scan_work *w, const struct expr *t, uint8_t *match)
 {
 	const int64_t *v;
-	int rc = block_reader_ints(w->scratch->block, column_of(t->field.kind), &v, w->d);
+	int rc = block_reader_ints(w->scratch->block, scan_test_column(t->field.kind), &v, w->d);
 
 	if (rc < 0)
 		return rc;
@@ -136,7 +136,7 @@ static int keep_some(struct scan_work *w, const struct expr *t, uint8_t *match)
 {
 	uint32_t *rows = w->scratch->rows;
 	uint32_t count = match_kernel_list(match, w->rows_count, rows);
-	int col = column_of(t->field.kind), rc = 0;
+	int col = scan_test_column(t->field.kind), rc = 0;
 	int64_t v[SCAN_SOME];
 
 	for (uint32_t at = 0, n; at < count && rc == 0; at += n) {

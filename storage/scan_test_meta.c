@@ -34,42 +34,6 @@ static int keep_by_map(struct scan_work *w, const struct expr *t, const uint32_t
 
 /* ---- from the path's column ---- */
 
-static struct expr_number double_number(double f)
-{
-	return (struct expr_number){ .kind = EXPR_NUMBER_DOUBLE, .f = f };
-}
-
-static void set_cell(const struct col_map_cell *x, const struct buf *bytes, struct expr_cell *out)
-{
-	*out = (struct expr_cell){ .kind = EXPR_CELL_NUMBER };
-	switch (x->type) {
-	case COL_MAP_NULL:
-		out->kind = EXPR_CELL_NULL;
-		break;
-	case COL_MAP_FALSE:
-	case COL_MAP_TRUE:
-		out->kind = EXPR_CELL_BOOL;
-		out->truth = x->type == COL_MAP_TRUE;
-		break;
-	case COL_MAP_INT:
-		out->number = (struct expr_number){ .kind = EXPR_NUMBER_INT, .i = x->i };
-		break;
-	case COL_MAP_DECIMAL:
-		out->number = double_number(col_map_decimal(x));
-		break;
-	case COL_MAP_DOUBLE:
-		out->number = double_number(x->f);
-		break;
-	case COL_MAP_STR:
-		out->kind = EXPR_CELL_TEXT;
-		out->text = span_of(bytes->p + x->off, x->bytes);
-		break;
-	default:
-		expr_cell_of_msgpack(span_of(bytes->p + x->off, x->bytes), out);
-		break;
-	}
-}
-
 /* The rows of `has` that have the path. */
 static int keep_by_cells(struct scan_work *w, const struct expr *t, struct col_map *map,
 	uint32_t path, const uint8_t *has, uint8_t *match)
@@ -91,9 +55,8 @@ static int keep_by_cells(struct scan_work *w, const struct expr *t, struct col_m
 		for (uint32_t i = 0; i < n && rc == 0; i++) {
 			struct expr_cell cell;
 
-			set_cell(&cells[i], &s->bytes, &cell);
-			match[rows[i]] = cells[i].present == COL_MAP_HAS &&
-					 expr_test_cell(t, &cell, s->expr);
+			scan_meta_cell(&cells[i], &s->bytes, &cell);
+			match[rows[i]] = expr_test_cell(t, &cell, s->expr);
 		}
 		n = 0;
 	}
@@ -117,6 +80,7 @@ static int keep_apart(struct scan_work *w, const struct expr *t, struct col_map 
 	uint8_t *match)
 {
 	const struct expr_field *f = &t->field;
+	bool exists = t->test == EXPR_TEST_EXISTS;
 	int32_t path;
 	int rc;
 
@@ -125,10 +89,10 @@ static int keep_apart(struct scan_work *w, const struct expr *t, struct col_map 
 	if (rc < 0)
 		return block_reader_fail(w->scratch->block, SEG_COL_METADATA, rc, w->d);
 	path = col_map_find(map, f->keys, f->keys_count);
-	/* Without a leaf of that name it is a map, which nothing but its being there can be asked of. */
+	/* Of a map nothing but its being there can be asked. */
 	for (uint32_t i = 0; i < w->rows_count; i++)
-		match[i] = has[i] == COL_MAP_HAS && (path >= 0 || t->test == EXPR_TEST_EXISTS);
-	if (path >= 0 && t->test != EXPR_TEST_EXISTS)
+		match[i] = has[i] == COL_MAP_HAS || (exists && has[i] == COL_MAP_HAS_MAP);
+	if (path >= 0 && !exists)
 		rc = keep_by_cells(w, t, map, (uint32_t)path, has, match);
 	return rc == 0 ? keep_by_map(
 				 w, t, w->scratch->rows, list_open(w, has, w->scratch->rows), match)

@@ -59,17 +59,14 @@ static int keep_entries(
 	struct scan_scratch *s = w->scratch;
 	uint32_t entries = col_text_entries(page), codes[SCAN_SOME], rows[SCAN_SOME];
 	uint8_t *wanted = scan_match_take(w);
-	int rc = wanted ? 0 : -ENOMEM;
+	int rc;
 
+	if (!wanted)
+		return -ENOMEM;
 	ASSERT(entries <= LIMIT_BLOCK_ROWS);
-	for (uint32_t i = 0; i < entries && rc == 0; i++) {
-		struct span v;
-
-		buf_reset(&s->bytes);
-		rc = col_text_entry(page, i + 1, &s->bytes, &v);
-		if (rc == 0)
-			wanted[i] = expr_test_text(t, v, s->expr);
-	}
+	rc = col_text_entries_all(page, s->spans);
+	for (uint32_t i = 0; i < entries && rc == 0; i++)
+		wanted[i] = expr_test_text(t, s->spans[i], s->expr);
 	for (uint32_t at = 0, n; at < w->rows_count && rc == 0; at += n) {
 		n = w->rows_count - at < SCAN_SOME ? w->rows_count - at : SCAN_SOME;
 		if (!memchr(match + at, 1, n))
@@ -80,8 +77,7 @@ static int keep_entries(
 		for (uint32_t i = 0; i < n && rc == 0; i++)
 			match[at + i] &= codes[i] ? wanted[codes[i] - 1] : 0;
 	}
-	if (wanted)
-		scan_match_give(w);
+	scan_match_give(w);
 	return rc;
 }
 

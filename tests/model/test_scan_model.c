@@ -14,10 +14,12 @@
 
 #include "proto/base/err.h"
 #include "storage/scan_int.h"
+#include "storage/scan_values.h"
 #include "tests/support/event_gen.h"
 #include "tests/support/expr_gen.h"
 #include "tests/support/scan_ask.h"
 #include "tests/support/seg_fixture.h"
+#include "tests/support/values_check.h"
 
 enum { SEGMENTS = 3, ROUNDS = 150 };
 
@@ -169,6 +171,28 @@ static void ask(struct world *w, struct scan_ask *a)
 
 /* ---- comparing ---- */
 
+/* The rows of scan_rows, whose events were copied, and what stands at two of their fields. */
+static void compare_values(struct world *w, struct scan *scan, size_t unit,
+	const struct event *events, size_t count, struct scan_stats *stats)
+{
+	struct expr_gen g = { &w->gen, w->events, w->count };
+	struct expr_builder b;
+	const uint32_t *rows;
+	struct diag d;
+	size_t n;
+
+	assert_int_equal(scan_rows(scan, unit, w->scratch, &rows, &n, stats, &d), 0);
+	assert_int_equal(n, count);
+	expr_builder_init(&b);
+	for (int i = 0; i < 2; i++) {
+		struct expr_field f = expr_gen_field(&g, &b);
+		struct values_check v = { scan, unit, w->scratch, rows, n, events };
+
+		assert_int_equal(values_check_field(&v, &f, &d), 0);
+	}
+	expr_builder_fini(&b);
+}
+
 static void compare_unit(struct world *w, struct scan *scan, size_t unit, size_t *at,
 	const struct scan_ask *a, struct scan_stats *stats)
 {
@@ -179,6 +203,7 @@ static void compare_unit(struct world *w, struct scan *scan, size_t unit, size_t
 	const struct scan_hit *hits;
 	uint64_t counted;
 	size_t n, picked = 0, first = 0;
+	struct event *all;
 	struct diag d;
 
 	assert_int_equal(scan_count(scan, unit, w->scratch, &counted, stats, &d), 0);
@@ -186,12 +211,15 @@ static void compare_unit(struct world *w, struct scan *scan, size_t unit, size_t
 	assert_int_equal(counted, n);
 	if (u->all)
 		assert_int_equal(n, u->rows_count);
+	all = calloc(n + 1, sizeof *all);
+	assert_non_null(all);
 	for (size_t i = 0; i < n; i++) {
 		while (*at < w->count && !scan_ask_matches(a, &w->events[*at]))
 			(*at)++;
 		assert_true(*at < w->count);
 		assert_int_equal(hits[i].id, w->events[*at].id);
 		assert_int_equal(hits[i].time_ns, w->events[*at].time_ns);
+		all[i] = w->events[*at];
 		if (picked == 0)
 			first = *at;
 		if (picked < 64)
@@ -208,6 +236,8 @@ static void compare_unit(struct world *w, struct scan *scan, size_t unit, size_t
 		first++;
 	}
 	arena_fini(&arena);
+	compare_values(w, scan, unit, all, n, stats);
+	free(all);
 }
 
 static void compare(struct world *w, const struct scan_ask *a)

@@ -152,6 +152,19 @@ static struct expr_field some_path(const struct expr_gen *g, struct expr_builder
 	return f;
 }
 
+struct expr_field expr_gen_field(const struct expr_gen *g, struct expr_builder *b)
+{
+	switch (below(g, 5)) {
+	case 0:
+		return expr_field_of((enum expr_field_kind)(EXPR_FIELD_SEVERITY + below(g, 4)));
+	case 1:
+	case 2:
+		return some_path(g, b);
+	default:
+		return expr_field_text((enum event_text)below(g, EVENT_TEXT_COUNT));
+	}
+}
+
 static struct expr_value some_value(const struct expr_gen *g, const struct expr_field *f)
 {
 	static const char *const words[] = { "E4102", "e4102", "Paris", "12.5", "12.50", "7", "-3",

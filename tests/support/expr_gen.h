@@ -18,6 +18,8 @@ struct expr_gen {
 
 /* Appends a map of metadata. */
 void expr_gen_metadata(struct event_gen *dice, struct buf *out);
+/* Any field; a path belongs to the builder. */
+struct expr_field expr_gen_field(const struct expr_gen *g, struct expr_builder *b);
 /* A tree of at most so many levels, not normal; it belongs to the builder. */
 const struct expr *expr_gen_tree(const struct expr_gen *g, struct expr_builder *b, unsigned levels);
 

@@ -1,6 +1,5 @@
 #include "tests/support/store_kit.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include "proto/base/check.h"
 #include "storage/compact_redact.h"
 #include "storage/row.h"
+#include "tests/support/values_check.h"
 
 enum {
 	ARENA_BYTES = 64 << 20,
@@ -279,6 +279,22 @@ static int note_event(struct reading *r, const struct event *ev)
 	return 0;
 }
 
+static int check_values(
+	struct reading *r, size_t unit, const uint32_t *rows, size_t n, const struct event *events)
+{
+	static const struct span key = SPAN_LIT("n");
+	struct values_check v = { r->scan, unit, r->scratch, rows, n, events };
+	struct expr_field f = expr_field_text((enum event_text)(rows[0] % EVENT_TEXT_COUNT));
+	int rc;
+
+	if (rows[0] % 3 == 0)
+		f = expr_field_of((enum expr_field_kind)(EXPR_FIELD_SEVERITY + rows[0] % 4));
+	else if (rows[0] % 3 == 1)
+		f = (struct expr_field){ .kind = EXPR_FIELD_META, .keys = &key, .keys_count = 1 };
+	rc = values_check_field(&v, &f, &r->k->d);
+	return rc == VALUES_CHECK_WRONG ? wrong(r->k, "values are not those of the events") : rc;
+}
+
 static int read_slice(struct reading *r, size_t unit, const uint32_t *rows, size_t n)
 {
 	struct event events[SLICE];
@@ -288,7 +304,7 @@ static int read_slice(struct reading *r, size_t unit, const uint32_t *rows, size
 	rc = scan_fetch(r->scan, unit, rows, n, r->scratch, &r->arena, events, &r->stats, &r->k->d);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = note_event(r, &events[i]);
-	return rc;
+	return rc == 0 && n > 0 ? check_values(r, unit, rows, n, events) : rc;
 }
 
 static int read_unit(struct reading *r, size_t unit)

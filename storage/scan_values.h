@@ -1,0 +1,51 @@
+/*
+ * scan_values - what stands at a field in the matching rows of a unit: for aggregations, which need
+ * neither whole events nor their order.
+ *
+ *	scan_rows -> scan_rows_values, scan_rows_ints, scan_rows_numbers, any number of times
+ *
+ * Blocks of segments and batches of the journal are asked alike.
+ *
+ * Life:    rows live in the scratch until scan_rows or scan_select is called with it again; values until
+ *          scan_rows_values is, or another unit is asked for anything.
+ * Thread:  as scan: one scratch a thread.
+ * Memory:  the scratch's: SCAN_VALUES_BYTES beside what the block itself takes.
+ * Errors:  those of scan_select.
+ */
+#ifndef STORAGE_SCAN_VALUES_H
+#define STORAGE_SCAN_VALUES_H
+
+#include "storage/scan.h"
+
+/* Twice what a block's values may have, for their bytes; a cell for each; and dictionaries as cells. */
+enum { SCAN_VALUES_BYTES = 72 << 20 };
+
+/* The matching rows, ascending. */
+int scan_rows(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const uint32_t **out_rows, size_t *out_count, struct scan_stats *stats, struct diag *d);
+
+/* Of `count` rows, ascending: ids (as the same 64 bits), times, times of arrival or severities. */
+int scan_rows_ints(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const uint32_t *rows, size_t count, enum expr_field_kind which, int64_t *out,
+	struct scan_stats *stats, struct diag *d);
+
+/* Codes of rows: 0 the field is absent, else 1 + place among the cells, none of which is absent. */
+struct scan_values {
+	const uint32_t *codes;
+	const struct expr_cell *cells;
+	uint32_t cells_count;
+};
+
+/*
+ * The same of any field. One value may stand among the cells more than once, and there may be cells that
+ * no row has.
+ */
+int scan_rows_values(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const uint32_t *rows, size_t count, const struct expr_field *f, struct scan_values *out,
+	struct scan_stats *stats, struct diag *d);
+/* The same, numbers alone; of kind NONE where there is none, a text that reads as one included. */
+int scan_rows_numbers(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const uint32_t *rows, size_t count, const struct expr_field *f, struct expr_number *out,
+	struct scan_stats *stats, struct diag *d);
+
+#endif
