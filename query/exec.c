@@ -236,6 +236,9 @@ static void work_alone(struct worker *w)
 		atomic_store(&w->shared->stop, true);
 }
 
+/* Scans of this process. Where several run, all cores have work: only one that is alone gets a helper. */
+static atomic_uint running;
+
 static unsigned work_together(struct worker *w, unsigned threads)
 {
 	pthread_t helper;
@@ -243,7 +246,7 @@ static unsigned work_together(struct worker *w, unsigned threads)
 
 	work_alone(&w[0]);
 	done = atomic_load(&w->shared->next);
-	if (threads < 2 || atomic_load(&w->shared->stop) ||
+	if (threads < 2 || atomic_load(&running) > 1 || atomic_load(&w->shared->stop) ||
 		w->shared->plan->units_count < done + EXEC_ALONE_UNITS ||
 		pthread_create(&helper, NULL, work_thread, &w[1]) != 0) {
 		work(&w[0]);
@@ -352,7 +355,9 @@ static int run(struct worker *w, struct exec_result *out)
 	heap_init(&w[0].heap, k);
 	heap_init(&w[1].heap, k);
 	heap_init(&out->heap, k);
+	atomic_fetch_add(&running, 1);
 	out->threads = work_together(w, s->conf->threads);
+	atomic_fetch_sub(&running, 1);
 	return gather(w, EXEC_THREADS_MAX, out);
 }
 

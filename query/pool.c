@@ -3,9 +3,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "proto/base/check.h"
+#include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "proto/svc/metrics.h"
 
 enum { POOL_TAG = 0x504f4f4c };
 
@@ -17,6 +21,12 @@ struct worker {
 	struct pool *pool;
 	struct engine *engine;
 	pthread_t thread;
+	bool started; /* there is a thread to join */
+	/* Under the pool's lock. */
+	pid_t tid;
+	int64_t busy_ns; /* since when, without a pause; 0: it waits */
+	bool lowered;
+	bool ended; /* lowered and without work: to be replaced */
 };
 
 struct pool {
@@ -28,6 +38,8 @@ struct pool {
 	size_t queued;
 	bool stop;
 	uv_async_t async;
+	uv_timer_t look; /* runs while jobs do */
+	int handles;     /* of the two, not closed yet */
 	struct worker *workers;
 	unsigned workers_count;
 };
@@ -59,18 +71,22 @@ static struct pool_job *list_take(struct list *l)
 
 /* ---------------------------------------------------------------- workers */
 
-/* The next job, ready to run; NULL at the end. The lock is held. */
+/* The next job, ready to run; NULL at the end of the pool or of this thread. The lock is held. */
 static struct pool_job *next_job(struct worker *w)
 {
 	struct pool *p = w->pool;
 	struct pool_job *job;
 
-	while (!p->queue.first && !p->stop)
+	while (!p->queue.first && !p->stop && !w->lowered) {
+		w->busy_ns = 0;
 		pthread_cond_wait(&p->wake, &p->lock);
+	}
 	job = list_take(&p->queue);
 	if (!job)
 		return NULL;
 	p->queued--;
+	if (w->busy_ns == 0)
+		w->busy_ns = clock_mono_ns();
 	job->engine = w->engine;
 	engine_uncancel(w->engine);
 	return job;
@@ -83,6 +99,7 @@ static void *work(void *arg)
 	struct pool_job *job;
 
 	pthread_mutex_lock(&p->lock);
+	w->tid = gettid();
 	while ((job = next_job(w))) {
 		bool canceled = job->canceled;
 
@@ -95,8 +112,81 @@ static void *work(void *arg)
 		list_add(&p->done, job);
 		uv_async_send(&p->async);
 	}
+	w->busy_ns = 0;
+	w->ended = true;
+	uv_async_send(&p->async);
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
+}
+
+static int start_thread(struct worker *w)
+{
+	int rc;
+
+	ASSERT(!w->started);
+	w->lowered = false;
+	w->ended = false;
+	rc = pthread_create(&w->thread, NULL, work, w);
+	w->started = rc == 0;
+	return -rc;
+}
+
+static void end_thread(struct worker *w)
+{
+	if (w->started)
+		pthread_join(w->thread, NULL);
+	w->started = false;
+}
+
+/* ---------------------------------------------------------------- fairness; the loop's side */
+
+/* Lowers who has been busy for long. Whether anybody is busy. The lock is held. */
+static bool lower_workers(struct pool *p)
+{
+	int64_t since_ns = clock_mono_ns() - POOL_FAIR_MS * CLOCK_NS_PER_MS;
+	bool busy = false;
+
+	for (unsigned i = 0; i < p->workers_count; i++) {
+		struct worker *w = &p->workers[i];
+
+		busy |= w->busy_ns != 0;
+		if (w->lowered || w->busy_ns == 0 || w->busy_ns > since_ns)
+			continue;
+		setpriority(PRIO_PROCESS, (id_t)w->tid, POOL_NICE);
+		w->lowered = true;
+		metrics_inc(METRICS_QUERY_LOWERED);
+	}
+	return busy;
+}
+
+/* Where a new thread cannot be had now, the timer tries again. */
+static void replace_workers(struct pool *p)
+{
+	for (unsigned i = 0; i < p->workers_count; i++) {
+		struct worker *w = &p->workers[i];
+		bool ended;
+
+		pthread_mutex_lock(&p->lock);
+		ended = w->ended && !p->stop;
+		pthread_mutex_unlock(&p->lock);
+		if (!ended)
+			continue;
+		end_thread(w);
+		if (start_thread(w) < 0)
+			w->ended = true;
+	}
+}
+
+static void on_look(uv_timer_t *timer)
+{
+	struct pool *p = timer->data;
+
+	CHECK_TAG(p, POOL_TAG);
+	replace_workers(p);
+	pthread_mutex_lock(&p->lock);
+	if (!lower_workers(p) && !p->queue.first)
+		uv_timer_stop(timer);
+	pthread_mutex_unlock(&p->lock);
 }
 
 /* ---------------------------------------------------------------- the loop's side */
@@ -114,6 +204,7 @@ static void on_async(uv_async_t *async)
 		if (job)
 			job->done(job);
 	} while (job);
+	replace_workers(p);
 }
 
 int pool_submit(struct pool *p, struct pool_job *job)
@@ -133,6 +224,8 @@ int pool_submit(struct pool *p, struct pool_job *job)
 		pthread_cond_signal(&p->wake);
 	}
 	pthread_mutex_unlock(&p->lock);
+	if (!uv_is_active((uv_handle_t *)&p->look))
+		uv_timer_start(&p->look, on_look, POOL_FAIR_MS, POOL_FAIR_MS / 2);
 	return rc;
 }
 
@@ -162,6 +255,8 @@ static void on_closed(uv_handle_t *h)
 {
 	struct pool *p = h->data;
 
+	if (--p->handles > 0)
+		return;
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->wake);
 	p->tag = 0;
@@ -178,13 +273,12 @@ static int start_worker(struct pool *p)
 	w->engine = engine_new();
 	if (!w->engine)
 		return -ENOMEM;
-	rc = pthread_create(&w->thread, NULL, work, w);
-	if (rc != 0) {
+	rc = start_thread(w);
+	if (rc < 0)
 		engine_free(&w->engine);
-		return -rc;
-	}
-	p->workers_count++;
-	return 0;
+	else
+		p->workers_count++;
+	return rc;
 }
 
 int pool_new(uv_loop_t *loop, unsigned threads, struct pool **out, struct diag *d)
@@ -205,7 +299,9 @@ int pool_new(uv_loop_t *loop, unsigned threads, struct pool **out, struct diag *
 	list_init(&p->queue);
 	list_init(&p->done);
 	uv_async_init(loop, &p->async, on_async);
-	p->async.data = p;
+	uv_timer_init(loop, &p->look);
+	p->async.data = p->look.data = p;
+	p->handles = 2;
 	for (unsigned i = 0; i < threads && rc == 0; i++)
 		rc = start_worker(p);
 	if (rc < 0) {
@@ -229,10 +325,11 @@ void pool_free(struct pool **pp)
 	pthread_cond_broadcast(&p->wake);
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; i < p->workers_count; i++) {
-		pthread_join(p->workers[i].thread, NULL);
+		end_thread(&p->workers[i]);
 		engine_free(&p->workers[i].engine);
 	}
 	ASSERT(!p->done.first);
 	uv_close((uv_handle_t *)&p->async, on_closed);
+	uv_close((uv_handle_t *)&p->look, on_closed);
 	*pp = NULL;
 }

@@ -4,6 +4,11 @@
  * A job is run in a worker and then done in the loop, always both in this order and each once; a job
  * that was canceled before its turn is not run, only done.
  *
+ * Whoever asks much waits, not those who collect. A thread that has run jobs without a pause for
+ * POOL_FAIR_MS goes on at a priority at which it takes what others leave (POOL_NICE); all that it starts
+ * inherits that. As nobody may raise himself again, the thread ends when no job waits, and a new one
+ * takes its place: what comes after a pause is as quick as ever.
+ *
  * Life:    new, submit..., free when no job is in flight.
  * Thread:  the loop's, but `run`, which a worker calls.
  * Memory:  jobs are the caller's; the engines' scratch memory.
@@ -18,6 +23,11 @@
 
 #include "proto/base/diag.h"
 #include "query/engine.h"
+
+enum {
+	POOL_FAIR_MS = 20,
+	POOL_NICE = 15,
+};
 
 struct pool_job {
 	void (*run)(struct pool_job *job, struct engine *engine);

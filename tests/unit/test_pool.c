@@ -8,9 +8,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "proto/base/check.h"
 #include "proto/base/err.h"
+#include "proto/svc/metrics.h"
 #include "query/pool.h"
 
 enum { THREADS = 2 };
@@ -18,6 +21,7 @@ enum { THREADS = 2 };
 struct job {
 	struct pool_job base;
 	struct bench *bench;
+	int nice; /* of the thread that ran it, at the end */
 	bool ran, done;
 };
 
@@ -38,6 +42,7 @@ static void run(struct pool_job *base, struct engine *engine)
 	assert_false(job->ran);
 	atomic_fetch_add(&job->bench->running, 1);
 	sem_wait(&job->bench->gate);
+	job->nice = getpriority(PRIO_PROCESS, (id_t)gettid());
 	job->ran = true;
 }
 
@@ -141,12 +146,39 @@ static void a_canceled_job_is_done_unrun(void **state)
 	assert_true(bench.jobs[THREADS + 1].ran);
 }
 
+/* Its thread is lowered while it runs; a job that waits behind it goes on in it, one after a pause does not. */
+static void a_long_job_is_lowered(void **state)
+{
+	unsigned long_ones = THREADS, behind = THREADS, at;
+	int normal = getpriority(PRIO_PROCESS, 0);
+
+	(void)state;
+	for (unsigned i = 0; i < long_ones + behind; i++)
+		assert_int_equal(pool_submit(bench.pool, &bench.jobs[i].base), 0);
+	await_running(THREADS);
+	while (metrics_get(METRICS_QUERY_LOWERED) < THREADS)
+		uv_run(&bench.loop, UV_RUN_ONCE);
+	let_go(long_ones + behind);
+	run_until_done(long_ones + behind);
+	for (unsigned i = 0; i < long_ones + behind; i++)
+		assert_int_equal(bench.jobs[i].nice, POOL_NICE);
+	for (at = long_ones + behind; at < LIMIT_QUERY_QUEUE; at++) {
+		assert_int_equal(pool_submit(bench.pool, &bench.jobs[at].base), 0);
+		let_go(1);
+		run_until_done(at + 1);
+		if (bench.jobs[at].nice == normal)
+			break;
+	}
+	assert_true(at < LIMIT_QUERY_QUEUE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_job_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_queue_has_an_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_canceled_job_is_done_unrun, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_long_job_is_lowered, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
