@@ -23,7 +23,7 @@ import shop
 TEXTS = shop.FIELDS
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-BARE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@/-]*")
+BARE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@/+%#-]*")
 KEYWORDS = {"and", "or", "not", "in"}
 WORD = re.compile(r"[A-Za-z0-9_.-]{3,}")
 
@@ -111,6 +111,11 @@ def quote(text):
     out = "".join({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}.get(c, c) if c >= " " or c in "\n\t"
                   else f"\\x{ord(c):02x}" for c in text)
     return f'"{out}"'
+
+
+def quote_regex(pattern):
+    """Of the escapes only that of the quote is the language's."""
+    return '"' + pattern.replace('"', '\\"') + '"'
 
 
 class Value:
@@ -255,7 +260,7 @@ class Asker:
         pattern = self.pattern(value if isinstance(value, str) else self.text_of(value))
         no = self.rnd.randrange(4) == 0
         text, sql, args = self.on_cells(
-            path, f"{field_name(path)}{'!~' if no else '=~'}{quote(pattern)}",
+            path, f"{field_name(path)}{'!~' if no else '=~'}{quote_regex(pattern)}",
             "kind = 'text' and text regexp ?", [pattern])
         return text, f"not {sql}" if no else sql, args
 
@@ -273,8 +278,20 @@ class Asker:
     def test_severity(self, _path, _value):
         names = self.rnd.sample(shop.SEVERITIES, self.rnd.randrange(1, 4))
         numbers = [shop.SEVERITIES.index(n) for n in names]
+        if self.rnd.randrange(2):  # the worse is the greater
+            op, turned = self.rnd.choice([("<", ">"), ("<=", ">="), (">", "<"), (">=", "<=")])
+            return f"severity{op}{names[0]}", f"severity {turned} ?", numbers[:1]
         text = f"severity={names[0]}" if len(names) == 1 else f"severity in ({', '.join(names)})"
         return text, f"severity in ({','.join('?' * len(numbers))})", numbers
+
+    def test_entity(self, _path, _value):
+        event = self.event()
+        if not BARE.fullmatch(event.get("entity_type", "")) or "/" in event["entity_type"]:
+            return self.test_exists(["entity_type"], None)
+        text = f"entity={quote(event['entity_type'] + '/' + event.get('entity_id', 'x'))}"
+        sql = "id in (select id from cell where path = ? and text = ?)"
+        return text, f"{sql} and {sql}", ['["entity_type"]', event["entity_type"],
+                                          '["entity_id"]', event.get("entity_id", "x")]
 
     def test_id(self, _path, _value):
         i, op = int(self.event()["id"]), self.rnd.choice(["=", "<", "<=", ">", ">="])
@@ -292,7 +309,7 @@ class Asker:
     def test(self):
         kinds = ([self.test_equal] * 6 + [self.test_in] * 3 + [self.test_order] * 3 + [self.test_contains] * 4
                  + [self.test_word] * 2 + [self.test_regex] * 4 + [self.test_exists] * 2
-                 + [self.test_severity, self.test_id, self.test_time, self.test_day])
+                 + [self.test_severity, self.test_entity, self.test_id, self.test_time, self.test_day])
         text, sql, args = self.rnd.choice(kinds)(*self.cell())
         return text, f"({sql})", args
 
