@@ -121,8 +121,12 @@ static int make_where(struct engine_request *req, struct engine_err *err)
 {
 	const struct expr_field description = expr_field_text(EVENT_TEXT_DESCRIPTION);
 	struct expr_builder *b = &req->builder;
-	const struct expr *x = expr_true(b);
+	const struct expr *x;
 
+	/* A request may be checked again once more of it is known. */
+	expr_builder_fini(b);
+	expr_builder_init(b);
+	x = expr_true(b);
 	for (size_t i = 0; req->q && i < req->q->count; i++) {
 		const struct expr *one = parse_q(req, req->q->values[i], err);
 
