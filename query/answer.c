@@ -73,9 +73,10 @@ void answer_put_stats(const struct engine_stats *s, uint64_t counted, struct buf
 		s->scan.pages_read, s->scan.bytes_read);
 	buf_printf(out,
 		",\"journal_rows\":%" PRIu64 ",\"units_searched\":%" PRIu64
-		",\"units_counted\":%" PRIu64 ",\"counted\":%" PRIu64 ",\"damaged\":%" PRIu64 "}",
+		",\"units_counted\":%" PRIu64 ",\"counted\":%" PRIu64 ",\"damaged\":%" PRIu64
+		",\"regex_given_up\":%" PRIu64 "}",
 		s->scan.journal_rows, s->units_visited, s->units_counted, counted,
-		s->scan.damaged_units);
+		s->scan.damaged_units, s->scan.regex_given_up);
 }
 
 int answer_put(

@@ -38,6 +38,7 @@ void api_job_count(const struct engine_result *r)
 	metrics_add(METRICS_QUERY_PAGES_READ, (int64_t)s->pages_read);
 	metrics_add(METRICS_QUERY_PAGE_BYTES, (int64_t)s->bytes_read);
 	metrics_add(METRICS_QUERY_JOURNAL_ROWS, (int64_t)s->journal_rows);
+	metrics_add(METRICS_QUERY_REGEX_GIVEN_UP, (int64_t)s->regex_given_up);
 	metrics_add(METRICS_QUERY_DAMAGED, (int64_t)r->damage_count);
 	if (r->partial != ENGINE_WHOLE)
 		metrics_inc(METRICS_QUERY_PARTIAL_TIME + (r->partial - ENGINE_PARTIAL_TIME));
