@@ -8,6 +8,7 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "query/engine_int.h"
 #include "query/exec.h"
 #include "query/page.h"
 #include "query/plan.h"
@@ -106,6 +107,17 @@ void engine_result_fini(struct engine_result *out)
 	arena_fini(&out->arena);
 	out->events = NULL;
 	out->count = 0;
+}
+
+struct scan_scratch *engine_scratch(struct engine *e, unsigned thread)
+{
+	ASSERT(thread < EXEC_THREADS_MAX);
+	return e->scratch[thread];
+}
+
+const atomic_bool *engine_cancel_flag(const struct engine *e)
+{
+	return &e->cancel;
 }
 
 /* ---------------------------------------------------------------- which hits are the page */

@@ -1,0 +1,268 @@
+#include "query/agg_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "proto/base/check.h"
+
+enum {
+	GROUPS_MIN = 16,
+	SLOTS_MIN = 64,
+	/* Values of a sketch kept one by one whatever else there is. */
+	EXACT_MIN = 1024,
+	/* The part of the memory for such values is 1 / so much; and their bytes, spare room included. */
+	EXACT_PART = 4,
+	EXACT_BYTES = 24,
+};
+
+static_assert(LIMIT_QUERY_DISTINCT_EXACT == LIMIT_QUERY_QUANTILE_EXACT, "one bound for both");
+
+/* ---------------------------------------------------------------- shape */
+
+static enum agg_stat_kind stat_kind(enum agg_function f)
+{
+	switch (f) {
+	case AGG_COUNT:
+		break;
+	case AGG_DISTINCT:
+		return AGG_STAT_DISTINCT;
+	case AGG_SUM:
+	case AGG_AVG:
+		return AGG_STAT_SUM;
+	case AGG_MIN:
+		return AGG_STAT_LEAST;
+	case AGG_MAX:
+		return AGG_STAT_MOST;
+	case AGG_QUANTILE:
+		return AGG_STAT_QUANTILE;
+	}
+	return AGG_STAT_PRESENT;
+}
+
+/* The statistic that the call needs, which another one may need, too. */
+static uint32_t stat_of(struct agg_shape *s, const struct agg_call *c)
+{
+	struct agg_stat want = { stat_kind(c->function), c->field };
+
+	if (!c->has_field)
+		return AGG_NONE;
+	for (uint32_t i = 0; i < s->stats_count; i++) {
+		if (s->stats[i].kind == want.kind &&
+			agg_shape_same_field(&s->stats[i].field, &want.field))
+			return i;
+	}
+	s->stats[s->stats_count] = want;
+	s->sketches += want.kind == AGG_STAT_DISTINCT || want.kind == AGG_STAT_QUANTILE;
+	return s->stats_count++;
+}
+
+void agg_shape_make(const struct agg_spec *spec, int64_t bucket_ns, struct agg_shape *out)
+{
+	ASSERT(spec->calls_count > 0);
+	*out = (struct agg_shape){ .spec = spec };
+	if (spec->bucket)
+		out->bucket = agg_bucket_of(bucket_ns, spec->zone_ns);
+	for (uint32_t i = 0; i < spec->calls_count; i++)
+		out->stat_of[i] = stat_of(out, &spec->calls[i]);
+	out->direct = spec->by_count == 1 && !spec->bucket;
+}
+
+/* ---------------------------------------------------------------- life */
+
+void agg_table_init(struct agg_table *t, const struct agg_shape *shape, size_t max)
+{
+	*t = (struct agg_table){ .shape = shape, .max = max };
+	for (int i = 0; i < AGG_BY_MAX; i++)
+		agg_dict_init(&t->dicts[i]);
+}
+
+void agg_table_fini(struct agg_table *t)
+{
+	if (!t->shape)
+		return;
+	for (uint32_t s = 0; s < t->shape->stats_count; s++) {
+		for (uint32_t g = 0; g < t->count; g++)
+			agg_state_fini(t->shape->stats[s].kind, agg_table_state(t, s, g), &t->held);
+		free(t->states[s]);
+	}
+	for (int i = 0; i < AGG_BY_MAX; i++)
+		agg_dict_fini(&t->dicts[i]);
+	free(t->keys);
+	free(t->slots);
+	free(t->counts);
+	*t = (struct agg_table){ .shape = NULL };
+}
+
+uint32_t agg_table_exact_max(const struct agg_table *t)
+{
+	size_t sketches = t->shape->sketches ? t->shape->sketches : 1;
+	size_t n = t->max / EXACT_PART / EXACT_BYTES / sketches / (t->count ? t->count : 1);
+
+	if (n < EXACT_MIN)
+		return EXACT_MIN;
+	return n < LIMIT_QUERY_DISTINCT_EXACT ? (uint32_t)n : LIMIT_QUERY_DISTINCT_EXACT;
+}
+
+/* ---------------------------------------------------------------- room for groups */
+
+/* An array of count elements to one of cap, the new ones zero. */
+static int grow_array(void *array, size_t bytes, uint32_t count, uint32_t cap, size_t *held)
+{
+	uint8_t *p;
+
+	memcpy(&p, array, sizeof p);
+	p = realloc(p, cap * bytes);
+	if (!p)
+		return -ENOMEM;
+	memset(p + count * bytes, 0, (cap - count) * bytes);
+	*held += (cap - count) * bytes;
+	memcpy(array, &p, sizeof p);
+	return 0;
+}
+
+static int grow_groups(struct agg_table *t)
+{
+	uint32_t cap = t->cap ? t->cap * 2 : GROUPS_MIN;
+	int rc = grow_array(&t->counts, sizeof t->counts[0], t->cap, cap, &t->held);
+
+	if (rc == 0 && !t->shape->direct)
+		rc = grow_array(&t->keys, sizeof t->keys[0], t->cap, cap, &t->held);
+	for (uint32_t s = 0; s < t->shape->stats_count && rc == 0; s++)
+		rc = grow_array(&t->states[s], agg_state_bytes(t->shape->stats[s].kind), t->cap,
+			cap, &t->held);
+	if (rc == 0)
+		t->cap = cap;
+	return rc;
+}
+
+static uint32_t hash_of(const struct agg_key *k)
+{
+	uint64_t h = (uint64_t)k->bucket * UINT64_C(0x9e3779b97f4a7c15);
+
+	for (int i = 0; i < AGG_BY_MAX; i++)
+		h = (h ^ h >> 32 ^ k->ids[i]) * UINT64_C(0xd6e8feb86659fd93);
+	return (uint32_t)(h >> 32);
+}
+
+static bool same(const struct agg_key *a, const struct agg_key *b)
+{
+	bool equal = a->bucket == b->bucket;
+
+	for (int i = 0; i < AGG_BY_MAX; i++)
+		equal &= a->ids[i] == b->ids[i];
+	return equal;
+}
+
+/* Where the key is, or the free slot for it. */
+static uint32_t find_slot(const struct agg_table *t, const struct agg_key *key)
+{
+	uint32_t at = hash_of(key) & (t->slots_count - 1);
+
+	while (t->slots[at] && !same(&t->keys[t->slots[at] - 1], key))
+		at = (at + 1) & (t->slots_count - 1);
+	return at;
+}
+
+static int grow_slots(struct agg_table *t)
+{
+	uint32_t n = t->slots_count ? t->slots_count * 2 : SLOTS_MIN;
+	uint32_t *slots = calloc(n, sizeof slots[0]);
+
+	if (!slots)
+		return -ENOMEM;
+	t->held += (n - t->slots_count) * sizeof slots[0];
+	free(t->slots);
+	t->slots = slots;
+	t->slots_count = n;
+	for (uint32_t g = 0; g < t->count; g++)
+		slots[find_slot(t, &t->keys[g])] = g + 1;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- groups */
+
+/* The value's number is the group's: a new value is a new group. */
+static int direct_group(struct agg_table *t, uint32_t id, uint32_t *out)
+{
+	while (id >= t->cap) {
+		if (grow_groups(t) < 0)
+			return -ENOMEM;
+	}
+	if (id >= t->count)
+		t->count = id + 1;
+	*out = id;
+	return 0;
+}
+
+int agg_table_group(struct agg_table *t, const struct agg_key *key, uint32_t *out)
+{
+	uint32_t at;
+
+	if (t->shape->direct)
+		return direct_group(t, key->ids[0], out);
+	if (t->count + t->count / 2 >= t->slots_count && grow_slots(t) < 0)
+		return -ENOMEM;
+	at = find_slot(t, key);
+	if (t->slots[at]) {
+		*out = t->slots[at] - 1;
+		return 0;
+	}
+	/* One group there always is: that of a total. */
+	if (t->held >= t->max && t->count > 0)
+		return AGG_FULL;
+	if (t->count == t->cap && grow_groups(t) < 0)
+		return -ENOMEM;
+	t->keys[t->count] = *key;
+	*out = t->count++;
+	t->slots[at] = t->count;
+	return 0;
+}
+
+struct agg_key agg_table_key(const struct agg_table *t, uint32_t group)
+{
+	return t->shape->direct ? (struct agg_key){ .ids = { group } } : t->keys[group];
+}
+
+/* ---------------------------------------------------------------- joining */
+
+/* The key as `t` numbers its values. */
+static int translate(struct agg_table *t, const struct agg_table *from, struct agg_key *key)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < t->shape->spec->by_count && rc == 0; i++)
+		rc = agg_dict_id(&t->dicts[i], &from->dicts[i].cells[key->ids[i]], t->max, &t->held,
+			&key->ids[i]);
+	return rc;
+}
+
+static int join_group(struct agg_table *t, const struct agg_table *from, uint32_t g)
+{
+	struct agg_key key = agg_table_key(from, g);
+	uint32_t to = 0;
+	int rc = translate(t, from, &key);
+
+	if (rc == 0)
+		rc = agg_table_group(t, &key, &to);
+	if (rc == AGG_FULL)
+		t->ungrouped += from->counts[g];
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	t->counts[to] += from->counts[g];
+	for (uint32_t s = 0; s < t->shape->stats_count && rc == 0; s++)
+		rc = agg_state_join(t->shape->stats[s].kind, agg_table_state(t, s, to),
+			agg_table_state(from, s, g), agg_table_exact_max(t), &t->held);
+	return rc;
+}
+
+int agg_table_join(struct agg_table *t, const struct agg_table *from)
+{
+	int rc = 0;
+
+	ASSERT(t->shape == from->shape);
+	t->total += from->total;
+	t->ungrouped += from->ungrouped;
+	for (uint32_t g = 0; g < from->count && rc == 0; g++)
+		rc = join_group(t, from, g);
+	return rc;
+}

@@ -1,0 +1,508 @@
+/*
+ * One unit of a scan into tables. Its rows are told apart on codes (agg_local), each code that occurs is
+ * looked up in the table's dictionaries once, each group that occurs in its table once; then every row adds
+ * to the count and the states of its group.
+ */
+#include "query/agg_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "proto/base/check.h"
+#include "storage/scan_values.h"
+
+enum {
+	NOT_ASKED = AGG_NONE,
+	NO_ROOM = AGG_UNIT_NO_ROOM,
+	LEFT_OUT = AGG_UNIT_LEFT_OUT,
+};
+
+struct agg_unit {
+	struct agg_local local;
+	uint32_t *codes;  /* by row */
+	int64_t *numbers; /* the same */
+	int64_t *values;  /* by code, of numbers */
+	int64_t *buckets; /* the same, of the buckets */
+	struct expr_number *exact;
+	uint32_t *ids[1 +
+		      AGG_BY_MAX]; /* by dimension and code: the value's number in the dictionary */
+	uint32_t *counts;          /* by local group */
+	uint32_t *groups;          /* the same: the table's group */
+	struct agg_cell *cells;    /* by code, of a statistic's field */
+	uint64_t *hashes;
+	size_t codes_cap, numbers_cap, values_cap, buckets_cap, exact_cap, ids_cap[1 + AGG_BY_MAX],
+		counts_cap, groups_cap, cells_cap, hashes_cap;
+};
+
+struct take {
+	struct agg_unit *u;
+	const struct scan *scan;
+	size_t unit;
+	struct scan_scratch *scratch;
+	const uint32_t *rows;
+	size_t count;
+	struct agg_table *table;
+	struct scan_stats *stats;
+	struct diag *d;
+};
+
+struct agg_unit *agg_unit_new(void)
+{
+	struct agg_unit *u = calloc(1, sizeof *u);
+
+	if (u)
+		agg_local_init(&u->local);
+	return u;
+}
+
+void agg_unit_free(struct agg_unit **up)
+{
+	struct agg_unit *u = *up;
+
+	if (!u)
+		return;
+	agg_local_fini(&u->local);
+	free(u->codes);
+	free(u->numbers);
+	free(u->values);
+	free(u->buckets);
+	free(u->exact);
+	for (int i = 0; i < 1 + AGG_BY_MAX; i++)
+		free(u->ids[i]);
+	free(u->counts);
+	free(u->groups);
+	free(u->cells);
+	free(u->hashes);
+	free(u);
+	*up = NULL;
+}
+
+/* ---------------------------------------------------------------- columns */
+
+static int load_ints(struct take *t, enum expr_field_kind kind)
+{
+	struct agg_unit *u = t->u;
+
+	if (agg_local_need(&u->numbers, sizeof u->numbers[0], &u->numbers_cap, t->count) < 0)
+		return -ENOMEM;
+	return scan_rows_ints(
+		t->scan, t->unit, t->scratch, t->rows, t->count, kind, u->numbers, t->stats, t->d);
+}
+
+static int load_values(struct take *t, const struct expr_field *f, struct scan_values *out)
+{
+	return scan_rows_values(
+		t->scan, t->unit, t->scratch, t->rows, t->count, f, out, t->stats, t->d);
+}
+
+static bool is_ints(const struct expr_field *f)
+{
+	return f->kind != EXPR_FIELD_TEXT && f->kind != EXPR_FIELD_META;
+}
+
+/* ---------------------------------------------------------------- dimensions */
+
+/* The numbers that were loaded as codes of these values. */
+static int number_codes(struct take *t, int64_t **values, size_t *values_cap, uint32_t *out_count)
+{
+	struct agg_unit *u = t->u;
+
+	if (agg_local_need(&u->codes, sizeof u->codes[0], &u->codes_cap, t->count) < 0 ||
+		agg_local_need(values, sizeof **values, values_cap, t->count) < 0)
+		return -ENOMEM;
+	return agg_local_number(
+		&u->local, u->numbers, (uint32_t)t->count, u->codes, *values, out_count);
+}
+
+/* Times become numbers of buckets; mostly one has that of the row before. */
+static void times_to_buckets(const struct agg_bucket *b, int64_t *v, size_t count)
+{
+	int64_t index = agg_bucket_index(b, v[0]);
+	int64_t begin = agg_bucket_begin(b, index), end = agg_bucket_end(b, index);
+
+	for (size_t i = 0; i < count; i++) {
+		if (v[i] < begin || v[i] > end) {
+			index = agg_bucket_index(b, v[i]);
+			begin = agg_bucket_begin(b, index);
+			end = agg_bucket_end(b, index);
+		}
+		v[i] = index;
+	}
+}
+
+static int add_buckets(struct take *t)
+{
+	uint32_t count = 0;
+	int rc = load_ints(t, EXPR_FIELD_TIME);
+
+	if (rc < 0)
+		return rc;
+	times_to_buckets(&t->table->shape->bucket, t->u->numbers, t->count);
+	rc = number_codes(t, &t->u->buckets, &t->u->buckets_cap, &count);
+	return rc < 0 ? rc : agg_local_add(&t->u->local, t->u->codes, count);
+}
+
+static int new_ids(struct agg_unit *u, uint32_t dim, uint32_t count)
+{
+	if (agg_local_need(&u->ids[dim], sizeof(uint32_t), &u->ids_cap[dim], count) < 0)
+		return -ENOMEM;
+	memset(u->ids[dim], 0xff, count * sizeof(uint32_t));
+	return 0;
+}
+
+static bool has_prefix(const struct agg_cell *c, struct span prefix)
+{
+	return c->kind == AGG_CELL_TEXT && c->text.n >= prefix.n &&
+	       strncasecmp((const char *)c->text.p, (const char *)prefix.p, prefix.n) == 0;
+}
+
+int agg_unit_id(struct agg_table *t, uint32_t by, const struct agg_cell *c, uint32_t *out)
+{
+	int rc;
+
+	if (by == 0 && t->shape->spec->prefix.p && !has_prefix(c, t->shape->spec->prefix)) {
+		*out = LEFT_OUT;
+		return 0;
+	}
+	rc = agg_dict_id(&t->dicts[by], c, t->max, &t->held, out);
+	if (rc != AGG_FULL)
+		return rc;
+	*out = NO_ROOM;
+	return 0;
+}
+
+static int ids_of_ints(struct take *t, uint32_t by, uint32_t dim)
+{
+	struct agg_unit *u = t->u;
+	enum expr_field_kind kind = t->table->shape->spec->by[by].kind;
+	int rc = 0;
+
+	for (size_t i = 0; i < t->count && rc == 0; i++) {
+		uint32_t code = u->codes[i];
+		struct agg_cell c;
+
+		if (u->ids[dim][code] != NOT_ASKED)
+			continue;
+		c = agg_cell_of_int(kind, u->values[code]);
+		rc = agg_unit_id(t->table, by, &c, &u->ids[dim][code]);
+	}
+	return rc;
+}
+
+static int ids_of_values(struct take *t, uint32_t by, uint32_t dim, const struct scan_values *v)
+{
+	uint32_t *ids = t->u->ids[dim];
+	int rc = 0;
+
+	for (size_t i = 0; i < t->count && rc == 0; i++) {
+		uint32_t code = v->codes[i];
+		struct agg_cell c = { .kind = AGG_CELL_NULL };
+
+		if (ids[code] != NOT_ASKED)
+			continue;
+		if (code)
+			c = agg_cell_of(&v->cells[code - 1]);
+		rc = agg_unit_id(t->table, by, &c, &ids[code]);
+	}
+	return rc;
+}
+
+static int add_ints(struct take *t, uint32_t by)
+{
+	uint32_t dim = t->u->local.dims, count = 0;
+	int rc = load_ints(t, t->table->shape->spec->by[by].kind);
+
+	if (rc == 0)
+		rc = number_codes(t, &t->u->values, &t->u->values_cap, &count);
+	if (rc == 0)
+		rc = new_ids(t->u, dim, count);
+	if (rc == 0)
+		rc = ids_of_ints(t, by, dim);
+	return rc < 0 ? rc : agg_local_add(&t->u->local, t->u->codes, count);
+}
+
+static int add_values(struct take *t, uint32_t by)
+{
+	uint32_t dim = t->u->local.dims;
+	struct scan_values v;
+	int rc = load_values(t, &t->table->shape->spec->by[by], &v);
+
+	if (rc == 0)
+		rc = new_ids(t->u, dim, v.cells_count + 1);
+	if (rc == 0)
+		rc = ids_of_values(t, by, dim, &v);
+	return rc < 0 ? rc : agg_local_add(&t->u->local, v.codes, v.cells_count + 1);
+}
+
+static int add_dimensions(struct take *t)
+{
+	const struct agg_spec *spec = t->table->shape->spec;
+	int rc = agg_local_begin(&t->u->local, (uint32_t)t->count);
+
+	if (rc == 0 && spec->bucket)
+		rc = add_buckets(t);
+	for (uint32_t i = 0; i < spec->by_count && rc == 0; i++)
+		rc = is_ints(&spec->by[i]) ? add_ints(t, i) : add_values(t, i);
+	return rc;
+}
+
+/* ---------------------------------------------------------------- groups */
+
+static int count_rows(struct take *t)
+{
+	struct agg_unit *u = t->u;
+	uint32_t groups = u->local.count;
+
+	if (agg_local_need(&u->counts, sizeof u->counts[0], &u->counts_cap, groups) < 0 ||
+		agg_local_need(&u->groups, sizeof u->groups[0], &u->groups_cap, groups) < 0)
+		return -ENOMEM;
+	if (u->local.dims == 0) {
+		u->counts[0] = (uint32_t)t->count;
+		return 0;
+	}
+	memset(u->counts, 0, groups * sizeof u->counts[0]);
+	for (size_t i = 0; i < t->count; i++)
+		u->counts[u->local.group[i]]++;
+	return 0;
+}
+
+/* The key of a local group; false: it has none, and *out says why. */
+static bool key_of(const struct take *t, uint32_t group, struct agg_key *key, uint32_t *out)
+{
+	const struct agg_spec *spec = t->table->shape->spec;
+	const struct agg_local *l = &t->u->local;
+
+	*key = (struct agg_key){ .bucket = 0 };
+	if (spec->bucket)
+		key->bucket = t->u->buckets[agg_local_code(l, group, 0)];
+	for (uint32_t i = 0; i < spec->by_count; i++) {
+		uint32_t dim = i + spec->bucket;
+		uint32_t id = t->u->ids[dim][agg_local_code(l, group, dim)];
+
+		*out = id;
+		if (id == NO_ROOM || id == LEFT_OUT)
+			return false;
+		key->ids[i] = id;
+	}
+	return true;
+}
+
+static int find_groups(struct take *t)
+{
+	struct agg_unit *u = t->u;
+	struct agg_table *table = t->table;
+
+	for (uint32_t g = 0; g < u->local.count; g++) {
+		struct agg_key key;
+		int rc = 0;
+
+		if (u->counts[g] == 0)
+			continue;
+		if (key_of(t, g, &key, &u->groups[g]))
+			rc = agg_table_group(table, &key, &u->groups[g]);
+		if (rc < 0)
+			return rc;
+		if (rc == AGG_FULL)
+			u->groups[g] = NO_ROOM;
+		if (u->groups[g] < LEFT_OUT)
+			table->counts[u->groups[g]] += u->counts[g];
+		else if (u->groups[g] == NO_ROOM)
+			table->ungrouped += u->counts[g];
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- statistics */
+
+/* More than this is not taken whatever a statistic needs. */
+static bool is_over(const struct agg_table *t)
+{
+	return t->held > 2 * t->max;
+}
+
+static uint32_t group_of(const struct agg_unit *u, size_t row)
+{
+	return u->groups[u->local.dims ? u->local.group[row] : 0];
+}
+
+static int feed_numbers(struct take *t, uint32_t stat)
+{
+	const struct agg_stat *s = &t->table->shape->stats[stat];
+	struct agg_table *table = t->table;
+	struct agg_unit *u = t->u;
+	uint32_t exact_max = agg_table_exact_max(table);
+	int rc;
+
+	if (agg_local_need(&u->exact, sizeof u->exact[0], &u->exact_cap, t->count) < 0)
+		return -ENOMEM;
+	rc = scan_rows_numbers(t->scan, t->unit, t->scratch, t->rows, t->count, &s->field, u->exact,
+		t->stats, t->d);
+	for (size_t i = 0; i < t->count && rc == 0; i++) {
+		uint32_t g = group_of(u, i);
+
+		if (g >= LEFT_OUT)
+			continue;
+		rc = agg_state_add_number(s->kind, agg_table_state(table, stat, g), u->exact[i],
+			exact_max, &table->held);
+		if (rc == 0 && is_over(table))
+			rc = AGG_FULL;
+	}
+	return rc;
+}
+
+static int feed_ints(struct take *t, uint32_t stat)
+{
+	const struct agg_stat *s = &t->table->shape->stats[stat];
+	struct agg_table *table = t->table;
+	uint32_t exact_max = agg_table_exact_max(table);
+	int rc = load_ints(t, s->field.kind);
+
+	for (size_t i = 0; i < t->count && rc == 0; i++) {
+		uint32_t g = group_of(t->u, i);
+		struct agg_cell c;
+
+		if (g >= LEFT_OUT)
+			continue;
+		c = agg_cell_of_int(s->field.kind, t->u->numbers[i]);
+		rc = agg_state_add(s->kind, agg_table_state(table, stat, g), &c, agg_cell_hash(&c),
+			exact_max, &table->held);
+		if (rc == 0 && is_over(table))
+			rc = AGG_FULL;
+	}
+	return rc;
+}
+
+/* The cell of a code, made when it is first asked for: hashes say 0 until then. */
+static const struct agg_cell *cell_of(
+	struct agg_unit *u, const struct scan_values *v, uint32_t code)
+{
+	struct agg_cell *c = &u->cells[code];
+
+	if (u->hashes[code] == 0) {
+		*c = agg_cell_of(&v->cells[code - 1]);
+		u->hashes[code] = agg_cell_hash(c);
+		u->hashes[code] += u->hashes[code] == 0;
+	}
+	return c;
+}
+
+static int need_cells(struct agg_unit *u, const struct scan_values *v)
+{
+	size_t n = v->cells_count + (size_t)1;
+
+	if (agg_local_need(&u->cells, sizeof u->cells[0], &u->cells_cap, n) < 0 ||
+		agg_local_need(&u->hashes, sizeof u->hashes[0], &u->hashes_cap, n) < 0)
+		return -ENOMEM;
+	memset(u->hashes, 0, n * sizeof u->hashes[0]);
+	return 0;
+}
+
+static int feed_values(struct take *t, uint32_t stat)
+{
+	const struct agg_stat *s = &t->table->shape->stats[stat];
+	struct agg_table *table = t->table;
+	uint32_t exact_max = agg_table_exact_max(table);
+	struct scan_values v;
+	int rc = load_values(t, &s->field, &v);
+
+	if (rc == 0)
+		rc = need_cells(t->u, &v);
+	for (size_t i = 0; i < t->count && rc == 0; i++) {
+		uint32_t g = group_of(t->u, i), code = v.codes[i];
+		const struct agg_cell *c;
+
+		if (g >= LEFT_OUT || code == 0)
+			continue;
+		c = cell_of(t->u, &v, code);
+		rc = agg_state_add(s->kind, agg_table_state(table, stat, g), c, t->u->hashes[code],
+			exact_max, &table->held);
+		if (rc == 0 && is_over(table))
+			rc = AGG_FULL;
+	}
+	return rc;
+}
+
+static int feed(struct take *t, uint32_t stat)
+{
+	const struct agg_stat *s = &t->table->shape->stats[stat];
+
+	if (s->kind == AGG_STAT_SUM || s->kind == AGG_STAT_QUANTILE)
+		return feed_numbers(t, stat);
+	return is_ints(&s->field) ? feed_ints(t, stat) : feed_values(t, stat);
+}
+
+/* ---------------------------------------------------------------- face */
+
+static int take_rows(struct take *t)
+{
+	const struct agg_shape *shape = t->table->shape;
+	int rc = add_dimensions(t);
+
+	if (rc == 0)
+		rc = count_rows(t);
+	if (rc == 0)
+		rc = find_groups(t);
+	if (rc < 0)
+		return rc;
+	t->table->total += t->count;
+	for (uint32_t i = 0; i < shape->stats_count && rc == 0; i++)
+		rc = feed(t, i);
+	return rc;
+}
+
+static bool is_bare(const struct agg_shape *s)
+{
+	return s->spec->by_count == 0 && !s->spec->bucket && s->stats_count == 0;
+}
+
+static bool all_bare(struct agg_table *const *tables, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (!is_bare(tables[i]->shape))
+			return false;
+	}
+	return true;
+}
+
+static int add_total(struct agg_table *t, uint64_t count)
+{
+	static const struct agg_key none;
+	uint32_t g = 0;
+	int rc = count ? agg_table_group(t, &none, &g) : 0;
+
+	if (rc == 0 && count) {
+		t->counts[g] += count;
+		t->total += count;
+	}
+	return rc;
+}
+
+static int take_count(struct take *t, struct agg_table *const *tables, uint32_t tables_count)
+{
+	uint64_t count = 0;
+	int rc = scan_count(t->scan, t->unit, t->scratch, &count, t->stats, t->d);
+
+	for (uint32_t i = 0; i < tables_count && rc == 0; i++)
+		rc = add_total(tables[i], count);
+	return rc;
+}
+
+int agg_unit_take(struct agg_unit *u, const struct scan *s, size_t unit,
+	struct scan_scratch *scratch, struct agg_table *const *tables, uint32_t tables_count,
+	struct scan_stats *stats, struct diag *d)
+{
+	struct take t = {
+		.u = u, .scan = s, .unit = unit, .scratch = scratch, .stats = stats, .d = d
+	};
+	int rc;
+
+	if (all_bare(tables, tables_count))
+		return take_count(&t, tables, tables_count);
+	rc = scan_rows(s, unit, scratch, &t.rows, &t.count, stats, d);
+	for (uint32_t i = 0; i < tables_count && rc == 0 && t.count > 0; i++) {
+		t.table = tables[i];
+		rc = is_bare(t.table->shape) ? add_total(t.table, t.count) : take_rows(&t);
+	}
+	return rc;
+}

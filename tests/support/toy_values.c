@@ -1,0 +1,176 @@
+/*
+ * toy_values - storage/scan_values.h by whole events: what aggregations do with values is tested over
+ * toy_scan, whose units are cut as the test likes. Cubes know nothing here.
+ *
+ * Values of a unit are told apart only where two of them stand side by side: a table of them holds one
+ * value more than once, as storage may.
+ */
+#include "storage/scan_values.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "proto/base/check.h"
+#include "storage/scan_cube.h"
+
+enum { ROWS_MAX = LIMIT_BLOCK_ROWS, TEXT_BYTES = 64 << 20 };
+
+/* Lives as long as the thread's last question. */
+static _Thread_local struct toy {
+	uint32_t rows[ROWS_MAX];
+	uint32_t codes[ROWS_MAX];
+	struct expr_cell cells[ROWS_MAX];
+	struct event events[ROWS_MAX];
+	struct arena arena;
+	bool ready;
+} toy;
+
+static pthread_key_t key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void end_thread(void *arg)
+{
+	arena_fini(arg);
+	toy.ready = false;
+}
+
+static void make_key(void)
+{
+	ASSERT(pthread_key_create(&key, end_thread) == 0);
+}
+
+/* The main thread's ends with the process. */
+static void get_ready(void)
+{
+	if (toy.ready)
+		return;
+	pthread_once(&once, make_key);
+	arena_init(&toy.arena, TEXT_BYTES);
+	pthread_setspecific(key, &toy.arena);
+	toy.ready = true;
+}
+
+int scan_rows(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const uint32_t **out_rows, size_t *out_count, struct scan_stats *stats, struct diag *d)
+{
+	const struct scan_hit *hits;
+	int rc = scan_select(s, unit, scratch, &hits, out_count, stats, d);
+
+	for (size_t i = 0; rc == 0 && i < *out_count; i++)
+		toy.rows[i] = hits[i].row;
+	*out_rows = toy.rows;
+	return rc;
+}
+
+static int fetch(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const uint32_t *rows, size_t count, struct scan_stats *stats, struct diag *d)
+{
+	get_ready();
+	arena_reset(&toy.arena);
+	return scan_fetch(s, unit, rows, count, scratch, &toy.arena, toy.events, stats, d);
+}
+
+int scan_rows_ints(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const uint32_t *rows, size_t count, enum expr_field_kind which, int64_t *out,
+	struct scan_stats *stats, struct diag *d)
+{
+	int rc = fetch(s, unit, scratch, rows, count, stats, d);
+
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		const struct event *ev = &toy.events[i];
+
+		out[i] = which == EXPR_FIELD_ID         ? (int64_t)ev->id
+			 : which == EXPR_FIELD_TIME     ? ev->time_ns
+			 : which == EXPR_FIELD_RECEIVED ? ev->received_ns
+							: ev->severity;
+	}
+	return rc;
+}
+
+static bool same(const struct expr_cell *a, const struct expr_cell *b)
+{
+	return a->kind == EXPR_CELL_TEXT && b->kind == EXPR_CELL_TEXT && span_eq(a->text, b->text);
+}
+
+int scan_rows_values(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const uint32_t *rows, size_t count, const struct expr_field *f, struct scan_values *out,
+	struct scan_stats *stats, struct diag *d)
+{
+	uint32_t n = 0;
+	int rc = fetch(s, unit, scratch, rows, count, stats, d);
+
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		expr_cell_of(f, &toy.events[i], &toy.cells[n]);
+		if (toy.cells[n].kind == EXPR_CELL_ABSENT)
+			toy.codes[i] = 0;
+		else if (n > 0 && same(&toy.cells[n], &toy.cells[n - 1]))
+			toy.codes[i] = n;
+		else
+			toy.codes[i] = ++n;
+	}
+	*out = (struct scan_values){ toy.codes, toy.cells, n };
+	return rc;
+}
+
+int scan_rows_numbers(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const uint32_t *rows, size_t count, const struct expr_field *f, struct expr_number *out,
+	struct scan_stats *stats, struct diag *d)
+{
+	int rc = fetch(s, unit, scratch, rows, count, stats, d);
+
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct expr_cell c;
+
+		expr_cell_of(f, &toy.events[i], &c);
+		out[i] = c.kind == EXPR_CELL_NUMBER
+				 ? c.number
+				 : (struct expr_number){ .kind = EXPR_NUMBER_NONE };
+	}
+	return rc;
+}
+
+/* ---------------------------------------------------------------- no cubes */
+
+void scan_cube_ask_init(struct scan_cube_ask *ask)
+{
+	*ask = (struct scan_cube_ask){ .to_ns = 0 };
+}
+
+int scan_cube_open(struct store_snapshot *snap, const struct scan_cube_ask *ask,
+	struct scan_cube **out, struct diag *d)
+{
+	(void)snap;
+	(void)ask;
+	(void)out;
+	(void)d;
+	return SCAN_CUBE_NOT;
+}
+
+void scan_cube_close(struct scan_cube **c)
+{
+	(void)c;
+	UNREACHABLE();
+}
+
+int scan_cube_next(struct scan_cube *c, scan_cube_cb cb, void *arg, struct diag *d)
+{
+	(void)c;
+	(void)cb;
+	(void)arg;
+	(void)d;
+	UNREACHABLE();
+}
+
+size_t scan_cube_rests(const struct scan_cube *c, struct scan_cube_rest *out)
+{
+	(void)c;
+	(void)out;
+	UNREACHABLE();
+}
+
+uint64_t scan_cube_rows(const struct scan_cube *c)
+{
+	(void)c;
+	UNREACHABLE();
+}
