@@ -9,6 +9,8 @@
 #include "proto/svc/metrics.h"
 #include "query/api_event.h"
 #include "query/api_logs.h"
+#include "query/api_query.h"
+#include "query/api_stats.h"
 
 enum {
 	METRICS_PAGE_BYTES = 1 << 20,
@@ -144,8 +146,10 @@ static bool host_ok(void *arg, struct span host)
 static const struct http_server_route routes[] = {
 	{ "/", HTTP_PARSE_GET, on_root },
 	{ "/api/logs", HTTP_PARSE_GET, api_logs_get },
+	{ "/api/logs/stats", HTTP_PARSE_GET, api_stats_get },
 	{ "/api/logs/{id}", HTTP_PARSE_GET, api_event_get },
 	{ "/api/logs/{id}/context", HTTP_PARSE_GET, api_event_context },
+	{ "/api/query", HTTP_PARSE_GET, api_query_get },
 	{ "/healthz", HTTP_PARSE_GET, on_health },
 	{ "/readyz", HTTP_PARSE_GET, on_ready },
 	{ "/metrics", HTTP_PARSE_GET, on_metrics },
