@@ -83,6 +83,101 @@ def t_followers_miss_nothing(lab):
                 [i for i, (_, r) in enumerate(pairs) if r.get("user_id") == "bob"])
 
 
+def follow_from(query, after, until, limit, **params):
+    """Everything behind a position, page by page; ids."""
+    got = []
+    while after < until:
+        page = shop.ask(query, after=after, limit=limit, **params)
+        got += shop.ids(page["logs"])
+        astro.check(page["covered"] > after, f"{page['covered']} after {after}")
+        after = page["covered"]
+    astro.equal(after, until)
+    return got
+
+
+def segment_ends(lab):
+    """The last id of each segment, by the names of the files."""
+    names = [n for _, _, names in os.walk(lab.path("data", "seg")) for n in names if n.endswith(".seg")]
+    return sorted(int(n.split(".")[-3].split("-")[1]) for n in names)
+
+
+def t_from_any_position(lab):
+    """At both ends, at the edges of every segment and of the journal, within, with pages of any size."""
+    count = 3500
+    c = lab.collector(["--config", lab.write("a.conf", "[store]\nseal_rows = 1000\nseal_age = 1h\n")])
+    for at in (1000, 2000, 3000):
+        shop.ship(c, shop.records(1000, seed=at), chunk=f"c{at}")
+        astro.wait_for(lambda n=at: c.metric("astro_store_sealed_id") == n, f"{at} are sealed")
+    shop.ship(c, shop.records(500), chunk="journal")
+    q, sealed = lab.query(), int(c.metric("astro_store_sealed_id"))
+    astro.equal(sealed, 3000)
+    edges = {0, sealed, count, *segment_ends(lab)}
+    astro.check(len(edges) > 4, str(edges))
+    positions = sorted({e + d for e in edges for d in (-1, 0, 1)} & set(range(count + 1)))
+    for after in positions:
+        for limit in (1000, 333):
+            astro.equal(follow_from(q, after, count, limit), list(range(after + 1, count + 1)), f"after {after}")
+        page = shop.ask(q, after=after, limit=1)
+        want = [after + 1] if after < count else []
+        astro.equal((shop.ids(page["logs"]), page["covered"]), (want, after + len(want)), f"one after {after}")
+    bobs = [e["id"] for e in shop.everything(q) if e.get("user_id") == "bob"]
+    for after in positions:
+        astro.equal(follow_from(q, after, count, 50, user_id="bob"), [i for i in bobs if i > after])
+    r = lab.run("astrocompact", "--data", lab.path("data"), "delete", "--query", "user_id=bob", "--yes")
+    astro.equal(r.returncode, 0, r.stderr)
+    for after in positions:
+        astro.equal(follow_from(q, after, count, 500), sorted(set(range(after + 1, count + 1)) - set(bobs)),
+                    f"after {after}, beside deleted ones")
+
+
+def t_from_beyond_the_newest(lab):
+    """A follower that knows more than the store does, one put back from a backup, say, is told where it ends."""
+    c, q = lab.collector(), lab.query()
+    shop.ship(c, shop.records(10))
+    for after in (11, 1000, 2**53, 2**63):
+        page = shop.ask(q, after=after)
+        astro.equal((page["logs"], page["covered"]), ([], 10), f"after {after}")
+    page = shop.ask(q, after=15, wait=1)
+    astro.equal((page["logs"], page["covered"]), ([], 10))
+    answers = []
+    poll = threading.Thread(target=lambda: answers.append(shop.ask(q, after=1000, wait=60)))
+    poll.start()
+    astro.wait_for(lambda: q.metric("astro_query_waiting") == 1, "it waits")
+    shop.ship(c, shop.records(3), chunk="more")
+    poll.join(astro.DEADLINE)
+    astro.equal(follow_from(q, answers[0]["covered"] - len(answers[0]["logs"]), 13, 100), [11, 12, 13])
+
+
+def t_while_segments_merge(lab):
+    """From positions within segments that are merged and replaced meanwhile."""
+    count = 6000
+    conf = lab.write("a.conf", "[store]\nseal_rows = 300\nseal_age = 1h\njournal_file_bytes = 8M\n")
+    c = lab.collector(["--config", conf])
+    q = lab.query()
+    failures, merges = [], 0
+
+    def follow(after):
+        try:
+            astro.equal(follow_from(q, after, count, 100, wait=20), list(range(after + 1, count + 1)), f"after {after}")
+        except BaseException as e:
+            failures.append(e)
+
+    shop.ship(c, shop.records(1000), size=250)
+    threads = [threading.Thread(target=follow, args=(after,)) for after in (0, 1, 299, 300, 301, 777, 999, 1000)]
+    for t in threads:
+        t.start()
+    for n in range(20):
+        shop.ship(c, shop.records(250, seed=n + 2), size=250, chunk=f"m{n}")
+        r = lab.run("astrocompact", "--config", conf, "--data", lab.path("data"), "--merge", "-q")
+        astro.equal(r.returncode, 0, r.stdout + r.stderr)
+        merges += 1
+    for t in threads:
+        t.join(60 * astro.TIME_SCALE)
+    if failures:
+        raise failures[0]
+    astro.check(len(segment_ends(lab)) < count // 300, "segments were merged")
+
+
 def t_too_many_wait(lab):
     c, q = lab.collector(), lab.query()
     shop.ship(c, shop.records(5))
