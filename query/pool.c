@@ -143,7 +143,8 @@ static void end_thread(struct worker *w)
 /* Lowers who has been busy for long. Whether anybody is busy. The lock is held. */
 static bool lower_workers(struct pool *p)
 {
-	int64_t since_ns = clock_mono_ns() - POOL_FAIR_MS * CLOCK_NS_PER_MS;
+	int64_t patience_ms = p->queue.first ? POOL_FAIR_MS : POOL_LONG_MS;
+	int64_t since_ns = clock_mono_ns() - patience_ms * CLOCK_NS_PER_MS;
 	bool busy = false;
 
 	for (unsigned i = 0; i < p->workers_count; i++) {

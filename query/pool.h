@@ -4,10 +4,11 @@
  * A job is run in a worker and then done in the loop, always both in this order and each once; a job
  * that was canceled before its turn is not run, only done.
  *
- * Whoever asks much waits, not those who collect. A thread that has run jobs without a pause for
- * POOL_FAIR_MS goes on at a priority at which it takes what others leave (POOL_NICE); all that it starts
- * inherits that. As nobody may raise himself again, the thread ends when no job waits, and a new one
- * takes its place: what comes after a pause is as quick as ever.
+ * Whoever asks much waits, not those who collect. When jobs wait, a thread that has run for POOL_FAIR_MS
+ * without a pause goes on at a priority at which it takes what others leave (POOL_NICE), and so do all
+ * that it starts; with no job waiting, it does so after POOL_LONG_MS. As nobody may raise himself again,
+ * the thread ends when no job waits, and a new one takes its place: what comes after a pause is as quick
+ * as ever.
  *
  * Life:    new, submit..., free when no job is in flight.
  * Thread:  the loop's, but `run`, which a worker calls.
@@ -26,6 +27,7 @@
 
 enum {
 	POOL_FAIR_MS = 20,
+	POOL_LONG_MS = 1000,
 	POOL_NICE = 15,
 };
 

@@ -88,6 +88,10 @@ class Daemon:
                 self.peak_kib["all"] = max(self.peak_kib["all"], int(kinds["Pss"]))
                 self.peak_kib["own"] = max(self.peak_kib["own"], own)
 
+    def cpu_s(self):
+        """Of all its threads, those that have ended too, to the nanosecond."""
+        return time.clock_gettime((~self.proc.pid << 3) | 2)  # as clock_getcpuclockid
+
     def threads_cpu_s(self):
         out = {}
         for task in pathlib.Path(f"/proc/{self.proc.pid}/task").iterdir():

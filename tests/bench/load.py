@@ -89,12 +89,12 @@ class Rounds:
         self.name, self.rates, self.cpu_us = name, [], []
 
     def ship(self, build, collector, path):
-        before = sum(collector.threads_cpu_s().values())
+        before = collector.cpu_s()
         start = time.perf_counter()
         subprocess.run([build / "tools/astrosend", "--to", "tcp://" + collector.ready["forward"],
                         "--msgpack", path], check=True, capture_output=True)
         self.rates.append(SHIPPED / (time.perf_counter() - start))
-        cpu = sum(collector.threads_cpu_s().values()) - before
+        cpu = collector.cpu_s() - before
         self.cpu_us.append(cpu / SHIPPED * 1e6)
 
     def say(self):
@@ -123,10 +123,10 @@ def bench(args, build, work):
         quiet.ship(build, collector, path)
         clients = Clients(query.ready["http"], args.clients)
         time.sleep(args.warm_s)
-        before = sum(query.threads_cpu_s().values())
+        before = query.cpu_s()
         start = time.perf_counter()
         loaded.ship(build, collector, path)
-        share = (sum(query.threads_cpu_s().values()) - before) / (time.perf_counter() - start)
+        share = (query.cpu_s() - before) / (time.perf_counter() - start)
         answers = clients.end()
     quiet.say()
     loaded.say()

@@ -11,7 +11,7 @@ stay in DIR and are taken from there the next time.
 warm   median of --rounds, one connection kept alive, in a daemon that has answered the query before
 cold   median of 3, each in a fresh daemon after the page cache was dropped (--cold drop: all of it, root
        alone may; store: what the kernel holds of the store's files; none)
-CPU    of the daemon's threads for each warm query, by /proc schedstat
+CPU    of the daemon for each warm query
 PSS    highest while all queries run again one after another, with and without mapped files, sampled
 
 What client and connection cost by themselves is what /healthz takes: the first line. Nothing here
@@ -113,9 +113,9 @@ class Bench:
     def rounds(daemon, client, path, count):
         raw = request(path)
         client.exchange(raw)
-        before = sum(daemon.threads_cpu_s().values())
+        before = daemon.cpu_s()
         took = statistics.median(client.timed_ms(raw) for _ in range(count))
-        return took, (sum(daemon.threads_cpu_s().values()) - before) / count * 1e3
+        return took, (daemon.cpu_s() - before) / count * 1e3
 
     def cold(self, asked):
         for query in QUERIES:
