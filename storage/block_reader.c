@@ -20,6 +20,31 @@ static_assert(
 	BLOCK_READER_TABLES_MAX + BLOCK_READER_LENT_MAX + BLOCK_BYTES_MAX < BLOCK_READER_BYTES_MAX,
 	"the promise of block_reader.h");
 
+void block_reader_work_init(struct block_reader_work *w)
+{
+	*w = (struct block_reader_work){ .places = NULL };
+	arena_init(&w->lent, BLOCK_READER_LENT_MAX);
+	buf_init(&w->bytes, BLOCK_BYTES_MAX);
+}
+
+void block_reader_work_fini(struct block_reader_work *w)
+{
+	arena_fini(&w->lent);
+	buf_fini(&w->bytes);
+	free(w->places);
+	w->places = NULL;
+	w->places_cap = 0;
+}
+
+void block_reader_swap(struct block_reader *b, struct block_reader_work *w)
+{
+	struct block_reader_work own = b->work;
+
+	arena_reset(&own.lent);
+	b->work = *w;
+	*w = own;
+}
+
 struct block_reader *block_reader_new(void)
 {
 	struct block_reader *b = calloc(1, sizeof *b);
@@ -29,8 +54,7 @@ struct block_reader *block_reader_new(void)
 	for (int i = 0; i < SEG_COL_BYTES; i++)
 		col_dict_init(&b->dicts[i].dict);
 	arena_init(&b->tables, BLOCK_READER_TABLES_MAX);
-	arena_init(&b->lent, BLOCK_READER_LENT_MAX);
-	buf_init(&b->bytes, BLOCK_BYTES_MAX);
+	block_reader_work_init(&b->work);
 	block_reader_env_init(b);
 	return b;
 }
@@ -48,9 +72,7 @@ void block_reader_free(struct block_reader **bp)
 		free(b->arrays[i].codes);
 	}
 	arena_fini(&b->tables);
-	arena_fini(&b->lent);
-	buf_fini(&b->bytes);
-	free(b->places);
+	block_reader_work_fini(&b->work);
 	free(b);
 	*bp = NULL;
 }
@@ -72,8 +94,8 @@ void block_reader_recount(struct block_reader *b)
 
 size_t block_reader_held(const struct block_reader *b)
 {
-	size_t n = sizeof *b + arena_held(&b->tables) + arena_held(&b->lent) + b->bytes.cap +
-		   b->places_cap * sizeof *b->places;
+	size_t n = sizeof *b + arena_held(&b->tables) + arena_held(&b->work.lent) +
+		   b->work.bytes.cap + b->work.places_cap * sizeof *b->work.places;
 
 	for (int i = 0; i < SEG_COL_BYTES; i++)
 		n += col_dict_held(&b->dicts[i].dict);
@@ -87,7 +109,7 @@ size_t block_reader_held(const struct block_reader *b)
 void block_reader_leave(struct block_reader *b)
 {
 	arena_reset(&b->tables);
-	arena_reset(&b->lent);
+	arena_reset(&b->work.lent);
 	memset(b->cols, 0, sizeof b->cols);
 	b->entered = false;
 }
@@ -206,18 +228,18 @@ int block_reader_open(struct block_reader *b, int col, struct block_column **out
 
 int block_reader_places(struct block_reader *b, size_t count)
 {
-	size_t cap = b->places_cap ? b->places_cap : BLOCK_READER_SOME;
+	size_t cap = b->work.places_cap ? b->work.places_cap : BLOCK_READER_SOME;
 	struct col_text_value *places;
 
-	if (count <= b->places_cap)
+	if (count <= b->work.places_cap)
 		return 0;
 	while (cap < count)
 		cap *= 2;
-	places = realloc(b->places, cap * sizeof *places);
+	places = realloc(b->work.places, cap * sizeof *places);
 	if (!places)
 		return -ENOMEM;
-	b->places = places;
-	b->places_cap = cap;
+	b->work.places = places;
+	b->work.places_cap = cap;
 	return 0;
 }
 

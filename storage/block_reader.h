@@ -53,6 +53,19 @@ bool block_reader_is_at(const struct block_reader *b, const struct seg_reader *s
 
 int block_reader_kind(struct block_reader *b, int col, enum col_kind *out, struct diag *d);
 
+/* Memory that questions work in, which many readers may have in turn. */
+struct block_reader_work {
+	struct arena lent;
+	struct buf bytes;
+	struct col_text_value *places;
+	size_t places_cap;
+};
+
+void block_reader_work_init(struct block_reader_work *w);
+void block_reader_work_fini(struct block_reader_work *w);
+/* Changes its memory for that one; between two questions. */
+void block_reader_swap(struct block_reader *b, struct block_reader_work *w);
+
 /* What it holds of the heap. */
 size_t block_reader_held(const struct block_reader *b);
 

@@ -44,52 +44,52 @@ bool block_reader_env_allows(int text, unsigned sources, unsigned keys, bool lea
 
 /* ---- sources ---- */
 
-/* Values of a buffer where they stand still; lengths: 0 absent, else bytes + 1. */
-static int keep_all(struct block_reader *b, struct block_column *c, const uint32_t *lengths,
-	const struct buf *from)
+/* Lengths (0 absent, else bytes + 1) become places. */
+static int set_places(struct block_reader *b, struct block_column *c, const uint32_t *lengths,
+	struct col_text_value *places, const struct buf *bytes)
 {
-	struct span *spans = arena_alloc(&b->tables, b->rows_count * sizeof *spans);
-	uint8_t *bytes = arena_alloc(&b->tables, from->len + 1);
 	size_t off = 0;
 
-	if (!spans || !bytes)
-		return -ENOMEM;
-	if (from->len > 0)
-		memcpy(bytes, from->p, from->len);
 	for (uint32_t i = 0; i < b->rows_count; i++) {
 		size_t n = col_bytes_length(lengths[i]);
 
-		if (n > from->len - off)
+		if (n > bytes->len - off)
 			return ERR_CORRUPT;
-		spans[i] = lengths[i] ? span_of(bytes + off, n) : SPAN_NONE;
+		places[i] = (struct col_text_value){ (uint32_t)off, lengths[i] };
 		off += n;
 	}
-	c->spans = spans;
+	c->all = places;
+	c->all_bytes = bytes->p;
 	return 0;
 }
 
+/* The whole column, kept for the block. */
 static int load_all(struct block_reader *b, struct block_column *c)
 {
-	uint32_t *lengths = arena_alloc(&b->tables, b->rows_count * sizeof *lengths);
-	struct buf bytes;
+	size_t room = (size_t)c->text.raw_bytes + 1;
+	struct col_text_value *places;
+	struct buf bytes = { .cap = room, .max = room };
+	uint32_t *lengths;
 	int rc;
 
-	if (c->spans)
+	if (c->all)
 		return 0;
-	if (!lengths)
+	lengths = arena_alloc(&b->work.lent, b->rows_count * sizeof *lengths);
+	places = arena_alloc(&b->tables, b->rows_count * sizeof *places);
+	bytes.p = arena_alloc(&b->tables, room);
+	if (!lengths || !places || !bytes.p)
 		return -ENOMEM;
-	buf_init(&bytes, COL_TEXT_RAW_MAX + 1);
 	rc = col_text_all(&c->text, lengths, &bytes);
-	if (rc == 0)
-		rc = keep_all(b, c, lengths, &bytes);
-	buf_fini(&bytes);
-	return rc;
+	/* A page gives no more than it declares. */
+	if (rc == ERR_LIMIT)
+		rc = ERR_CORRUPT;
+	return rc == 0 ? set_places(b, c, lengths, places, &bytes) : rc;
 }
 
 static int load_some(struct block_reader *b, struct block_column *c, const uint32_t *rows,
 	size_t count, struct span *out)
 {
-	struct col_text_value *places = arena_alloc(&b->lent, count * sizeof *places);
+	struct col_text_value *places = arena_alloc(&b->work.lent, count * sizeof *places);
 	struct buf bytes;
 	uint8_t *to;
 	int rc;
@@ -98,7 +98,7 @@ static int load_some(struct block_reader *b, struct block_column *c, const uint3
 		return -ENOMEM;
 	buf_init(&bytes, COL_TEXT_RAW_MAX + 1);
 	rc = col_text_get(&c->text, rows, count, &bytes, places);
-	to = rc == 0 ? arena_alloc(&b->lent, bytes.len + 1) : NULL;
+	to = rc == 0 ? arena_alloc(&b->work.lent, bytes.len + 1) : NULL;
 	if (rc == 0 && !to)
 		rc = -ENOMEM;
 	if (rc == 0 && bytes.len > 0)
@@ -120,7 +120,7 @@ static int source_text(struct block_reader *b, int col, const uint32_t *rows, si
 
 	if (rc < 0)
 		return rc;
-	if (rows && !c->spans && !block_reader_prefers_whole(b, c, count)) {
+	if (rows && !c->all && !block_reader_prefers_whole(b, c, count)) {
 		rc = load_some(b, c, rows, count, out);
 		return rc < 0 ? block_reader_fail(b, col, rc, d) : 0;
 	}
@@ -128,7 +128,7 @@ static int source_text(struct block_reader *b, int col, const uint32_t *rows, si
 	if (rc < 0)
 		return block_reader_fail(b, col, rc, d);
 	for (size_t i = 0; i < count; i++)
-		out[i] = c->spans[rows ? rows[i] : i];
+		out[i] = block_reader_whole(c, rows ? rows[i] : (uint32_t)i);
 	return 0;
 }
 
@@ -234,7 +234,7 @@ static int codes_contain(
 	if (rc == 0 && dict->count > 0)
 		rc = block_reader_dict_need(b, col, 0, d);
 	if (rc == 0)
-		found = arena_calloc(&b->lent, (size_t)dict->count + 1, 1);
+		found = arena_calloc(&b->work.lent, (size_t)dict->count + 1, 1);
 	if (rc == 0 && !found)
 		return block_reader_fail(b, col, -ENOMEM, d);
 	for (uint32_t code = 1; rc == 0 && code <= dict->count; code++)
@@ -284,6 +284,7 @@ static int leaves_contain(void *ctx, const struct needle *x, uint8_t *leaves, ui
 void block_reader_env_init(struct block_reader *b)
 {
 	b->env = (struct col_text_env){ .ctx = b,
+		.work = &b->work.lent,
 		.source = source,
 		.key = key,
 		.leaf = leaf,

@@ -13,7 +13,7 @@
 enum {
 	/* Tables of open pages; values of columns that others refer to. */
 	BLOCK_READER_TABLES_MAX = COL_MAP_MEMORY_MAX + (48 << 20),
-	BLOCK_READER_LENT_MAX = 2 * COL_TEXT_RAW_MAX,
+	BLOCK_READER_LENT_MAX = 2 * COL_TEXT_RAW_MAX + (16 << 20),
 	BLOCK_READER_SOME = 256,
 	/* Asked for one row in so many, a column is decoded whole. */
 	BLOCK_READER_MANY = 8,
@@ -35,8 +35,10 @@ struct block_column {
 	struct col_text text;
 	struct col_map *map;
 	struct col_bytes *bytes;
-	uint32_t *lengths;  /* of bytes */
-	struct span *spans; /* the whole column, for those that refer to it; NULL: not yet */
+	uint32_t *lengths; /* of bytes */
+	/* The whole column of text, for those that refer to it; NULL: not yet. */
+	const struct col_text_value *all;
+	const uint8_t *all_bytes;
 };
 
 /* Memory by column that outlives blocks. */
@@ -71,10 +73,11 @@ struct block_reader {
 	struct block_arrays arrays[SEG_COL_COUNT];
 	struct block_dict dicts[SEG_COL_BYTES];
 	struct arena tables; /* of the block */
-	struct arena lent;   /* of the question at hand */
-	struct buf bytes;    /* values on their way */
-	struct col_text_value *places;
-	size_t places_cap;
+	/*
+	 * Of the question at hand: values of other columns and what searches need (lent); values on
+	 * their way.
+	 */
+	struct block_reader_work work;
 	struct col_text_env env;
 	struct diag inner; /* of a column that another asked; code 0: none */
 	void (*page_cb)(void *ctx, const struct seg_page *page);
@@ -94,6 +97,14 @@ static inline bool block_reader_prefers_whole(
 	else
 		c->asked = most;
 	return c->asked >= most;
+}
+
+/* A row's value of a column that is there as a whole. */
+static inline struct span block_reader_whole(const struct block_column *c, uint32_t row)
+{
+	struct col_text_value v = c->all[row];
+
+	return v.length ? span_of(c->all_bytes + v.off, v.length - 1) : SPAN_NONE;
 }
 
 /* Room for count places. */

@@ -41,7 +41,7 @@ int block_reader_open_text(
 
 static void begin_question(struct block_reader *b)
 {
-	arena_reset(&b->lent);
+	arena_reset(&b->work.lent);
 	b->inner.code = 0;
 }
 
@@ -146,6 +146,17 @@ static int get_codes(struct block_reader *b, int col, const uint32_t *rows, size
 	return rc;
 }
 
+static int get_whole(struct block_reader *b, int col, const uint32_t *rows, size_t count,
+	struct span *out, struct diag *d)
+{
+	struct block_column *c;
+	int rc = block_reader_open(b, col, &c, d);
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		out[i] = block_reader_whole(c, rows[i]);
+	return rc;
+}
+
 static int get_text(struct block_reader *b, int col, const uint32_t *rows, size_t count,
 	struct buf *bytes, struct diag *d)
 {
@@ -154,7 +165,7 @@ static int get_text(struct block_reader *b, int col, const uint32_t *rows, size_
 
 	if (rc < 0)
 		return rc;
-	rc = col_text_get(&c->text, rows, count, bytes, b->places);
+	rc = col_text_get(&c->text, rows, count, bytes, b->work.places);
 	return rc < 0 ? block_reader_fail(b, col, rc, d) : 0;
 }
 
@@ -166,7 +177,7 @@ static int get_map(struct block_reader *b, const uint32_t *rows, size_t count, s
 
 	if (rc < 0)
 		return rc;
-	rc = col_map_get(map, rows, count, bytes, b->places);
+	rc = col_map_get(map, rows, count, bytes, b->work.places);
 	return rc < 0 ? block_reader_fail(b, SEG_COL_METADATA, rc, d) : 0;
 }
 
@@ -184,11 +195,11 @@ static int get_bytes(struct block_reader *b, int col, const uint32_t *rows, size
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		uint32_t want = rows[i], at = col_bytes_find(page, want), length = lengths[want];
 
-		b->places[i] = (struct col_text_value){ (uint32_t)bytes->len, length };
+		b->work.places[i] = (struct col_text_value){ (uint32_t)bytes->len, length };
 		if (length == 0)
 			continue;
 		if (at != chunk) {
-			rc = col_bytes_chunk(page, at, &b->bytes, &raw);
+			rc = col_bytes_chunk(page, at, &b->work.bytes, &raw);
 			if (rc < 0)
 				return block_reader_fail(b, col, rc, d);
 			chunk = at;
@@ -213,6 +224,8 @@ int block_reader_values(struct block_reader *b, int col, const uint32_t *rows, s
 		return rc;
 	if (kind == COL_KIND_CODES)
 		return get_codes(b, col, rows, count, out, d);
+	if (b->cols[col].all)
+		return get_whole(b, col, rows, count, out, d);
 	/* A byte more than there is: an empty value has an address too. */
 	if (buf_reserve(bytes, 1) < 0 || block_reader_places(b, count) < 0)
 		return block_reader_fail(b, col, -ENOMEM, d);
@@ -223,7 +236,7 @@ int block_reader_values(struct block_reader *b, int col, const uint32_t *rows, s
 	else
 		rc = get_bytes(b, col, rows, count, bytes, d);
 	for (size_t i = 0; i < count && rc == 0; i++) {
-		struct col_text_value v = b->places[i];
+		struct col_text_value v = b->work.places[i];
 
 		out[i] = v.length ? span_of(bytes->p + v.off, v.length - 1) : SPAN_NONE;
 	}

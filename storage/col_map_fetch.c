@@ -288,7 +288,7 @@ int col_map_open_loose(struct col_map *m)
 		return 0;
 	if (m->loose_count == 0)
 		return ERR_CORRUPT;
-	rc = col_text_open(&m->loose, m->loose_page, m->loose_count, NULL, m->mem);
+	rc = col_text_open(&m->loose, m->loose_page, m->loose_count, &m->texts_env, m->mem);
 	m->loose_is_open = rc == 0;
 	return rc;
 }
@@ -300,7 +300,7 @@ static int take_entries(
 	struct col_map *m, struct col_map_part *x, struct col_text *t, uint32_t place)
 {
 	uint32_t n = x->entries_count;
-	uint32_t *rows = arena_alloc(m->mem, n * sizeof *rows);
+	uint32_t *rows = arena_alloc(m->work, n * sizeof *rows);
 
 	x->texts = arena_alloc(m->mem, n * sizeof *x->texts);
 	if (!rows || !x->texts)
@@ -331,7 +331,7 @@ static int open_entries(struct rcur *c, struct col_map *m, struct col_map_part *
 	page = rcur_bytes(c, x->text_bytes);
 	if (c->err)
 		return ERR_CORRUPT;
-	rc = col_text_open(&x->text, page, x->entries_count, NULL, m->mem);
+	rc = col_text_open(&x->text, page, x->entries_count, &m->texts_env, m->mem);
 	return rc == 0 ? take_entries(m, x, &x->text, 0) : rc;
 }
 
@@ -421,7 +421,8 @@ static int open_part(struct col_map *m, struct col_map_path *p, struct col_map_p
 	if (x->encoding == COL_MAP_STREAM)
 		rc = col_stream_open(&c, count, m->mem, &x->stream);
 	else if (x->encoding == COL_MAP_TEXT)
-		rc = col_text_open(&x->text, span_of(c.p, rcur_left(&c)), count, NULL, m->mem);
+		rc = col_text_open(
+			&x->text, span_of(c.p, rcur_left(&c)), count, &m->texts_env, m->mem);
 	else
 		rc = col_map_open_loose(m);
 	if (rc == 0 && x->encoding == COL_MAP_LOOSE &&

@@ -98,7 +98,7 @@ static int make_text(struct col_map *m, struct col_map_set *set)
 	/* A map that was not taken apart has its head in its value. */
 	if (set == &m->sets[COL_MAP_SET_WHOLE])
 		return 0;
-	pairs = arena_alloc(m->mem, ((size_t)set->count * LIMIT_MAP_NESTING + 1) * sizeof *pairs);
+	pairs = arena_alloc(m->work, ((size_t)set->count * LIMIT_MAP_NESTING + 1) * sizeof *pairs);
 	if (pairs) {
 		b.max = b.cap = count_pairs(m, set, pairs);
 		b.p = arena_alloc(m->mem, b.cap);
@@ -308,7 +308,7 @@ int col_map_all(struct col_map *m, uint32_t *lengths, struct buf *bytes)
 
 	if (m->form == COL_MAP_WHOLE)
 		return col_text_all(&m->whole, lengths, bytes);
-	values = arena_alloc(m->mem, COL_MAP_GROUP * sizeof *values);
+	values = arena_alloc(m->work, COL_MAP_GROUP * sizeof *values);
 	if (!values || col_map_room_all(m) < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < m->rows_count && rc == 0;) {

@@ -106,7 +106,7 @@ int col_map_has(struct col_map *m, const struct span *keys, uint32_t count, uint
 			match[i] = match[i] ? COL_MAP_IN_WHOLE : COL_MAP_HAS_NOT;
 		return 0;
 	}
-	of_set = arena_alloc(m->mem, m->sets_count);
+	of_set = arena_alloc(m->work, m->sets_count);
 	if (!of_set)
 		return -ENOMEM;
 	judge_sets(m, keys, count, of_set);

@@ -334,11 +334,14 @@ int col_map_open(struct span page, uint32_t rows_count, const struct col_text_en
 	m->rows_count = rows_count;
 	m->env = env;
 	m->mem = mem;
+	m->work = env && env->work ? env->work : mem;
+	m->texts_env.work = m->work;
 	m->form = rcur_u8(&c);
 	if (c.err || m->form > COL_MAP_APART)
 		return ERR_CORRUPT;
 	if (m->form == COL_MAP_WHOLE)
-		rc = col_text_open(&m->whole, span_of(c.p, rcur_left(&c)), rows_count, NULL, mem);
+		rc = col_text_open(
+			&m->whole, span_of(c.p, rcur_left(&c)), rows_count, &m->texts_env, mem);
 	else
 		rc = open_apart(&c, m);
 	if (rc == ERR_TRUNCATED)

@@ -106,6 +106,8 @@ struct col_map {
 	struct col_text whole; /* COL_MAP_WHOLE */
 	const struct col_text_env *env;
 	struct arena *mem;
+	struct arena *work;            /* of one question */
+	struct col_text_env texts_env; /* of the texts inside: nothing but that */
 	uint32_t groups_count;
 	struct col_map_path *paths;
 	uint32_t paths_count;

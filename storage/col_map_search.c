@@ -27,7 +27,7 @@ static int search_loose(struct col_map *m, const struct needle *x, uint8_t **out
 
 	if (rc < 0)
 		return rc;
-	*out = arena_alloc(m->mem, m->loose_count);
+	*out = arena_alloc(m->work, m->loose_count);
 	if (!*out)
 		return -ENOMEM;
 	memset(*out, 1, m->loose_count);
@@ -40,7 +40,7 @@ static int search_own(
 {
 	struct rcur c = rcur_of(part->section.p, part->section.n);
 	struct span page = rcur_bytes(&c, part->text_bytes);
-	uint8_t *found = arena_alloc(m->mem, part->entries_count);
+	uint8_t *found = arena_alloc(m->work, part->entries_count);
 	struct col_text t;
 	int rc;
 
@@ -49,7 +49,7 @@ static int search_own(
 	if (!found)
 		return -ENOMEM;
 	memset(found, 1, part->entries_count);
-	rc = col_text_open(&t, page, part->entries_count, NULL, m->mem);
+	rc = col_text_open(&t, page, part->entries_count, NULL, m->work);
 	if (rc == 0)
 		rc = col_text_contains(&t, x, found);
 	*out = rc == 0 && memchr(found, 1, part->entries_count);

@@ -22,6 +22,7 @@ int col_text_page_open(struct span page, uint32_t rows_count, const struct col_t
 	struct rcur c = rcur_of(page.p, page.n);
 	struct col_text_page base = { .env = parent->env,
 		.mem = parent->mem,
+		.work = parent->work,
 		.rows_count = rows_count,
 		.depth = parent->depth + 1,
 		.kind = rcur_u8(&c) };
@@ -39,7 +40,9 @@ int col_text_open(struct col_text *t, struct span page, uint32_t rows_count,
 	const struct col_text_env *env, struct arena *mem)
 {
 	static const struct col_text_env no_env;
-	struct col_text_page root = { .env = env ? env : &no_env, .mem = mem };
+	struct col_text_page root = {
+		.env = env ? env : &no_env, .mem = mem, .work = env && env->work ? env->work : mem
+	};
 	int rc;
 
 	ASSERT(rows_count <= COL_TEXT_ROWS_MAX);

@@ -97,6 +97,8 @@ struct col_text_env {
 	int (*source_contains)(
 		void *ctx, enum col_text_source source, const struct needle *x, uint8_t *match);
 	int (*leaves_contain)(void *ctx, const struct needle *x, uint8_t *leaves, uint32_t count);
+	/* What a question takes for itself, to be reset between two; NULL: from the page's own. */
+	struct arena *work;
 };
 
 struct col_text_in {

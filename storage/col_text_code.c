@@ -107,7 +107,7 @@ static int read_counts(struct col_text_shaped *p)
 	struct rcur c = rcur_of(p->counts_bytes.p, p->counts_bytes.n);
 	uint32_t width = width_of(p), steps = steps_of(p);
 	struct col_stream stream;
-	int64_t *v = arena_alloc(p->base.mem, width * sizeof *v);
+	int64_t *v = arena_alloc(p->base.work, width * sizeof *v);
 	int rc = v ? col_stream_open(&c, steps * width, p->base.mem, &stream) : -ENOMEM;
 
 	for (uint32_t step = 0; step < steps && rc == 0; step++) {

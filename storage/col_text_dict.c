@@ -303,7 +303,7 @@ static int apply(struct dict_page *p, const uint8_t *verdict, uint8_t *match)
 /* NULL: no memory, or no row is asked for. */
 static uint8_t *verdicts(struct dict_page *p)
 {
-	uint8_t *v = arena_alloc(p->base.mem, (size_t)p->base.entries_count + 1);
+	uint8_t *v = arena_alloc(p->base.work, (size_t)p->base.entries_count + 1);
 
 	if (v)
 		memset(v, 1, (size_t)p->base.entries_count + 1);

@@ -152,7 +152,7 @@ static int equal_template(struct col_text_shaped *p, struct col_text_template *t
 static int equal_value(
 	struct col_text_shaped *p, struct span value, struct col_text_board *b, uint8_t *scratch)
 {
-	struct wanted *w = arena_alloc(p->base.mem, sizeof *w);
+	struct wanted *w = arena_alloc(p->base.work, sizeof *w);
 	int rc = 0;
 
 	if (!w)
@@ -169,7 +169,7 @@ int col_text_shape_equal(struct col_text_page *base, const struct textset *set, 
 {
 	struct col_text_shaped *p = (struct col_text_shaped *)base;
 	struct col_text_question q = { .set = set };
-	uint8_t *scratch = arena_alloc(base->mem, (size_t)base->rows_count + 1);
+	uint8_t *scratch = arena_alloc(base->work, (size_t)base->rows_count + 1);
 	enum col_text_verdict absent = textset_has(set, SPAN_NONE) ? COL_TEXT_YES : COL_TEXT_NO;
 	struct col_text_board b;
 	int rc = scratch ? col_text_shape_codes(p) : -ENOMEM;

@@ -70,6 +70,7 @@ struct col_text_page {
 	const struct col_text_ops *ops;
 	const struct col_text_env *env; /* never NULL */
 	struct arena *mem;
+	struct arena *work; /* of one question */
 	uint32_t rows_count;
 	uint32_t raw_bytes;
 	uint8_t kind;

@@ -53,7 +53,7 @@ int col_text_match_board(
 	struct col_text_shaped *p, enum col_text_verdict verdict, struct col_text_board *out)
 {
 	uint32_t codes = COL_TEXT_TEMPLATE + p->templates_count, at = 0;
-	struct arena *mem = p->base.mem;
+	struct arena *mem = p->base.work;
 
 	out->cells = arena_alloc(mem, (size_t)p->base.rows_count + 1);
 	out->starts = arena_alloc(mem, codes * sizeof *out->starts);
@@ -120,7 +120,7 @@ int col_text_match_finish(struct col_text_shaped *p, const struct col_text_quest
 int col_text_match_templates(struct col_text_shaped *p, const struct col_text_question *q,
 	const uint8_t *of_code, uint8_t *match)
 {
-	uint8_t *cells = arena_alloc(p->base.mem, (size_t)p->residue_count + 1);
+	uint8_t *cells = arena_alloc(p->base.work, (size_t)p->residue_count + 1);
 	uint32_t at = 0;
 	int rc = cells ? residue(p, q, cells, match) : -ENOMEM;
 

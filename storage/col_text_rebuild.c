@@ -524,8 +524,8 @@ int col_text_shape_all(struct col_text_page *base, uint32_t *lengths, struct buf
 		rc = need_batch(p, base->rows_count);
 	if (rc < 0)
 		return rc;
-	rows = arena_alloc(base->mem, p->batch->rows_max * sizeof *rows);
-	values = arena_alloc(base->mem, p->batch->rows_max * sizeof *values);
+	rows = arena_alloc(base->work, p->batch->rows_max * sizeof *rows);
+	values = arena_alloc(base->work, p->batch->rows_max * sizeof *values);
 	if (!rows || !values)
 		return -ENOMEM;
 	if (buf_reserve(bytes, (size_t)base->raw_bytes + 1) < 0)

@@ -138,7 +138,7 @@ static int judge_all(struct col_text_search *s)
 	struct col_text_shaped *p = s->p;
 	int rc = 0;
 
-	s->verdicts = arena_alloc(p->base.mem, (size_t)p->templates_count + 1);
+	s->verdicts = arena_alloc(p->base.work, (size_t)p->templates_count + 1);
 	if (!s->verdicts)
 		return -ENOMEM;
 	s->in_words = pool_has(s);
@@ -166,7 +166,7 @@ static uint8_t *if_any(uint8_t *found, size_t count)
 static int ask_emails(struct col_text_search *s)
 {
 	struct col_text_shaped *p = s->p;
-	uint8_t *found = arena_alloc(p->base.mem, (size_t)p->emails_count + 1);
+	uint8_t *found = arena_alloc(p->base.work, (size_t)p->emails_count + 1);
 	int rc = col_text_shape_emails(p);
 
 	if (!found)
@@ -184,7 +184,7 @@ static int read_source(struct col_text_search *s, unsigned source, uint8_t *foun
 {
 	const struct col_text_env *env = s->p->base.env;
 	uint32_t rows = s->p->base.rows_count;
-	struct span *values = arena_alloc(s->p->base.mem, rows * sizeof *values);
+	struct span *values = arena_alloc(s->p->base.work, rows * sizeof *values);
 	int rc;
 
 	if (!values)
@@ -199,7 +199,7 @@ static int ask_source(struct col_text_search *s, unsigned source)
 {
 	const struct col_text_env *env = s->p->base.env;
 	uint32_t rows = s->p->base.rows_count;
-	uint8_t *found = arena_alloc(s->p->base.mem, rows);
+	uint8_t *found = arena_alloc(s->p->base.work, rows);
 	int rc;
 
 	if (!found)
@@ -216,7 +216,7 @@ static int ask_leaves(struct col_text_search *s)
 {
 	const struct col_text_env *env = s->p->base.env;
 
-	s->leaves = arena_calloc(s->p->base.mem, s->leaves_count, 1);
+	s->leaves = arena_calloc(s->p->base.work, s->leaves_count, 1);
 	if (!s->leaves)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < s->p->slots_count; i++) {
@@ -281,7 +281,7 @@ static int answer_step(struct col_text_shaped *p, uint32_t first, uint32_t count
 /* No template has it: the residue is asked, and codes are read of the steps that have such rows. */
 static int answer_residue(struct col_text_shaped *p, const struct needle *x, uint8_t *match)
 {
-	uint8_t *found = arena_alloc(p->base.mem, (size_t)p->residue_count + 1);
+	uint8_t *found = arena_alloc(p->base.work, (size_t)p->residue_count + 1);
 	uint32_t rows = p->base.rows_count, step = 0;
 	int rc = col_text_shape_residue(p);
 
@@ -372,7 +372,7 @@ int col_text_shape_contains(struct col_text_page *base, const struct needle *x, 
 		rc = answer(&s, x, match);
 	} else if (rc == 0) {
 		/* Nothing to go by. */
-		s.verdicts = arena_alloc(base->mem, s.p->templates_count);
+		s.verdicts = arena_alloc(base->work, s.p->templates_count);
 		rc = s.verdicts ? 0 : -ENOMEM;
 		if (rc == 0) {
 			memset(s.verdicts, COL_TEXT_ASK, s.p->templates_count);

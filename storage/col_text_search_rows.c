@@ -15,7 +15,7 @@
 static int by_words(struct col_text_search *s, const struct col_text_template *t,
 	const struct col_text_slot *slot, uint8_t *cells)
 {
-	uint8_t *found = arena_alloc(s->p->base.mem, slot->words_count);
+	uint8_t *found = arena_alloc(s->p->base.work, slot->words_count);
 	int64_t v[COL_TEXT_MATCH_ROWS];
 	struct col_stream *stream;
 	int rc;
@@ -151,7 +151,7 @@ static uint8_t *list_templates(
 
 	for (uint32_t i = 0; i < s->leaves_count; i++)
 		most += s->leaves[i];
-	lists = arena_alloc(s->p->base.mem, (size_t)most * width + 1);
+	lists = arena_alloc(s->p->base.work, (size_t)most * width + 1);
 	for (uint32_t i = 0; lists && i < s->leaves_count; i++) {
 		if (s->leaves[i] && templates_of(s, i, lists + (size_t)n * width))
 			leaves[n++] = i;
@@ -163,8 +163,8 @@ static uint8_t *list_templates(
 static int by_leaves(struct col_text_search *s, struct col_text_board *b)
 {
 	struct col_text_shaped *p = s->p;
-	struct window *w = arena_alloc(p->base.mem, sizeof *w);
-	uint32_t *leaves = arena_alloc(p->base.mem, s->leaves_count * sizeof *leaves), n, row = 0;
+	struct window *w = arena_alloc(p->base.work, sizeof *w);
+	uint32_t *leaves = arena_alloc(p->base.work, s->leaves_count * sizeof *leaves), n, row = 0;
 	uint8_t *templates = leaves ? list_templates(s, leaves, &n) : NULL;
 	int rc = w && templates ? 0 : -ENOMEM;
 

@@ -6,7 +6,6 @@
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
-#include "storage/block_pool.h"
 #include "storage/scan_int.h"
 #include "storage/scan_values.h"
 #include "storage/snapshot_int.h"
@@ -36,6 +35,9 @@ struct scan_scratch *scan_scratch_new(void)
 		return NULL;
 	buf_init(&s->batch, SNAPSHOT_BATCH_BYTES_MAX);
 	buf_init(&s->bytes, BLOCK_BYTES_MAX);
+	for (int i = 0; i < SEG_COL_BYTES; i++)
+		buf_init(&s->fetched[i], BLOCK_BYTES_MAX);
+	block_reader_work_init(&s->work);
 	s->own = block_reader_new();
 	s->expr = expr_scratch_new();
 	if (!s->own || !s->expr)
@@ -45,7 +47,7 @@ struct scan_scratch *scan_scratch_new(void)
 
 void scan_scratch_rest(struct scan_scratch *s)
 {
-	block_pool_give(&s->pooled);
+	scan_column_leave(s);
 	s->block = NULL;
 }
 
@@ -62,11 +64,14 @@ void scan_scratch_free(struct scan_scratch **sp)
 	for (int i = 0; i < SCAN_SPARE; i++)
 		free(s->spare[i]);
 	scan_values_free(&s->values);
-	block_pool_give(&s->pooled);
+	scan_column_leave(s);
+	block_reader_work_fini(&s->work);
 	block_reader_free(&s->own);
 	expr_scratch_free(&s->expr);
 	buf_fini(&s->batch);
 	buf_fini(&s->bytes);
+	for (int i = 0; i < SEG_COL_BYTES; i++)
+		buf_fini(&s->fetched[i]);
 	free(s);
 	*sp = NULL;
 }

@@ -113,9 +113,14 @@ int scan_select(const struct scan *s, size_t unit, struct scan_scratch *scratch,
 	const struct scan_hit **out_hits, size_t *out_count, struct scan_stats *stats,
 	struct diag *d);
 /*
- * Whole events of the given rows (ascending) into out[count]; their bytes are in the arena.
- * -ENOMEM when the arena is full.
+ * Whole events of the given rows (ascending) into out[count], without a copy: their bytes live until
+ * the scratch is used again. A part of a block at a time (SCAN_FETCH_ROWS) needs the least time and
+ * memory.
  */
+enum { SCAN_FETCH_ROWS = 1024 };
+int scan_fetch_view(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
+	struct scan_scratch *scratch, struct event *out, struct scan_stats *stats, struct diag *d);
+/* The same with their bytes in the arena. -ENOMEM when it is full. */
 int scan_fetch(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
 	struct scan_scratch *scratch, struct arena *arena, struct event *out,
 	struct scan_stats *stats, struct diag *d);

@@ -17,6 +17,14 @@ static void count_page(void *ctx, const struct seg_page *p)
 		w->stats->blocks_read++;
 }
 
+void scan_column_leave(struct scan_scratch *s)
+{
+	if (!s->pooled)
+		return;
+	block_reader_swap(s->pooled, &s->work);
+	block_pool_give(&s->pooled);
+}
+
 struct block_reader *scan_column_enter(struct scan_work *w)
 {
 	struct scan_scratch *s = w->scratch;
@@ -24,8 +32,10 @@ struct block_reader *scan_column_enter(struct scan_work *w)
 	if (!w->reader)
 		return NULL;
 	if (!s->pooled || !block_reader_is_at(s->pooled, w->reader, w->piece->block)) {
-		block_pool_give(&s->pooled);
+		scan_column_leave(s);
 		s->pooled = block_pool_take(w->reader, w->piece->block);
+		if (s->pooled)
+			block_reader_swap(s->pooled, &s->work);
 	}
 	s->block = s->pooled ? s->pooled : s->own;
 	block_reader_watch(s->block, count_page, w);

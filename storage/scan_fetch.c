@@ -19,7 +19,6 @@ struct fetch {
 	struct scan_work *w;
 	const uint32_t *rows;
 	size_t count;
-	struct arena *arena;
 	struct event *out;
 };
 
@@ -28,33 +27,16 @@ static struct span *place(struct event *ev, int col)
 	return col == SEG_COL_METADATA ? &ev->metadata : &ev->text[col - SEG_COL_TEXT];
 }
 
-/* A copy in the arena; absent stays absent. */
-static int put(struct fetch *f, size_t i, int col, struct span v)
-{
-	struct span *to = place(&f->out[i], col);
-
-	ASSERT(i < f->count);
-	*to = v;
-	if (!v.p)
-		return 0;
-	/* A byte more: an empty value has an address too. */
-	to->p = arena_alloc(f->arena, v.n + 1);
-	if (!to->p)
-		return diag_set(f->w->d, -ENOMEM, "", -1, "fetching events: the arena is full");
-	if (v.n)
-		memcpy((uint8_t *)(uintptr_t)to->p, v.p, v.n);
-	return 0;
-}
-
 static int fetch_text(struct fetch *f, int col)
 {
 	struct scan_scratch *s = f->w->scratch;
+	struct buf *bytes = &s->fetched[col - SEG_COL_INTS];
 	int rc;
 
-	buf_reset(&s->bytes);
-	rc = block_reader_get(s->block, col, f->rows, f->count, &s->bytes, s->spans, f->w->d);
+	buf_reset(bytes);
+	rc = block_reader_get(s->block, col, f->rows, f->count, bytes, s->spans, f->w->d);
 	for (size_t i = 0; i < f->count && rc == 0; i++)
-		rc = put(f, i, col, s->spans[i]);
+		*place(&f->out[i], col) = s->spans[i];
 	return rc;
 }
 
@@ -108,18 +90,6 @@ static int fetch_block(struct fetch *f)
 	return rc;
 }
 
-static int copy_event(struct fetch *f, size_t i, const struct event *ev)
-{
-	int rc = 0;
-
-	f->out[i] = *ev;
-	for (int t = 0; t < EVENT_TEXT_COUNT && rc == 0; t++)
-		rc = put(f, i, SEG_COL_TEXT + t, ev->text[t]);
-	if (rc == 0)
-		rc = put(f, i, SEG_COL_METADATA, ev->metadata);
-	return rc;
-}
-
 static int fetch_journal(struct fetch *f)
 {
 	struct span rows;
@@ -139,20 +109,60 @@ static int fetch_journal(struct fetch *f)
 		if (i != f->rows[n])
 			continue;
 		ev.id = f->w->piece->unit.id_min + i;
-		rc = copy_event(f, n++, &ev);
-		if (rc < 0)
-			return rc;
+		f->out[n++] = ev;
 	}
 	ASSERT(n == f->count);
 	return 0;
 }
 
-int scan_fetch(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
-	struct scan_scratch *scratch, struct arena *arena, struct event *out,
-	struct scan_stats *stats, struct diag *d)
+/* ---- copies ---- */
+
+static size_t bytes_of(const struct event *ev)
+{
+	size_t n = ev->metadata.n;
+
+	for (int t = 0; t < EVENT_TEXT_COUNT; t++)
+		n += ev->text[t].n;
+	return n;
+}
+
+static uint8_t *move(struct span *v, uint8_t *to)
+{
+	if (!v->p)
+		return to;
+	if (v->n)
+		memcpy(to, v->p, v->n);
+	v->p = to;
+	return to + v->n;
+}
+
+/* All values one after another in the arena, event by event. */
+static int keep(const struct fetch *f, struct arena *arena)
+{
+	/* A byte more: an empty value has an address too. */
+	size_t bytes = 1;
+	uint8_t *to;
+
+	for (size_t i = 0; i < f->count; i++)
+		bytes += bytes_of(&f->out[i]);
+	to = arena_alloc(arena, bytes);
+	if (!to)
+		return diag_set(f->w->d, -ENOMEM, "", -1, "fetching events: the arena is full");
+	for (size_t i = 0; i < f->count; i++) {
+		for (int t = 0; t < EVENT_TEXT_COUNT; t++)
+			to = move(&f->out[i].text[t], to);
+		to = move(&f->out[i].metadata, to);
+	}
+	return 0;
+}
+
+/* ---- face ---- */
+
+int scan_fetch_view(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
+	struct scan_scratch *scratch, struct event *out, struct scan_stats *stats, struct diag *d)
 {
 	struct scan_work w = scan_select_work(s, unit, scratch, stats, d);
-	struct fetch f = { &w, rows, count, arena, out };
+	struct fetch f = { &w, rows, count, out };
 
 	for (size_t i = 0; i < count; i++) {
 		ASSERT(rows[i] < w.rows_count);
@@ -161,4 +171,15 @@ int scan_fetch(const struct scan *s, size_t unit, const uint32_t *rows, size_t c
 	if (count == 0)
 		return 0;
 	return scan_column_enter(&w) ? fetch_block(&f) : fetch_journal(&f);
+}
+
+int scan_fetch(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
+	struct scan_scratch *scratch, struct arena *arena, struct event *out,
+	struct scan_stats *stats, struct diag *d)
+{
+	struct scan_work w = scan_select_work(s, unit, scratch, stats, d);
+	struct fetch f = { &w, rows, count, out };
+	int rc = scan_fetch_view(s, unit, rows, count, scratch, out, stats, d);
+
+	return rc == 0 && count > 0 ? keep(&f, arena) : rc;
 }

@@ -95,9 +95,10 @@ struct scan_verdict {
 };
 
 struct scan_scratch {
-	struct block_reader *block;  /* where it works: one of the pool, or its own */
-	struct block_reader *pooled; /* NULL: none is out */
-	struct block_reader *own;    /* for want of memory */
+	struct block_reader *block;    /* where it works: one of the pool, or its own */
+	struct block_reader *pooled;   /* NULL: none is out */
+	struct block_reader *own;      /* for want of memory */
+	struct block_reader_work work; /* what the one of the pool left behind meanwhile */
 	struct expr_scratch *expr;
 	uint64_t scan_serial;          /* whose use expr was reset for */
 	struct scan_verdict *verdicts; /* by test */
@@ -106,8 +107,9 @@ struct scan_scratch {
 	struct scan_verdict shared;     /* of a test that has no room of its own */
 	struct scan_values_mem *values; /* NULL: not asked for any yet */
 	struct buf batch;
-	struct buf bytes;           /* values that were asked for, a chunk */
-	uint8_t *spare[SCAN_SPARE]; /* rows under way; NULL: not needed yet */
+	struct buf bytes;                  /* values that were asked for, a chunk */
+	struct buf fetched[SEG_COL_BYTES]; /* the same of each column of the rows fetched last */
+	uint8_t *spare[SCAN_SPARE];        /* rows under way; NULL: not needed yet */
 	uint32_t spare_used;
 	uint8_t match[LIMIT_BLOCK_ROWS];
 	uint32_t rows[LIMIT_BLOCK_ROWS + MATCH_KERNEL_LIST_SPARE];
@@ -186,6 +188,8 @@ bool scan_prune_test_count(
 
 /* The work's block in a reader of the pool, and its pages in the statistics. NULL: a journal batch. */
 struct block_reader *scan_column_enter(struct scan_work *w);
+/* Gives the reader back. */
+void scan_column_leave(struct scan_scratch *s);
 /* What the node's test, of a field with a dictionary, says of the codes of the block's segment. */
 int scan_column_verdict(struct scan_work *w, uint32_t node, const struct scan_verdict **out);
 /* The rows of a journal batch. */

@@ -115,18 +115,15 @@ static void ask(struct bench *b, const void *arg, struct figures *f)
 /* Rows first, first + step ... of each unit. */
 static void fetch(struct bench *b, const void *arg, struct figures *f)
 {
+	static struct event out[SCAN_FETCH_ROWS];
+	static uint32_t rows[LIMIT_BLOCK_ROWS];
 	uint32_t step = *(const uint32_t *)arg;
-	struct event *out = malloc(LIMIT_BLOCK_ROWS * sizeof *out);
-	uint32_t *rows = malloc(LIMIT_BLOCK_ROWS * sizeof *rows);
 	struct store_snapshot *snap = snapshot(b);
 	struct scan_spec spec;
 	struct scan *s;
-	struct arena arena;
 	struct diag d;
 
-	ASSERT(out && rows);
 	*f = (struct figures){ 0 };
-	arena_init(&arena, 64 << 20);
 	scan_spec_init(&spec);
 	ASSERT(scan_open(snap, &spec, &s, &f->stats.scan, &d) == 0);
 	for (size_t i = 0; i < scan_unit_count(s); i++) {
@@ -134,15 +131,15 @@ static void fetch(struct bench *b, const void *arg, struct figures *f)
 
 		for (uint32_t at = step < all ? step / 2 : all / 3; at < all; at += step)
 			rows[n++] = at;
-		arena_reset(&arena);
-		ASSERT(scan_fetch(s, i, rows, n, b->scratch, &arena, out, &f->stats.scan, &d) == 0);
+		for (uint32_t at = 0, part; at < n; at += part) {
+			part = n - at < SCAN_FETCH_ROWS ? n - at : SCAN_FETCH_ROWS;
+			ASSERT(scan_fetch_view(s, i, rows + at, part, b->scratch, out,
+				       &f->stats.scan, &d) == 0);
+		}
 		f->rows += n;
 	}
 	scan_close(&s);
-	arena_fini(&arena);
 	store_snapshot_free(&snap);
-	free(out);
-	free(rows);
 }
 
 /* ---------------------------------------------------------------- all of it */
@@ -199,8 +196,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_COUNT(questions); i++)
 		run(&b, questions[i].name, ask, &questions[i], b.rounds);
 	run(&b, "one row of a block", fetch, &one, b.rounds);
-	run(&b, "one row in twelve", fetch, &some, 1);
-	run(&b, "all rows", fetch, &all, 1);
+	run(&b, "one row in twelve", fetch, &some, 3);
+	run(&b, "all rows", fetch, &all, 3);
 	scan_scratch_free(&b.scratch);
 	engine_free(&b.engine);
 	store_reader_close(&b.reader);
