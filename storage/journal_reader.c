@@ -15,6 +15,7 @@ enum {
 	/* An unreadable place is damage like any other, but only once it has failed so often. */
 	READ_TRIES = 3,
 	WINDOW_BYTES = 256 << 10,
+	SKIP_BYTES = 4096, /* looked at as one while they are zeroes */
 };
 
 struct journal_reader {
@@ -326,6 +327,12 @@ static int whole_at(
 	return rc < 0 ? fail_read(r, rc, off, d) : 1;
 }
 
+/* Behind the last record nearly all is zeroes, up to the end of the file. */
+static bool is_zero(const uint8_t *p, size_t n)
+{
+	return p[0] == 0 && memcmp(p, p + 1, n - 1) == 0;
+}
+
 int journal_reader_find(struct journal_reader *r, uint64_t off, uint64_t limit,
 	struct journal_record *out, struct diag *d)
 {
@@ -342,6 +349,11 @@ int journal_reader_find(struct journal_reader *r, uint64_t off, uint64_t limit,
 		for (ssize_t i = 0; i + LAYOUT_RECORD_ALIGN <= n; i += LAYOUT_RECORD_ALIGN) {
 			int rc;
 
+			if (i % SKIP_BYTES == 0 && n - i >= SKIP_BYTES &&
+				is_zero(r->window + i, SKIP_BYTES)) {
+				i += SKIP_BYTES - LAYOUT_RECORD_ALIGN;
+				continue;
+			}
 			if (!has_magic(r->window + i))
 				continue;
 			if (at + (uint64_t)i >= limit)
