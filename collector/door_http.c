@@ -1,6 +1,7 @@
 #include "collector/door_http.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "collector/figures.h"
@@ -9,6 +10,7 @@
 #include "proto/base/check.h"
 #include "proto/http/http_server.h"
 #include "proto/svc/metrics.h"
+#include "proto/svc/version.h"
 
 enum {
 	METRICS_PAGE_BYTES = 1 << 20,
@@ -35,8 +37,11 @@ static void on_metrics(void *arg, struct http_call *call)
 
 static void on_health(void *arg, struct http_call *call)
 {
+	char text[128];
+
 	(void)arg;
-	http_call_text(call, 200, "application/json", "{\"status\":\"success\"}\n");
+	snprintf(text, sizeof text, "{\"status\":\"success\",\"version\":\"%s\"}\n", version_text);
+	http_call_text(call, 200, "application/json", text);
 }
 
 /* Ready is who takes events, though it be not for long. */

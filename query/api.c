@@ -1,5 +1,6 @@
 #include "query/api.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -7,6 +8,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/svc/metrics.h"
+#include "proto/svc/version.h"
 #include "query/api_event.h"
 #include "query/api_logs.h"
 #include "query/api_query.h"
@@ -43,8 +45,11 @@ static void on_root(void *arg, struct http_call *call)
 
 static void on_health(void *arg, struct http_call *call)
 {
+	char text[128];
+
 	(void)arg;
-	http_call_text(call, 200, "application/json", "{\"status\":\"success\"}\n");
+	snprintf(text, sizeof text, "{\"status\":\"success\",\"version\":\"%s\"}\n", version_text);
+	http_call_text(call, 200, "application/json", text);
 }
 
 static void on_ready(void *arg, struct http_call *call)
