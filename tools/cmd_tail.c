@@ -11,19 +11,18 @@ struct tail {
 	int pause_ms; /* before the next try; 0: the last one went well */
 };
 
-static int show_page(struct cmd_run *r, const struct source_page *page)
+static int show_page(struct cmd_run *r, const struct source_page *page, struct diag *d)
 {
 	for (size_t i = 0; i < page->count; i++) {
-		struct span text;
-		int rc = cmd_run_text(r, &page->events[i], &text);
+		struct span record;
+		int rc = cmd_run_record(r, &page->events[i], &record);
 
 		if (rc < 0)
-			return rc;
-		cmd_run_emit(r, text);
+			return diag_set(d, rc, "", -1, "no memory for an event");
+		cmd_run_emit(r, record);
 	}
 	r->shown += page->count;
-	sink_flush(&r->sink);
-	return 0;
+	return page->count ? cmd_run_reached(r, page->covered, d) : 0;
 }
 
 /* Told once, when it begins and when it is over. */
@@ -58,8 +57,7 @@ int cmd_tail_run(struct cmd_run *r, struct diag *d)
 		.wait_s = LIMIT_CLIENT_WAIT_S,
 	};
 
-	cmd_run_begin(r);
-	sink_flush(&r->sink);
+	cmd_run_flush(r);
 	while (!sink_is_gone(&r->sink) && !r->sink.err) {
 		struct source_page page;
 		int rc = source_page(r->source, &ask, &page, d);
@@ -71,10 +69,10 @@ int cmd_tail_run(struct cmd_run *r, struct diag *d)
 			continue;
 		}
 		found(&t);
-		cmd_run_note(r, &page);
-		rc = show_page(r, &page);
+		cmd_run_note(r, page.lack);
+		rc = show_page(r, &page, d);
 		if (rc < 0)
-			return diag_set(d, rc, "", -1, "no memory for an event");
+			return rc;
 		if (page.covered > ask.after)
 			ask.after = page.covered;
 	}

@@ -53,6 +53,21 @@ struct reply {
 	uint64_t length;
 };
 
+/* Where the bytes of a body go: to the taker, or where there is none into the buffer. */
+struct body {
+	struct buf *buf;
+	http_client_take_cb take;
+	void *arg;
+};
+
+static int deliver(struct body *b, const uint8_t *p, size_t n)
+{
+	if (b->take)
+		return n ? b->take(b->arg, span_of(p, n)) : 0;
+	buf_put(b->buf, p, n);
+	return b->buf->err;
+}
+
 static int fail(struct http_client *c, int code, struct diag *d, const char *what)
 {
 	return diag_set(d, code, c->name, -1, "%s", what);
@@ -362,17 +377,19 @@ static int read_head(struct http_client *c, struct reply *r)
 }
 
 /* n bytes into the body. */
-static int read_bytes(struct http_client *c, uint64_t n, struct buf *body)
+static int read_bytes(struct http_client *c, uint64_t n, struct body *body)
 {
 	while (n) {
 		size_t have = c->in_end - c->in_at;
 		ssize_t got;
 
 		if (have) {
+			int rc;
+
 			have = have < n ? have : (size_t)n;
-			buf_put(body, c->in + c->in_at, have);
-			if (body->err)
-				return body->err;
+			rc = deliver(body, c->in + c->in_at, have);
+			if (rc < 0)
+				return rc;
 			c->in_at += have;
 			n -= have;
 			continue;
@@ -384,7 +401,7 @@ static int read_bytes(struct http_client *c, uint64_t n, struct buf *body)
 	return 0;
 }
 
-static int read_chunks(struct http_client *c, struct buf *body)
+static int read_chunks(struct http_client *c, struct body *body)
 {
 	size_t budget;
 	uint64_t n;
@@ -417,22 +434,22 @@ static int read_chunks(struct http_client *c, struct buf *body)
 	return rc;
 }
 
-static int read_to_end(struct http_client *c, struct buf *body)
+static int read_to_end(struct http_client *c, struct body *body)
 {
 	for (;;) {
+		int rc = deliver(body, c->in + c->in_at, c->in_end - c->in_at);
 		ssize_t n;
 
-		buf_put(body, c->in + c->in_at, c->in_end - c->in_at);
+		if (rc < 0)
+			return rc;
 		c->in_at = c->in_end;
-		if (body->err)
-			return body->err;
 		n = fill(c);
 		if (n <= 0)
 			return (int)n;
 	}
 }
 
-static int read_body(struct http_client *c, struct reply *r, struct buf *body)
+static int read_body(struct http_client *c, struct reply *r, struct body *body)
 {
 	if (r->status == 204 || r->status == 304)
 		return 0;
@@ -481,16 +498,12 @@ static const char *what_failed(int rc)
 	}
 }
 
-int http_client_get(struct http_client *c, const char *target, int timeout_ms, struct buf *body,
-	int *out_status, struct diag *d)
+/* Sends the request and reads the head of the reply; a connection is made where there is none. */
+static int begin(struct http_client *c, const char *target, struct reply *r, struct diag *d)
 {
 	bool kept = c->fd >= 0;
-	struct reply r;
 	int rc;
 
-	ASSERT(*target == '/');
-	c->timeout_ms = timeout_ms;
-	c->unreachable = false;
 	for (;;) {
 		if (c->fd < 0) {
 			rc = dial(c, d);
@@ -498,21 +511,56 @@ int http_client_get(struct http_client *c, const char *target, int timeout_ms, s
 				return rc;
 		}
 		c->in_at = c->in_end = 0;
-		buf_reset(body);
 		rc = send_request(c, target);
 		if (rc == 0)
-			rc = read_head(c, &r);
-		if (rc == 0 || !kept || !is_stale(rc, c))
+			rc = read_head(c, r);
+		if (rc == 0)
+			return 0;
+		if (!kept || !is_stale(rc, c))
 			break;
 		kept = false;
 		hang_up(c);
 	}
-	if (rc == 0)
-		rc = read_body(c, &r, body);
+	hang_up(c);
+	return fail(c, rc, d, what_failed(rc));
+}
+
+static int run(struct http_client *c, const char *target, int timeout_ms, struct body *body,
+	int *out_status, struct diag *d)
+{
+	struct reply r;
+	int rc;
+
+	ASSERT(*target == '/');
+	c->timeout_ms = timeout_ms;
+	c->unreachable = false;
+	buf_reset(body->buf);
+	rc = begin(c, target, &r, d);
+	if (rc < 0)
+		return rc;
+	if (r.status != 200)
+		body->take = NULL;
+	rc = read_body(c, &r, body);
 	if (rc < 0 || !r.keep)
 		hang_up(c);
 	if (rc < 0)
 		return fail(c, rc, d, what_failed(rc));
 	*out_status = r.status;
 	return 0;
+}
+
+int http_client_get(struct http_client *c, const char *target, int timeout_ms, struct buf *body,
+	int *out_status, struct diag *d)
+{
+	struct body b = { .buf = body };
+
+	return run(c, target, timeout_ms, &b, out_status, d);
+}
+
+int http_client_stream(struct http_client *c, const char *target, int timeout_ms,
+	http_client_take_cb take, void *arg, struct buf *body, int *out_status, struct diag *d)
+{
+	struct body b = { .buf = body, .take = take, .arg = arg };
+
+	return run(c, target, timeout_ms, &b, out_status, d);
 }

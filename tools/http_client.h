@@ -41,4 +41,11 @@ bool http_client_unreachable(const struct http_client *c);
 int http_client_get(struct http_client *c, const char *target, int timeout_ms, struct buf *body,
 	int *out_status, struct diag *d);
 
+/* Takes the next bytes of a body; negative: no more are wanted, and the request fails with it. */
+typedef int (*http_client_take_cb)(void *arg, struct span bytes);
+
+/* As http_client_get, but the body of a 200 goes to `take` piece by piece, that of others to the buffer. */
+int http_client_stream(struct http_client *c, const char *target, int timeout_ms,
+	http_client_take_cb take, void *arg, struct buf *body, int *out_status, struct diag *d);
+
 #endif

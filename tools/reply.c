@@ -13,6 +13,7 @@
 #include "proto/wire/json_in.h"
 #include "proto/wire/json_out.h"
 #include "proto/wire/walk.h"
+#include "tools/doc.h"
 
 void reply_init(struct reply *r)
 {
@@ -125,28 +126,35 @@ static int read_event(struct rcur *c, struct event *ev)
 	return ev->id ? 0 : ERR_SYNTAX;
 }
 
+static int make_room(struct reply *r, size_t count)
+{
+	struct event *more;
+
+	if (count <= r->events_cap)
+		return 0;
+	more = reallocarray(r->events, count, sizeof *more);
+	if (!more)
+		return -ENOMEM;
+	r->events = more;
+	r->events_cap = count;
+	return 0;
+}
+
+/* Adds the events of a list to those of the page. */
 static int read_events(struct reply *r, struct rcur *c, struct source_page *out)
 {
 	struct walk_value v;
-	int rc = 0;
+	int rc;
 
 	if (walk_read(c, &v) < 0 || v.type != WALK_ARRAY)
 		return ERR_SYNTAX;
 	/* An element is a byte at least: the count is bounded by what came. */
 	if (v.count > rcur_left(c))
 		return ERR_SYNTAX;
-	if (v.count > r->events_cap) {
-		struct event *more = reallocarray(r->events, v.count, sizeof *more);
-
-		if (!more)
-			return -ENOMEM;
-		r->events = more;
-		r->events_cap = v.count;
-	}
+	rc = make_room(r, out->count + v.count);
 	for (uint32_t i = 0; i < v.count && rc == 0; i++)
-		rc = read_event(c, &r->events[i]);
+		rc = read_event(c, &r->events[out->count++]);
 	out->events = r->events;
-	out->count = v.count;
 	return rc;
 }
 
@@ -162,7 +170,8 @@ static void read_partial(const struct walk_value *v, struct source_page *out)
 	char why[64];
 
 	copy_text(v, why, sizeof why);
-	if (!*why || *out->lack || strcmp(why, "time") == 0 || strcmp(why, "memory") == 0)
+	out->more = strcmp(why, "time") == 0 || strcmp(why, "memory") == 0;
+	if (!*why || *out->lack || out->more)
 		return;
 	snprintf(out->lack, sizeof out->lack,
 		strcmp(why, "damage") == 0
@@ -222,45 +231,85 @@ static int read_answer(struct reply *r, struct source_page *out)
 	return listed && covered ? 0 : ERR_SYNTAX;
 }
 
-int reply_read(struct reply *r, struct span json, struct source_page *out, struct diag *d)
+static int to_msgpack(struct reply *r, struct span json, struct diag *d)
 {
 	struct json_in_error e;
 	char why[128];
 	int rc;
 
-	*out = (struct source_page){ .count = 0 };
 	buf_reset(&r->msgpack);
 	rc = json_in_text(json, JSON_IN_REPAIR, &r->msgpack, &e);
 	if (rc < 0)
 		return diag_set(d, rc, "", -1, "the answer is not that of astroqueryd: %s",
 			json_in_explain(&e, why, sizeof why));
-	rc = read_answer(r, out);
-	if (rc < 0)
-		return diag_set(d, rc, "", -1,
-			"the answer is not that of astroqueryd; is it another program or version?");
 	return 0;
 }
 
-/* The text of one member of a map, or absent. */
-static struct span find_text(struct span msgpack, struct span wanted)
+static int is_odd(int rc, struct diag *d)
 {
-	struct rcur c = rcur_of(msgpack.p, msgpack.n);
-	struct walk_value v, name;
+	return diag_set(d, rc, "", -1,
+		"the answer is not that of astroqueryd; is it another program or version?");
+}
 
-	if (walk_read(&c, &v) < 0 || v.type != WALK_MAP)
-		return SPAN_NONE;
-	for (uint32_t i = v.count; i > 0; i--) {
-		struct rcur at;
+int reply_read(struct reply *r, struct span json, struct source_page *out, struct diag *d)
+{
+	int rc = to_msgpack(r, json, d);
 
-		if (walk_read(&c, &name) < 0)
-			return SPAN_NONE;
-		at = c;
-		if (walk_skip(&c) < 0)
-			return SPAN_NONE;
-		if (name.type == WALK_STR && span_eq(name.data, wanted) && walk_read(&at, &v) == 0)
-			return v.type == WALK_STR ? v.data : SPAN_NONE;
-	}
-	return SPAN_NONE;
+	*out = (struct source_page){ .count = 0 };
+	if (rc < 0)
+		return rc;
+	rc = read_answer(r, out);
+	return rc < 0 ? is_odd(rc, d) : 0;
+}
+
+static int add_member(struct reply *r, const char *name, bool list, struct source_page *out)
+{
+	struct span value = doc_member(buf_span(&r->msgpack), name);
+	struct rcur c = rcur_of(value.p, value.n);
+	int rc;
+
+	if (!value.p)
+		return ERR_SYNTAX;
+	if (list)
+		return read_events(r, &c, out);
+	rc = make_room(r, out->count + 1);
+	if (rc == 0)
+		rc = read_event(&c, &r->events[out->count++]);
+	return rc;
+}
+
+int reply_read_context(struct reply *r, struct span json, struct source_page *out, struct diag *d)
+{
+	int rc = to_msgpack(r, json, d);
+	struct walk_value v;
+	struct span partial;
+	struct rcur c;
+
+	*out = (struct source_page){ .count = 0 };
+	if (rc < 0)
+		return rc;
+	rc = add_member(r, "before", true, out);
+	if (rc == 0)
+		rc = add_member(r, "log", false, out);
+	if (rc == 0)
+		rc = add_member(r, "after", true, out);
+	if (rc < 0)
+		return is_odd(rc, d);
+	out->events = r->events;
+	partial = doc_member(buf_span(&r->msgpack), "partial");
+	c = rcur_of(partial.p, partial.n);
+	if (partial.p && walk_read(&c, &v) == 0)
+		read_partial(&v, out);
+	return 0;
+}
+
+int reply_read_document(struct reply *r, struct span json, struct span *out, struct diag *d)
+{
+	int rc = to_msgpack(r, json, d);
+
+	if (rc == 0)
+		*out = buf_span(&r->msgpack);
+	return rc;
 }
 
 void reply_error(struct reply *r, struct span json, int status, char *dst, size_t cap)
@@ -270,8 +319,8 @@ void reply_error(struct reply *r, struct span json, int status, char *dst, size_
 
 	buf_reset(&r->msgpack);
 	if (json_in_text(json, JSON_IN_REPAIR, &r->msgpack, NULL) == 0) {
-		error = find_text(buf_span(&r->msgpack), SPAN_LIT("error"));
-		hint = find_text(buf_span(&r->msgpack), SPAN_LIT("hint"));
+		error = doc_text(doc_member(buf_span(&r->msgpack), "error"));
+		hint = doc_text(doc_member(buf_span(&r->msgpack), "hint"));
 	}
 	buf_init(&text, 4096);
 	if (error.n)

@@ -24,6 +24,12 @@ void reply_fini(struct reply *r);
 /* The body of a 200 of GET /api/logs. */
 int reply_read(struct reply *r, struct span json, struct source_page *out, struct diag *d);
 
+/* The body of a 200 of GET /api/logs/{id}/context: the event among those around it, oldest first. */
+int reply_read_context(struct reply *r, struct span json, struct source_page *out, struct diag *d);
+
+/* The body of a 200 of another route, as msgpack. */
+int reply_read_document(struct reply *r, struct span json, struct span *out, struct diag *d);
+
 /*
  * The body of another status: "ERROR (HINT)" as far as it says so, safe to print, into dst.
  */

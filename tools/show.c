@@ -3,24 +3,22 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "proto/base/check.h"
-#include "proto/base/clock.h"
 #include "proto/base/limits.h"
 #include "proto/base/printable.h"
-#include "proto/base/timefmt.h"
 #include "proto/wire/csv_out.h"
 #include "proto/wire/json_out.h"
-#include "proto/wire/walk.h"
+#include "tools/json_pretty.h"
+#include "tools/logfmt.h"
+#include "tools/show_pick.h"
+#include "tools/show_text.h"
 
-static const char *const format_names[] = { "short", "json", "csv", "verbose", "cat", "id" };
+static const char *const format_names[] = { "short", "short-iso", "verbose", "cat", "json",
+	"json-pretty", "csv", "logfmt", "table", "id" };
 
-#define COLOUR_RED    "\x1b[1;31m"
-#define COLOUR_YELLOW "\x1b[1;33m"
-#define COLOUR_BOLD   "\x1b[1m"
-#define COLOUR_DIM    "\x1b[2m"
-#define COLOUR_OFF    "\x1b[0m"
+#define TABLE_FIELDS \
+	"timestamp,severity,service,event_type,entity_type,entity_id,user_id,description"
 
 int show_format_find(const char *name)
 {
@@ -33,230 +31,89 @@ int show_format_find(const char *name)
 
 const char *show_format_names(void)
 {
-	return "short, json, csv, verbose, cat, id";
+	return "short, short-iso, verbose, cat, json, json-pretty, csv, logfmt, table, id";
 }
 
-void show_init(struct show *s, enum show_format format, bool utc, bool colour, bool terminal)
+bool show_format_picks(enum show_format format)
+{
+	return format != SHOW_SHORT && format != SHOW_SHORT_ISO && format != SHOW_CAT &&
+	       format != SHOW_ID;
+}
+
+void show_init(struct show *s, enum show_format format, bool utc, const struct term *term,
+	const struct picks *picks)
 {
 	*s = (struct show){
 		.format = format,
 		.utc = utc,
-		.colour = colour,
-		.terminal = terminal,
+		.term = term,
+		.picks = picks && picks->count ? picks : NULL,
 	};
 	/* Every byte of an event may become an escape of six, in a CSV cell with doubled quotes. */
 	buf_init(&s->raw, (size_t)LIMIT_EVENT_BYTES * 16);
+	pick_init(&s->columns);
+	table_init(&s->table, term);
+	if (format != SHOW_TABLE)
+		return;
+	if (!s->picks) {
+		int rc = pick_read(&s->columns, TABLE_FIELDS, NULL);
+
+		ASSERT(rc == 0);
+		s->picks = &s->columns;
+	}
+	show_pick_columns(s->picks, &s->table);
 }
 
 void show_fini(struct show *s)
 {
 	buf_fini(&s->raw);
-}
-
-/* ---- pieces ---- */
-
-/* Seconds east of UTC at that moment, here. */
-static int64_t zone_offset(int64_t ns)
-{
-	time_t seconds = (time_t)(ns / CLOCK_NS_PER_SEC) - (ns % CLOCK_NS_PER_SEC < 0);
-	struct tm tm;
-
-	return localtime_r(&seconds, &tm) ? tm.tm_gmtoff : 0;
-}
-
-/*
- * "2026-11-20 19:42:44.123": a time that can be typed after --since. With --utc it ends in Z, so
- * that it means the same everywhere; digits < 0 means as many as there are.
- */
-static void put_time(const struct show *s, int64_t ns, int digits, struct buf *out)
-{
-	int64_t local = ns, offset = s->utc ? 0 : zone_offset(ns);
-	char text[TIMEFMT_BYTES_MAX];
-	size_t n;
-
-	if (__builtin_add_overflow(ns, offset * CLOCK_NS_PER_SEC, &local))
-		local = ns;
-	n = digits < 0 ? timefmt_put(text, local)
-		       : timefmt_put_digits(text, local, (unsigned)digits);
-	ASSERT(n > 11);
-	text[10] = ' ';
-	if (!s->utc)
-		n--;
-	buf_put(out, text, n);
-}
-
-static void put_zone(const struct show *s, int64_t ns, struct buf *out)
-{
-	int64_t minutes = s->utc ? 0 : zone_offset(ns) / 60;
-
-	if (s->utc)
-		return;
-	buf_printf(out, " %c%02d:%02d", minutes < 0 ? '-' : '+',
-		(int)((minutes < 0 ? -minutes : minutes) / 60),
-		(int)((minutes < 0 ? -minutes : minutes) % 60));
-}
-
-static void put_safe(struct span text, struct buf *out)
-{
-	printable_put(text, PRINTABLE_LINE, out);
-}
-
-static const char *severity_colour(unsigned severity)
-{
-	if (severity <= EVENT_SEVERITY_ERROR)
-		return COLOUR_RED;
-	if (severity == EVENT_SEVERITY_WARNING)
-		return COLOUR_YELLOW;
-	if (severity == EVENT_SEVERITY_NOTICE)
-		return COLOUR_BOLD;
-	return severity == EVENT_SEVERITY_DEBUG ? COLOUR_DIM : "";
-}
-
-/* ---- short ---- */
-
-/* The names that stand in a column of six, as log readers know them. */
-static const char *severity_short(unsigned severity)
-{
-	static const char *const words[EVENT_SEVERITY_COUNT] = { "emerg", "alert", "crit", "error",
-		"warn", "notice", "info", "debug" };
-
-	ASSERT(severity < EVENT_SEVERITY_COUNT);
-	return words[severity];
-}
-
-static void put_word(struct span text, const char *before, struct buf *out)
-{
-	if (!text.n)
-		return;
-	buf_put_str(out, before);
-	put_safe(text, out);
-}
-
-/* TIME SEVERITY SERVICE TYPE ENTITY (USER): DESCRIPTION, without what is absent. */
-static void put_short(const struct show *s, const struct event *ev, struct buf *out)
-{
-	const char *colour = s->colour ? severity_colour(ev->severity) : "";
-	struct span entity_type = ev->text[EVENT_TEXT_ENTITY_TYPE];
-	struct span entity_id = ev->text[EVENT_TEXT_ENTITY_ID];
-
-	put_time(s, ev->time_ns, 3, out);
-	buf_put_u8(out, ' ');
-	buf_put_str(out, colour);
-	buf_printf(out, "%-6s", severity_short(ev->severity));
-	put_word(ev->text[EVENT_TEXT_SERVICE], " ", out);
-	put_word(ev->text[EVENT_TEXT_EVENT_TYPE], " ", out);
-	put_word(entity_type, " ", out);
-	put_word(entity_id, entity_type.n ? "/" : " ", out);
-	if (ev->text[EVENT_TEXT_USER_ID].n) {
-		put_word(ev->text[EVENT_TEXT_USER_ID], " (", out);
-		buf_put_u8(out, ')');
-	}
-	put_word(ev->text[EVENT_TEXT_DESCRIPTION], ": ", out);
-	buf_put_str(out, *colour ? COLOUR_OFF "\n" : "\n");
-}
-
-/* ---- verbose ---- */
-
-static void put_field(const char *name, struct span value, struct buf *out)
-{
-	if (!value.p)
-		return;
-	buf_printf(out, "    %s=", name);
-	put_safe(value, out);
-	buf_put_u8(out, '\n');
-}
-
-/* A value of the metadata: text as it is, all else as JSON. */
-static void put_value(struct show *s, struct span value, struct buf *out)
-{
-	struct rcur c = rcur_of(value.p, value.n);
-	struct walk_value v;
-
-	buf_reset(&s->raw);
-	if (walk_read(&c, &v) == 0 && v.type == WALK_STR)
-		put_safe(v.data, out);
-	else if (json_out_value(value, &s->raw) == 0)
-		put_safe(buf_span(&s->raw), out);
-	else
-		buf_put_str(out, "(damaged)");
-	buf_put_u8(out, '\n');
-}
-
-/* One line for each key at the top of the metadata. */
-static void put_metadata(struct show *s, struct span metadata, struct buf *out)
-{
-	struct rcur c = rcur_of(metadata.p, metadata.n);
-	struct walk_value map;
-	struct span key, value;
-
-	if (walk_read(&c, &map) < 0 || map.type != WALK_MAP) {
-		buf_put_str(out, "    metadata=(damaged)\n");
-		return;
-	}
-	for (uint32_t i = 0; i < map.count; i++) {
-		struct rcur at;
-		struct walk_value name;
-
-		if (walk_take(&c, &key) < 0 || walk_take(&c, &value) < 0) {
-			buf_put_str(out, "    metadata=(damaged)\n");
-			return;
-		}
-		at = rcur_of(key.p, key.n);
-		buf_put_str(out, "    metadata.");
-		if (walk_read(&at, &name) == 0 && name.type == WALK_STR)
-			put_safe(name.data, out);
-		else
-			buf_put_str(out, "?");
-		buf_put_u8(out, '=');
-		put_value(s, value, out);
-	}
-}
-
-static void put_flags(unsigned flags, struct buf *out)
-{
-	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_CUT; bit <<= 1) {
-		if (flags & bit)
-			buf_printf(out, "    flag=%s\n", json_out_flag_name((enum event_flag)bit));
-	}
-}
-
-static void put_verbose(struct show *s, const struct event *ev, struct buf *out)
-{
-	if (s->colour)
-		buf_put_str(out, COLOUR_BOLD);
-	put_time(s, ev->time_ns, -1, out);
-	put_zone(s, ev->time_ns, out);
-	buf_printf(out, " [id=%" PRIu64 "]%s\n", ev->id, s->colour ? COLOUR_OFF : "");
-	put_field("event_type", ev->text[EVENT_TEXT_EVENT_TYPE], out);
-	put_field(
-		"severity", span_str(event_severity_name((enum event_severity)ev->severity)), out);
-	for (int i = EVENT_TEXT_EVENT_TYPE + 1; i < EVENT_TEXT_COUNT; i++)
-		put_field(event_text_name((enum event_text)i), ev->text[i], out);
-	buf_put_str(out, "    received=");
-	put_time(s, ev->received_ns, -1, out);
-	put_zone(s, ev->received_ns, out);
-	buf_put_u8(out, '\n');
-	if (ev->metadata.p)
-		put_metadata(s, ev->metadata, out);
-	put_flags(ev->flags, out);
+	table_fini(&s->table);
+	pick_fini(&s->columns);
 }
 
 /* ---- exact formats ---- */
 
-static void put_exact(const struct show *s, const struct event *ev, struct buf *out)
+static void put_json(struct show *s, const struct event *ev, struct buf *out)
 {
-	int rc;
+	int rc = 0;
 
-	switch (s->format) {
-	case SHOW_JSON:
+	if (s->picks)
+		show_pick_json(s->picks, ev, out);
+	else
 		/* Damaged metadata (JSON_OUT_DAMAGED) is null there. */
 		rc = json_out_event(ev, out);
-		if (rc < 0)
-			out->err = rc;
+	if (rc < 0)
+		out->err = rc;
+}
+
+static void put_pretty(struct show *s, const struct event *ev, struct buf *out)
+{
+	struct buf json;
+
+	buf_init(&json, (size_t)LIMIT_EVENT_BYTES * 16);
+	put_json(s, ev, &json);
+	if (json.err)
+		out->err = json.err;
+	json_pretty_put(buf_span(&json), out);
+	buf_fini(&json);
+}
+
+static void put_exact(struct show *s, const struct event *ev, struct buf *out)
+{
+	switch (s->format) {
+	case SHOW_JSON:
+		put_json(s, ev, out);
+		buf_put_u8(out, '\n');
+		break;
+	case SHOW_JSON_PRETTY:
+		put_pretty(s, ev, out);
 		buf_put_u8(out, '\n');
 		break;
 	case SHOW_CSV:
-		csv_out_event(ev, out);
+		if (s->picks)
+			show_pick_csv(s->picks, ev, out);
+		else
+			csv_out_event(ev, out);
 		break;
 	case SHOW_CAT:
 		if (ev->text[EVENT_TEXT_DESCRIPTION].p) {
@@ -270,35 +127,87 @@ static void put_exact(const struct show *s, const struct event *ev, struct buf *
 	}
 }
 
-void show_header(struct show *s, struct buf *out)
+static bool is_json(enum show_format format)
 {
-	if (s->format == SHOW_CSV)
-		csv_out_header(out);
+	return format == SHOW_JSON || format == SHOW_JSON_PRETTY;
 }
 
 /* CSV ends its lines in CRLF, which a terminal may have. */
 static void put_exact_safely(struct show *s, const struct event *ev, struct buf *out)
 {
+	struct buf exact;
 	struct span text;
 
-	buf_reset(&s->raw);
-	put_exact(s, ev, &s->raw);
-	text = buf_span(&s->raw);
+	buf_init(&exact, (size_t)LIMIT_EVENT_BYTES * 16);
+	put_exact(s, ev, &exact);
+	if (exact.err)
+		out->err = exact.err;
+	text = buf_span(&exact);
 	if (s->format == SHOW_CSV && text.n >= 2)
 		text.n -= 2;
-	printable_put(text, s->format == SHOW_JSON ? PRINTABLE_JSON : PRINTABLE_TEXT, out);
+	printable_put(text, is_json(s->format) ? PRINTABLE_JSON : PRINTABLE_TEXT, out);
 	if (s->format == SHOW_CSV)
 		buf_put_str(out, "\r\n");
+	buf_fini(&exact);
 }
 
-void show_event(struct show *s, const struct event *ev, struct buf *out)
+static void put_logfmt(struct show *s, const struct event *ev, struct buf *out)
 {
-	if (s->format == SHOW_SHORT)
-		put_short(s, ev, out);
-	else if (s->format == SHOW_VERBOSE)
-		put_verbose(s, ev, out);
-	else if (s->terminal)
-		put_exact_safely(s, ev, out);
+	if (s->picks)
+		show_pick_logfmt(s->picks, ev, &s->raw, out);
 	else
-		put_exact(s, ev, out);
+		logfmt_put_event(ev, &s->raw, out);
+	buf_put_u8(out, '\n');
+}
+
+/* ---- all ---- */
+
+void show_event(struct show *s, const struct event *ev, struct buf *record)
+{
+	switch (s->format) {
+	case SHOW_SHORT:
+	case SHOW_SHORT_ISO:
+		show_text_short(s, ev, record);
+		break;
+	case SHOW_VERBOSE:
+		show_text_verbose(s, ev, record);
+		break;
+	case SHOW_LOGFMT:
+		put_logfmt(s, ev, record);
+		break;
+	case SHOW_TABLE:
+		show_pick_cells(s, ev, record);
+		break;
+	default:
+		if (s->term->tty)
+			put_exact_safely(s, ev, record);
+		else
+			put_exact(s, ev, record);
+		break;
+	}
+}
+
+void show_header(struct show *s, struct buf *out)
+{
+	if (s->format == SHOW_CSV && s->picks)
+		show_pick_csv_header(s->picks, out);
+	else if (s->format == SHOW_CSV)
+		csv_out_header(out);
+}
+
+void show_lay(struct show *s, struct span record, struct buf *out)
+{
+	if (s->format != SHOW_TABLE) {
+		buf_put_span(out, record);
+		return;
+	}
+	show_pick_lay(record, &s->table);
+	if (table_rows(&s->table) >= TABLE_ROWS_MAX)
+		table_put(&s->table, out);
+}
+
+void show_end(struct show *s, struct buf *out)
+{
+	if (s->format == SHOW_TABLE && table_rows(&s->table))
+		table_put(&s->table, out);
 }

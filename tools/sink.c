@@ -71,25 +71,32 @@ void sink_flush(struct sink *s)
 	while (at < s->buf.len && !s->gone && !s->err) {
 		ssize_t n = write(s->fd, s->buf.p + at, s->buf.len - at);
 
-		if (n >= 0)
+		if (n >= 0) {
 			at += (size_t)n;
-		else if (errno == EPIPE)
+			s->bytes += (uint64_t)n;
+		} else if (errno == EPIPE) {
 			s->gone = true;
-		else if (errno != EINTR)
+		} else if (errno != EINTR) {
 			s->err = -errno;
+		}
 	}
 	buf_reset(&s->buf);
 }
 
-void sink_put(struct sink *s, struct span text)
+void sink_drain(struct sink *s)
 {
-	if (s->gone || s->err)
-		return;
-	buf_put_span(&s->buf, text);
 	if (s->buf.err)
 		s->err = s->buf.err;
-	if (s->buf.len >= SINK_BYTES)
+	if (s->gone || s->err)
+		buf_reset(&s->buf);
+	else if (s->buf.len >= SINK_BYTES)
 		sink_flush(s);
+}
+
+void sink_put(struct sink *s, struct span text)
+{
+	buf_put_span(&s->buf, text);
+	sink_drain(s);
 }
 
 bool sink_is_gone(struct sink *s)

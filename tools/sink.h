@@ -24,6 +24,7 @@ struct sink {
 	bool gone;
 	int err;
 	struct buf buf;
+	uint64_t bytes; /* written so far */
 };
 
 /*
@@ -32,6 +33,8 @@ struct sink {
  */
 void sink_open(struct sink *s, bool pager);
 void sink_put(struct sink *s, struct span text);
+/* After something was put into buf: writes it when there is enough of it. */
+void sink_drain(struct sink *s);
 /* Writes what was put; also to be called before waiting for more. */
 void sink_flush(struct sink *s);
 /* Finds out, without writing, whether anybody still reads. */

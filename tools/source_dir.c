@@ -4,18 +4,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
-
-struct source_dir {
-	struct source base;
-	const char *dir;
-	struct store_reader *reader;
-	struct engine *engine;
-	struct engine_result result;
-	bool has_result;
-};
+#include "tools/source_dir_int.h"
 
 /* One parameter; numbers of ours cannot be refused, the user's words were checked before. */
 static int put(struct engine_request *req, const char *name, const char *value, struct diag *d)
@@ -63,6 +57,9 @@ static void drop_result(struct source_dir *s)
 	if (s->has_result)
 		engine_result_fini(&s->result);
 	s->has_result = false;
+	if (s->has_context)
+		context_result_fini(&s->context);
+	s->has_context = false;
 }
 
 /* The newest snapshot, asked once. */
@@ -140,9 +137,93 @@ static int page(
 		.total_known = s->result.total_known,
 		.covered = s->result.covered,
 	};
+	out->more = s->result.partial == ENGINE_PARTIAL_TIME ||
+		    s->result.partial == ENGINE_PARTIAL_MEMORY;
 	snprintf(out->next, sizeof out->next, "%s", s->result.next);
 	tell_lack(&s->result, out);
 	return 0;
+}
+
+/* ---- the events around one ---- */
+
+static int context_once(
+	struct source_dir *s, const struct context_request *req, int *out_found, struct diag *d)
+{
+	struct store_snapshot *snap = NULL;
+	int rc = store_reader_snapshot(s->reader, &snap, d);
+
+	if (rc < 0)
+		return rc;
+	rc = context_run(s->engine, snap, req, &s->context, d);
+	s->has_context = rc >= 0;
+	*out_found = rc;
+	store_snapshot_free(&snap);
+	return rc < 0 ? rc : 0;
+}
+
+static int put_same(struct context_request *req, const char *same, struct diag *d)
+{
+	struct engine_err err;
+	int rc = same ? context_param(req, SPAN_LIT("same"), span_str(same), &err) : 0;
+
+	return rc < 0 ? diag_set(d, -EINVAL, "", -1, "same: %s", err.error) : 0;
+}
+
+/* The three lists of the result, one behind the other. */
+static int join(struct source_dir *s, struct source_page *out, struct diag *d)
+{
+	const struct engine_result *parts[] = { &s->context.before, &s->context.event,
+		&s->context.after };
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_COUNT(parts); i++)
+		count += parts[i]->count;
+	if (count > s->events_cap) {
+		struct event *more = reallocarray(s->events, count, sizeof *more);
+
+		if (!more)
+			return diag_set(d, -ENOMEM, s->dir, -1, "no memory for the events");
+		s->events = more;
+		s->events_cap = count;
+	}
+	*out = (struct source_page){ .events = s->events };
+	for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
+		if (parts[i]->count)
+			memcpy(s->events + out->count, parts[i]->events,
+				parts[i]->count * sizeof *s->events);
+		out->count += parts[i]->count;
+		tell_lack(parts[i], out);
+	}
+	return 0;
+}
+
+static int around(struct source *base, const struct source_around *ask, struct source_page *out,
+	struct diag *d)
+{
+	struct source_dir *s = (struct source_dir *)base;
+	struct context_request req;
+	int rc, found = 0;
+
+	drop_result(s);
+	context_request_init(&req, ask->id);
+	req.before = ask->before;
+	req.after = ask->after;
+	req.budget_ns = 0;
+	rc = put_same(&req, ask->same, d);
+	if (rc < 0)
+		return rc;
+	rc = ERR_STALE;
+	for (int i = 0; i < ENGINE_SNAPSHOTS_MAX && rc == ERR_STALE; i++) {
+		drop_result(s);
+		rc = context_once(s, &req, &found, d);
+	}
+	if (rc < 0)
+		return rc;
+	if (found == CONTEXT_NO_EVENT)
+		return diag_set(d, -ENOENT, "", -1, "no such event");
+	if (found == CONTEXT_NO_TEXT)
+		return diag_set(d, -EINVAL, "", -1, "the event has none of these fields");
+	return join(s, out, d);
 }
 
 static void close_dir(struct source *base)
@@ -150,6 +231,9 @@ static void close_dir(struct source *base)
 	struct source_dir *s = (struct source_dir *)base;
 
 	drop_result(s);
+	free(s->events);
+	buf_fini(&s->json);
+	buf_fini(&s->document);
 	engine_free(&s->engine);
 	store_reader_close(&s->reader);
 	free(s);
@@ -173,7 +257,8 @@ static int explain(int rc, const char *dir, struct diag *d)
 
 int source_dir_open(const char *dir, struct source **out, struct diag *d)
 {
-	static const struct source_ops ops = { page, close_dir };
+	static const struct source_ops ops = { page, around, source_dir_ask, source_dir_export,
+		close_dir };
 	struct store_conf conf = { .dir = dir };
 	struct source_dir *s = calloc(1, sizeof *s);
 	int rc;

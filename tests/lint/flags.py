@@ -15,11 +15,28 @@ def exe_of(page):
     return os.path.join(lint.BUILD, os.path.splitext(page)[0])
 
 
-def help_flags(exe):
-    """{name: (letter, takes a value)}"""
-    r = subprocess.run([exe, "--help"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+def help_lines(exe, *command):
+    r = subprocess.run([exe, *command, "--help"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
                        encoding="utf-8", timeout=60, check=True)
-    rows = (ROW.match(line) for line in r.stdout.splitlines())
+    return r.stdout.splitlines()
+
+
+def commands(lines):
+    """Those that --help lists below a line that begins with "Commands"."""
+    begin = next((i for i, line in enumerate(lines) if line.startswith("Commands")), len(lines))
+    for line in lines[begin + 1:]:
+        m = re.match(r"  ([a-z]+) ", line)
+        if not m:
+            return
+        yield m.group(1)
+
+
+def help_flags(exe):
+    """{name: (letter, takes a value)}, those of all commands together"""
+    lines = help_lines(exe)
+    for command in list(commands(lines)):
+        lines = lines + help_lines(exe, command)
+    rows = (ROW.match(line) for line in lines)
     return {m.group(2): (m.group(1) or "", m.group(3) is not None) for m in rows if m}
 
 

@@ -99,7 +99,35 @@ static void filters(void **state)
 	assert_params("severity=error level=3 service=a host=b id=7",
 		"severity=error&severity=3&service=a&host=b&id=7");
 	assert_params("description=a=b", "description=a=b");
-	assert_params("timestamp=2026-11-20T00:00:00Z", "timestamp=2026-11-20T00:00:00Z");
+	assert_params("-i 7 -i 8", "id=7&id=8");
+}
+
+/* What is in the language is one parameter, in its normal form. */
+static void the_language(void **state)
+{
+	(void)state;
+	assert_params("severity>=error", "q=severity>=error");
+	assert_params("card declined", "q=description:card and description:declined");
+	assert_params("service=a~or~host=b", "q=service=a or host=b");
+	assert_params("service=a metadata.n>5", "service=a&q=metadata.n>5");
+	assert_params("metadata.n=5 metadata.n=6 metadata.t=two~words",
+		"q=metadata.n in (5, 6) and metadata.t=\"two words\"");
+	/* By the letter, blanks and all. */
+	assert_params("description=a=b", "description=a=b");
+	assert_params("description=two~words", "description=two words");
+	assert_params("description=this,~that", "description=this, that");
+	assert_params("description=\"this~and~that\"", "q=description=\"this and that\"");
+	assert_params("user_id=*", "q=user_id=*");
+	assert_params("timestamp=@0~or~id=7", "q=id=7 or (timestamp>=1970-01-01T00:00:00Z and "
+					      "timestamp<1970-01-01T00:00:01Z)");
+}
+
+static void slips_in_the_language_have_a_place(void **state)
+{
+	(void)state;
+	assert_usage("severity>=~and~service=a", "\n  severity>= and service=a\n             ^\n");
+	assert_usage("servise=a~or~host=b", "\n  servise=a or host=b\n  ^\n");
+	assert_usage("servise=a", "service");
 }
 
 static void entities(void **state)
@@ -132,14 +160,14 @@ static void priorities(void **state)
 static void words_are_searched_for(void **state)
 {
 	(void)state;
-	assert_params("-g card~declined", "search=card declined");
-	assert_params("card declined", "search=card declined");
-	assert_params("card -t X declined", "event_type=X&search=card declined");
-	assert_params("-- -5 =x", "search=-5 =x");
-	assert_params("error:x", "search=error:x");
-	assert_params("-g event_type=X", "search=event_type=X");
-	assert_usage("-g a b", "one text at a time");
-	assert_usage("-g a -g b", "one text at a time");
+	assert_params("-g card~declined", "q=description:\"card declined\"");
+	assert_params("-g a -t X -g b", "event_type=X&q=description:a and description:b");
+	assert_params("-g event_type=X", "q=description:\"event_type=x\"");
+	assert_params("-g a\"b\\c", "q=description:\"a\\\"b\\\\c\"");
+	assert_params("-E a.*b", "q=description=~\"(?i)a.*b\"");
+	assert_params("--regex ^A\\d+", "q=description=~\"^A\\\\d+\"");
+	assert_usage("-g ", "wants a value");
+	assert_usage("-E (", "regular expression");
 }
 
 static void times(void **state)
@@ -203,7 +231,7 @@ static void where_from_and_how(void **state)
 	assert_params("-a other:2", "");
 	assert_string_equal(args.addr, "other:2");
 	unsetenv("ASTRO_ADDR");
-	assert_usage("-o xml", "not one of short, json");
+	assert_usage("-o xml", "not one of short, short-iso");
 	assert_usage("--color maybe", "not one of auto");
 	assert_usage("-D /data -a x", "not both");
 }
@@ -220,14 +248,83 @@ static void slips_are_told(void **state)
 {
 	(void)state;
 	assert_usage("event_typ=X", "did you mean event_type?");
-	assert_usage("metadata.code=5", "no field that can be asked for");
-	assert_usage("severity!=debug", "only FIELD=VALUE");
-	assert_usage("id<=7", "only FIELD=VALUE");
 	assert_usage("severity=awful", "severity");
 	assert_usage("id=x", "id");
 	assert_usage("timestamp=teatime", "timestamp");
 	assert_usage("--sinse=today", "--since");
 	assert_usage("-n", "wants a value");
+}
+
+static void commands(void **state)
+{
+	(void)state;
+	assert_params("", "");
+	assert_int_equal(args.cmd, CMD_SEARCH);
+	assert_params("search stats", "q=description:stats");
+	assert_int_equal(args.cmd, CMD_SEARCH);
+	assert_params("stats service=a", "service=a");
+	assert_int_equal(args.cmd, CMD_STATS);
+	assert_params("-D /data -q tail", "");
+	assert_int_equal(args.cmd, CMD_TAIL);
+	assert_true(args.follow);
+	assert_params("-D/data --tz UTC export", "");
+	assert_int_equal(args.cmd, CMD_EXPORT);
+	assert_true(args.by_arrival && args.lines == CMD_ARGS_ALL && args.format == SHOW_JSON);
+	assert_params("top user_id,service -p 0", "severity=0");
+	assert_string_equal(args.by, "user_id,service");
+	assert_params("fields", "");
+	assert_null(args.field);
+	assert_params("fields metadata.code service=a", "service=a");
+	assert_string_equal(args.field, "metadata.code");
+	assert_params("--by service --top 5", "");
+	assert_int_equal(args.cmd, CMD_STATS);
+	assert_usage("top", "a field is wanted first");
+	assert_usage("doctor here", "unexpected argument");
+	assert_usage("stats -f", "unknown flag -f");
+}
+
+static void contradictions(void **state)
+{
+	(void)state;
+	assert_usage("--by service -f", "are for showing them");
+	assert_usage("--histogram -n 5", "are for showing them");
+	assert_usage("-A 3 -f", "no context yet");
+	assert_usage("--same-entity", "give -A, -B or -C");
+	assert_usage("-C 3 --after-cursor i=3", "no context");
+	assert_usage("-r --cursor-file f", "--reverse cannot");
+	assert_usage("--after-cursor i=3 --cursor-file f", "not both");
+	assert_usage("--after-cursor 3", "is no cursor");
+	assert_usage("-o short --fields id", "--fields is for");
+	assert_usage("stats -o verbose", "numbers are shown as");
+	assert_usage("--utc --tz UTC", "not both");
+	assert_usage("--tz Mars/Base", "no time zone");
+	assert_usage("--fields id,nam", "is no field");
+}
+
+static void places(void **state)
+{
+	(void)state;
+	assert_params("--after-cursor i=7", "");
+	assert_true(args.by_arrival && args.after_id == 7 && args.lines == CMD_ARGS_ALL);
+	assert_params("--cursor-file f -n 5", "");
+	assert_true(args.by_arrival && args.lines == 5);
+	assert_params("-C 3", "");
+	assert_true(args.before == 3 && args.after == 3);
+	assert_params("--fields id,metadata.a", "");
+	assert_int_equal(args.format, SHOW_TABLE);
+	assert_params("--fields id -o json", "");
+	assert_int_equal(args.format, SHOW_JSON);
+}
+
+static void zones(void **state)
+{
+	(void)state;
+	assert_params("--tz XST-02 -S 2026-11-20", "start_date=2026-11-19T22:00:00.000000000Z");
+	setup(NULL);
+	assert_params(
+		"--tz Europe/Berlin -S 2026-11-20", "start_date=2026-11-19T23:00:00.000000000Z");
+	assert_params("timestamp>=\"2026-11-20~00:00\"", "q=timestamp>=2026-11-19T23:00:00Z");
+	setup(NULL);
 }
 
 static void too_many_words_are_refused(void **state)
@@ -251,6 +348,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(filters),
+		cmocka_unit_test(the_language),
+		cmocka_unit_test(slips_in_the_language_have_a_place),
 		cmocka_unit_test(entities),
 		cmocka_unit_test(priorities),
 		cmocka_unit_test(words_are_searched_for),
@@ -259,6 +358,10 @@ int main(void)
 		cmocka_unit_test(where_from_and_how),
 		cmocka_unit_test(follow_has_no_end),
 		cmocka_unit_test(slips_are_told),
+		cmocka_unit_test(commands),
+		cmocka_unit_test(contradictions),
+		cmocka_unit_test(places),
+		cmocka_unit_test(zones),
 		cmocka_unit_test(too_many_words_are_refused),
 	};
 

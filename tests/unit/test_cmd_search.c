@@ -76,7 +76,7 @@ static void fake_close(struct source *base)
 	(void)base;
 }
 
-static const struct source_ops fake_ops = { fake_page, fake_close };
+static const struct source_ops fake_ops = { .page = fake_page, .close = fake_close };
 
 /* Runs with -o id and returns what was printed, spaces for line ends. */
 static const char *run(struct fake *f, struct cmd_args *args, int want_rc)

@@ -54,12 +54,18 @@ static struct event hostile_event(void)
 static const char *shown(
 	const struct event *ev, enum show_format format, bool utc, bool colour, bool terminal)
 {
+	const struct term term = { .tty = terminal, .colour = colour, .columns = 80 };
+	struct buf record;
 	struct show s;
 
 	buf_reset(&out);
-	show_init(&s, format, utc, colour, terminal);
-	show_event(&s, ev, &out);
+	buf_init(&record, 1 << 20);
+	show_init(&s, format, utc, &term, NULL);
+	show_event(&s, ev, &record);
+	show_lay(&s, buf_span(&record), &out);
+	show_end(&s, &out);
 	show_fini(&s);
+	buf_fini(&record);
 	buf_put_u8(&out, 0);
 	assert_int_equal(out.err, 0);
 	return (const char *)out.p;
@@ -144,6 +150,30 @@ static void verbose_has_every_field(void **state)
 		"    metadata.?=2\n    metadata=(damaged)\n"));
 }
 
+static void other_forms_of_a_line(void **state)
+{
+	struct event ev = plain_event();
+
+	(void)state;
+	assert_memory_equal(shown(&ev, SHOW_SHORT_ISO, true, false, false),
+		"2026-08-06T07:06:40.123Z error  order-api", 41);
+	setenv("TZ", "XST-05:30", 1);
+	tzset();
+	assert_memory_equal(shown(&ev, SHOW_SHORT_ISO, false, false, false),
+		"2026-08-06T12:36:40.123+05:30 error", 35);
+	setenv("TZ", "UTC", 1);
+	tzset();
+	assert_string_equal(shown(&ev, SHOW_TABLE, true, false, false),
+		"timestamp                 severity  service    event_type  entity_type  entity_id  "
+		"user_id  description\n"
+		"2026-08-06 07:06:40.123Z  error     order-api  PAYMENT     order        ORD-1042   "
+		"anna     card declined,\\ntwice\n");
+	assert_non_null(strstr(shown(&ev, SHOW_LOGFMT, true, false, false),
+		" description=\"card declined,\\ntwice\" service=order-api metadata.code=500 "));
+	assert_non_null(strstr(
+		shown(&ev, SHOW_JSON_PRETTY, true, false, false), "\n  \"user_id\": \"anna\",\n"));
+}
+
 static void programs_get_exact_bytes(void **state)
 {
 	struct event ev = hostile_event();
@@ -160,6 +190,12 @@ static void programs_get_exact_bytes(void **state)
 	assert_non_null(strstr(shown(&ev, SHOW_CSV, true, false, false), "\xe2\x80\xae"));
 }
 
+static bool is_safe_everywhere(enum show_format format)
+{
+	return format == SHOW_SHORT || format == SHOW_SHORT_ISO || format == SHOW_VERBOSE ||
+	       format == SHOW_LOGFMT || format == SHOW_TABLE;
+}
+
 static void a_terminal_gets_nothing_to_obey(void **state)
 {
 	struct event ev = hostile_event();
@@ -167,7 +203,7 @@ static void a_terminal_gets_nothing_to_obey(void **state)
 	(void)state;
 	for (int format = SHOW_SHORT; format <= SHOW_ID; format++) {
 		for (int terminal = 0; terminal < 2; terminal++) {
-			if (!terminal && format != SHOW_SHORT && format != SHOW_VERBOSE)
+			if (!terminal && !is_safe_everywhere((enum show_format)format))
 				continue;
 			shown(&ev, (enum show_format)format, true, false, terminal);
 			for (size_t i = 0; i < out.len - 1;) {
@@ -190,11 +226,12 @@ static void a_terminal_gets_nothing_to_obey(void **state)
 
 static void csv_has_a_header(void **state)
 {
+	const struct term term = { .columns = 80 };
 	struct show s;
 
 	(void)state;
 	buf_reset(&out);
-	show_init(&s, SHOW_CSV, true, false, false);
+	show_init(&s, SHOW_CSV, true, &term, NULL);
 	show_header(&s, &out);
 	assert_memory_equal(out.p, "id,timestamp,", 13);
 	s.format = SHOW_JSON;
@@ -213,6 +250,8 @@ static void formats_have_names(void **state)
 	assert_int_equal(show_format_find("verbose"), SHOW_VERBOSE);
 	assert_int_equal(show_format_find("cat"), SHOW_CAT);
 	assert_int_equal(show_format_find("id"), SHOW_ID);
+	assert_int_equal(show_format_find("json-pretty"), SHOW_JSON_PRETTY);
+	assert_int_equal(show_format_find("table"), SHOW_TABLE);
 	assert_int_equal(show_format_find("xml"), -1);
 }
 
@@ -222,7 +261,9 @@ int main(void)
 		cmocka_unit_test(short_is_one_line),
 		cmocka_unit_test(colours_are_for_severities),
 		cmocka_unit_test(times_are_local_unless_told),
+		cmocka_unit_test(times_are_local_unless_told),
 		cmocka_unit_test(verbose_has_every_field),
+		cmocka_unit_test(other_forms_of_a_line),
 		cmocka_unit_test(programs_get_exact_bytes),
 		cmocka_unit_test(a_terminal_gets_nothing_to_obey),
 		cmocka_unit_test(csv_has_a_header),
