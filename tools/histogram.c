@@ -202,10 +202,8 @@ static void put_width(int64_t ns, struct buf *out)
 
 		if (ns % units[i].ns)
 			continue;
-		if (n == 1)
-			buf_printf(out, "%s", units[i].name);
-		else
-			buf_printf(out, "%lld %s%s", (long long)n, units[i].name, i < 5 ? "s" : "");
+		buf_printf(
+			out, "%lld %s%s", (long long)n, units[i].name, n > 1 && i < 5 ? "s" : "");
 		return;
 	}
 }
@@ -246,8 +244,9 @@ static void put_caption(const struct picture *p, const struct term *t, struct bu
 	buf_init(&line, 4096);
 	buf_put_str(&line, "       ");
 	rows_put_count(p->rows->total, &line);
-	buf_put_str(&line, p->rows->total == 1 ? " event, a bar a " : " events, a bar a ");
+	buf_put_str(&line, p->rows->total == 1 ? " event, " : " events, ");
 	put_width(p->rows->bucket_ns, &line);
+	buf_put_str(&line, " a bar");
 	put_legend(p, t, &line);
 	buf_put_u8(&line, '\n');
 	buf_put_span(out, buf_span(&line));

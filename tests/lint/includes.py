@@ -18,8 +18,8 @@ ALLOWED = {
     "query": ("proto", "storage", "query"),
     "tools": ("proto", "storage", "tools"),
 }
-# `astroquery -D DIR` runs the very engine of the daemon, its aggregations too.
-EXCEPTIONS = {("tools", "query/engine.h"), ("tools", "query/agg.h"), ("tools", "query/context.h")}
+# `astroquery -D DIR` runs the very engine of the daemon, its aggregations and exports too.
+EXCEPTIONS = {("tools", f"query/{face}.h") for face in ("engine", "agg", "agg_answer", "context", "export")}
 
 # Libraries, and the only folders that may know them.
 LIBRARIES = {

@@ -110,7 +110,7 @@ static void a_histogram_has_its_gaps(void **state)
 				    "      |#####             #####\n"
 				    "    0 +------------------------\n"
 				    "       2026-11-19 07:00  10:00\n"
-				    "       5 events, a bar a hour\n");
+				    "       5 events, 1 hour a bar\n");
 	assert_int_equal(open_json(services, 2), 0);
 	assert_int_equal(histogram_put(&rows, true, &narrow, &out, NULL), ERR_SYNTAX);
 }
