@@ -221,19 +221,22 @@ static void *work_thread(void *arg)
 	return NULL;
 }
 
-/* The first thread alone, until it has seen that this is a large query. */
-static void work_alone(struct worker *w)
+/* The first thread alone, until it has seen that this is a large query; false: until all was done. */
+static bool work_alone(struct worker *w)
 {
 	size_t i, dear = 0;
 
-	while (w->rc == 0 && dear < EXEC_ALONE_UNITS && take_unit(w, &i)) {
+	while (w->rc == 0 && dear < EXEC_ALONE_UNITS) {
 		uint64_t before = w->stats.blocks_read + w->stats.journal_rows;
 
+		if (!take_unit(w, &i))
+			return false;
 		w->rc = do_unit(w, i);
 		dear += w->stats.blocks_read + w->stats.journal_rows > before;
 	}
 	if (w->rc < 0)
 		atomic_store(&w->shared->stop, true);
+	return w->rc == 0;
 }
 
 /* Scans of this process. Where several run, all cores have work: only one that is alone gets a helper. */
@@ -244,7 +247,8 @@ static unsigned work_together(struct worker *w, unsigned threads)
 	pthread_t helper;
 	size_t done;
 
-	work_alone(&w[0]);
+	if (!work_alone(&w[0]))
+		return 1;
 	done = atomic_load(&w->shared->next);
 	if (threads < 2 || atomic_load(&running) > 1 || atomic_load(&w->shared->stop) ||
 		w->shared->plan->units_count < done + EXEC_ALONE_UNITS ||
