@@ -96,6 +96,9 @@ int block_reader_dict_need(struct block_reader *b, int col, unsigned code, struc
 
 /* An open page of text, for one question: values of other columns that it asks for live until the next call. */
 int block_reader_text(struct block_reader *b, int col, struct col_text **out, struct diag *d);
+/* Of a page of text, as col_text_equal. */
+int block_reader_equal(
+	struct block_reader *b, int col, const struct textset *set, uint8_t *match, struct diag *d);
 int block_reader_map(struct block_reader *b, struct col_map **out, struct diag *d);
 /* *out_lengths: of all rows, 0 absent, else bytes + 1. */
 int block_reader_bytes(struct block_reader *b, int col, const struct col_bytes **out,

@@ -19,6 +19,8 @@ enum {
 	BLOCK_READER_MANY = 8,
 };
 
+struct block_index;
+
 /* What is open of one column of the block athand. */
 struct block_column {
 	bool open;    /* the page was checked and unwrapped */
@@ -39,6 +41,8 @@ struct block_column {
 	/* The whole column of text, for those that refer to it; NULL: not yet. */
 	const struct col_text_value *all;
 	const uint8_t *all_bytes;
+	struct block_index *index; /* block_reader_equal.c; NULL: not asked often enough */
+	uint8_t questions;         /* of equality */
 };
 
 /* Memory by column that outlives blocks. */
@@ -105,6 +109,13 @@ static inline struct span block_reader_whole(const struct block_column *c, uint3
 	struct col_text_value v = c->all[row];
 
 	return v.length ? span_of(c->all_bytes + v.off, v.length - 1) : SPAN_NONE;
+}
+
+/* What was lent for the question before is given back. */
+static inline void block_reader_begin(struct block_reader *b)
+{
+	arena_reset(&b->work.lent);
+	b->inner.code = 0;
 }
 
 /* Room for count places. */

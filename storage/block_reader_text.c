@@ -39,18 +39,12 @@ int block_reader_open_text(
 	return 0;
 }
 
-static void begin_question(struct block_reader *b)
-{
-	arena_reset(&b->work.lent);
-	b->inner.code = 0;
-}
-
 int block_reader_text(struct block_reader *b, int col, struct col_text **out, struct diag *d)
 {
 	struct block_column *c;
 	int rc;
 
-	begin_question(b);
+	block_reader_begin(b);
 	rc = block_reader_open_text(b, col, &c, d);
 	if (rc == 0)
 		*out = &c->text;
@@ -85,7 +79,7 @@ int block_reader_open_map(struct block_reader *b, struct col_map **out, struct d
 
 int block_reader_map(struct block_reader *b, struct col_map **out, struct diag *d)
 {
-	begin_question(b);
+	block_reader_begin(b);
 	return block_reader_open_map(b, out, d);
 }
 
@@ -246,7 +240,7 @@ int block_reader_values(struct block_reader *b, int col, const uint32_t *rows, s
 int block_reader_get(struct block_reader *b, int col, const uint32_t *rows, size_t count,
 	struct buf *bytes, struct span *out, struct diag *d)
 {
-	begin_question(b);
+	block_reader_begin(b);
 	return block_reader_values(b, col, rows, count, bytes, out, d);
 }
 
@@ -317,7 +311,7 @@ int block_reader_all(struct block_reader *b, int col, struct block *into, struct
 		return rc;
 	if (kind == COL_KIND_CODES)
 		return all_codes(b, col, into, d);
-	begin_question(b);
+	block_reader_begin(b);
 	if (block_prepare_plain(into, col - SEG_COL_INTS) < 0 || buf_reserve(&t->bytes, 1) < 0)
 		return block_reader_fail(b, col, -ENOMEM, d);
 	rc = all_values(b, col, kind, t, d);

@@ -108,8 +108,7 @@ static int keep_page(struct scan_work *w, uint32_t node, uint8_t *match)
 		rc = keep_present(w, page, match);
 		break;
 	case EXPR_TEST_IN:
-		rc = col_text_equal(page, &t->texts, match);
-		break;
+		return block_reader_equal(b, column_of(t), &t->texts, match, w->d);
 	case EXPR_TEST_CONTAINS:
 		rc = col_text_contains(page, &t->needle, match);
 		break;

@@ -1,7 +1,7 @@
 /*
  * Goal:   whatever way a column of a block is asked, whole or by rows, first or after others, it says
- *         the same; a damaged page is told by its own name where another column refers to it; old
- *         segments read alike.
+ *         the same, and finds the rows of a value; a damaged page is told by its own name where
+ *         another column refers to it; old segments read alike.
  * Method: seeded events whose descriptions repeat other fields; rows picked at random from readers
  *         that just entered the block and from those that have it open, against the events.
  */
@@ -210,6 +210,54 @@ static void whole_columns(void **state)
 	block_free(&b);
 }
 
+/* A set of values that rows of the block have, sometimes an absent one, sometimes one that none has. */
+static size_t some_values(
+	struct world *w, const struct event *ev, uint32_t rows_count, int text, struct span *out)
+{
+	size_t n = 1 + event_gen_below(&w->gen, 3);
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = ev[event_gen_below(&w->gen, rows_count)].text[text];
+	if (event_gen_below(&w->gen, 5) == 0)
+		out[0] = SPAN_LIT("no row has this one");
+	return n;
+}
+
+/* Asked once, and so often that there is an index: the rows of match that have one of the values. */
+static void equality(void **state)
+{
+	static uint8_t match[LIMIT_BLOCK_ROWS], before[LIMIT_BLOCK_ROWS];
+	struct world *w = *state;
+	uint32_t rows_count = seg_reader_block(w->reader, 1)->rows_count;
+	const struct event *ev = w->events + LIMIT_BLOCK_ROWS;
+
+	block_reader_leave(w->block);
+	block_reader_enter(w->block, w->reader, 1);
+	for (int round = 0; round < ROUNDS; round++) {
+		int text = (int)event_gen_below(&w->gen, EVENT_TEXT_COUNT);
+		struct textset set;
+		struct span values[3];
+		enum col_kind kind;
+		struct diag d;
+
+		assert_int_equal(block_reader_kind(w->block, SEG_COL_TEXT + text, &kind, &d), 0);
+		if (kind != COL_KIND_TEXT)
+			continue;
+		assert_int_equal(
+			textset_init(&set, values, some_values(w, ev, rows_count, text, values)),
+			0);
+		for (uint32_t i = 0; i < rows_count; i++)
+			match[i] = before[i] = event_gen_below(&w->gen, 8) > 0;
+		assert_int_equal(
+			block_reader_equal(w->block, SEG_COL_TEXT + text, &set, match, &d), 0);
+		for (uint32_t i = 0; i < rows_count; i++)
+			assert_int_equal(
+				match[i], before[i] && textset_has(&set, ev[i].text[text]));
+		textset_fini(&set);
+	}
+	assert_non_null(w->block->cols[SEG_COL_TEXT + EVENT_TEXT_DESCRIPTION].index);
+}
+
 /* In a block just entered, and again with its columns open: rows that are looked at, and no others. */
 static void check_search(struct world *w, uint32_t block, size_t first, struct span needle)
 {
@@ -373,6 +421,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_rows_of_any_column),
 		cmocka_unit_test(whole_columns),
+		cmocka_unit_test(equality),
 		cmocka_unit_test(searches),
 		cmocka_unit_test(pages_are_read_once),
 		cmocka_unit_test(the_page_to_blame_is_named),
