@@ -47,6 +47,7 @@ static void judge(const struct expr *t, const struct col_dict *dict, struct expr
 	struct scan_verdict *v)
 {
 	v->wanted_count = 0;
+	v->count = dict->count + 1;
 	for (uint32_t code = 0; code <= dict->count; code++) {
 		struct span value = code ? col_dict_at(dict, code) : SPAN_NONE;
 		bool want = expr_test_text(t, value, x) != t->negate;

@@ -35,8 +35,8 @@ enum {
 	SCAN_SOME = 256,
 	/* With less than one row in so many left, numbers are asked for one by one. */
 	SCAN_FEW = 8,
-	/* Rows under way in a tree: two for each level, one for a negation. */
-	SCAN_SPARE = 2 * LIMIT_EXPR_DEPTH + 2,
+	/* Rows under way in a tree: two for each level, and what one test needs. */
+	SCAN_SPARE = 2 * LIMIT_EXPR_DEPTH + 4,
 };
 
 struct scan_node {
@@ -90,6 +90,7 @@ struct scan_verdict {
 	const struct expr *test;
 	uint32_t wanted_count;
 	uint16_t wanted_code; /* when it is the only one */
+	uint32_t count;       /* of codes */
 	uint32_t cap;
 	uint8_t *wanted; /* by code: 0, 1 */
 };
@@ -105,6 +106,7 @@ struct scan_scratch {
 	uint32_t verdicts_count;
 	size_t verdicts_bytes;
 	struct scan_verdict shared;     /* of a test that has no room of its own */
+	struct col_map_cell *cells;     /* entries of a path; NULL: not needed yet */
 	struct scan_values_mem *values; /* NULL: not asked for any yet */
 	struct buf batch;
 	struct buf bytes;                  /* values that were asked for, a chunk */
@@ -112,7 +114,8 @@ struct scan_scratch {
 	uint8_t *spare[SCAN_SPARE];        /* rows under way; NULL: not needed yet */
 	uint32_t spare_used;
 	uint8_t match[LIMIT_BLOCK_ROWS];
-	uint32_t rows[LIMIT_BLOCK_ROWS + MATCH_KERNEL_LIST_SPARE];
+	uint32_t rows[LIMIT_BLOCK_ROWS];
+	uint32_t open[LIMIT_BLOCK_ROWS]; /* rows asked by their maps */
 	struct span spans[LIMIT_BLOCK_ROWS];
 	struct scan_hit hits[LIMIT_BLOCK_ROWS];
 };

@@ -216,9 +216,9 @@ static int keep_codes(struct scan_work *w, uint32_t node, uint8_t *match)
 	if (rc < 0)
 		return rc;
 	if (v->wanted_count == 1)
-		match_kernel_equal(codes, w->rows_count, v->wanted_code, false, match);
+		match_kernel_equal(codes, w->rows_count, v->wanted_code, match);
 	else
-		match_kernel_table(codes, w->rows_count, v->wanted, match);
+		match_kernel_table(codes, w->rows_count, v->wanted, v->count, match);
 	return 0;
 }
 
