@@ -207,6 +207,17 @@ static int key(void *ctx, enum col_text_key key, const uint32_t *rows, size_t co
 	return rc < 0 ? block_reader_fail(b, col, rc, &b->inner) : 0;
 }
 
+static int key_column(void *ctx, enum col_text_key key, const uint16_t **out)
+{
+	struct block_reader *b = ctx;
+	enum col_kind kind;
+	int rc = block_reader_kind(b, key_cols[key], &kind, &b->inner);
+
+	if (rc < 0 || kind != COL_KIND_CODES)
+		return rc < 0 ? rc : 1;
+	return block_reader_codes(b, key_cols[key], out, &b->inner);
+}
+
 static int leaf(
 	void *ctx, uint32_t leaf, const uint32_t *rows, size_t count, struct col_text_leaf *out)
 {
@@ -287,6 +298,7 @@ void block_reader_env_init(struct block_reader *b)
 		.work = &b->work.lent,
 		.source = source,
 		.key = key,
+		.key_column = key_column,
 		.leaf = leaf,
 		.source_contains = source_contains,
 		.leaves_contain = leaves_contain };

@@ -133,10 +133,11 @@ enum {
 };
 
 /*
- * Which rows have a value at the keys, outermost first: match has a byte for each
- * row, 0 is not looked at and stays, 1 becomes one of the above. Reads no value.
+ * What each row has at the keys, outermost first, without a look at values. Only groups of rows of
+ * which some row has a 1 in match are looked at; rows of others are said to have nothing.
  */
-int col_map_has(struct col_map *m, const struct span *keys, uint32_t count, uint8_t *match);
+int col_map_has(struct col_map *m, const struct span *keys, uint32_t count, const uint8_t *match,
+	uint8_t *has);
 
 /* What stands at a path in a row. */
 struct col_map_cell {
@@ -153,6 +154,18 @@ struct col_map_cell {
 
 /* The double that a COL_MAP_DECIMAL is. */
 double col_map_decimal(const struct col_map_cell *cell);
+
+/*
+ * Paths whose values are entries of a dictionary: how many it has, 0: the path is none of these. The
+ * entries as cells; then by groups of COL_MAP_ENTRY_ROWS rows, of those that have the path as a leaf,
+ * in order, the place of each one's entry. ERR_CORRUPT: they are not so many.
+ */
+enum { COL_MAP_ENTRY_ROWS = 4096 };
+uint32_t col_map_entries(const struct col_map *m, uint32_t path);
+int col_map_entry_cells(
+	struct col_map *m, uint32_t path, struct buf *bytes, struct col_map_cell *out);
+int col_map_entry_rows(
+	struct col_map *m, uint32_t path, uint32_t group, uint32_t count, const uint16_t **out);
 
 /* The cells of count rows, rising, of a path that col_map_find found; strings are appended to bytes. */
 int col_map_cells(struct col_map *m, uint32_t path, const uint32_t *rows, size_t count,

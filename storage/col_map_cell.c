@@ -43,7 +43,7 @@ static int find_values(
 
 /* ---- cells ---- */
 
-static void set_cell(const struct col_map_item *x, struct buf *bytes, struct col_map_cell *out)
+void col_map_set_cell(const struct col_map_item *x, struct buf *bytes, struct col_map_cell *out)
 {
 	*out = (struct col_map_cell){ .present = 1, .type = x->type };
 	switch (x->type) {
@@ -90,7 +90,7 @@ static int get_cells(struct col_map *m, uint32_t path, const struct col_map_rows
 		out[i] = (struct col_map_cell){ .present = whole ? COL_MAP_IN_WHOLE : 0 };
 	}
 	for (uint32_t i = 0; i < n; i++)
-		set_cell(&m->items[i], bytes, &out[m->hits[i]]);
+		col_map_set_cell(&m->items[i], bytes, &out[m->hits[i]]);
 	return bytes->err;
 }
 

@@ -209,7 +209,7 @@ int col_map_load_group(struct col_map *m, uint32_t group)
 	int rc;
 
 	ASSERT(group < m->groups_count);
-	if (m->group == group)
+	if (m->group == group && m->codes)
 		return 0;
 	rc = col_map_ready(m);
 	if (rc < 0)
@@ -223,6 +223,36 @@ int col_map_load_group(struct col_map *m, uint32_t group)
 	m->group = group;
 	m->codes = m->groups[group].codes;
 	return 0;
+}
+
+bool col_map_is_loaded(const struct col_map *m, uint32_t group)
+{
+	return m->is_ready && m->groups[group].codes;
+}
+
+int col_map_types_of(struct col_map *m, uint32_t group, const uint16_t **out)
+{
+	const struct col_text_env *env = m->env;
+	uint32_t rows = col_map_group_rows(m, group);
+	const uint32_t *wide;
+	uint16_t *to;
+	int rc = 1;
+
+	ASSERT(m->rows_contexts > 1);
+	if (env && env->key_column)
+		rc = env->key_column(env->ctx, COL_TEXT_KEY_EVENT_TYPE, out);
+	if (rc <= 0) {
+		*out += rc == 0 ? group * COL_MAP_GROUP : 0;
+		return rc;
+	}
+	rc = ask_types(m, group, &wide);
+	to = arena_alloc(m->work, rows * sizeof *to);
+	if (!to)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < rows && rc == 0; i++)
+		to[i] = (uint16_t)(wide[i] < UINT16_MAX ? wide[i] : UINT16_MAX);
+	*out = to;
+	return rc;
 }
 
 uint32_t col_map_seen_at(struct col_map *m, uint32_t row)
@@ -511,6 +541,64 @@ static int decode(struct col_map *m, uint32_t path, uint32_t count, unsigned dep
 		rc = decode_more(m, p, count, depth);
 	if (rc == 0)
 		p->group_syms = p->groups[m->group].syms;
+	return rc;
+}
+
+/* ---- entries ---- */
+
+uint32_t col_map_entries(const struct col_map *m, uint32_t path)
+{
+	const struct col_map_path *p = &m->paths[path];
+
+	ASSERT(path < m->paths_count);
+	return !p->mixed && p->parts_count > 0 && col_map_is_syms(p->parts[0].encoding)
+		       ? p->parts[0].entries_count
+		       : 0;
+}
+
+int col_map_entry_cells(
+	struct col_map *m, uint32_t path, struct buf *bytes, struct col_map_cell *out)
+{
+	struct col_map_path *p = &m->paths[path];
+	const struct col_map_part *x = &p->parts[0];
+	int rc = open_symbols(m, p);
+
+	ASSERT(col_map_entries(m, path) > 0);
+	for (uint32_t i = 0; i < x->entries_count && rc == 0; i++) {
+		struct col_map_item item = { .type = x->type, .scale = x->scale };
+
+		if (x->texts)
+			item.s = x->texts[i];
+		else
+			item.i = x->ints[i];
+		col_map_set_cell(&item, bytes, &out[i]);
+		rc = bytes->err;
+	}
+	return rc;
+}
+
+int col_map_entry_rows(
+	struct col_map *m, uint32_t path, uint32_t group, uint32_t count, const uint16_t **out)
+{
+	struct col_map_path *p = &m->paths[path];
+	int rc = open_symbols(m, p);
+
+	ASSERT(col_map_entries(m, path) > 0);
+	ASSERT(group < m->groups_count);
+	if (rc == 0 && p->sym.contexts_count > 1)
+		rc = col_map_load_group(m, group);
+	if (rc == 0)
+		rc = col_map_ready(m);
+	if (rc < 0)
+		return rc;
+	if (m->group != group) {
+		m->group = group;
+		m->codes = m->groups[group].codes;
+	}
+	if (count != col_map_rank_at(m, p, group + 1) - col_map_rank_at(m, p, group))
+		return ERR_CORRUPT;
+	rc = count > 0 ? decode(m, path, count, 0) : 0;
+	*out = p->group_syms;
 	return rc;
 }
 

@@ -177,6 +177,11 @@ int col_map_ready(struct col_map *m);
 int col_map_room_rows(struct col_map *m, uint32_t count);
 /* Turns to a group: the sets of its rows are in codes. */
 int col_map_load_group(struct col_map *m, uint32_t group);
+bool col_map_is_loaded(const struct col_map *m, uint32_t group);
+/* The event types of a group's rows, where they are contexts of the sets; until the next question. */
+int col_map_types_of(struct col_map *m, uint32_t group, const uint16_t **out);
+/* A value as a cell, its text or msgpack appended to bytes. */
+void col_map_set_cell(const struct col_map_item *x, struct buf *bytes, struct col_map_cell *out);
 /*
  * How many rows of the group's first `row` there are of each set, in seen, as far as a mark tells:
  * the rows from the one returned on are to be counted.

@@ -11,7 +11,8 @@
 #include "storage/snapshot_int.h"
 
 static_assert((int)SNAPSHOT_RUN_ROWS <= (int)LIMIT_BLOCK_ROWS, "a batch fits into a scratch");
-static_assert(sizeof(struct scan_scratch) + SCAN_VALUES_BYTES + SCAN_VERDICT_BYTES +
+static_assert(sizeof(struct scan_scratch) + SCAN_VALUES_BYTES +
+			      LIMIT_BLOCK_ROWS * sizeof(struct col_map_cell) + SCAN_VERDICT_BYTES +
 			      SCAN_SPARE * LIMIT_BLOCK_ROWS +
 			      LIMIT_EXPR_NODES * sizeof(struct scan_verdict) +
 			      BLOCK_READER_BYTES_MAX + BLOCK_BYTES_MAX + SNAPSHOT_BATCH_BYTES_MAX <
@@ -63,6 +64,7 @@ void scan_scratch_free(struct scan_scratch **sp)
 	free(s->shared.wanted);
 	for (int i = 0; i < SCAN_SPARE; i++)
 		free(s->spare[i]);
+	free(s->cells);
 	scan_values_free(&s->values);
 	scan_column_leave(s);
 	block_reader_work_fini(&s->work);

@@ -18,7 +18,7 @@ struct entries {
 
 struct scan_values_mem {
 	uint32_t codes[LIMIT_BLOCK_ROWS];
-	uint32_t rows[LIMIT_BLOCK_ROWS + MATCH_KERNEL_LIST_SPARE];
+	uint32_t rows[LIMIT_BLOCK_ROWS];
 	uint16_t narrow[LIMIT_BLOCK_ROWS];
 	struct span spans[LIMIT_BLOCK_ROWS];
 	struct expr_cell cells[LIMIT_BLOCK_ROWS];
@@ -455,16 +455,16 @@ static int take_rows(
 	return rc;
 }
 
-static int take_apart(struct take *t, struct col_map *map, uint8_t *has)
+static int take_apart(struct take *t, struct col_map *map, uint8_t *match, uint8_t *has)
 {
 	struct ask *a = t->a;
 	int32_t path;
 	int rc;
 
-	memset(has, 0, a->w.rows_count);
+	memset(match, 0, a->w.rows_count);
 	for (uint32_t i = 0; i < a->count; i++)
-		has[a->rows[i]] = 1;
-	rc = col_map_has(map, t->f->keys, t->f->keys_count, has);
+		match[a->rows[i]] = 1;
+	rc = col_map_has(map, t->f->keys, t->f->keys_count, match, has);
 	if (rc < 0)
 		return block_reader_fail(a->w.scratch->block, SEG_COL_METADATA, rc, a->w.d);
 	path = col_map_find(map, t->f->keys, t->f->keys_count);
@@ -492,7 +492,7 @@ static int metadata(struct ask *a, const struct expr_field *f, struct scan_value
 		has = scan_match_take(&a->w);
 		rc = has ? block_reader_map(b, &map, a->w.d) : -ENOMEM;
 		if (rc == 0)
-			rc = take_apart(&t, map, has);
+			rc = take_apart(&t, map, a->w.scratch->match, has);
 		if (has)
 			scan_match_give(&a->w);
 	}

@@ -40,6 +40,48 @@ static int give_source(void *ctx, enum col_text_source source, const uint32_t *r
 
 static const struct col_text_env env = { .key = give_types, .source = give_source };
 
+/* Rows that are said to have the path have it; so many have an entry, if its values are entries. */
+static void ask_path(struct col_map *m, uint32_t path, uint32_t count)
+{
+	static struct col_map_cell entries[LIMIT_BLOCK_ROWS];
+	static uint8_t match[ROWS_MAX], has[ROWS_MAX];
+	struct span keys[LIMIT_MAP_NESTING + 1];
+	uint32_t depth = 0;
+	struct buf b;
+
+	for (int32_t p = (int32_t)path; p > 0 && depth < ARRAY_COUNT(keys); depth++) {
+		memmove(keys + 1, keys, depth * sizeof *keys);
+		keys[0] = col_map_key(m, (uint32_t)p, &p);
+	}
+	memset(match, 1, count);
+	if (col_map_has(m, keys, depth, match, has) < 0 ||
+		col_map_find(m, keys, depth) != (int32_t)path)
+		return;
+	buf_init(&b, COL_MAP_RAW_MAX);
+	for (uint32_t row = 0; row < count; row++) {
+		struct col_map_cell cell;
+
+		buf_reset(&b);
+		if (row % 97 == 0 && col_map_cells(m, path, &row, 1, &b, &cell) == 0)
+			ASSERT((cell.present == COL_MAP_HAS) == (has[row] == COL_MAP_HAS));
+	}
+	for (uint32_t g = 0; col_map_entries(m, path) > 0 && g * COL_MAP_ENTRY_ROWS < count; g++) {
+		const uint16_t *of_rows;
+		uint32_t n = 0;
+
+		for (uint32_t i = g * COL_MAP_ENTRY_ROWS;
+			i < count && i < (g + 1) * COL_MAP_ENTRY_ROWS; i++)
+			n += has[i] == COL_MAP_HAS;
+		buf_reset(&b);
+		if (col_map_entry_cells(m, path, &b, entries) == 0 &&
+			col_map_entry_rows(m, path, g, n, &of_rows) == 0) {
+			for (uint32_t i = 0; i < n; i++)
+				ASSERT(of_rows[i] < col_map_entries(m, path));
+		}
+	}
+	buf_fini(&b);
+}
+
 /* Everything that can be asked; what it answers is compared where all gave an answer. */
 static void ask(struct col_map *m, uint32_t count, const struct buf *all, int rc)
 {
@@ -67,6 +109,7 @@ static void ask(struct col_map *m, uint32_t count, const struct buf *all, int rc
 		buf_reset(&b);
 		if (col_map_paths_count(m) > 1)
 			col_map_cells(m, path, rows, n, &b, cells);
+		ask_path(m, path, count);
 	}
 	buf_fini(&b);
 }
