@@ -4,7 +4,7 @@
  *
  * Checked: format; ctl; the chain of manifest records; each listed segment: there, of its size and
  *          sum, every page's checksum and content, row counts, ids rising and unique over the store,
- *          bounds and counts of footer and manifest; both sidecars against their segment; every
+ *          bounds and counts of footer and manifest; all sidecars against their segment; every
  *          journal record, and that ids go on without a gap from segments to journal.
  * Live:    needs no lock and changes nothing. What a daemon replaces meanwhile is looked up again.
  * Thread:  one.
