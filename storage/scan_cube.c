@@ -80,6 +80,46 @@ static bool tests_dims(const struct expr *x, unsigned *dims)
 	return true;
 }
 
+/* The times of one range, as the key of expr_time_key says them. */
+static int64_t time_of(uint64_t key)
+{
+	return (int64_t)(key ^ (UINT64_C(1) << 63));
+}
+
+static void narrow(struct scan_cube_ask *ask, const struct expr *time_test)
+{
+	int64_t lo = time_of(time_test->ranges[0].lo), hi = time_of(time_test->ranges[0].hi);
+
+	ask->from_ns = lo > ask->from_ns ? lo : ask->from_ns;
+	ask->to_ns = hi < ask->to_ns ? hi : ask->to_ns;
+}
+
+/*
+ * What the condition tests beside the time, if cubes can tell; a range of time that must hold is one
+ * of the ask's own from now on. False: they cannot.
+ */
+static bool take_where(struct scan_cube_ask *ask, unsigned *dims)
+{
+	const struct expr *x = ask->where;
+	uint32_t i;
+
+	if (!x)
+		return true;
+	if (scan_cube_group_is_time(x)) {
+		narrow(ask, x);
+		return true;
+	}
+	if (x->kind != EXPR_AND)
+		return tests_dims(x, dims);
+	for (i = 0; i < x->args_count; i++) {
+		if (scan_cube_group_is_time(x->args[i]))
+			narrow(ask, x->args[i]);
+		else if (!tests_dims(x->args[i], dims))
+			break;
+	}
+	return i == x->args_count;
+}
+
 static bool asks_nothing(const struct scan_cube_ask *ask)
 {
 	return ask->from_ns > ask->to_ns || ask->id_min > ask->id_max;
@@ -90,17 +130,18 @@ static bool asks_nothing(const struct scan_cube_ask *ask)
 int scan_cube_open(struct store_snapshot *snap, const struct scan_cube_ask *ask,
 	struct scan_cube **out, struct diag *d)
 {
+	struct scan_cube_ask taken = *ask;
 	struct scan_cube *c;
 	unsigned dims = 0;
 
 	ASSERT(ask->by >> SIDX_CUBE_DIMS == 0);
 	ASSERT(ask->bucket_ns >= 0);
-	if (ask->where && !tests_dims(ask->where, &dims))
+	if (!take_where(&taken, &dims))
 		return SCAN_CUBE_NOT;
 	c = calloc(1, sizeof *c);
 	if (!c)
 		return diag_set(d, -ENOMEM, "", -1, "counting by cubes");
-	c->ask = *ask;
+	c->ask = taken;
 	c->words = snapshot_segment_count(snap) / WORD_BITS + 1;
 	c->sets = calloc(c->words * SCAN_CUBE_RESTS_MAX, sizeof *c->sets);
 	if (!c->sets || scan_cube_group_init(&c->group, &c->ask, dims) < 0) {
@@ -108,7 +149,7 @@ int scan_cube_open(struct store_snapshot *snap, const struct scan_cube_ask *ask,
 		return diag_set(d, -ENOMEM, "", -1, "counting by cubes");
 	}
 	c->snap = store_snapshot_ref(snap);
-	c->rests[0] = (struct rest){ ask->from_ns, ask->to_ns, c->sets, 0 };
+	c->rests[0] = (struct rest){ taken.from_ns, taken.to_ns, c->sets, 0 };
 	c->rests_count = 1;
 	*out = c;
 	return 0;

@@ -29,7 +29,7 @@
 #include "storage/store.h"
 
 enum {
-	/* Cubes cannot answer this, whatever they hold: `where` tests another field. */
+	/* Cubes cannot answer this, whatever they hold: `where` tests another field than theirs. */
 	SCAN_CUBE_NOT = 1,
 	SCAN_CUBE_BYTES = 8 << 20,
 	/* Entries of scan_cube_rest: the segments as a whole, and two ends for each size of buckets. */
@@ -41,10 +41,11 @@ struct scan_cube_ask {
 	int64_t to_ns;   /* inclusive; INT64_MAX: open */
 	uint64_t id_min;
 	uint64_t id_max;
-	const struct expr *where; /* normal; NULL: every row. Lives as long as the scan_cube */
-	unsigned by;              /* bit n: cells are told apart by enum sidx_cube_dim n */
-	int64_t bucket_ns;        /* and by time, in buckets of this; 0: not by time */
-	int64_t bucket_from_ns;   /* where any one of these begins */
+	/* Normal; NULL: every row. Lives as long as the scan_cube. May hold one range of time, and-ed. */
+	const struct expr *where;
+	unsigned by;            /* bit n: cells are told apart by enum sidx_cube_dim n */
+	int64_t bucket_ns;      /* and by time, in buckets of this; 0: not by time */
+	int64_t bucket_from_ns; /* where any one of these begins */
 };
 
 /* Every row, in one cell. */

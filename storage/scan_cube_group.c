@@ -7,7 +7,7 @@
 #include "proto/base/check.h"
 
 enum {
-	/* More groups and times than these are not put together: a cell for each count of the cube. */
+	/* With more groups and times than these, lines are not put together. */
 	COUNTS_MAX = 1 << 19,
 	VERDICTS_MAX = 1 << 16,
 	VERDICT_OPEN = 0,
@@ -85,10 +85,23 @@ static void codes_of(const struct sidx_cube *x, unsigned dims, size_t place, uin
 
 /* ---- which lines are meant ---- */
 
+bool scan_cube_group_is_time(const struct expr *test)
+{
+	return test->kind == EXPR_TEST && test->test == EXPR_TEST_RANGES && !test->negate &&
+	       test->field.kind == EXPR_FIELD_TIME && test->ranges_count == 1;
+}
+
+static bool holds(const struct scan_cube_group *g, const struct expr *x, const struct event *ev)
+{
+	return scan_cube_group_is_time(x) || expr_match(x, ev, g->scratch);
+}
+
 static bool matches(
 	const struct scan_cube_group *g, const struct sidx_cube *x, const uint32_t *codes)
 {
+	const struct expr *where = g->ask->where;
 	struct event ev = { 0 };
+	bool all = true;
 
 	for (int d = 0; d < SIDX_CUBE_DIMS; d++) {
 		if (!(g->where_dims >> d & 1))
@@ -98,7 +111,11 @@ static bool matches(
 		else
 			ev.text[texts[d]] = sidx_cube_value(x, (enum sidx_cube_dim)d, codes[d]);
 	}
-	return expr_match(g->ask->where, &ev, g->scratch);
+	if (where->kind != EXPR_AND)
+		return holds(g, where, &ev);
+	for (uint32_t i = 0; i < where->args_count && all; i++)
+		all = holds(g, where->args[i], &ev);
+	return all;
 }
 
 /* Each combination of what is tested is decided once, where there are not too many to note them. */
@@ -186,6 +203,8 @@ struct emit {
 	const struct scan_cube_run *run;
 	scan_cube_cb cb;
 	void *arg;
+	bool totals; /* a line's total is its only count */
+	bool joined; /* lines of one group are put together; else each line is told alone */
 };
 
 static int emit(const struct emit *e, const uint32_t *codes, int64_t time_ns, uint64_t rows)
@@ -205,8 +224,19 @@ static int emit(const struct emit *e, const uint32_t *codes, int64_t time_ns, ui
 	return e->cb(e->arg, &cell);
 }
 
-/* All groups and slots that were counted. */
-static int emit_counts(const struct emit *e, size_t groups)
+/* The counts of one group, by slot. */
+static int emit_slots(const struct emit *e, const uint32_t *codes, const uint64_t *counts)
+{
+	int rc = 0;
+
+	for (uint32_t k = 0; k < e->group->slots_count && rc == 0; k++) {
+		if (counts[k] > 0)
+			rc = emit(e, codes, e->group->slot_times[k], counts[k]);
+	}
+	return rc;
+}
+
+static int emit_groups(const struct emit *e, size_t groups)
 {
 	struct scan_cube_group *g = e->group;
 	int rc = 0;
@@ -215,64 +245,55 @@ static int emit_counts(const struct emit *e, size_t groups)
 		uint32_t codes[SIDX_CUBE_DIMS] = { 0 };
 
 		codes_of(e->run->cube, g->ask->by, i, codes);
-		for (uint32_t k = 0; k < g->slots_count && rc == 0; k++) {
-			uint64_t rows = g->counts[i * g->slots_count + k];
-
-			if (rows > 0)
-				rc = emit(e, codes, g->slot_times[k], rows);
-		}
+		rc = emit_slots(e, codes, g->counts + i * g->slots_count);
 	}
 	return rc;
 }
 
-/* A line's counts: into those of its group (counts != NULL), or as cells. */
-static int add_line(
-	const struct emit *e, struct sidx_cube_walk *w, const uint32_t *codes, uint64_t *counts)
+/* A line's rows, added to counts by slot. */
+static void add_line(
+	const struct emit *e, struct sidx_cube_walk *w, uint64_t total, uint64_t *counts)
 {
 	struct scan_cube_group *g = e->group;
-	uint32_t k = sidx_cube_next(w, g->line_buckets, g->line_rows);
-	int rc = 0;
+	uint32_t k;
 
-	for (uint32_t i = 0; i < k && rc == 0; i++) {
+	if (e->totals) {
+		counts[0] += total;
+		return;
+	}
+	k = sidx_cube_next(w, g->line_buckets, g->line_rows);
+	for (uint32_t i = 0; i < k; i++) {
 		uint32_t bucket = g->line_buckets[i];
 
-		if (bucket < e->run->first || bucket >= e->run->next)
-			continue;
-		if (counts)
+		if (bucket >= e->run->first && bucket < e->run->next)
 			counts[g->slots[bucket]] += g->line_rows[i];
-		else
-			rc = emit(e, codes, g->slot_times[g->slots[bucket]], g->line_rows[i]);
 	}
-	return rc;
 }
 
-static int add_lines(const struct emit *e, bool grouped)
+static int add_lines(const struct emit *e)
 {
 	const struct sidx_cube_table *t = e->run->table;
 	struct scan_cube_group *g = e->group;
 	struct sidx_cube_walk w = sidx_cube_begin(t);
-	bool totals = g->slots_count == 1 && e->run->first == 0 && e->run->next == t->buckets_count;
 	int rc = 0;
 
 	for (uint32_t i = 0; i < t->combos_count && rc == 0; i++) {
 		uint32_t codes[SIDX_CUBE_DIMS];
-		uint64_t *counts = NULL;
+		uint64_t *counts = g->counts;
 
 		sidx_cube_combo(t, i, codes);
 		if (!is_meant(g, e->run->cube, codes)) {
-			if (!totals)
+			if (!e->totals)
 				sidx_cube_next(&w, g->line_buckets, g->line_rows);
 			continue;
 		}
-		if (grouped)
-			counts = g->counts +
-				 place_of(e->run->cube, g->ask->by, codes) * g->slots_count;
-		if (!totals)
-			rc = add_line(e, &w, codes, counts);
-		else if (counts)
-			*counts += sidx_cube_total(t, i);
-		else
-			rc = emit(e, codes, g->slot_times[0], sidx_cube_total(t, i));
+		if (e->joined)
+			counts += place_of(e->run->cube, g->ask->by, codes) * g->slots_count;
+		add_line(e, &w, sidx_cube_total(t, i), counts);
+		if (e->joined)
+			continue;
+		rc = emit_slots(e, codes, counts);
+		memset(counts, 0, g->slots_count * sizeof *counts);
 	}
 	return rc;
 }
@@ -294,18 +315,18 @@ static int begin_counts(struct scan_cube_group *g, size_t n)
 int scan_cube_group_run(
 	struct scan_cube_group *g, const struct scan_cube_run *r, scan_cube_cb cb, void *arg)
 {
-	struct emit e = { g, r, cb, arg };
+	struct emit e = { .group = g, .run = r, .cb = cb, .arg = arg };
 	size_t groups = places_of(r->cube, g->ask->by, COUNTS_MAX);
-	bool grouped;
 	int rc = begin_verdicts(g, r->cube);
 
 	ASSERT(r->first < r->next);
 	ASSERT(((g->ask->by | g->where_dims) & ~r->table->dims) == 0);
 	begin_slots(g, r);
-	grouped = groups <= COUNTS_MAX / g->slots_count;
-	if (rc == 0 && grouped)
-		rc = begin_counts(g, groups * g->slots_count);
+	e.totals = g->slots_count == 1 && r->first == 0 && r->next == r->table->buckets_count;
+	e.joined = g->ask->by != r->table->dims && groups <= COUNTS_MAX / g->slots_count;
 	if (rc == 0)
-		rc = add_lines(&e, grouped);
-	return rc == 0 && grouped ? emit_counts(&e, groups) : rc;
+		rc = begin_counts(g, (e.joined ? groups : 1) * g->slots_count);
+	if (rc == 0)
+		rc = add_lines(&e);
+	return rc == 0 && e.joined ? emit_groups(&e, groups) : rc;
 }

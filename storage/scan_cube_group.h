@@ -44,6 +44,8 @@ void scan_cube_group_fini(struct scan_cube_group *g);
 int scan_cube_group_run(
 	struct scan_cube_group *g, const struct scan_cube_run *r, scan_cube_cb cb, void *arg);
 
+/* A test of the event time that is one range: the ask's own times stand for it (scan_cube.c). */
+bool scan_cube_group_is_time(const struct expr *test);
 /* Which bucket of the ask a time falls into, counted from bucket_from_ns. bucket_ns > 0. */
 int64_t scan_cube_group_number(const struct scan_cube_ask *ask, int64_t time_ns);
 

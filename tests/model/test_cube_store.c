@@ -149,11 +149,26 @@ static const struct expr *random_test(struct world *w)
 	return expr_text_in(&w->exprs, text, &v, 1);
 }
 
+/* The event time in one range. */
+static const struct expr *random_time(struct world *w)
+{
+	struct expr_field f = { .kind = EXPR_FIELD_TIME };
+	uint64_t lo = expr_time_key(some(w)->time_ns), hi = expr_time_key(some(w)->time_ns);
+	struct expr_range r = { lo < hi ? lo : hi, lo < hi ? hi : lo };
+
+	return expr_ranges(&w->exprs, &f, &r, 1);
+}
+
 static const struct expr *random_where(struct world *w)
 {
 	const struct expr *x = random_test(w), *y = random_test(w);
 
-	switch (event_gen_below(&w->kit.gen, 4)) {
+	if (event_gen_below(&w->kit.gen, 6) == 0)
+		return expr_normalise(&w->exprs, random_time(w));
+	switch (event_gen_below(&w->kit.gen, 5)) {
+	case 3:
+		x = expr_and(&w->exprs, random_time(w), expr_and(&w->exprs, x, y));
+		break;
 	case 0:
 		x = expr_and(&w->exprs, x, y);
 		break;
