@@ -75,15 +75,18 @@ static uint64_t combo_at(const struct sidx_cube_table *t, uint32_t line)
 	return bits_at(t->combos, (uint64_t)line * t->combo_width, t->combo_width);
 }
 
-void sidx_cube_combo(const struct sidx_cube_table *t, uint32_t line, uint32_t out[SIDX_CUBE_DIMS])
+static void split(const struct sidx_cube_table *t, uint64_t combo, uint32_t out[SIDX_CUBE_DIMS])
 {
-	uint64_t combo = combo_at(t, line);
-
-	ASSERT(line < t->combos_count);
 	for (int d = SIDX_CUBE_DIMS - 1; d >= 0; d--) {
 		out[d] = (uint32_t)(combo & ((UINT64_C(1) << t->widths[d]) - 1));
 		combo >>= t->widths[d];
 	}
+}
+
+void sidx_cube_combo(const struct sidx_cube_table *t, uint32_t line, uint32_t out[SIDX_CUBE_DIMS])
+{
+	ASSERT(line < t->combos_count);
+	split(t, combo_at(t, line), out);
 }
 
 uint32_t sidx_cube_total(const struct sidx_cube_table *t, uint32_t line)
@@ -95,6 +98,20 @@ uint32_t sidx_cube_total(const struct sidx_cube_table *t, uint32_t line)
 struct sidx_cube_walk sidx_cube_begin(const struct sidx_cube_table *t)
 {
 	return (struct sidx_cube_walk){ .table = t, .bits = sidx_bits_of(t->counts, 0) };
+}
+
+/* The value at a bit that is there. */
+static uint32_t get_at(const struct sidx_bits *b, uint64_t at, uint64_t mask)
+{
+	return (uint32_t)(sidx_bits_word(span_of(b->p, b->count / 8), at / 8) >> at % 8 & mask);
+}
+
+/* Whether so many values of a width are there; else `bad` is set. */
+static bool have(struct sidx_bits *b, uint32_t n, unsigned width)
+{
+	if (b->bad || width > SIDX_BITS_WIDTH_MAX || (uint64_t)n * width > b->count - b->at)
+		b->bad = true;
+	return !b->bad;
 }
 
 /* A bit for each bucket. */
@@ -115,11 +132,14 @@ static uint32_t dense(struct sidx_bits *b, uint32_t count, uint16_t *out)
 static uint32_t listed(struct sidx_bits *b, uint32_t most, unsigned width, uint16_t *out)
 {
 	uint32_t k = sidx_bits_get(b, col_pack_width(most - 1)) + 1;
+	uint64_t mask = (UINT64_C(1) << width) - 1;
 
-	if (k > most)
+	if (k > most || !have(b, k, width)) {
 		b->bad = true;
-	for (uint32_t i = 0; i < k && !b->bad; i++)
-		out[i] = (uint16_t)sidx_bits_get(b, width);
+		return 0;
+	}
+	for (uint32_t i = 0; i < k; i++, b->at += width)
+		out[i] = (uint16_t)get_at(b, b->at, mask);
 	return k;
 }
 
@@ -127,10 +147,12 @@ static uint32_t listed(struct sidx_bits *b, uint32_t most, unsigned width, uint1
 static void shares(struct sidx_bits *b, uint32_t total, uint32_t k, uint32_t *rows)
 {
 	unsigned width = sidx_bits_get(b, WIDTH_BITS);
-	uint64_t sum = 0;
+	uint64_t mask = (UINT64_C(1) << width) - 1, sum = 0;
 
-	for (uint32_t i = 0; i + 1 < k; i++) {
-		rows[i] = sidx_bits_get(b, width) + 1;
+	if (!have(b, k - 1, width))
+		return;
+	for (uint32_t i = 0; i + 1 < k; i++, b->at += width) {
+		rows[i] = get_at(b, b->at, mask) + 1;
 		sum += rows[i];
 	}
 	if (sum >= total)
@@ -289,7 +311,7 @@ static bool lines_hold(const struct sidx_cube *x, const struct sidx_cube_table *
 		uint64_t combo = combo_at(t, i);
 		uint32_t codes[SIDX_CUBE_DIMS];
 
-		sidx_cube_combo(t, i, codes);
+		split(t, combo, codes);
 		for (int d = 0; d < SIDX_CUBE_DIMS; d++) {
 			if (t->dims >> d & 1 && d != SIDX_CUBE_SEVERITY &&
 				codes[d] >= x->values_count[d])
