@@ -7,6 +7,7 @@ nested maps, empty and absent fields, equal times), some sealed, some in the jou
 random questions of tests/support/oracle.py in the language and by filters. `--seed N` draws other ones,
 `--queries N` more; a failure names both and the request.
 """
+import collections
 import json
 import os
 import random
@@ -17,6 +18,7 @@ import urllib.parse
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import astro
 import oracle
+import oracle_groups
 import real_events
 import shop
 
@@ -25,6 +27,7 @@ SHARE = {"windows": 29, "access": 2}  # every so many of a file; else all
 ODD_EVENTS = 1500
 FAILURES_TOLD = 5
 WALK_PAGES = 6
+DAY_NS = 86400 * 10**9
 SEAL_ROWS = 6000
 CONF = f"[store]\nseal_rows = {SEAL_ROWS}\nseal_age = 1h\njournal_file_bytes = 8M\n"
 
@@ -181,7 +184,37 @@ def ask_arrival(shelf, rnd, question, want):
     astro.equal(page["covered"], covered, "covered")
 
 
-ASKS = [ask_page] * 6 + [ask_walk] * 2 + [ask_arrival]
+def ask_groups(shelf, rnd, question, want):
+    grouping = oracle_groups.Grouping(shelf.store, rnd)
+    pairs = question.pairs() + grouping.pairs()
+    answer = get(shelf.daemon, "/api/query", pairs)
+    wrong = list(grouping.differences(question, answer))
+    if wrong:
+        raise astro.Failure(f"{path_of('/api/query', grouping.pairs())}: {'; '.join(wrong[:4])}")
+    astro.equal(answer["total"], len(want), "total")
+
+
+def ask_stats(shelf, _rnd, question, want):
+    answer = get(shelf.daemon, "/api/logs/stats", question.pairs())
+    astro.equal(answer["total_logs"], len(want), "total")
+    for name in ("by_event_type", "by_entity_type", "by_severity"):
+        field = name[3:]
+        there = collections.Counter(shelf.store.events[i].get(field) for i in want)
+        got = answer[name]
+        astro.equal({k: there[k] for k in got}, got, name)
+        astro.equal(sorted(got.values()), sorted(v for k, v in there.items() if k is not None)[-len(got):] if got else [],
+                    f"{name}: the most frequent")
+    if not want:
+        return
+    width = answer["histogram"]["bucket_ns"]
+    monday = 4 * DAY_NS if width % (7 * DAY_NS) == 0 else 0  # 1970-01-05
+    counts = collections.Counter(
+        (shop.nanoseconds(shelf.store.events[i]["timestamp"]) - monday) // width * width + monday for i in want)
+    got = {shop.nanoseconds(t): n for t, n in answer["histogram"]["buckets"] if n}
+    astro.equal(got, dict(counts), "histogram")
+
+
+ASKS = [ask_page] * 6 + [ask_walk] * 2 + [ask_arrival] + [ask_groups] * 5 + [ask_stats]
 
 
 class Exam:

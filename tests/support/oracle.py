@@ -86,7 +86,7 @@ class Store:
         if isinstance(value, str):
             n = number_of(value)
             return "text", value, None if n is None else self.rank(n)
-        return "other", json.dumps(value, sort_keys=True), None
+        return "other", json.dumps(value, ensure_ascii=False), None
 
     def rank(self, n):
         """Where the number stands among all that occur; between two of them it ends in .5."""
