@@ -123,7 +123,8 @@ enum agg_cell_kind {
 	AGG_CELL_NULL,
 	AGG_CELL_BOOL,
 	AGG_CELL_INT,
-	AGG_CELL_UINT, /* ids; and integers above INT64_MAX */
+	AGG_CELL_UINT, /* integers above INT64_MAX */
+	AGG_CELL_ID,   /* u */
 	AGG_CELL_DOUBLE,
 	AGG_CELL_TEXT,
 	AGG_CELL_TIME,     /* i: nanoseconds */

@@ -42,6 +42,9 @@ void agg_answer_put_cell(const struct agg_cell *c, struct buf *out)
 		buf_printf(out, "%" PRId64, c->i);
 		break;
 	case AGG_CELL_UINT:
+		buf_printf(out, "%" PRIu64, c->u);
+		break;
+	case AGG_CELL_ID:
 		json_out_id(c->u, out);
 		break;
 	case AGG_CELL_DOUBLE:

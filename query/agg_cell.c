@@ -82,7 +82,7 @@ struct agg_cell agg_cell_of_int(enum expr_field_kind kind, int64_t v)
 	if (kind == EXPR_FIELD_SEVERITY)
 		return (struct agg_cell){ .kind = AGG_CELL_SEVERITY, .i = v };
 	if (kind == EXPR_FIELD_ID)
-		return (struct agg_cell){ .kind = AGG_CELL_UINT, .u = (uint64_t)v };
+		return (struct agg_cell){ .kind = AGG_CELL_ID, .u = (uint64_t)v };
 	ASSERT(kind == EXPR_FIELD_TIME || kind == EXPR_FIELD_RECEIVED);
 	return (struct agg_cell){ .kind = AGG_CELL_TIME, .i = v };
 }
@@ -123,14 +123,19 @@ bool agg_cell_same(const struct agg_cell *a, const struct agg_cell *b)
 	return has_text(a) ? span_eq(a->text, b->text) : bits(a) == bits(b);
 }
 
+static bool is_unsigned(const struct agg_cell *c)
+{
+	return c->kind == AGG_CELL_UINT || c->kind == AGG_CELL_ID;
+}
+
 bool agg_cell_is_number(const struct agg_cell *c)
 {
-	return c->kind == AGG_CELL_INT || c->kind == AGG_CELL_UINT || c->kind == AGG_CELL_DOUBLE;
+	return c->kind == AGG_CELL_INT || c->kind == AGG_CELL_DOUBLE || is_unsigned(c);
 }
 
 double agg_cell_double(const struct agg_cell *c)
 {
-	if (c->kind == AGG_CELL_UINT)
+	if (is_unsigned(c))
 		return (double)c->u;
 	return c->kind == AGG_CELL_DOUBLE ? c->f : (double)c->i;
 }
@@ -144,9 +149,9 @@ static struct expr_number number_of(const struct agg_cell *c)
 {
 	if (c->kind == AGG_CELL_INT)
 		return (struct expr_number){ .kind = EXPR_NUMBER_INT, .i = c->i };
-	if (c->kind == AGG_CELL_UINT && c->u > INT64_MAX)
+	if (is_unsigned(c) && c->u > INT64_MAX)
 		return (struct expr_number){ .kind = EXPR_NUMBER_UINT, .u = c->u };
-	if (c->kind == AGG_CELL_UINT)
+	if (is_unsigned(c))
 		return (struct expr_number){ .kind = EXPR_NUMBER_INT, .i = (int64_t)c->u };
 	return (struct expr_number){ .kind = EXPR_NUMBER_DOUBLE, .f = c->f };
 }

@@ -106,6 +106,7 @@ static int worth(const struct agg_cell *c)
 		return isnan(c->f) ? 0 : 2;
 	case AGG_CELL_INT:
 	case AGG_CELL_UINT:
+	case AGG_CELL_ID:
 	case AGG_CELL_TIME:
 	case AGG_CELL_SEVERITY:
 		return 2;

@@ -38,7 +38,7 @@ static struct agg_cell value_at(const struct expr_field *f, const struct event *
 	case EXPR_FIELD_SEVERITY:
 		return (struct agg_cell){ .kind = AGG_CELL_SEVERITY, .i = ev->severity };
 	case EXPR_FIELD_ID:
-		return (struct agg_cell){ .kind = AGG_CELL_UINT, .u = ev->id };
+		return (struct agg_cell){ .kind = AGG_CELL_ID, .u = ev->id };
 	case EXPR_FIELD_TIME:
 		return (struct agg_cell){ .kind = AGG_CELL_TIME, .i = ev->time_ns };
 	case EXPR_FIELD_RECEIVED:
