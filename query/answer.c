@@ -95,6 +95,11 @@ int answer_put(
 		buf_printf(out, ",\"partial\":\"%s\"", partial);
 	answer_put_damage(result, out);
 	answer_put_stats(&result->stats, result->total, out);
+	if (req->explain) {
+		buf_put_str(out, ",\"explain\":{");
+		engine_explain_where(req, out);
+		buf_put_u8(out, '}');
+	}
 	buf_put_str(out, "}\n");
 	return out->err;
 }

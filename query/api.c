@@ -10,6 +10,7 @@
 #include "proto/svc/metrics.h"
 #include "proto/svc/version.h"
 #include "query/api_event.h"
+#include "query/api_explain.h"
 #include "query/api_logs.h"
 #include "query/api_query.h"
 #include "query/api_stats.h"
@@ -155,6 +156,7 @@ static const struct http_server_route routes[] = {
 	{ "/api/logs/{id}", HTTP_PARSE_GET, api_event_get },
 	{ "/api/logs/{id}/context", HTTP_PARSE_GET, api_event_context },
 	{ "/api/query", HTTP_PARSE_GET, api_query_get },
+	{ "/api/explain", HTTP_PARSE_GET, api_explain_get },
 	{ "/healthz", HTTP_PARSE_GET, on_health },
 	{ "/readyz", HTTP_PARSE_GET, on_ready },
 	{ "/metrics", HTTP_PARSE_GET, on_metrics },

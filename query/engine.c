@@ -54,6 +54,8 @@ const char *engine_partial_name(enum engine_partial partial)
 		return "damage";
 	case ENGINE_PARTIAL_GROUPS:
 		return "groups";
+	case ENGINE_PARTIAL_REGEX:
+		return "regex";
 	}
 	return NULL;
 }
@@ -245,6 +247,8 @@ static void put_partial(struct run *r)
 {
 	struct engine_result *out = r->out;
 
+	if (out->partial == ENGINE_WHOLE && r->exec.stats.regex_given_up > 0)
+		out->partial = ENGINE_PARTIAL_REGEX;
 	if (r->exec.damage.count)
 		out->partial = ENGINE_PARTIAL_DAMAGE;
 	if (r->exec.stopped)
@@ -262,7 +266,8 @@ static void put_total(struct run *r)
 		return;
 	}
 	out->total = r->exec.total;
-	out->total_known = r->plan.need_total && !r->exec.stopped && r->exec.damage.count == 0;
+	out->total_known = r->plan.need_total && !r->exec.stopped && r->exec.damage.count == 0 &&
+			   r->exec.stats.regex_given_up == 0;
 }
 
 /*

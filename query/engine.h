@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "proto/base/arena.h"
+#include "proto/base/buf.h"
 #include "proto/base/diag.h"
 #include "proto/base/limits.h"
 #include "proto/expr/expr.h"
@@ -104,7 +105,7 @@ struct engine_request {
 	const struct expr *where;
 	uint32_t query_sum;          /* of `where`, range and order, for cursors; made by check */
 	struct expr_builder builder; /* of `q` and `where` */
-	bool explain;                /* the answer's stats say what was asked and planned */
+	bool explain;                /* the answer says how the request was understood */
 	size_t values_bytes;         /* copied so far */
 	unsigned given;              /* which single parameters were given; private */
 	int64_t budget_ns;           /* of time; 0: none */
@@ -137,6 +138,7 @@ enum engine_partial {
 	ENGINE_PARTIAL_CANCELED,
 	ENGINE_PARTIAL_DAMAGE, /* something could not be read; see `damage` */
 	ENGINE_PARTIAL_GROUPS, /* of aggregations: there are more groups than the memory holds */
+	ENGINE_PARTIAL_REGEX, /* a regular expression was given up on some texts: taken as no match */
 };
 /* "time", "memory" ...; NULL for a whole one. Static text. */
 const char *engine_partial_name(enum engine_partial partial);
@@ -183,6 +185,15 @@ void engine_free(struct engine **e);
 int engine_run(struct engine *e, struct store_snapshot *snap, const struct engine_request *req,
 	struct engine_result *out, struct diag *d);
 void engine_result_fini(struct engine_result *out);
+
+/*
+ * Appends how a checked request is understood and what of the snapshot it would have to read, as the
+ * JSON of GET /api/explain. ERR_STALE as engine_run; nothing is appended on failure.
+ */
+int engine_explain(struct store_snapshot *snap, const struct engine_request *req, struct buf *out,
+	struct diag *d);
+/* What is asked alone: members of an object, without braces. A failure sticks in the buffer. */
+void engine_explain_where(const struct engine_request *req, struct buf *out);
 
 /* Ends the engine's running query soon, with ENGINE_PARTIAL_CANCELED; without one, the next. Any thread. */
 void engine_cancel(struct engine *e);

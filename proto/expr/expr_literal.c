@@ -88,6 +88,17 @@ static bool take_repeat(struct reader *r, bool *out_least)
 
 /* ---- what is passed over ---- */
 
+/* "[:name:]" within a class; whatever else begins so is not followed. */
+static void skip_name(struct reader *r)
+{
+	const uint8_t *p = r->p + 2;
+
+	while (p < r->end && (is_letter(*p) || *p == '^'))
+		p++;
+	r->lost |= r->end - p < 2 || p[0] != ':' || p[1] != ']';
+	r->p = r->lost ? r->p + 1 : p + 2;
+}
+
 static void skip_class(struct reader *r)
 {
 	ASSERT(at(r, '['));
@@ -97,12 +108,15 @@ static void skip_class(struct reader *r)
 	if (at(r, ']'))
 		r->p++;
 	while (r->p < r->end && *r->p != ']') {
-		if (*r->p == '\\' && r->p + 1 < r->end) {
+		bool pair = r->p + 1 < r->end;
+
+		if (pair && *r->p == '[' && r->p[1] == ':') {
+			skip_name(r);
+			continue;
+		}
+		if (pair && *r->p == '\\') {
 			r->lost |= r->p[1] == 'Q' || r->p[1] == 'E';
 			r->p++;
-		} else if (*r->p == '[' && r->p + 1 < r->end && r->p[1] == ':') {
-			while (r->p + 1 < r->end && !(r->p[0] == ':' && r->p[1] == ']'))
-				r->p++;
 		}
 		r->p++;
 	}
@@ -115,13 +129,8 @@ static void skip_group(struct reader *r)
 {
 	unsigned open = 1;
 
-	if (r->end - r->p >= 2 && r->p[0] == '?' && r->p[1] == '#') {
-		while (r->p < r->end && *r->p != ')')
-			r->p++;
-		if (r->p < r->end)
-			r->p++;
-		return;
-	}
+	/* What repeats a comment repeats what stands before it. */
+	r->lost |= r->end - r->p >= 2 && r->p[1] == '#';
 	while (r->p < r->end && open > 0) {
 		uint8_t c = *r->p;
 

@@ -289,6 +289,56 @@ static void tests_are_numbered_in_order(void **state)
 	assert_int_equal(x->args[2]->args[0]->index, 2);
 }
 
+/*
+ * Patterns that double their work with each character are given up, and the more of them the sooner:
+ * as the number of texts grows the time does not, or this test would not end.
+ */
+static void hostile_patterns_end(void **state)
+{
+	static const char *const patterns[] = { "^(a+)+$", "^(a|aa)+$", "^(a|a?)+$", "^((a|b)*)*c$",
+		"(.*.*)*=!", "(?:a?){40}a{40}b", "(x+x+)+y", "(?=(a+))a*b\\1c",
+		"^(([a-z])+.)+[A-Z]([a-z])+$" };
+	struct fixture *f = *state;
+	struct expr_field d = expr_field_text(EVENT_TEXT_DESCRIPTION);
+	char text[400];
+
+	memset(text, 'a', sizeof text);
+	text[sizeof text - 1] = '!';
+	for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+		const struct expr *x =
+			expr_matches(&f->b, &d, span_str(patterns[i]), NULL, NULL, 0);
+
+		assert_non_null(x);
+		expr_scratch_reset(f->scratch);
+		for (int k = 0; k < 2000; k++)
+			assert_false(expr_test_text(x, span_of(text, sizeof text), f->scratch));
+		/* Where a literal or a trick of PCRE2's decides first, nothing has to be given up. */
+		if (i < 2)
+			assert_int_equal(expr_scratch_given_up(f->scratch), 2000);
+		expr_scratch_reset(f->scratch);
+		assert_int_equal(expr_scratch_given_up(f->scratch), 0);
+	}
+}
+
+/* An innocent pattern on the longest text that an event can have stays far below the limits. */
+static void long_texts_are_searched_to_their_end(void **state)
+{
+	struct fixture *f = *state;
+	struct expr_field d = expr_field_text(EVENT_TEXT_DESCRIPTION);
+	const struct expr *x =
+		expr_matches(&f->b, &d, SPAN_LIT("user [a-z]+ .*logged (in|out)$"), NULL, NULL, 0);
+	char *text = malloc(LIMIT_EVENT_BYTES);
+
+	assert_non_null(text);
+	for (size_t i = 0; i < LIMIT_EVENT_BYTES; i++)
+		text[i] = "some words and a few more "[i % 26];
+	memcpy(text + LIMIT_EVENT_BYTES - 30, "user anna has been logged out!", 30);
+	assert_false(expr_test_text(x, span_of(text, LIMIT_EVENT_BYTES), f->scratch));
+	assert_true(expr_test_text(x, span_of(text, LIMIT_EVENT_BYTES - 1), f->scratch));
+	assert_int_equal(expr_scratch_given_up(f->scratch), 0);
+	free(text);
+}
+
 static void limits_are_reached(void **state)
 {
 	struct fixture *f = *state;
@@ -345,6 +395,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(numbers_of_the_event, setup, teardown),
 		cmocka_unit_test_setup_teardown(tests_of_one_field_become_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(tests_are_numbered_in_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(hostile_patterns_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			long_texts_are_searched_to_their_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_are_reached, setup, teardown),
 	};
 

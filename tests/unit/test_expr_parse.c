@@ -5,6 +5,7 @@
  */
 #include "tests/support/check_cmocka.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "proto/base/check.h"
@@ -303,6 +304,83 @@ static void values_are_printed_as_they_must_be_written(void **state)
 	buf_fini(&out);
 }
 
+/* ---- every example of the texts for people ---- */
+
+static FILE *open_text(const char *name)
+{
+	const char *source = getenv("ASTRO_SOURCE");
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/%s", source ? source : ".", name);
+	f = fopen(path, "r");
+	if (!f)
+		fail_msg("%s: cannot be opened", path);
+	return f;
+}
+
+static void is_taken(const char *file, const char *text)
+{
+	const struct expr *x;
+	struct expr_builder b;
+	struct expr_err err;
+
+	expr_builder_init(&b);
+	if (expr_parse(&b, span_str(text), &conf, &x, &err) < 0)
+		fail_msg("%s: %s: at %zu: %s", file, text, err.at, err.error);
+	expr_builder_fini(&b);
+}
+
+/* Lines of the code block, and the first column of the table, between two headings. */
+static void examples_of_the_api(void **state)
+{
+	FILE *f = open_text("query/API.md");
+	bool inside = false, code = false;
+	unsigned n = 0;
+	char line[1000], *end;
+
+	(void)state;
+	while (fgets(line, sizeof line, f)) {
+		line[strcspn(line, "\n")] = 0;
+		if (strncmp(line, "## ", 3) == 0)
+			inside = strcmp(line, "## The query language") == 0;
+		if (!inside)
+			continue;
+		end = strncmp(line, "| `", 3) == 0 ? strstr(line, "` |") : NULL;
+		if (strncmp(line, "```", 3) == 0) {
+			code = !code && line[3] == 0;
+		} else if (code || end) {
+			if (end)
+				*end = 0;
+			is_taken("API.md", end ? line + 3 : line);
+			n++;
+		}
+	}
+	assert_true(n > 30);
+	fclose(f);
+}
+
+static void examples_of_the_manual(void **state)
+{
+	FILE *f = open_text("proto/astrolabe-query.7");
+	bool inside = false;
+	unsigned n = 0;
+	char line[1000];
+
+	(void)state;
+	while (fgets(line, sizeof line, f)) {
+		line[strcspn(line, "\n")] = 0;
+		if (line[0] == '.') {
+			inside = strncmp(line, ".Bd -literal", 12) == 0;
+		} else if (inside) {
+			is_taken("astrolabe-query.7", line);
+			n++;
+		}
+	}
+	assert_true(n > 5);
+	fclose(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +388,8 @@ int main(void)
 		cmocka_unit_test(errors_say_where),
 		cmocka_unit_test(limits_are_reached),
 		cmocka_unit_test(values_are_printed_as_they_must_be_written),
+		cmocka_unit_test(examples_of_the_api),
+		cmocka_unit_test(examples_of_the_manual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
