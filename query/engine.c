@@ -266,8 +266,7 @@ static void put_total(struct run *r)
 		return;
 	}
 	out->total = r->exec.total;
-	out->total_known = r->plan.need_total && !r->exec.stopped && r->exec.damage.count == 0 &&
-			   r->exec.stats.regex_given_up == 0;
+	out->total_known = r->plan.need_total && !r->exec.stopped && r->exec.damage.count == 0;
 }
 
 /*

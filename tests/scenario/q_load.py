@@ -24,7 +24,7 @@ from raw_client import RawClient, request  # noqa: E402
 
 MEMORY_MB = 64
 HOSTILE = 'description=~"^(a+)+$"'
-PARTIAL = {None, "time", "memory", "groups"}
+PARTIAL = {None, "time", "memory", "groups", "regex"}
 DEAR = [
     "/api/logs?search=o&limit=1000",
     "/api/logs?search=no+such+text",
