@@ -87,8 +87,6 @@ struct col_text_env {
 		struct span *out);
 	int (*key)(void *ctx, enum col_text_key key, const uint32_t *rows, size_t count,
 		uint32_t *out);
-	/* The whole column, where it stands as such until another block is entered; NULL, or 1: not. */
-	int (*key_column)(void *ctx, enum col_text_key key, const uint16_t **out);
 	int (*leaf)(void *ctx, uint32_t leaf, const uint32_t *rows, size_t count,
 		struct col_text_leaf *out);
 	/*
