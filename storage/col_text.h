@@ -97,6 +97,8 @@ struct col_text_env {
 	int (*source_contains)(
 		void *ctx, enum col_text_source source, const struct needle *x, uint8_t *match);
 	int (*leaves_contain)(void *ctx, const struct needle *x, uint8_t *leaves, uint32_t count);
+	/* A key's column, where it stands as codes until another block is entered; NULL, or 1: not. */
+	int (*key_column)(void *ctx, enum col_text_key key, const uint16_t **out);
 	/* What a question takes for itself, to be reset between two; NULL: from the page's own. */
 	struct arena *work;
 };
