@@ -72,6 +72,40 @@ static int ask_groups(struct source_dir *s, const struct source_question *q, str
 	return rc;
 }
 
+/* ---- how a question is understood ---- */
+
+static int explain(struct source_dir *s, const struct engine_request *req, struct diag *d)
+{
+	int rc = ERR_STALE;
+
+	for (int i = 0; i < ENGINE_SNAPSHOTS_MAX && rc == ERR_STALE; i++) {
+		struct store_snapshot *snap = NULL;
+
+		rc = store_reader_snapshot(s->reader, &snap, d);
+		if (rc == 0)
+			rc = engine_explain(snap, req, &s->json, d);
+		store_snapshot_free(&snap);
+	}
+	return rc;
+}
+
+static int ask_explain(struct source_dir *s, const struct source_question *q, struct diag *d)
+{
+	struct engine_err err = { .code = 0 };
+	struct engine_request req;
+	int rc = 0;
+
+	engine_request_init(&req);
+	for (size_t i = 0; i < q->params_count && rc == 0; i++)
+		rc = engine_param(
+			&req, span_str(q->params[i].name), span_str(q->params[i].value), &err);
+	if (rc == 0)
+		rc = engine_request_check(&req, &err);
+	rc = rc < 0 ? refused(&err, d) : explain(s, &req, d);
+	engine_request_fini(&req);
+	return rc;
+}
+
 /* ---- all ---- */
 
 int source_dir_ask(
@@ -85,6 +119,8 @@ int source_dir_ask(
 	buf_reset(&s->document);
 	if (q->what == SOURCE_QUERY)
 		rc = ask_groups(s, q, d);
+	else if (q->what == SOURCE_EXPLAIN)
+		rc = ask_explain(s, q, d);
 	if (rc < 0)
 		return rc;
 	rc = json_in_text(buf_span(&s->json), JSON_IN_REPAIR, &s->document, NULL);
