@@ -7,6 +7,7 @@
 
 #include "proto/base/printable.h"
 #include "proto/base/utf8.h"
+#include "proto/wire/pack.h"
 #include "tools/ask.h"
 #include "tools/rows.h"
 
@@ -108,6 +109,59 @@ static int values(struct cmd_run *r, struct diag *d)
 	return 0;
 }
 
+/* "text, number" of a list of words. */
+static void put_kinds(struct span kinds, struct buf *out)
+{
+	struct doc_list at = doc_list(kinds);
+	struct span kind;
+	bool first = true;
+
+	while (doc_next(&at, &kind)) {
+		buf_put_str(out, first ? "" : ", ");
+		buf_put_span(out, doc_text(kind));
+		first = false;
+	}
+}
+
+/* The list as an answer about groups, which all formats know. */
+static void put_document(struct span list, uint64_t total, struct buf *out)
+{
+	struct doc_list at = doc_list(list);
+	struct span field;
+	struct buf kinds;
+
+	buf_init(&kinds, 1 << 12);
+	pack_map_head(out, 3);
+	pack_str(out, SPAN_LIT("columns"));
+	pack_array_head(out, 3);
+	pack_str(out, SPAN_LIT("field"));
+	pack_str(out, SPAN_LIT("kinds"));
+	pack_str(out, SPAN_LIT("events"));
+	pack_str(out, SPAN_LIT("total"));
+	pack_uint(out, total);
+	pack_str(out, SPAN_LIT("rows"));
+	pack_array_head(out, doc_count(list));
+	while (doc_next(&at, &field)) {
+		uint64_t events = 0;
+
+		buf_reset(&kinds);
+		put_kinds(doc_member(field, "kinds"), &kinds);
+		doc_uint(doc_member(field, "events"), &events);
+		pack_array_head(out, 3);
+		pack_str(out, doc_text(doc_member(field, "name")));
+		pack_str(out, buf_span(&kinds));
+		pack_uint(out, events);
+	}
+	buf_fini(&kinds);
+}
+
+static void remark(const struct cmd_run *r, uint64_t looked_at, uint64_t total)
+{
+	if (looked_at < total && !r->args->quiet && !r->args->complete)
+		fprintf(stderr, "-- of the newest %" PRIu64 " of %" PRIu64 " events --\n",
+			looked_at, total);
+}
+
 static int names(struct cmd_run *r, struct diag *d)
 {
 	struct source_question q = {
@@ -115,9 +169,28 @@ static int names(struct cmd_run *r, struct diag *d)
 		.params = r->args->params,
 		.params_count = r->args->params_count,
 	};
+	uint64_t looked_at = 0, total = 0;
 	struct span document;
+	struct buf rows_document;
+	struct rows rows;
 	int rc = source_ask(r->source, &q, &document, d);
 
+	if (rc < 0)
+		return rc;
+	doc_uint(doc_member(document, "events"), &looked_at);
+	doc_uint(doc_member(document, "total"), &total);
+	buf_init(&rows_document, SIZE_MAX);
+	put_document(doc_member(document, "fields"), looked_at, &rows_document);
+	rc = rows_open(&rows, buf_span(&rows_document), 1, d);
+	if (rc == 0)
+		rc = put_rows(r, &rows, d);
+	if (rc == 0) {
+		cmd_run_note_answer(r, document);
+		r->shown = looked_at ? rows.count : 0;
+		cmd_run_flush(r);
+		remark(r, looked_at, total);
+	}
+	buf_fini(&rows_document);
 	return rc;
 }
 

@@ -93,6 +93,10 @@ void cmd_run_note_answer(struct cmd_run *r, struct span document)
 			"the time for one query was over: the numbers are of a part of the events" },
 		{ "memory", "the memory for one query was used up: something is left out" },
 		{ "groups", "there are more groups than fit into memory: some are left out" },
+		{ "fields",
+			"there are more fields than can be listed: the rare ones are left out" },
+		{ "regex", "the regular expression took too many steps on some texts: they were "
+			   "taken for not matching" },
 		{ "damage",
 			"some events could not be read, the store is damaged: see astrodump verify" },
 	};

@@ -178,21 +178,20 @@ static void check_lag(struct look *l)
 
 /* ---- segments ---- */
 
+/* Files that are not there, or of another length. */
 struct lacks {
-	uint32_t segments; /* not there, or of another length */
-	uint32_t sidecars;
+	uint32_t count;
 	char first[MANIFEST_PATH_BYTES + 8];
 };
 
-static void note(struct lacks *n, uint32_t *count, const char *path)
+static void note(struct lacks *n, const char *path)
 {
-	if (n->segments + n->sidecars == 0)
+	if (n->count++ == 0)
 		snprintf(n->first, sizeof n->first, "%s", path);
-	++*count;
 }
 
-static void look_at_segment(
-	const struct look *l, const struct manifest_segment *seg, struct lacks *n)
+static void look_at_segment(const struct look *l, const struct manifest_segment *seg,
+	struct lacks *segments, struct lacks *sidecars)
 {
 	char path[MANIFEST_PATH_BYTES], sidecar[MANIFEST_PATH_BYTES + 8];
 	struct vfs_stat st;
@@ -200,7 +199,7 @@ static void look_at_segment(
 
 	manifest_segment_path(seg, path);
 	if (l->vfs->stat(l->vfs->ctx, l->dir, path, &st) < 0 || st.bytes != seg->file_bytes) {
-		note(n, &n->segments, path);
+		note(segments, path);
 		return;
 	}
 	stem = strlen(path) - strlen(".seg");
@@ -208,7 +207,7 @@ static void look_at_segment(
 		snprintf(sidecar, sizeof sidecar, "%.*s%s", (int)stem, path,
 			sidx_common_suffix((enum sidx_kind)kind));
 		if (l->vfs->stat(l->vfs->ctx, l->dir, sidecar, &st) < 0)
-			note(n, &n->sidecars, sidecar);
+			note(sidecars, sidecar);
 	}
 }
 
@@ -216,22 +215,22 @@ static void check_segments(struct look *l)
 {
 	size_t count;
 	const struct manifest_segment *segs = manifest_segments(l->manifest, &count);
-	struct lacks n = { .segments = 0 };
+	struct lacks lost = { .count = 0 }, sidecars = { .count = 0 };
 
 	for (size_t i = 0; i < count; i++)
-		look_at_segment(l, &segs[i], &n);
-	if (n.segments)
+		look_at_segment(l, &segs[i], &lost, &sidecars);
+	if (lost.count)
 		doctor_say(l->d, DOCTOR_FAIL, "segments",
 			"restore it from a snapshot; queries answer without it and say so",
-			"%u of %zu segment files are gone or cut, first %s", n.segments, count,
-			n.first);
+			"%u of %zu segment files are gone or cut, first %s", lost.count, count,
+			lost.first);
 	else
 		doctor_say(l->d, DOCTOR_OK, "segments", "", "all %zu are there, whole in length",
 			count);
-	if (n.sidecars)
+	if (sidecars.count)
 		doctor_say(l->d, DOCTOR_WARN, "sidecars",
 			"run astrocompact: it makes them anew; answers are the same, but slower",
-			"%u index files are missing, first %s", n.sidecars, n.first);
+			"%u index files are missing, first %s", sidecars.count, sidecars.first);
 	else
 		doctor_say(l->d, DOCTOR_OK, "sidecars", "", "none is missing");
 }
