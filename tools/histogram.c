@@ -208,17 +208,32 @@ static void put_width(int64_t ns, struct buf *out)
 	}
 }
 
-static void put_sample(const struct term *t, const char *ink, struct span name, struct buf *out)
+enum { INDENT = 7 };
+
+/* On a line of its own where this one is full; *column is where it ends. */
+static void put_sample(
+	const struct term *t, const char *ink, struct span name, unsigned *column, struct buf *out)
 {
-	buf_put_str(out, "  ");
+	size_t n = term_fit(name, NAME_COLUMNS_MAX);
+	unsigned width = 2 + term_width(span_of(name.p, n));
+
+	if (*column + 2 + width > t->columns && *column > INDENT) {
+		buf_printf(out, "\n%*s", INDENT, "");
+		*column = INDENT;
+	} else {
+		buf_put_str(out, "  ");
+		*column += 2;
+	}
 	term_put_style(t, ink, out);
 	buf_put_str(out, t->utf8 ? "\u2588" : "#");
 	term_put_style(t, TERM_OFF, out);
 	buf_put_u8(out, ' ');
-	buf_put(out, name.p, term_fit(name, NAME_COLUMNS_MAX));
+	buf_put(out, name.p, n);
+	*column += width;
 }
 
-static void put_legend(const struct picture *p, const struct term *t, struct buf *out)
+static void put_legend(
+	const struct picture *p, const struct term *t, unsigned column, struct buf *out)
 {
 	static const char *const words[] = { "error and worse", "warning", "other" };
 	struct buf name;
@@ -232,25 +247,25 @@ static void put_legend(const struct picture *p, const struct term *t, struct buf
 			buf_put_str(&name, words[p->severity ? i : 2]);
 		else
 			rows_put_safe(p->rows, 1, p->layers[i].name, true, &name);
-		put_sample(t, p->severity ? severity_inks[i] : inks[i], buf_span(&name), out);
+		put_sample(
+			t, p->severity ? severity_inks[i] : inks[i], buf_span(&name), &column, out);
 	}
 	buf_fini(&name);
 }
 
 static void put_caption(const struct picture *p, const struct term *t, struct buf *out)
 {
-	struct buf line;
+	size_t began = out->len;
 
-	buf_init(&line, 4096);
-	buf_put_str(&line, "       ");
-	rows_put_count(p->rows->total, &line);
-	buf_put_str(&line, p->rows->total == 1 ? " event, " : " events, ");
-	put_width(p->rows->bucket_ns, &line);
-	buf_put_str(&line, " a bar");
-	put_legend(p, t, &line);
-	buf_put_u8(&line, '\n');
-	buf_put_span(out, buf_span(&line));
-	buf_fini(&line);
+	buf_printf(out, "%*s", INDENT, "");
+	rows_put_count(p->rows->total, out);
+	buf_put_str(out, p->rows->total == 1 ? " event, " : " events, ");
+	put_width(p->rows->bucket_ns, out);
+	buf_put_str(out, " a bar");
+	if (out->err)
+		return;
+	put_legend(p, t, (unsigned)(out->len - began), out);
+	buf_put_u8(out, '\n');
 }
 
 static int draw(struct picture *p, bool utc, const struct term *t, struct buf *out, struct diag *d)

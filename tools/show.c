@@ -14,11 +14,15 @@
 #include "tools/show_pick.h"
 #include "tools/show_text.h"
 
+enum { TABLE_COLUMNS_WIDE = 140 };
+
 static const char *const format_names[] = { "short", "short-iso", "verbose", "cat", "json",
 	"json-pretty", "csv", "logfmt", "table", "id" };
 
 #define TABLE_FIELDS \
 	"timestamp,severity,service,event_type,entity_type,entity_id,user_id,description"
+/* Where all of them would leave no room for what happened. */
+#define TABLE_FIELDS_NARROW "timestamp,severity,event_type,entity_id,user_id,description"
 
 int show_format_find(const char *name)
 {
@@ -56,7 +60,8 @@ void show_init(struct show *s, enum show_format format, bool utc, const struct t
 	if (format != SHOW_TABLE)
 		return;
 	if (!s->picks) {
-		int rc = pick_read(&s->columns, TABLE_FIELDS, NULL);
+		bool narrow = term->tty && term->columns < TABLE_COLUMNS_WIDE;
+		int rc = pick_read(&s->columns, narrow ? TABLE_FIELDS_NARROW : TABLE_FIELDS, NULL);
 
 		ASSERT(rc == 0);
 		s->picks = &s->columns;
