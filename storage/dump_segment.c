@@ -452,8 +452,10 @@ static int open_answers(struct dump *m, enum dump_kind kind, const struct seg_in
 		rc = sidx_entity_open(m->vfs, m->dir, m->name, info, &a->entity, why);
 		return rc == 0 ? sidx_entity_check(a->entity, why) : rc;
 	}
-	if (kind == DUMP_SIDX_CUBE)
-		return sidx_cube_open(m->vfs, m->dir, m->name, info, &a->cube, why);
+	if (kind == DUMP_SIDX_CUBE) {
+		rc = sidx_cube_open(m->vfs, m->dir, m->name, info, &a->cube, why);
+		return rc == 0 ? sidx_cube_check(a->cube, why) : rc;
+	}
 	rc = sidx_word_open(m->vfs, m->dir, m->name, info, &a->word, why);
 	return rc == 0 ? sidx_word_check(a->word, why) : rc;
 }

@@ -278,8 +278,14 @@ static bool choose_table(const struct scan_cube *c, const struct seg_info *info,
 {
 	r->cube = cube;
 	for (size_t i = 0; i < sidx_cube_tables(cube); i++) {
+		bool totals;
+
 		r->table = sidx_cube_table(cube, i);
-		if (choose_buckets(c, info, r))
+		if (!choose_buckets(c, info, r))
+			continue;
+		totals = c->ask.bucket_ns == 0 && r->first == 0 &&
+			 r->next == r->table->buckets_count;
+		if (totals || sidx_cube_counted(cube, i))
 			return true;
 	}
 	return false;

@@ -208,6 +208,8 @@ int sidx_common_check(const struct vfs *vfs, int dir, const char *name, enum sid
 
 	if (kind == SIDX_CUBE) {
 		rc = sidx_cube_open(vfs, dir, name, seg, &cube, d);
+		if (rc == 0)
+			rc = sidx_cube_check(cube, d);
 	} else if (kind == SIDX_TYPE) {
 		rc = sidx_type_open(vfs, dir, name, seg, &type, d);
 	} else if (kind == SIDX_ENTITY) {

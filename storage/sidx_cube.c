@@ -27,6 +27,7 @@
 #include "storage/sidx_cube.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "proto/base/check.h"
@@ -34,9 +35,14 @@
 #include "storage/col_pack.h"
 #include "storage/sidx_cube_maker.h"
 
+/* What is known of a table's counts. */
+enum counted { COUNTED_OPEN, COUNTED_HOLDS, COUNTED_FAILS };
+
 enum { SEVERITY_BITS = 3, WIDTH_BITS = 5, BUCKET_MINUTES_MAX = 1440 };
 
 #define MINUTE_NS INT64_C(60000000000)
+
+static_assert(LIMIT_CUBE_VALUES <= 1 << 12, "codes of a line and a byte's rest are in one word");
 
 struct sidx_cube {
 	struct sidx_file file;
@@ -46,6 +52,7 @@ struct sidx_cube {
 	uint32_t values_count[SIDX_CUBE_DIMS];
 	struct span *values[SIDX_CUBE_DIMS];
 	int64_t *buckets[SIDX_CUBE_TABLES];
+	_Atomic uint8_t *counted; /* by table: enum counted */
 };
 
 int sidx_cube_build(const struct seg_reader *seg, struct buf *out, struct diag *d)
@@ -60,19 +67,17 @@ static uint32_t bucket_bits(const struct sidx_cube_table *t)
 	return col_pack_width(t->buckets_count - 1);
 }
 
-/* Up to 64 bits from there on, zeroes behind the end. */
-static uint64_t bits_at(struct span s, uint64_t at, unsigned width)
+/* Value i of an array of one width, which is there. */
+static uint64_t value_at(struct span s, uint64_t i, unsigned width)
 {
-	unsigned low = width < SIDX_BITS_WIDTH_MAX ? width : SIDX_BITS_WIDTH_MAX;
-	struct sidx_bits b = sidx_bits_of(s, at);
-	uint64_t v = sidx_bits_get(&b, low);
+	uint64_t at = i * width;
 
-	return v | (uint64_t)sidx_bits_get(&b, width - low) << low;
+	return sidx_bits_word(s, at / 8) >> at % 8 & ((UINT64_C(1) << width) - 1);
 }
 
 static uint64_t combo_at(const struct sidx_cube_table *t, uint32_t line)
 {
-	return bits_at(t->combos, (uint64_t)line * t->combo_width, t->combo_width);
+	return value_at(t->combos, line, t->combo_width);
 }
 
 static void split(const struct sidx_cube_table *t, uint64_t combo, uint32_t out[SIDX_CUBE_DIMS])
@@ -92,7 +97,7 @@ void sidx_cube_combo(const struct sidx_cube_table *t, uint32_t line, uint32_t ou
 uint32_t sidx_cube_total(const struct sidx_cube_table *t, uint32_t line)
 {
 	ASSERT(line < t->combos_count);
-	return sidx_bits_at(t->totals, line, t->total_width) + 1;
+	return (uint32_t)value_at(t->totals, line, t->total_width) + 1;
 }
 
 struct sidx_cube_walk sidx_cube_begin(const struct sidx_cube_table *t)
@@ -363,7 +368,7 @@ static int read_dir(struct sidx_cube *x)
 		rc = read_table(x, i, &c);
 		if (rc < 0)
 			return rc;
-		if (!lines_hold(x, &x->tables[i]) || !counts_hold(&x->tables[i]))
+		if (!lines_hold(x, &x->tables[i]))
 			return ERR_CORRUPT;
 	}
 	return rcur_left(&c) == 0 ? 0 : ERR_CORRUPT;
@@ -378,7 +383,9 @@ int sidx_cube_open(const struct vfs *vfs, int dir, const char *name, const struc
 	if (!x)
 		return diag_set(d, -ENOMEM, name, -1, "opening a sidecar");
 	x->rows_count = seg->rows_count;
-	rc = sidx_common_open(vfs, dir, name, SIDX_CUBE, seg, &x->file, d);
+	x->counted = calloc(SIDX_CUBE_TABLES, sizeof *x->counted);
+	rc = x->counted ? sidx_common_open(vfs, dir, name, SIDX_CUBE, seg, &x->file, d)
+			: diag_set(d, -ENOMEM, name, -1, "opening a sidecar");
 	if (rc == 0) {
 		rc = read_dir(x);
 		if (rc == 0 && x->file.pages_off != x->file.map_bytes)
@@ -405,6 +412,7 @@ void sidx_cube_close(struct sidx_cube **at)
 		free(x->values[i]);
 	for (int i = 0; i < SIDX_CUBE_TABLES; i++)
 		free(x->buckets[i]);
+	free(x->counted);
 	free(x);
 	*at = NULL;
 }
@@ -430,4 +438,28 @@ struct span sidx_cube_value(const struct sidx_cube *x, enum sidx_cube_dim dim, u
 	ASSERT(dim != SIDX_CUBE_SEVERITY);
 	ASSERT(code < x->values_count[dim]);
 	return x->values[dim][code];
+}
+
+bool sidx_cube_counted(const struct sidx_cube *x, size_t i)
+{
+	uint8_t known;
+
+	ASSERT(i < x->tables_count);
+	known = atomic_load_explicit(&x->counted[i], memory_order_relaxed);
+	if (known == COUNTED_OPEN) {
+		/* Threads that are here at once find the same. */
+		known = counts_hold(&x->tables[i]) ? COUNTED_HOLDS : COUNTED_FAILS;
+		atomic_store_explicit(&x->counted[i], known, memory_order_relaxed);
+	}
+	return known == COUNTED_HOLDS;
+}
+
+int sidx_cube_check(const struct sidx_cube *x, struct diag *d)
+{
+	for (size_t i = 0; i < x->tables_count; i++) {
+		if (!sidx_cube_counted(x, i))
+			return diag_set(d, ERR_CORRUPT, x->file.name, SIDX_COMMON_HEAD_BYTES,
+				"the counts of a cube");
+	}
+	return 0;
 }

@@ -9,14 +9,17 @@
  * that would still have too many is not there.
  *
  * Life:    open, lookups, close.
- * Thread:  nothing changes after open; a walk belongs to one thread.
+ * Thread:  free for all; a walk belongs to one thread.
  * Memory:  the mapping, 16 bytes for each value and 8 for each bucket.
- * Errors:  every count of the file is checked in open: those of a table add up to the segment's rows,
- *          and what lookups return then holds. They cannot tell whether the rows are still to be
- *          shown: who answers from a cube asks storage/redact.h about the segment's ids first.
+ * Errors:  the sum of all bytes, the values and the lines are checked in open: totals add up to the
+ *          segment's rows. The counts by bucket are many, and checked when they are first asked for.
+ *          What lookups return then holds. They cannot tell whether the rows are still to be shown:
+ *          who answers from a cube asks storage/redact.h about the segment's ids first.
  */
 #ifndef STORAGE_SIDX_CUBE_H
 #define STORAGE_SIDX_CUBE_H
+
+#include <stdbool.h>
 
 #include "proto/base/limits.h"
 #include "storage/sidx_bits.h"
@@ -75,6 +78,13 @@ struct span sidx_cube_value(const struct sidx_cube *x, enum sidx_cube_dim dim, u
 /* The codes of a line, 0 of dimensions that the table has not; its rows. */
 void sidx_cube_combo(const struct sidx_cube_table *t, uint32_t line, uint32_t out[SIDX_CUBE_DIMS]);
 uint32_t sidx_cube_total(const struct sidx_cube_table *t, uint32_t line);
+
+/*
+ * Whether the counts by bucket of table i hold: rise, and add up to the totals. Looked at once; a table
+ * where they do not must not be walked. ERR_CORRUPT from sidx_cube_check: of any table.
+ */
+bool sidx_cube_counted(const struct sidx_cube *x, size_t i);
+int sidx_cube_check(const struct sidx_cube *x, struct diag *d);
 
 /* All counts by bucket, line after line. */
 struct sidx_cube_walk {

@@ -53,8 +53,16 @@ static void use_cube(const struct mem_vfs *m, const struct seg_info *seg)
 
 	if (sidx_cube_open(&m->table, 0, "fuzz.cub", seg, &x, &d) < 0)
 		return;
-	for (size_t i = 0; i < sidx_cube_tables(x); i++)
-		use_table(x, sidx_cube_table(x, i), seg->rows_count);
+	for (size_t i = 0; i < sidx_cube_tables(x); i++) {
+		const struct sidx_cube_table *t = sidx_cube_table(x, i);
+		uint64_t sum = 0;
+
+		for (uint32_t k = 0; k < t->combos_count; k++)
+			sum += sidx_cube_total(t, k);
+		ASSERT(sum == seg->rows_count);
+		if (sidx_cube_counted(x, i))
+			use_table(x, t, seg->rows_count);
+	}
 	sidx_cube_close(&x);
 }
 

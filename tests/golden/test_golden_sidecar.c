@@ -164,6 +164,7 @@ static void cube_of_many(void **state)
 	assert_int_equal(seg_reader_rows(r, 0, b, NULL), 0);
 	assert_int_equal(sidx_cube_open(vfs_real(), dir, "y.cub", seg_reader_info(r), &x, NULL), 0);
 	assert_int_equal(sidx_cube_tables(x), 2);
+	assert_int_equal(sidx_cube_check(x, NULL), 0);
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(sidx_cube_table(x, i)->buckets_count, 24);
 		compare_buckets(b, sidx_cube_table(x, i));
