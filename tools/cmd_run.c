@@ -11,7 +11,13 @@
 
 void cmd_run_init(struct cmd_run *r, const struct cmd_args *args, struct source *source)
 {
-	*r = (struct cmd_run){ .args = args, .source = source, .place = { .fd = -1 } };
+	*r = (struct cmd_run){
+		.args = args,
+		.source = source,
+		.place = { .fd = -1 },
+		/* What is no event has a header of its own. */
+		.bare = args->cmd != CMD_SEARCH && args->cmd != CMD_TAIL && args->cmd != CMD_EXPORT,
+	};
 	term_ask(&r->term, STDOUT_FILENO, args->colour);
 	show_init(&r->show, args->format, args->utc, &r->term, &args->picks);
 	progress_init(&r->progress, !args->quiet && !args->follow);

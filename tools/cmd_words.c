@@ -276,6 +276,30 @@ static int read_language(struct words *w, struct diag *d)
 
 /* ---- operands ---- */
 
+/* Words that hold an expression together over several arguments: and, or, not, parentheses. */
+static bool is_joint(const char *arg)
+{
+	size_t n = strlen(arg);
+
+	return n && (is_word(arg, n, "and") || is_word(arg, n, "or") || is_word(arg, n, "not") ||
+			    *arg == '(' || arg[n - 1] == ')');
+}
+
+/* An argument as a part of one expression: a value with blanks in it keeps together. */
+static void put_argument(struct words *w, const char *arg)
+{
+	size_t n = literal_field(arg);
+
+	if (w->language.len)
+		buf_put_u8(&w->language, ' ');
+	if (n && strchr(arg, ' ')) {
+		buf_put(&w->language, arg, n + 1);
+		put_quoted(arg + n + 1, &w->language);
+	} else {
+		buf_put_str(&w->language, arg);
+	}
+}
+
 static int read_operand(struct words *w, const char *arg, struct diag *d)
 {
 	size_t n = literal_field(arg);
@@ -292,21 +316,34 @@ static int read_operand(struct words *w, const char *arg, struct diag *d)
 		w->metas[w->metas_count++] = arg;
 		return 0;
 	}
-	if (w->language.len)
-		buf_put_u8(&w->language, ' ');
-	buf_put_str(&w->language, arg);
+	put_argument(w, arg);
 	return 0;
+}
+
+static int read_operands(struct words *w, int count, char **words, struct diag *d)
+{
+	bool joined = false;
+	int rc = 0;
+
+	for (int i = 0; i < count; i++)
+		joined |= literal_field(words[i]) == 0 && is_joint(words[i]);
+	for (int i = 0; i < count && rc == 0; i++) {
+		if (joined)
+			put_argument(w, words[i]);
+		else
+			rc = read_operand(w, words[i], d);
+	}
+	return rc;
 }
 
 int cmd_words_read(struct cmd_args *a, int count, char **words, struct diag *d)
 {
 	struct words w = { .a = a };
-	int rc = 0;
+	int rc;
 
 	buf_init(&w.language, CMD_ARGS_TEXT_BYTES_MAX);
 	buf_init(&w.clauses, CMD_ARGS_TEXT_BYTES_MAX);
-	for (int i = 0; i < count && rc == 0; i++)
-		rc = read_operand(&w, words[i], d);
+	rc = read_operands(&w, count, words, d);
 	for (size_t i = 0; i < w.metas_count; i++) {
 		if (w.metas[i])
 			put_meta(&w, i);

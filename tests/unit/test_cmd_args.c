@@ -112,6 +112,10 @@ static void the_language(void **state)
 	assert_params("service=a metadata.n>5", "service=a&q=metadata.n>5");
 	assert_params("metadata.n=5 metadata.n=6 metadata.t=two~words",
 		"q=metadata.n in (5, 6) and metadata.t=\"two words\"");
+	assert_params("service=a or host=b", "q=service=a or host=b");
+	assert_params("not service=a and ( host=b or host=two~words )",
+		"q=service!=a and host in (b, \"two words\")");
+	assert_params("(service=a or host=b) type=X", "q=event_type=X and (service=a or host=b)");
 	/* By the letter, blanks and all. */
 	assert_params("description=a=b", "description=a=b");
 	assert_params("description=two~words", "description=two words");
