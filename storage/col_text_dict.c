@@ -33,7 +33,7 @@ struct dict_page {
 	struct span value; /* CONST; p NULL: absent */
 };
 
-enum { WINDOW_ROWS = 4096, ENTRIES_ALONE = 8 };
+enum { WINDOW_ROWS = 4096, WINDOW_MANY = 16, ENTRIES_ALONE = 8 };
 
 static int open_codes(struct dict_page *p)
 {
@@ -356,17 +356,39 @@ static int const_contains(struct col_text_page *base, const struct needle *x, ui
 
 /* ---- codes ---- */
 
+/* Most rows of a window: it is read whole. */
+static int window_codes(struct dict_page *p, const uint32_t *rows, size_t count, uint32_t *out)
+{
+	uint32_t first = rows[0], n = rows[count - 1] - first + 1;
+	int rc = load_codes(p, first, n);
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		out[i] = (uint32_t)p->window[rows[i] - first];
+	return rc;
+}
+
+static int some_codes(struct dict_page *p, const uint32_t *rows, size_t count, uint32_t *out)
+{
+	int rc = pick_codes(p, rows, (uint32_t)count, p->window);
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		out[i] = (uint32_t)p->window[i];
+	return rc;
+}
+
 static int dict_codes(struct col_text_page *base, const uint32_t *rows, size_t count, uint32_t *out)
 {
 	struct dict_page *p = (struct dict_page *)base;
 	int rc = need_codes(p);
 
-	for (size_t i = 0; i < count && rc == 0; i += WINDOW_ROWS) {
-		size_t n = count - i < WINDOW_ROWS ? count - i : WINDOW_ROWS;
-
-		rc = pick_codes(p, rows + i, (uint32_t)n, p->window);
-		for (size_t k = 0; k < n && rc == 0; k++)
-			out[i + k] = (uint32_t)p->window[k];
+	for (size_t i = 0, n; i < count && rc == 0; i += n) {
+		n = count - i < WINDOW_ROWS ? count - i : WINDOW_ROWS;
+		while (rows[i + n - 1] - rows[i] >= WINDOW_ROWS)
+			n = (n + 1) / 2;
+		if (n > (rows[i + n - 1] - rows[i]) / WINDOW_MANY)
+			rc = window_codes(p, rows + i, n, out + i);
+		else
+			rc = some_codes(p, rows + i, n, out + i);
 	}
 	return rc;
 }

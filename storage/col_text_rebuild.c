@@ -518,8 +518,11 @@ int col_text_shape_all(struct col_text_page *base, uint32_t *lengths, struct buf
 	struct col_text_value *values;
 	struct buf scratch;
 	uint32_t *rows;
-	int rc = col_text_shape_codes(p);
+	int rc = col_text_number_all(p, lengths, bytes);
 
+	if (rc != COL_TEXT_NUMBER_NOT)
+		return rc;
+	rc = col_text_shape_codes(p);
 	if (rc == 0)
 		rc = need_batch(p, base->rows_count);
 	if (rc < 0)

@@ -140,6 +140,9 @@ int col_text_shape_depend(struct col_text_shaped *p, const struct col_text_templ
 int col_text_shape_get(struct col_text_page *base, const uint32_t *rows, size_t count,
 	struct buf *bytes, struct col_text_value *out);
 int col_text_shape_all(struct col_text_page *base, uint32_t *lengths, struct buf *bytes);
+/* The same where a row is nothing but a number in a text; COL_TEXT_NUMBER_NOT (1): it is more. */
+enum { COL_TEXT_NUMBER_NOT = 1 };
+int col_text_number_all(struct col_text_shaped *p, uint32_t *lengths, struct buf *bytes);
 int col_text_shape_equal(struct col_text_page *base, const struct textset *set, uint8_t *match);
 int col_text_shape_contains(struct col_text_page *base, const struct needle *x, uint8_t *match);
 

@@ -1,0 +1,238 @@
+/*
+ * A SHAPED page whose rows are texts with one number in each, or none, as ids are: "order-1234". If it has
+ * few such templates its rows are written one after another, without the tables that others need.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "proto/base/check.h"
+#include "proto/base/err.h"
+#include "storage/col_text_shape_int.h"
+
+enum {
+	TEMPLATES_MAX = 16,
+	WINDOW = 512,
+	/* Text in front of the number, copied at once where there is room behind it. */
+	FRONT_BYTES = 16,
+};
+
+/* A template while its rows are written. */
+struct ids {
+	const struct col_text_slot *slot; /* NULL: no number */
+	struct col_stream *stream;
+	struct span front;
+	struct span back;
+	uint8_t front_bytes[FRONT_BYTES];
+	uint32_t rows_count;
+	uint32_t read; /* numbers, up to the end of the window */
+	uint32_t next; /* in the window */
+	uint32_t have;
+	int64_t window[WINDOW];
+};
+
+/* The slots but for words that never vary, of which the steps make text: one number at most. */
+static bool is_simple(const struct col_text_shaped *p, const struct col_text_template *t)
+{
+	unsigned numbers = 0;
+
+	if (t->sources || t->emails_count)
+		return false;
+	for (unsigned i = 0; i < t->slots_count; i++) {
+		unsigned method = p->slots[t->slot_idx + i].method;
+
+		if (method == COL_TEXT_WORD)
+			continue;
+		if (method != COL_TEXT_INT && method != COL_TEXT_PADDED)
+			return false;
+		numbers++;
+	}
+	return numbers <= 1;
+}
+
+/* Every row has a template or is of the residue; of templates that have rows each is simple. */
+static bool all_simple(const struct col_text_shaped *p)
+{
+	uint32_t rows = p->residue_count;
+
+	if (p->templates_count > TEMPLATES_MAX)
+		return false;
+	for (uint32_t i = 0; i < p->templates_count; i++) {
+		const struct col_text_template *t = &p->templates[i];
+
+		if (t->rows_count > 0 && !is_simple(p, t))
+			return false;
+		rows += t->rows_count;
+	}
+	return rows == p->base.rows_count;
+}
+
+static int open_ids(struct col_text_shaped *p, struct col_text_template *t, struct ids *x)
+{
+	int rc = col_text_shape_steps(p, t);
+
+	if (rc < 0)
+		return rc;
+	*x = (struct ids){ .rows_count = t->rows_count, .front = t->steps[0].text };
+	x->slot = t->steps[0].slot;
+	if (x->slot) {
+		x->back = t->steps[1].text;
+		ASSERT(t->steps[1].slot == NULL);
+		rc = col_text_shape_stream(p, t, x->slot, 0, &x->stream);
+	}
+	if (x->front.n > 0 && x->front.n <= FRONT_BYTES)
+		memcpy(x->front_bytes, x->front.p, x->front.n);
+	return rc;
+}
+
+/* Rows of no template, read beforehand. */
+struct residue {
+	uint32_t *lengths;
+	struct buf bytes;
+	uint32_t next;
+	size_t at;
+};
+
+static int read_residue(struct col_text_shaped *p, struct residue *r)
+{
+	int rc = p->residue_count > 0 ? col_text_shape_residue(p) : 0;
+
+	if (rc < 0 || p->residue_count == 0)
+		return rc;
+	r->lengths = arena_alloc(p->base.work, p->residue_count * sizeof *r->lengths);
+	return r->lengths ? p->residue->ops->all(p->residue, r->lengths, &r->bytes) : -ENOMEM;
+}
+
+static int put_residue(
+	struct residue *r, uint32_t *length, uint8_t *dst, size_t left, size_t *out_bytes)
+{
+	size_t n;
+
+	*length = r->lengths[r->next++];
+	n = *length ? *length - 1 : 0;
+	if (n > left || n > r->bytes.len - r->at)
+		return ERR_CORRUPT;
+	if (n > 0)
+		memcpy(dst, r->bytes.p + r->at, n);
+	r->at += n;
+	*out_bytes = n;
+	return 0;
+}
+
+static int fill_window(struct ids *x)
+{
+	uint32_t left = x->rows_count - x->read;
+
+	if (left == 0)
+		return ERR_CORRUPT;
+	x->have = left < WINDOW ? left : WINDOW;
+	x->next = 0;
+	x->read += x->have;
+	return col_stream_get(x->stream, x->read - x->have, x->have, x->window);
+}
+
+static unsigned digits_of(uint64_t v)
+{
+	unsigned n = 1;
+
+	for (; v >= 10000; v /= 10000)
+		n += 4;
+	return n + (v >= 10) + (v >= 100) + (v >= 1000);
+}
+
+static void put_digits(uint64_t v, unsigned n, uint8_t *dst)
+{
+	for (; n > 1; n -= 2, v /= 100) {
+		unsigned two = (unsigned)(v % 100);
+
+		dst[n - 1] = (uint8_t)('0' + two % 10);
+		dst[n - 2] = (uint8_t)('0' + two / 10);
+	}
+	if (n)
+		dst[0] = (uint8_t)('0' + v % 10);
+}
+
+static int next_number(struct ids *x, int64_t *out)
+{
+	int rc = x->next == x->have ? fill_window(x) : 0;
+
+	if (rc == 0)
+		*out = x->window[x->next++];
+	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
+}
+
+static int put_row(struct ids *x, uint32_t *length, uint8_t *dst, size_t left, size_t *out_bytes)
+{
+	int64_t number = 0;
+	int rc = x->slot ? next_number(x, &number) : 0;
+	uint64_t v = (uint64_t)number & ((UINT64_C(1) << COL_TOKEN_ZEROES_SHIFT) - 1);
+	unsigned digits = x->slot ? digits_of(v) : 0;
+
+	if (x->slot && x->slot->method == COL_TEXT_PADDED && digits < x->slot->digits)
+		digits = x->slot->digits;
+	*out_bytes = x->front.n + digits + x->back.n;
+	*length = (uint32_t)*out_bytes + 1;
+	if (rc < 0 || *out_bytes > left)
+		return rc < 0 ? rc : ERR_CORRUPT;
+	if (x->front.n <= FRONT_BYTES && left >= FRONT_BYTES)
+		memcpy(dst, x->front_bytes, FRONT_BYTES);
+	else if (x->front.n > 0)
+		memcpy(dst, x->front.p, x->front.n);
+	put_digits(v, digits, dst + x->front.n);
+	if (x->back.n > 0)
+		memcpy(dst + x->front.n + digits, x->back.p, x->back.n);
+	return 0;
+}
+
+static int put_rows(const struct col_text_shaped *p, struct ids *all, struct residue *r,
+	uint32_t *lengths, uint8_t *dst)
+{
+	size_t at = 0, bytes = p->base.raw_bytes, n;
+	int rc = 0;
+
+	for (uint32_t row = 0; row < p->base.rows_count && rc == 0; row++, at += n) {
+		unsigned code = p->codes[row];
+
+		if (code == COL_TEXT_RESIDUE)
+			rc = put_residue(r, &lengths[row], dst + at, bytes - at, &n);
+		else
+			rc = put_row(&all[code - COL_TEXT_TEMPLATE], &lengths[row], dst + at,
+				bytes - at, &n);
+	}
+	return rc == 0 && at != bytes ? ERR_CORRUPT : rc;
+}
+
+static int open_all(struct col_text_shaped *p, struct ids *all)
+{
+	int rc = col_text_shape_codes(p);
+
+	for (uint32_t i = 0; i < p->templates_count && rc == 0; i++) {
+		if (p->templates[i].rows_count > 0)
+			rc = open_ids(p, &p->templates[i], &all[i]);
+	}
+	return rc;
+}
+
+int col_text_number_all(struct col_text_shaped *p, uint32_t *lengths, struct buf *bytes)
+{
+	struct residue residue = { .next = 0 };
+	struct ids *all;
+	int rc = col_text_shape_counts(p);
+
+	if (rc < 0)
+		return rc;
+	if (!all_simple(p))
+		return COL_TEXT_NUMBER_NOT;
+	buf_init(&residue.bytes, COL_TEXT_RAW_MAX);
+	all = arena_alloc(p->base.work, (p->templates_count + 1) * sizeof *all);
+	rc = all ? open_all(p, all) : -ENOMEM;
+	if (rc == 0)
+		rc = read_residue(p, &residue);
+	if (rc == 0 && buf_reserve(bytes, (size_t)p->base.raw_bytes + 1) < 0)
+		rc = bytes->err;
+	if (rc == 0)
+		rc = put_rows(p, all, &residue, lengths, bytes->p + bytes->len);
+	if (rc == 0)
+		bytes->len += p->base.raw_bytes;
+	buf_fini(&residue.bytes);
+	return rc;
+}
