@@ -15,7 +15,8 @@ static struct {
 	struct block_reader *buckets[BUCKETS]; /* of idle ones, by block */
 	struct block_reader *newest, *oldest;  /* of idle ones, by when they were given back */
 	struct block_reader *taken;
-} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .budget = LIMIT_BLOCK_POOL_BYTES };
+	uint32_t random;
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .budget = LIMIT_BLOCK_POOL_BYTES, .random = 1 };
 
 static struct block_reader **bucket_of(uint64_t seg_serial, uint32_t block)
 {
@@ -93,13 +94,29 @@ static void taken_remove(struct block_reader *b)
 	pool.use.taken_count--;
 }
 
+/*
+ * Which one to give up: any of the half that was used longest ago. Were it always the oldest, a query
+ * that goes through a little more than fits, again and again, would never find one warm.
+ */
+static struct block_reader *choose(void)
+{
+	struct block_reader *b = pool.oldest;
+	size_t steps;
+
+	pool.random = pool.random * 1664525 + 1013904223;
+	steps = (pool.random >> 16) % (pool.use.idle_count / 2 + 1);
+	while (steps-- > 0 && b->pooled.prev)
+		b = b->pooled.prev;
+	return b;
+}
+
 /* Those over the budget, as a list by `next` to be freed without the lock. */
 static struct block_reader *take_excess(void)
 {
 	struct block_reader *list = NULL;
 
 	while (pool.use.bytes > pool.budget) {
-		struct block_reader *b = pool.oldest;
+		struct block_reader *b = choose();
 
 		idle_remove(b);
 		b->pooled.next = list;
@@ -142,7 +159,7 @@ static struct block_reader *take_idle(const struct seg_reader *seg, uint32_t blo
 	else
 		pool.use.misses++;
 	if (!b && pool.oldest && pool.use.bytes + pool.oldest->pooled.bytes > pool.budget)
-		b = pool.oldest;
+		b = choose();
 	if (!b)
 		return NULL;
 	idle_remove(b);

@@ -54,6 +54,7 @@ struct block_reader *block_reader_new(void)
 	for (int i = 0; i < SEG_COL_BYTES; i++)
 		col_dict_init(&b->dicts[i].dict);
 	arena_init(&b->tables, BLOCK_READER_TABLES_MAX);
+	b->tables.tight = true;
 	block_reader_work_init(&b->work);
 	block_reader_env_init(b);
 	return b;
@@ -86,8 +87,10 @@ void block_reader_watch(
 
 void block_reader_recount(struct block_reader *b)
 {
-	for (int i = 0; i < SEG_COL_COUNT; i++)
+	for (int i = 0; i < SEG_COL_COUNT; i++) {
 		b->cols[i].counted = false;
+		b->cols[i].asked = 0;
+	}
 	for (int i = 0; i < SEG_COL_BYTES; i++)
 		b->dicts[i].counted = false;
 }

@@ -43,7 +43,7 @@ void block_reader_free(struct block_reader **b);
 /* Called with each page of a block, and each dictionary, when it is first asked for. For statistics. */
 void block_reader_watch(
 	struct block_reader *b, void (*page_cb)(void *ctx, const struct seg_page *page), void *ctx);
-/* All pages count as never asked for, whether they are open or not. */
+/* Another query begins: all pages count as never asked for, whether they are open or not. */
 void block_reader_recount(struct block_reader *b);
 
 /* Turns to that block; nothing happens if it is the one entered last. */

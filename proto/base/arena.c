@@ -37,7 +37,7 @@ static void free_chunks(struct arena_chunk *c)
 void arena_fini(struct arena *a)
 {
 	free_chunks(a->chunks);
-	*a = (struct arena){ .max = a->max, .high = a->high };
+	*a = (struct arena){ .max = a->max, .high = a->high, .tight = a->tight };
 }
 
 void arena_reset(struct arena *a)
@@ -63,9 +63,11 @@ size_t arena_held(const struct arena *a)
 
 static struct arena_chunk *add_chunk(struct arena *a, size_t n)
 {
-	size_t cap = a->chunks ? a->chunks->cap * 2 : ARENA_CHUNK_BYTES_MIN;
+	size_t cap = !a->chunks ? 0 : a->tight ? a->used / 4 : a->chunks->cap * 2;
 	struct arena_chunk *c;
 
+	if (cap < ARENA_CHUNK_BYTES_MIN)
+		cap = ARENA_CHUNK_BYTES_MIN;
 	if (cap > ARENA_CHUNK_BYTES_MAX)
 		cap = ARENA_CHUNK_BYTES_MAX;
 	if (cap < n)

@@ -10,6 +10,7 @@
 #ifndef PROTO_BASE_ARENA_H
 #define PROTO_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct arena {
 	size_t max;
 	size_t used;
 	size_t high;
+	bool tight; /* set after init: grows by a quarter, for what is kept long */
 };
 
 void arena_init(struct arena *a, size_t max);

@@ -35,6 +35,8 @@ static const struct question questions[] = {
 	{ "Q3 entity", { { "entity_type", "order" }, { "entity_id", "ord-1003404" } } },
 	{ "Q5 word", { { "search", "completed" }, { "limit", "100" }, { "total", "none" } } },
 	{ "Q5 word and total", { { "search", "completed" }, { "limit", "100" } } },
+	{ "Q10 page",
+		{ { "q", "metadata.error_code=E4102" }, { "limit", "1000" }, { "total", "none" } } },
 	{ "Q8 page", { { "event_type", "PAYMENT" }, { "limit", "1000" }, { "total", "none" } } },
 	{ "oldest", { { "order", "asc" }, { "limit", "100" } } },
 	{ "newest", { { "limit", "100" } } },
