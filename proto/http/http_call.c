@@ -164,13 +164,20 @@ void http_call_begin(
 	buf_fini(&first);
 }
 
+/* True: there is somebody to send it to. */
+static bool stream_goes_on(const struct http_call *call)
+{
+	return !is_gone(call) && call->conn->req.method != HTTP_PARSE_HEAD;
+}
+
 void http_call_write(struct http_call *call, const void *p, size_t n)
 {
 	char size[24];
 
 	CHECK_TAG(call, HTTP_CALL_TAG);
 	ASSERT(call->streaming);
-	if (n == 0 || is_gone(call) || call->conn->req.method == HTTP_PARSE_HEAD)
+	ASSERT(call->out.len == 0);
+	if (n == 0 || !stream_goes_on(call))
 		return;
 	if (!call->chunked) {
 		stream_put(call, p, n);
@@ -183,19 +190,50 @@ void http_call_write(struct http_call *call, const void *p, size_t n)
 		stream_put(call, "\r\n", 2);
 }
 
+void http_call_give(struct http_call *call, struct buf *part)
+{
+	struct http_conn *hc = call->conn;
+	char size[24];
+
+	CHECK_TAG(call, HTTP_CALL_TAG);
+	ASSERT(call->streaming);
+	ASSERT(!http_call_full(call));
+	if (part->len > 0 && stream_goes_on(call) && call->chunked)
+		stream_put(call, size, (size_t)snprintf(size, sizeof size, "%zx\r\n", part->len));
+	if (part->len == 0 || !stream_goes_on(call)) {
+		buf_fini(part);
+		return;
+	}
+	if (call->chunked)
+		buf_put(part, "\r\n", 2);
+	if (part->err) {
+		conn_close(hc->conn, part->err);
+		return;
+	}
+	call->out = *part;
+	call->out_at = 0;
+	*part = (struct buf){ .max = part->max };
+	hc->server->counters.held_bytes += call->out.len;
+	hc->write_ms = (int64_t)uv_now(hc->server->loop);
+	http_conn_deadline(hc, hc->server->conf.write_ms, call->out.len);
+	http_conn_pump(hc);
+}
+
 bool http_call_full(const struct http_call *call)
 {
 	CHECK_TAG(call, HTTP_CALL_TAG);
-	return !is_gone(call) && conn_queued(call->conn->conn) >= LIMIT_HTTP_WRITE_BYTES;
+	return !is_gone(call) &&
+	       (call->out.len > 0 || conn_queued(call->conn->conn) >= LIMIT_HTTP_WRITE_BYTES);
 }
 
 void http_call_end(struct http_call *call, bool whole)
 {
 	CHECK_TAG(call, HTTP_CALL_TAG);
 	ASSERT(call->streaming);
+	ASSERT(is_gone(call) || !whole || call->out.len == 0);
 	if (!is_gone(call) && !whole)
 		conn_close(call->conn->conn, -ECANCELED);
-	else if (!is_gone(call) && call->chunked && call->conn->req.method != HTTP_PARSE_HEAD)
+	else if (stream_goes_on(call) && call->chunked)
 		stream_put(call, "0\r\n\r\n", 5);
 	http_conn_released(call->conn);
 }

@@ -61,13 +61,29 @@ struct http_call_problem {
 void http_call_problem(struct http_call *call, const struct http_call_problem *problem);
 
 /*
- * An answer of unknown length: chunked in HTTP/1.1, ended by closing in HTTP/1.0. write copies. When
- * http_call_full says so, stop and go on after on_drain; what is written nevertheless is kept up to
- * LIMIT_HTTP_STREAM_BYTES, then the connection ends.
+ * An answer of unknown length, part by part: chunked in HTTP/1.1, ended by closing in HTTP/1.0.
+ *
+ *	begin -> write or give, while not full -> on_drain -> write or give ... -> end
+ *
+ * Life:          the call lives until end, whatever becomes of the client; once it is gone, parts are
+ *                dropped, and the call is never full.
+ * Thread:        the loop's. on_drain is never called from inside begin, write, give or end.
+ * Back-pressure: http_call_full tells that a part is on its way, or that LIMIT_HTTP_WRITE_BYTES wait:
+ *                then go on after on_drain. What is written nevertheless is kept up to
+ *                LIMIT_HTTP_STREAM_BYTES, then the connection ends; nothing is given then.
+ * Slow clients:  each part has write_ms, and a millisecond for each write_rate bytes of it, to get into
+ *                the kernel; then the connection ends. While the handler has given nothing, no time runs.
+ *                What is on its way counts as held: http_server_shed may cut it.
+ * Half-closed:   a client that has ended its own side is given parts as any other, but waits for the
+ *                next one no longer than LIMIT_HTTP_HALF_CLOSED_MS: it may be gone.
+ * HEAD:          has the head alone.
  */
 void http_call_begin(struct http_call *call, const struct http_call_head *head,
 	http_call_cb on_drain, void *arg);
+/* Copies. */
 void http_call_write(struct http_call *call, const void *p, size_t n);
+/* One chunk without a copy: the buffer is taken over and left empty. */
+void http_call_give(struct http_call *call, struct buf *part);
 bool http_call_full(const struct http_call *call);
 /* whole: false breaks the connection instead of ending the answer, so that nobody takes it for whole. */
 void http_call_end(struct http_call *call, bool whole);

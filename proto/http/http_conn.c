@@ -29,6 +29,13 @@ static bool is_open(const struct http_conn *hc)
 	return hc->conn && !hc->conn->closing;
 }
 
+/* Part of an answer waits for the peer to take it, although a handler holds the call. */
+static bool is_sending(const struct http_conn *hc)
+{
+	return hc->phase == HTTP_CONN_CALL && is_open(hc) &&
+	       (hc->call.out.len > 0 || conn_queued(hc->conn) > 0);
+}
+
 void http_conn_deadline(struct http_conn *hc, unsigned ms, size_t bytes)
 {
 	int64_t now = (int64_t)uv_now(hc->server->loop);
@@ -86,7 +93,7 @@ static void end(struct http_conn *hc)
 
 void http_conn_shed(struct http_conn *hc)
 {
-	ASSERT(hc->phase == HTTP_CONN_WRITE);
+	ASSERT(hc->phase == HTTP_CONN_WRITE || hc->call.streaming);
 	conn_close(hc->conn, -ETIMEDOUT);
 	drop_answer(hc);
 }
@@ -105,6 +112,7 @@ static void on_closed(struct conn *c, int why)
 	}
 	hc->server->counters.gone++;
 	call->gone = true;
+	drop_answer(hc);
 	if (call->on_gone)
 		call->on_gone(call->gone_arg, call);
 }
@@ -115,6 +123,8 @@ static void on_eof(struct conn *c)
 
 	hc->eof = true;
 	hc->keep_alive = false;
+	if (is_sending(hc))
+		return; /* the part on its way has a deadline of its own */
 	if (hc->phase == HTTP_CONN_CALL)
 		http_conn_deadline(hc, LIMIT_HTTP_HALF_CLOSED_MS, 0);
 	else if (hc->phase != HTTP_CONN_WRITE)
@@ -164,7 +174,7 @@ void http_conn_expired(struct http_conn *hc)
 	hc->deadline_ms = 0;
 	if (!is_open(hc))
 		return;
-	if (hc->phase == HTTP_CONN_CALL && hc->eof) {
+	if (hc->phase == HTTP_CONN_CALL && hc->eof && !is_sending(hc)) {
 		conn_close(hc->conn, -ECONNRESET);
 		return;
 	}
@@ -360,9 +370,14 @@ void http_conn_pump(struct http_conn *hc)
 		call->out_at += n;
 		hc->server->counters.bytes_out += n;
 	}
-	if (!is_open(hc) || call->tag || conn_queued(hc->conn) > 0)
+	if (!is_open(hc) || conn_queued(hc->conn) > 0)
 		return;
-	if (hc->phase == HTTP_CONN_WRITE && call->out_at == call->out.len)
+	if (call->tag && call->streaming && call->out_at == call->out.len) {
+		/* A part of a stream is with the kernel: now it is the handler who keeps us waiting. */
+		drop_answer(hc);
+		http_conn_deadline(hc, hc->eof ? LIMIT_HTTP_HALF_CLOSED_MS : 0, 0);
+	}
+	if (!call->tag && hc->phase == HTTP_CONN_WRITE && call->out_at == call->out.len)
 		turn(hc);
 }
 
@@ -371,13 +386,9 @@ static void on_drained(struct conn *c)
 	struct http_conn *hc = conn_of(c);
 	struct http_call *call = &hc->call;
 
-	if (call->tag && call->streaming) {
-		http_conn_deadline(hc, 0, 0);
-		if (call->on_drain)
-			call->on_drain(call->drain_arg, call);
-		return;
-	}
 	http_conn_pump(hc);
+	if (call->tag && call->streaming && is_open(hc) && !is_sending(hc) && call->on_drain)
+		call->on_drain(call->drain_arg, call);
 }
 
 void http_conn_released(struct http_conn *hc)

@@ -6,9 +6,10 @@
  *   IDLE    no byte of a request   idle_ms       a byte
  *   HEAD    part of a head         head_ms       the head is whole (or refused)
  *   BODY    part of a body         body_ms       the body is whole (or refused)
- *   CALL    a handler has it       none          the handler's answer
+ *   CALL    a handler has it       none *        the handler's answer
  *   WRITE   the answer leaves      write_ms      the last byte is with the kernel -> IDLE or ENDING
  *   ENDING  nothing more is said   the conn's    the peer ends too, or LIMIT_LINGER_MS
+ *   * of a stream: write_ms for each part that waits for the peer; http_call.h
  * What arrives during CALL and WRITE waits in `in` as far as it has room, then in the kernel.
  *
  * Life:    from accept until the descriptor is closed and no handler holds the call, whichever is last.

@@ -260,7 +260,9 @@ static struct http_conn *slowest(struct http_server *s)
 	struct http_conn *found = NULL;
 
 	for (struct http_conn *hc = s->conns; hc; hc = hc->next) {
-		if (hc->phase == HTTP_CONN_WRITE && hc->call.out.len && hc->write_ms <= before) {
+		bool sends = hc->phase == HTTP_CONN_WRITE || hc->call.streaming;
+
+		if (sends && hc->call.out.len && hc->write_ms <= before) {
 			found = hc;
 			before = hc->write_ms;
 		}

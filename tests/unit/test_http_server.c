@@ -17,15 +17,22 @@
 #include "proto/base/clock.h"
 #include "proto/http/http_server.h"
 
-enum { STREAM_PARTS = 64, PART_BYTES = 32 << 10, BIG_BYTES = 3 << 20 };
+enum {
+	STREAM_PARTS = 64,
+	PART_BYTES = 32 << 10,
+	BIG_BYTES = 3 << 20,
+	GIVEN_PARTS = 40,
+	GIVEN_BYTES = 700001,
+};
 
 struct bench {
 	uv_loop_t loop;
 	struct listener_gate gate;
 	struct http_server *server;
-	struct http_call *held; /* by /later */
-	unsigned gone, streamed;
-	bool closed;
+	struct http_call *held;   /* by /later */
+	struct http_call *giving; /* by /give, /silent */
+	unsigned gone, streamed, given;
+	bool closed, broken;
 };
 
 static void on_echo(void *arg, struct http_call *call)
@@ -123,12 +130,71 @@ static void on_flood(void *arg, struct http_call *call)
 	http_call_end(call, true);
 }
 
+/* Parts given whole, the next one when the last is with the kernel. */
+static void give_more(void *arg, struct http_call *call)
+{
+	struct bench *b = arg;
+
+	while (b->given < GIVEN_PARTS && !http_call_full(call)) {
+		struct buf part;
+
+		buf_init(&part, GIVEN_BYTES + 16);
+		assert_int_equal(buf_reserve(&part, GIVEN_BYTES), 0);
+		memset(part.p, 'a' + (int)(b->given % 26), GIVEN_BYTES);
+		part.len = GIVEN_BYTES;
+		b->given++;
+		http_call_give(call, &part);
+		assert_null(part.p);
+	}
+	if (b->given == GIVEN_PARTS && !http_call_full(call)) {
+		b->given++;
+		b->giving = NULL;
+		http_call_end(call, !b->broken);
+	}
+}
+
+static void on_give_gone(void *arg, struct http_call *call)
+{
+	struct bench *b = arg;
+
+	assert_ptr_equal(call, b->giving);
+	b->gone++;
+	b->giving = NULL;
+	assert_false(http_call_full(call));
+	http_call_end(call, true);
+}
+
+static void on_give(void *arg, struct http_call *call)
+{
+	struct http_call_head head = { .status = 200, .type = "text/plain" };
+	struct bench *b = arg;
+
+	b->given = 0;
+	b->giving = call;
+	http_call_on_gone(call, on_give_gone, b);
+	http_call_begin(call, &head, give_more, b);
+	give_more(b, call);
+}
+
+/* Begins a stream and gives nothing. */
+static void on_silent(void *arg, struct http_call *call)
+{
+	struct http_call_head head = { .status = 200, .type = "text/plain" };
+	struct bench *b = arg;
+
+	b->giving = call;
+	http_call_on_gone(call, on_give_gone, b);
+	http_call_begin(call, &head, NULL, NULL);
+}
+
 static const struct http_server_route routes[] = {
 	{ "/echo", HTTP_PARSE_GET | HTTP_PARSE_POST, on_echo },
 	{ "/later", HTTP_PARSE_GET, on_later },
 	{ "/big", HTTP_PARSE_GET, on_big },
 	{ "/stream", HTTP_PARSE_GET, on_stream },
 	{ "/flood", HTTP_PARSE_GET, on_flood },
+	{ "/give", HTTP_PARSE_GET, on_give },
+	{ "/silent", HTTP_PARSE_GET, on_silent },
 	{ "/echo/{name}", HTTP_PARSE_GET, on_part },
 	{ "/echo/{name}/more", HTTP_PARSE_GET, on_part },
 	{ "/echo/exact", HTTP_PARSE_GET, on_echo },
@@ -497,6 +563,134 @@ static void a_stream_nobody_reads(void **state)
 	close(fd);
 }
 
+/* Of a chunked body at `text`: the bytes of its chunks in *out_sum; where it ends, or NULL. */
+static const char *dechunk(const char *text, uint64_t *out_sum)
+{
+	*out_sum = 0;
+	for (unsigned i = 0;; i++) {
+		char *at;
+		unsigned long n = strtoul(text, &at, 16);
+
+		if (at == text || at[0] != '\r' || at[1] != '\n')
+			return NULL;
+		if (n == 0)
+			return at + 4;
+		for (unsigned long k = 0; k < n; k++)
+			assert_int_equal(at[2 + k], 'a' + (int)(i % 26));
+		assert_memory_equal(at + 2 + n, "\r\n", 2);
+		text = at + 4 + n;
+		*out_sum += n;
+	}
+}
+
+static char given_text[GIVEN_PARTS * (GIVEN_BYTES + 64)];
+
+static void parts_without_a_copy(void **state)
+{
+	struct bench *b = *state;
+	const char *end;
+	uint64_t sum;
+	size_t n;
+	int fd = client(b);
+
+	say(fd, "HEAD /give HTTP/1.1\r\nHost: x\r\n\r\n" GET("/give") GET("/echo?behind"));
+	hear(b, fd, given_text, sizeof given_text, "behind");
+	assert_int_equal(count(given_text, "Transfer-Encoding: chunked\r\n"), 2);
+	end = dechunk(strstr(strstr(given_text, "\r\n\r\nHTTP") + 4, "\r\n\r\n") + 4, &sum);
+	assert_int_equal(sum, (uint64_t)GIVEN_PARTS * GIVEN_BYTES);
+	assert_memory_equal(end, "HTTP/1.1 200 OK", 15);
+	close(fd);
+	fd = client(b);
+	say(fd, "GET /give HTTP/1.0\r\n\r\n");
+	n = hear(b, fd, given_text, sizeof given_text, NULL);
+	assert_int_equal(n - (size_t)(strstr(given_text, "\r\n\r\n") + 4 - given_text),
+		GIVEN_PARTS * GIVEN_BYTES);
+	close(fd);
+	assert_int_equal(http_server_counters(b->server)->held_bytes, 0);
+}
+
+static void a_stream_that_is_not_whole(void **state)
+{
+	struct bench *b = *state;
+	uint64_t sum;
+	int fd = client(b);
+
+	b->broken = true;
+	say(fd, GET("/give") GET("/echo?behind"));
+	hear(b, fd, given_text, sizeof given_text, NULL);
+	assert_null(dechunk(strstr(given_text, "\r\n\r\n") + 4, &sum));
+	assert_int_equal(sum, (uint64_t)GIVEN_PARTS * GIVEN_BYTES);
+	assert_null(strstr(given_text, "behind"));
+	close(fd);
+}
+
+/* Mid-way: its end is told once, and what waited for it is held no longer. */
+static void a_client_that_resets_a_stream(void **state)
+{
+	struct bench *b = *state;
+	struct linger now = { 1, 0 };
+	char some[4096];
+	int fd = client(b);
+
+	say(fd, GET("/give") GET("/echo?behind"));
+	for (int i = 0; i < 1000 && b->given < 2; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	assert_true(recv(fd, some, sizeof some, 0) > 0);
+	assert_int_equal(http_server_counters(b->server)->held_bytes, GIVEN_BYTES + 2);
+	assert_true(b->given < GIVEN_PARTS);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	close(fd);
+	for (int i = 0; i < 1000 && !b->gone; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	assert_int_equal(b->gone, 1);
+	assert_int_equal(http_server_counters(b->server)->held_bytes, 0);
+	assert_int_equal(http_server_counters(b->server)->conns_open, 0);
+}
+
+/* Its own end is closed, it reads all the same: every part comes. */
+static void a_half_closed_client_of_a_stream(void **state)
+{
+	struct bench *b = *state;
+	uint64_t sum;
+	int fd = client(b);
+
+	say(fd, GET("/give"));
+	shutdown(fd, SHUT_WR);
+	hear(b, fd, given_text, sizeof given_text, NULL);
+	assert_non_null(dechunk(strstr(given_text, "\r\n\r\n") + 4, &sum));
+	assert_int_equal(sum, (uint64_t)GIVEN_PARTS * GIVEN_BYTES);
+	close(fd);
+	/* One that may be gone does not keep a silent handler busy. */
+	fd = client(b);
+	say(fd, GET("/silent"));
+	shutdown(fd, SHUT_WR);
+	hear(b, fd, given_text, sizeof given_text, NULL);
+	assert_int_equal(b->gone, 1);
+	assert_int_equal(http_server_counters(b->server)->timeouts, 0);
+	close(fd);
+}
+
+/* Where memory is short, a stream whose reader sleeps is cut like any answer. */
+static void a_stream_is_shed(void **state)
+{
+	struct bench *b = *state;
+	int64_t end_ns = clock_mono_ns() + 20 * CLOCK_NS_PER_SEC;
+	int fd = client(b);
+
+	say(fd, GET("/give"));
+	for (int i = 0; i < 1000 && b->given < 2; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	assert_false(http_server_shed(b->server, 1000));
+	while (!http_server_shed(b->server, 1000) && clock_mono_ns() < end_ns)
+		uv_run(&b->loop, UV_RUN_ONCE);
+	assert_int_equal(http_server_counters(b->server)->held_bytes, 0);
+	assert_int_equal(http_server_counters(b->server)->shed, 1);
+	for (int i = 0; i < 1000 && !b->gone; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	assert_int_equal(b->gone, 1);
+	close(fd);
+}
+
 static void run_until_timeouts(struct bench *b, uint64_t count)
 {
 	int64_t end_ns = clock_mono_ns() + 20 * CLOCK_NS_PER_SEC;
@@ -512,6 +706,7 @@ static void deadlines(void **state)
 	struct bench *b = *state;
 	static char text[1 << 16];
 	int idle = client(b), head = client(b), body = client(b), deaf = client(b);
+	int sleeper;
 
 	say(head, "GET /echo HTTP/1.1\r\nHo");
 	say(body, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe");
@@ -527,6 +722,15 @@ static void deadlines(void **state)
 	close(head);
 	close(body);
 	close(deaf);
+	/* The same for a part of a stream. */
+	sleeper = client(b);
+	say(sleeper, GET("/give"));
+	run_until_timeouts(b, 5);
+	for (int i = 0; i < 1000 && !b->gone; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	assert_int_equal(b->gone, 1);
+	assert_int_equal(http_server_counters(b->server)->held_bytes, 0);
+	close(sleeper);
 }
 
 static void draining(void **state)
@@ -565,6 +769,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_half_closed_client, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_connection_too_many, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stream_nobody_reads, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(parts_without_a_copy, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_stream_that_is_not_whole, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_client_that_resets_a_stream, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_half_closed_client_of_a_stream, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_stream_is_shed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(deadlines, set_up_hasty, tear_down),
 		cmocka_unit_test_setup_teardown(draining, set_up, tear_down),
 	};
