@@ -225,6 +225,11 @@ enum {
 	LIMIT_QUERY_WAITERS = 128,
 	/* Queries waiting for a worker; one more is answered 503. */
 	LIMIT_QUERY_QUEUE = 128,
+	/* Exports under way; one more is answered 503. */
+	LIMIT_QUERY_EXPORTS = 16,
+	/* Columns that one may ask for, and the bytes of their names. */
+	LIMIT_COLUMNS = 64,
+	LIMIT_COLUMNS_BYTES = 32 << 10,
 	/* Aggregations: fields to group by, functions, groups in one answer. */
 	LIMIT_QUERY_BY = 3,
 	LIMIT_QUERY_CALLS = 8,

@@ -112,12 +112,12 @@ void csv_out_cell(struct span s, struct buf *out)
 		buf_put_u8(out, '"');
 }
 
-/* A map as JSON has quotes inside, or is {}: quoted in place. Nothing when it cannot be read. */
-static void put_metadata(struct span metadata, struct buf *out)
+/* A map as JSON has quotes inside, or is {}: quoted in place. */
+void csv_out_value(struct span value, struct buf *out)
 {
 	size_t from = out->len, more = 2, to;
 
-	if (json_out_value(metadata, out) < 0)
+	if (json_out_value(value, out) < 0)
 		return;
 	for (size_t i = from; i < out->len; i++)
 		more += out->p[i] == '"';
@@ -135,7 +135,7 @@ static void put_metadata(struct span metadata, struct buf *out)
 	out->len += more;
 }
 
-static void put_flags(unsigned flags, struct buf *out)
+void csv_out_flags(unsigned flags, struct buf *out)
 {
 	const char *space = "";
 
@@ -146,6 +146,12 @@ static void put_flags(unsigned flags, struct buf *out)
 			space = " ";
 		}
 	}
+}
+
+void csv_out_time(int64_t ns, struct buf *out)
+{
+	if (buf_reserve(out, TIMEFMT_BYTES_MAX) == 0)
+		out->len += timefmt_put((char *)out->p + out->len, ns);
 }
 
 void csv_out_header(struct buf *out)
@@ -187,8 +193,8 @@ void csv_out_event(const struct event *ev, struct buf *out)
 	}
 	buf_put_u8(out, ',');
 	if (ev->metadata.p)
-		put_metadata(ev->metadata, out);
+		csv_out_value(ev->metadata, out);
 	buf_put_u8(out, ',');
-	put_flags(ev->flags, out);
+	csv_out_flags(ev->flags, out);
 	buf_put_str(out, "\r\n");
 }

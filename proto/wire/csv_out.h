@@ -21,5 +21,10 @@ void csv_out_event(const struct event *ev, struct buf *out);
 
 /* One cell of text, quoted where it must be; nothing for an absent one. */
 void csv_out_cell(struct span s, struct buf *out);
+/* One cell of a msgpack value as JSON, in quotes; nothing when it cannot be read. */
+void csv_out_value(struct span value, struct buf *out);
+void csv_out_time(int64_t ns, struct buf *out);
+/* Words, a space between. */
+void csv_out_flags(unsigned flags, struct buf *out);
 
 #endif

@@ -196,7 +196,7 @@ static void quote_in_place(struct buf *out, size_t text_off)
 
 /* ---- scalars ---- */
 
-static void put_time(struct buf *out, int64_t ns)
+void json_out_time(int64_t ns, struct buf *out)
 {
 	if (room(out, TIMEFMT_BYTES_MAX + 2))
 		out->len = (size_t)(json_put_time(out->p + out->len, ns) - out->p);
@@ -236,7 +236,7 @@ static bool put_ext(struct buf *out, const struct walk_value *v)
 	int64_t ns;
 
 	if (ext_time(v, &ns)) {
-		put_time(out, ns);
+		json_out_time(ns, out);
 		return false;
 	}
 	buf_put_str(out, "{\"ext\":");
@@ -573,11 +573,11 @@ static bool put_fields(const struct event *ev, struct buf *out)
 	return true;
 }
 
-static void put_flags(unsigned flags, struct buf *out)
+void json_out_flags(unsigned flags, struct buf *out)
 {
 	const char *comma = "";
 
-	buf_put_str(out, ",\"flags\":[");
+	put_byte(out, '[');
 	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_CUT; bit <<= 1) {
 		if (!(flags & bit))
 			continue;
@@ -611,8 +611,10 @@ int json_out_event(const struct event *ev, struct buf *out)
 	ASSERT(ev->severity < EVENT_SEVERITY_COUNT);
 	if (event_room(ev, 0, out) && put_fields(ev, out) && ev->metadata.p)
 		rc = put_metadata(ev->metadata, out);
-	if (ev->flags & (EVENT_FLAG_TIME_ODD | EVENT_FLAG_TIME_ARRIVAL | EVENT_FLAG_CUT))
-		put_flags(ev->flags, out);
+	if (ev->flags & (EVENT_FLAG_TIME_ODD | EVENT_FLAG_TIME_ARRIVAL | EVENT_FLAG_CUT)) {
+		put(out, ",\"flags\":", 9);
+		json_out_flags(ev->flags, out);
+	}
 	put_byte(out, '}');
 	rc = rc < 0 ? rc : out->err ? out->err : rc;
 	if (rc < 0) {

@@ -52,6 +52,11 @@ void json_out_string(struct span s, struct buf *out);
 /* A number below 2^53, else its digits as a string: readers that keep numbers as doubles lose none. */
 void json_out_id(uint64_t id, struct buf *out);
 
+/* RFC 3339, in quotes. */
+void json_out_time(int64_t ns, struct buf *out);
+/* ["time_odd","cut"]: the words for the bits of event.flags that have one. */
+void json_out_flags(unsigned flags, struct buf *out);
+
 /* As json_out_string without the quotes. */
 void json_out_escaped(struct span s, struct buf *out);
 
