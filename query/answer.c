@@ -5,20 +5,15 @@
 #include "proto/base/err.h"
 #include "proto/wire/json_out.h"
 
-enum {
-	/* JSON beside the bytes of an event's fields, and beside the events. */
-	ANSWER_EVENT_BYTES = 128,
-	ANSWER_REST_BYTES = 4096,
-};
-
-int answer_put_events(const struct engine_result *r, struct buf *out)
+int answer_put_events(const struct engine_result *r, const struct columns *fields, struct buf *out)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		int rc;
 
 		if (i)
 			buf_put_u8(out, ',');
-		rc = json_out_event(&r->events[i], out);
+		rc = fields && fields->count ? columns_json(fields, &r->events[i], out)
+					     : json_out_event(&r->events[i], out);
 		if (rc < 0)
 			return rc;
 	}
@@ -79,14 +74,14 @@ void answer_put_stats(const struct engine_stats *s, uint64_t counted, struct buf
 		s->scan.damaged_units, s->scan.regex_given_up);
 }
 
-int answer_put(
-	const struct engine_request *req, const struct engine_result *result, struct buf *out)
+int answer_put(const struct engine_request *req, const struct columns *fields,
+	const struct engine_result *result, struct buf *out)
 {
 	const char *partial = engine_partial_name(result->partial);
 	int rc;
 
 	buf_printf(out, "{\"status\":\"success\",\"%s\":[", req->spelled_as_time ? "data" : "logs");
-	rc = answer_put_events(result, out);
+	rc = answer_put_events(result, fields, out);
 	if (rc < 0)
 		return rc;
 	buf_put_u8(out, ']');

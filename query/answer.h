@@ -9,13 +9,16 @@
 #define QUERY_ANSWER_H
 
 #include "proto/base/buf.h"
+#include "proto/wire/columns.h"
 #include "query/engine.h"
 
-int answer_put(
-	const struct engine_request *req, const struct engine_result *result, struct buf *out);
+/* fields: the members of an event that are wanted; none or NULL: all. */
+int answer_put(const struct engine_request *req, const struct columns *fields,
+	const struct engine_result *result, struct buf *out);
 
 /* The parts of it. Events, with commas between them. */
-int answer_put_events(const struct engine_result *result, struct buf *out);
+int answer_put_events(
+	const struct engine_result *result, const struct columns *fields, struct buf *out);
 /* ,"damage":[...] if there is any. A failure sticks in the buffer. */
 void answer_put_damage(const struct engine_result *result, struct buf *out);
 /* ,"stats":{...} */

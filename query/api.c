@@ -11,6 +11,7 @@
 #include "proto/svc/version.h"
 #include "query/api_event.h"
 #include "query/api_explain.h"
+#include "query/api_export.h"
 #include "query/api_logs.h"
 #include "query/api_query.h"
 #include "query/api_stats.h"
@@ -102,6 +103,7 @@ static void on_metrics(void *arg, struct http_call *call)
 	struct buf page;
 
 	refresh_http(http_server_counters(q->server));
+	metrics_set(METRICS_QUERY_EXPORTS_OPEN, (int64_t)q->exports);
 	metrics_set(METRICS_QUERY_QUEUED, (int64_t)pool_queued(q->pool));
 	metrics_set(METRICS_QUERY_WAITING, waiters_count(q->waiters));
 	metrics_set(METRICS_QUERY_COMMITTED, (int64_t)view_committed(q->view));
@@ -153,6 +155,7 @@ static const struct http_server_route routes[] = {
 	{ "/", HTTP_PARSE_GET, on_root },
 	{ "/api/logs", HTTP_PARSE_GET, api_logs_get },
 	{ "/api/logs/stats", HTTP_PARSE_GET, api_stats_get },
+	{ "/api/logs/export", HTTP_PARSE_GET, api_export_get },
 	{ "/api/logs/{id}", HTTP_PARSE_GET, api_event_get },
 	{ "/api/logs/{id}/context", HTTP_PARSE_GET, api_event_context },
 	{ "/api/query", HTTP_PARSE_GET, api_query_get },

@@ -34,7 +34,7 @@ static int put_list(const char *name, const struct engine_result *r, struct buf 
 	int rc;
 
 	buf_printf(out, ",\"%s\":[", name);
-	rc = answer_put_events(r, out);
+	rc = answer_put_events(r, NULL, out);
 	buf_put_u8(out, ']');
 	return rc;
 }
@@ -62,7 +62,7 @@ static int put_body(struct ask *a, const struct context_result *r)
 	int rc;
 
 	buf_put_str(out, "{\"status\":\"success\",\"log\":");
-	rc = answer_put_events(&r->event, out);
+	rc = answer_put_events(&r->event, NULL, out);
 	if (rc == 0 && a->around)
 		rc = put_around(r, out);
 	if (rc < 0)

@@ -57,13 +57,14 @@ size_t api_job_events_bytes(const struct query *q)
 
 static int run_once(struct api_job *j, struct engine *engine)
 {
-	struct store_snapshot *snap = NULL;
-	int rc = view_snapshot(j->q->view, &snap, &j->why);
+	struct store_snapshot *snap = j->snap;
+	int rc = snap ? 0 : view_snapshot(j->q->view, &snap, &j->why);
 
 	if (rc < 0)
 		return rc;
 	rc = j->kind->run(j, engine, snap);
-	store_snapshot_free(&snap);
+	if (snap != j->snap)
+		store_snapshot_free(&snap);
 	return rc;
 }
 
@@ -83,6 +84,7 @@ static void free_job(struct api_job *j)
 	ASSERT(!j->kept);
 	j->q->jobs_open--;
 	j->kind->fini(j);
+	store_snapshot_free(&j->snap);
 	buf_fini(&j->body);
 	j->tag = 0;
 	free(j);
@@ -107,6 +109,16 @@ void api_job_busy(struct api_job *j, const char *error)
 	api_job_problem(j, &p);
 }
 
+void api_job_end(struct api_job *j, bool whole)
+{
+	CHECK_TAG(j, JOB_TAG);
+	ASSERT(j->streaming);
+	j->kept = false;
+	http_call_on_gone(j->call, NULL, NULL);
+	http_call_end(j->call, whole);
+	free_job(j);
+}
+
 static void answer_store(struct api_job *j)
 {
 	char text[JOB_DIAG_BYTES];
@@ -122,6 +134,10 @@ static void answer(struct api_job *j)
 {
 	static const struct http_call_head head = { .status = 200, .type = "application/json" };
 
+	if (j->streaming) {
+		api_job_end(j, false);
+		return;
+	}
 	if (j->problem.status) {
 		api_job_problem(j, &j->problem);
 		return;
@@ -159,7 +175,8 @@ static void on_gone(void *arg, struct http_call *call)
 		pool_cancel(j->q->pool, &j->job);
 		return;
 	}
-	j->kind->drop(j);
+	if (j->kind->drop)
+		j->kind->drop(j);
 	j->kept = false;
 	answer(j);
 }
@@ -237,6 +254,23 @@ void api_job_submit(struct api_job *j)
 		return;
 	metrics_inc(METRICS_QUERY_QUEUE_FULL);
 	api_job_busy(j, "too many queries at once");
+}
+
+void api_job_stream(struct api_job *j, const struct http_call_head *head, http_call_cb on_drain)
+{
+	CHECK_TAG(j, JOB_TAG);
+	ASSERT(!j->streaming);
+	j->streaming = true;
+	http_call_begin(j->call, head, on_drain, j);
+}
+
+void api_job_again(struct api_job *j)
+{
+	CHECK_TAG(j, JOB_TAG);
+	ASSERT(j->streaming);
+	ASSERT(j->kept);
+	j->kept = false;
+	pool_resubmit(j->q->pool, &j->job);
 }
 
 void api_job_start(struct api_job *j)

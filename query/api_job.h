@@ -9,7 +9,10 @@
  * worker leaves a body, a problem or a code behind; a store that cannot be read is answered 503 with
  * its reason.
  *
- * Life:    new to its one answer, which frees it: a problem, or what run has left behind.
+ * An answer that is streamed begins in keep (api_job_stream), goes on from run to run, each on the
+ * snapshot that the kind has put into `snap`, and ends with api_job_end.
+ *
+ * Life:    new to its one answer, which frees it: a problem, what run has left behind, or a stream's end.
  * Thread:  the loop's; run in a worker of pool, which alone touches the job then.
  * Memory:  the kind's struct, the body until it is sent.
  * Errors:  every one is an answer.
@@ -28,7 +31,7 @@ struct api_job_kind {
 	int (*run)(struct api_job *j, struct engine *engine, struct store_snapshot *snap);
 	/* After run, if the client is still there. True: not answered now; the kind submits it again. */
 	bool (*keep)(struct api_job *j);
-	/* The client left while the kind kept the job: forget it; it is ended then. */
+	/* The client left while the kind kept the job: forget it; it is ended then. NULL: nothing to do. */
 	void (*drop)(struct api_job *j);
 	/* Frees what the kind's struct holds. */
 	void (*fini)(struct api_job *j);
@@ -42,6 +45,8 @@ struct api_job {
 	struct pool_job job;
 	bool kept;
 	bool gone;
+	bool streaming;
+	struct store_snapshot *snap; /* kept by the kind for its next runs; freed with the job */
 	/* What the worker leaves behind. */
 	int rc;
 	struct diag why;
@@ -65,6 +70,12 @@ void api_job_refuse(struct api_job *j, const struct engine_err *err);
 void api_job_start(struct api_job *j);
 /* A kept job runs again. */
 void api_job_submit(struct api_job *j);
+/* In keep or later: the head of a streamed answer. on_drain is called with the job. */
+void api_job_stream(struct api_job *j, const struct http_call_head *head, http_call_cb on_drain);
+/* A kept job of a stream runs again: it has its place, however many wait. */
+void api_job_again(struct api_job *j);
+/* A kept job's stream ends, and the job. whole: as http_call_end. */
+void api_job_end(struct api_job *j, bool whole);
 /* Answers, and ends the job. */
 void api_job_problem(struct api_job *j, const struct http_call_problem *p);
 void api_job_busy(struct api_job *j, const char *error);

@@ -5,10 +5,12 @@
 #include "proto/svc/metrics.h"
 #include "query/answer.h"
 #include "query/api_job.h"
+#include "query/export.h"
 
 struct logs {
 	struct api_job base;
 	struct engine_request req;
+	struct columns fields; /* of the events; none: all */
 	struct waiter waiter;
 	int64_t wait_until_ms; /* uv_now's clock; 0: answers whatever there is */
 	/* What the worker leaves behind. */
@@ -32,7 +34,7 @@ static int put_body(struct logs *l, const struct engine_result *r)
 	l->empty = r->count == 0 && r->partial == ENGINE_WHOLE;
 	if (l->empty && l->wait_until_ms)
 		return 0;
-	return answer_put(&l->req, r, &l->base.body);
+	return answer_put(&l->req, &l->fields, r, &l->base.body);
 }
 
 static void explain(struct logs *l, int rc)
@@ -124,11 +126,16 @@ static void fini(struct api_job *j)
 
 	ASSERT(!l->waiter.waiting);
 	engine_request_fini(&l->req);
+	columns_fini(&l->fields);
 }
 
 static int take(struct api_job *j, struct span name, struct span value, struct engine_err *err)
 {
-	return engine_param(&((struct logs *)j)->req, name, value, err);
+	struct logs *l = (struct logs *)j;
+
+	if (span_eq(name, SPAN_LIT("fields")))
+		return export_param_columns(&l->fields, "fields", value, err);
+	return engine_param(&l->req, name, value, err);
 }
 
 void api_logs_get(void *arg, struct http_call *call)
@@ -143,6 +150,7 @@ void api_logs_get(void *arg, struct http_call *call)
 	if (!l)
 		return;
 	engine_request_init(&l->req);
+	columns_init(&l->fields);
 	l->waiter.wake = on_wake;
 	l->req.budget_ns = conf_num(&q->conf, CONF_QUERY_TIME_MAX);
 	l->req.budget_bytes = api_job_events_bytes(q);

@@ -10,6 +10,7 @@
 #include "proto/base/err.h"
 #include "query/engine_int.h"
 #include "query/exec.h"
+#include "query/export_int.h"
 #include "query/page.h"
 #include "query/plan.h"
 
@@ -24,6 +25,7 @@ enum {
 struct engine {
 	unsigned tag;
 	struct scan_scratch *scratch[EXEC_THREADS_MAX];
+	struct export_lane *lanes[EXEC_THREADS_MAX];
 	atomic_bool cancel;
 };
 
@@ -87,6 +89,8 @@ void engine_free(struct engine **e)
 	CHECK_TAG(*e, ENGINE_TAG);
 	for (int i = 0; i < EXEC_THREADS_MAX; i++)
 		scan_scratch_free(&(*e)->scratch[i]);
+	for (int i = 0; i < EXEC_THREADS_MAX; i++)
+		export_lane_free(&(*e)->lanes[i]);
 	(*e)->tag = 0;
 	free(*e);
 	*e = NULL;
@@ -115,6 +119,12 @@ struct scan_scratch *engine_scratch(struct engine *e, unsigned thread)
 {
 	ASSERT(thread < EXEC_THREADS_MAX);
 	return e->scratch[thread];
+}
+
+struct export_lane **engine_lane(struct engine *e, unsigned thread)
+{
+	ASSERT(thread < EXEC_THREADS_MAX);
+	return &e->lanes[thread];
 }
 
 const atomic_bool *engine_cancel_flag(const struct engine *e)

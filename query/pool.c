@@ -208,7 +208,7 @@ static void on_async(uv_async_t *async)
 	replace_workers(p);
 }
 
-int pool_submit(struct pool *p, struct pool_job *job)
+static int submit(struct pool *p, struct pool_job *job, size_t queue_max)
 {
 	int rc = 0;
 
@@ -217,7 +217,7 @@ int pool_submit(struct pool *p, struct pool_job *job)
 	job->engine = NULL;
 	pthread_mutex_lock(&p->lock);
 	ASSERT(!p->stop);
-	if (p->queued >= LIMIT_QUERY_QUEUE) {
+	if (p->queued >= queue_max) {
 		rc = ERR_LIMIT;
 	} else {
 		list_add(&p->queue, job);
@@ -228,6 +228,18 @@ int pool_submit(struct pool *p, struct pool_job *job)
 	if (!uv_is_active((uv_handle_t *)&p->look))
 		uv_timer_start(&p->look, on_look, POOL_FAIR_MS, POOL_FAIR_MS / 2);
 	return rc;
+}
+
+int pool_submit(struct pool *p, struct pool_job *job)
+{
+	return submit(p, job, LIMIT_QUERY_QUEUE);
+}
+
+void pool_resubmit(struct pool *p, struct pool_job *job)
+{
+	int rc = submit(p, job, SIZE_MAX);
+
+	ASSERT(rc == 0);
 }
 
 void pool_cancel(struct pool *p, struct pool_job *job)

@@ -48,6 +48,8 @@ void pool_free(struct pool **p);
 
 /* ERR_LIMIT: LIMIT_QUERY_QUEUE jobs are waiting already. */
 int pool_submit(struct pool *p, struct pool_job *job);
+/* For a job that was run before and has more to do: it is not refused. Its owner bounds how many are. */
+void pool_resubmit(struct pool *p, struct pool_job *job);
 /* A waiting job is not run any more, a running one ends soon; `done` comes in both cases. */
 void pool_cancel(struct pool *p, struct pool_job *job);
 

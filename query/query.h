@@ -29,8 +29,10 @@ struct query {
 	struct waiters *waiters;
 	struct http_server *server;
 	uv_timer_t tick, stop_timer;
-	int64_t stop_at_ms;  /* on uv_now's clock: what is left then is cut */
-	unsigned jobs_open;  /* requests that workers answer, in flight */
+	int64_t stop_at_ms; /* on uv_now's clock: what is left then is cut */
+	unsigned jobs_open; /* requests that workers answer, in flight */
+	unsigned exports;   /* of these, exports */
+	size_t exports_ready; /* bytes that exports have made and not yet given to their connections */
 	bool readable, told; /* of the store, as the log last said; it has said anything */
 	bool stopping;
 };

@@ -192,6 +192,7 @@ def t_what_is_wrong_is_named(lab):
         ("after=1&wait=61", "wait", "0 to 60", ""),
         ("after=1&order=asc", "order", "order of arrival", ""),
         ("total=yes", "total", "exact", ""),
+        ("fields=id,nmae", "fields", "nmae", "metadata.a.b"),
         ("%zz=1", None, "not well formed", "%XX"),
         ("user_id=%00", None, "not well formed", "%XX"),
         ("&".join(f"user_id={i}" for i in range(65)), "user_id", "more than 64", "fewer"),
@@ -214,6 +215,17 @@ def t_what_is_wrong_is_named(lab):
     reply = q.get("/api/logs?%ff%3Cscript%3E=1")
     astro.equal(reply.json["field"], "\ufffd<script>")
     astro.equal(q.get("/healthz").status, 200)
+
+
+def t_fields_that_are_wanted(lab):
+    _, q, _, events = store(lab, 300)
+    page = shop.ask(q, fields="description,metadata.n,id", limit=1000)
+    astro.equal(page["logs"], [{"description": e["description"], "metadata.n": e["metadata"]["n"],
+                                "id": e["id"]} for e in shop.naive(events)])
+    page = shop.ask(q, ("fields", "user_id"), ("fields", "severity"), limit=5, order="asc")
+    astro.equal(page["logs"], [{k: e[k] for k in ("user_id", "severity") if k in e}
+                               for e in shop.naive(events, True)[:5]])
+    astro.equal(page["total"], 300)
 
 
 def t_a_store_that_comes_later(lab):

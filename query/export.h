@@ -1,0 +1,88 @@
+/*
+ * export - every event that a request means, as text, part by part, in constant memory.
+ *
+ *	export_request_init -> export_param for each name=value -> export_request_check
+ *	export_open on a snapshot -> (export_step -> export_take until there is none)... until done -> close
+ *
+ * Formats. ndjson: one object a line. json: one object with the events in an array and, behind it, what
+ *          /api/logs says of an answer. csv: csv_out.h, or the columns asked for.
+ * Orders.  arrival (by id; the default, and the cheapest), asc and desc, by (timestamp, id): each is
+ *          total, whatever arrives, is sealed or merged meanwhile: an export shows its snapshot.
+ * Work.    A step makes the next parts, of about EXPORT_PART_BYTES each, in two threads if the request
+ *          says so. What is asked of units that do not overlap is written as it is found; where they
+ *          overlap, rows are put in order by pages of EXPORT_PAGE_ROWS, the first ones first.
+ * Damage.  A unit that cannot be read is left out, and the export says so at its end: json in `partial`
+ *          and `damage`; ndjson in a last line {"partial":"damage",...}, which only an export that is
+ *          not whole has; csv has no place for it, whoever transports it must tell by result->partial.
+ *
+ * Life:    the request and the snapshot must outlive the export, which holds no other reference.
+ * Thread:  one at a time; each step may come from another thread, with another engine.
+ * Memory:  EXPORT_BYTES_MAX, an event's own size apart; what was taken is the taker's.
+ * Errors:  of a step: -ECANCELED after engine_cancel, -ENOMEM; nothing but close may follow.
+ */
+#ifndef QUERY_EXPORT_H
+#define QUERY_EXPORT_H
+
+#include "proto/wire/columns.h"
+#include "query/engine.h"
+
+enum {
+	/* A part is handed out when it has so many bytes. */
+	EXPORT_PART_BYTES = 512 << 10,
+	EXPORT_PIECES_MAX = 4,
+	EXPORT_PAGE_ROWS = 16384,
+	/* Parts not taken, and the rows and texts that are being put in order. */
+	EXPORT_BYTES_MAX = 12 << 20,
+};
+
+enum export_format { EXPORT_NDJSON, EXPORT_JSON, EXPORT_CSV };
+
+struct export_request {
+	struct engine_request base;
+	enum export_format format;
+	uint64_t limit;         /* events at most; 0: all */
+	struct columns columns; /* none: all */
+	enum engine_order order;
+	unsigned given; /* private */
+};
+
+void export_request_init(struct export_request *req);
+void export_request_fini(struct export_request *req);
+
+/*
+ * One parameter by its API name: filters, search, q, range and `after` as engine_param takes them; format
+ * (ndjson, json, csv), order (arrival, asc, desc), limit, columns, also spelled fields (names, a comma
+ * between; may be given again). Errors as of engine_param.
+ */
+int export_param(
+	struct export_request *req, struct span name, struct span value, struct engine_err *err);
+/* The value of `columns`, or of another parameter of that meaning. */
+int export_param_columns(
+	struct columns *columns, const char *name, struct span value, struct engine_err *err);
+int export_request_check(struct export_request *req, struct engine_err *err);
+
+/* "application/x-ndjson" ...; "ndjson" ... Static text. */
+const char *export_content_type(enum export_format format);
+const char *export_format_name(enum export_format format);
+
+struct export_run;
+
+/* ERR_STALE: take a new snapshot and open again; others: the store cannot be read at all. */
+int export_open(struct store_snapshot *snap, const struct export_request *req,
+	struct export_run **out, struct diag *d);
+void export_close(struct export_run **x);
+
+/*
+ * Works until `pieces` (1..EXPORT_PIECES_MAX) parts are full, or all is done. Parts of an earlier step
+ * that were not taken count.
+ */
+int export_step(struct export_run *x, struct engine *e, unsigned pieces, struct diag *d);
+/* The next part into an empty buffer, which is the caller's then. False: none before the next step. */
+bool export_take(struct export_run *x, struct buf *out);
+/* Everything was taken. */
+bool export_done(const struct export_run *x);
+
+/* Events written so far, costs and damage; `partial` is right once it is done. Lives as long as x. */
+const struct engine_result *export_result(const struct export_run *x);
+
+#endif
