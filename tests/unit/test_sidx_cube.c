@@ -1,10 +1,12 @@
 /*
  * Goal:   a cube counts exactly the rows of its segment, whatever the events are like, and one that
  *         would be too large has wider buckets and fewer dimensions, in that order.
- * Method: segments of made events; every table against a loop over the events, each cell once.
+ * Method: segments of made events; every table against a loop over the events, each cell once. Each
+ *         allocation fails once.
  */
 #include "tests/support/check_cmocka.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,39 @@ enum {
 	ALL = (1 << SIDX_CUBE_DIMS) - 1,
 	SMALL = 1 << SIDX_CUBE_EVENT_TYPE | 1 << SIDX_CUBE_SEVERITY,
 };
+
+/* ---- allocations ---- */
+
+static uint64_t fail_in; /* the so-many-th from now fails; 0: none */
+
+static bool fails(void)
+{
+	return fail_in > 0 && --fail_in == 0;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t m);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t m);
+void *__wrap_realloc(void *p, size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+	return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t m)
+{
+	return fails() ? NULL : __real_calloc(n, m);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return fails() ? NULL : __real_realloc(p, n);
+}
+
+/* ---- the world ---- */
 
 struct world {
 	struct seg_fixture fixture;
@@ -434,6 +469,43 @@ static void counts_that_do_not_add_up(void **state)
 	free(p);
 }
 
+/* Made and opened with each allocation failing in turn: told, and nothing is left. */
+static void out_of_memory(void **state)
+{
+	enum { EVENTS = 20000 };
+	struct world *w = *state;
+	struct event *ev = event_gen_many(&w->gen, EVENTS);
+	struct seg_reader *r = check(w, ev, EVENTS);
+	struct sidx_cube *x = NULL;
+	uint64_t nth = 0, left;
+	struct buf b;
+	int rc;
+
+	do {
+		buf_init(&b, SIDX_COMMON_FILE_BYTES_MAX);
+		fail_in = ++nth;
+		rc = sidx_common_build(SIDX_CUBE, r, &b, NULL);
+		left = fail_in;
+		fail_in = 0;
+		assert_int_equal(rc, left > 0 ? 0 : -ENOMEM);
+		buf_fini(&b);
+	} while (left == 0);
+	assert_true(nth > 20);
+	nth = 0;
+	do {
+		fail_in = ++nth;
+		rc = sidx_cube_open(
+			vfs_real(), w->fixture.dir, "s.cub", seg_reader_info(r), &x, NULL);
+		left = fail_in;
+		fail_in = 0;
+		assert_int_equal(rc, left > 0 ? 0 : -ENOMEM);
+		sidx_cube_close(&x);
+	} while (left == 0);
+	assert_true(nth > 5);
+	seg_reader_close(&r);
+	free(ev);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +519,7 @@ int main(void)
 		cmocka_unit_test(no_tables),
 		cmocka_unit_test_setup_teardown(of_other_rows, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(counts_that_do_not_add_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(out_of_memory, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("sidx_cube", tests, NULL, NULL);
