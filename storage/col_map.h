@@ -167,6 +167,15 @@ int col_map_entry_cells(
 int col_map_entry_rows(
 	struct col_map *m, uint32_t path, uint32_t group, uint32_t count, const uint16_t **out);
 
+/*
+ * Paths whose values are numbers of one type, which stand one after another: false, it is none of these.
+ * The cell has type and scale of each. Then by groups, as entries are: the numbers (of a COL_MAP_DOUBLE
+ * its bits).
+ */
+bool col_map_numbers(const struct col_map *m, uint32_t path, struct col_map_cell *out);
+int col_map_number_rows(
+	struct col_map *m, uint32_t path, uint32_t group, uint32_t count, int64_t *out);
+
 /* The cells of count rows, rising, of a path that col_map_find found; strings are appended to bytes. */
 int col_map_cells(struct col_map *m, uint32_t path, const uint32_t *rows, size_t count,
 	struct buf *bytes, struct col_map_cell *out);

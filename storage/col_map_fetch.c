@@ -577,6 +577,16 @@ int col_map_entry_cells(
 	return rc;
 }
 
+/* Values of the path in a group; ERR_CORRUPT: not as many as its rows that have it. */
+static int check_count(
+	const struct col_map *m, const struct col_map_path *p, uint32_t group, uint32_t count)
+{
+	uint32_t have = col_map_rank_at(m, p, group + 1) - col_map_rank_at(m, p, group);
+
+	ASSERT(group < m->groups_count);
+	return have == count ? 0 : ERR_CORRUPT;
+}
+
 int col_map_entry_rows(
 	struct col_map *m, uint32_t path, uint32_t group, uint32_t count, const uint16_t **out)
 {
@@ -584,7 +594,6 @@ int col_map_entry_rows(
 	int rc = open_symbols(m, p);
 
 	ASSERT(col_map_entries(m, path) > 0);
-	ASSERT(group < m->groups_count);
 	if (rc == 0 && p->sym.contexts_count > 1)
 		rc = col_map_load_group(m, group);
 	if (rc == 0)
@@ -595,11 +604,37 @@ int col_map_entry_rows(
 		m->group = group;
 		m->codes = m->groups[group].codes;
 	}
-	if (count != col_map_rank_at(m, p, group + 1) - col_map_rank_at(m, p, group))
-		return ERR_CORRUPT;
-	rc = count > 0 ? decode(m, path, count, 0) : 0;
+	rc = check_count(m, p, group, count);
+	if (rc == 0 && count > 0)
+		rc = decode(m, path, count, 0);
 	*out = p->group_syms;
 	return rc;
+}
+
+bool col_map_numbers(const struct col_map *m, uint32_t path, struct col_map_cell *out)
+{
+	const struct col_map_path *p = &m->paths[path];
+	const struct col_map_part *x = p->parts;
+
+	ASSERT(path < m->paths_count);
+	if (p->mixed || p->parts_count != 1 || x->encoding != COL_MAP_STREAM)
+		return false;
+	*out = (struct col_map_cell){ .present = COL_MAP_HAS, .type = x->type, .scale = x->scale };
+	return true;
+}
+
+int col_map_number_rows(
+	struct col_map *m, uint32_t path, uint32_t group, uint32_t count, int64_t *out)
+{
+	struct col_map_path *p = &m->paths[path];
+	struct col_map_part *x = &p->parts[0];
+	int rc = check_count(m, p, group, count);
+
+	if (rc == 0)
+		rc = open_part(m, p, x);
+	if (rc == 0 && count > 0)
+		rc = col_stream_get(&x->stream, col_map_rank_at(m, p, group), count, out);
+	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
 }
 
 /* ---- values ---- */

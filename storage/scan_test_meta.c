@@ -131,6 +131,47 @@ static int keep_by_entries(struct scan_work *w, const struct expr *t, struct col
 	return rc;
 }
 
+/* ---- from a column of numbers ---- */
+
+static int keep_numbers_of_group(struct scan_work *w, const struct expr *t, struct col_map *map,
+	uint32_t path, uint32_t group, const uint8_t *leaf, uint8_t *match)
+{
+	uint32_t first = group * COL_MAP_ENTRY_ROWS, rows_count = w->rows_count - first;
+	uint32_t *rows = w->scratch->rows, n;
+	int64_t v[COL_MAP_ENTRY_ROWS];
+	struct expr_cell cell;
+	struct col_map_cell x;
+	int rc;
+
+	rows_count = rows_count < COL_MAP_ENTRY_ROWS ? rows_count : COL_MAP_ENTRY_ROWS;
+	match += first;
+	if (!memchr(match, 1, rows_count))
+		return 0;
+	n = match_kernel_list(leaf + first, rows_count, rows);
+	rc = col_map_number_rows(map, path, group, n, v);
+	col_map_numbers(map, path, &x);
+	for (uint32_t i = 0; i < n && rc == 0; i++) {
+		if (!match[rows[i]])
+			continue;
+		memcpy(&x.i, &v[i], sizeof x.i);
+		scan_meta_cell(&x, NULL, &cell);
+		match[rows[i]] = expr_test_cell(t, &cell, w->scratch->expr);
+	}
+	if (rc == 0)
+		match_kernel_and(match, leaf + first, rows_count);
+	return rc;
+}
+
+static int keep_by_numbers(struct scan_work *w, const struct expr *t, struct col_map *map,
+	uint32_t path, const uint8_t *leaf, uint8_t *match)
+{
+	int rc = 0;
+
+	for (uint32_t g = 0; g * COL_MAP_ENTRY_ROWS < w->rows_count && rc == 0; g++)
+		rc = keep_numbers_of_group(w, t, map, path, g, leaf, match);
+	return rc;
+}
+
 /* ---- all ---- */
 
 /* Rows of match of which only the map can tell. */
@@ -154,6 +195,7 @@ static int keep_known(struct scan_work *w, const struct expr *t, struct col_map 
 {
 	int32_t path = col_map_find(map, t->field.keys, t->field.keys_count);
 	bool exists = t->test == EXPR_TEST_EXISTS;
+	struct col_map_cell kind;
 
 	/* Of a map nothing but its being there can be asked. */
 	match_kernel_is(has, w->rows_count, COL_MAP_HAS, leaf);
@@ -165,6 +207,8 @@ static int keep_known(struct scan_work *w, const struct expr *t, struct col_map 
 	}
 	if (col_map_entries(map, (uint32_t)path) > 0)
 		return keep_by_entries(w, t, map, (uint32_t)path, leaf, match);
+	if (col_map_numbers(map, (uint32_t)path, &kind))
+		return keep_by_numbers(w, t, map, (uint32_t)path, leaf, match);
 	match_kernel_and(match, leaf, w->rows_count);
 	return keep_by_cells(w, t, map, (uint32_t)path, leaf, match);
 }

@@ -24,6 +24,8 @@ struct scan_values_mem {
 	struct expr_cell cells[LIMIT_BLOCK_ROWS];
 	size_t offs[LIMIT_BLOCK_ROWS];
 	int64_t ints[LIMIT_BLOCK_ROWS];
+	uint32_t by_row[LIMIT_BLOCK_ROWS];
+	struct col_map_cell entries[LIMIT_BLOCK_ROWS];
 	struct entries dicts[EVENT_TEXT_COUNT];
 	struct buf bytes;
 };
@@ -455,6 +457,114 @@ static int take_rows(
 	return rc;
 }
 
+/* A group's rows that have the path as a leaf: their number; in scratch->rows, within the block. */
+static uint32_t list_group(struct take *t, uint32_t group, const uint8_t *has, uint8_t *leaf)
+{
+	struct scan_work *w = &t->a->w;
+	uint32_t first = group * COL_MAP_ENTRY_ROWS, rows_count = w->rows_count - first, n;
+
+	rows_count = rows_count < COL_MAP_ENTRY_ROWS ? rows_count : COL_MAP_ENTRY_ROWS;
+	match_kernel_is(has + first, rows_count, COL_MAP_HAS, leaf);
+	n = match_kernel_list(leaf, rows_count, w->scratch->rows);
+	for (uint32_t i = 0; i < n; i++)
+		w->scratch->rows[i] += first;
+	return n;
+}
+
+/* The entries are the first cells. */
+static int take_entries(struct take *t, struct col_map *map, uint32_t path)
+{
+	struct scan_values_mem *m = t->a->mem;
+	struct col_map_cell *cells = m->entries;
+	int rc = col_map_entry_cells(map, path, &m->bytes, cells);
+
+	t->n = col_map_entries(map, path);
+	for (uint32_t i = 0; i < t->n && rc == 0; i++) {
+		struct expr_cell *cell = &m->cells[i];
+
+		scan_meta_cell(&cells[i], &m->bytes, cell);
+		if (cell->kind == EXPR_CELL_ABSENT)
+			rc = ERR_CORRUPT;
+		m->offs[i] = cell->text.p ? (size_t)(cell->text.p - m->bytes.p) : SIZE_MAX;
+	}
+	return rc;
+}
+
+/* by_row: a code for each row of the block that has the path. */
+static int take_entry_group(
+	struct take *t, struct col_map *map, uint32_t path, uint32_t group, uint32_t n)
+{
+	const uint32_t *rows = t->a->w.scratch->rows;
+	const uint16_t *entries;
+	int rc = col_map_entry_rows(map, path, group, n, &entries);
+
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		t->a->mem->by_row[rows[i]] = 1 + (uint32_t)entries[i];
+	return rc;
+}
+
+static int take_number_group(
+	struct take *t, struct col_map *map, uint32_t path, uint32_t group, uint32_t n)
+{
+	const uint32_t *rows = t->a->w.scratch->rows;
+	struct scan_values_mem *m = t->a->mem;
+	struct col_map_cell x;
+	int rc = col_map_number_rows(map, path, group, n, m->ints);
+
+	col_map_numbers(map, path, &x);
+	for (uint32_t i = 0; i < n && rc == 0; i++) {
+		memcpy(&x.i, &m->ints[i], sizeof x.i);
+		scan_meta_cell(&x, NULL, &m->cells[t->n]);
+		m->offs[t->n++] = SIZE_MAX;
+		m->by_row[rows[i]] = t->n;
+	}
+	return rc;
+}
+
+/* Rows whose values stand in the path's column as entries or numbers. */
+static int take_column(
+	struct take *t, struct col_map *map, uint32_t path, const uint8_t *has, bool entries)
+{
+	struct ask *a = t->a;
+	uint8_t leaf[COL_MAP_ENTRY_ROWS];
+	int rc = entries ? take_entries(t, map, path) : 0;
+
+	for (uint32_t g = 0; g * COL_MAP_ENTRY_ROWS < a->w.rows_count && rc == 0; g++) {
+		uint32_t n = list_group(t, g, has, leaf);
+
+		if (n > 0)
+			rc = entries ? take_entry_group(t, map, path, g, n)
+				     : take_number_group(t, map, path, g, n);
+	}
+	for (uint32_t i = 0; i < a->count && rc == 0; i++) {
+		if (has[a->rows[i]] == COL_MAP_HAS)
+			a->mem->codes[i] = a->mem->by_row[a->rows[i]];
+	}
+	return rc < 0 ? block_reader_fail(a->w.scratch->block, SEG_COL_METADATA, rc, a->w.d) : 0;
+}
+
+/* Rows that only their map can tell of have cells of their own beside those of the column. */
+static bool leaves_room(const struct ask *a, const uint8_t *has, uint32_t entries)
+{
+	uint32_t rows = 0;
+
+	for (uint32_t i = 0; i < a->w.rows_count; i++)
+		rows += has[i] == COL_MAP_IN_WHOLE || has[i] == COL_MAP_HAS_MAP;
+	return entries <= LIMIT_BLOCK_ROWS - rows;
+}
+
+static int take_leaves(struct take *t, struct col_map *map, uint32_t path, const uint8_t *has)
+{
+	uint32_t entries = col_map_entries(map, path);
+	struct col_map_cell kind;
+
+	if (entries > 0 && leaves_room(t->a, has, entries))
+		return take_column(t, map, path, has, true);
+	if (col_map_numbers(map, path, &kind))
+		return take_column(t, map, path, has, false);
+	return take_rows(t, map, (int32_t)path, has, false);
+}
+
 static int take_apart(struct take *t, struct col_map *map, uint8_t *match, uint8_t *has)
 {
 	struct ask *a = t->a;
@@ -469,7 +579,7 @@ static int take_apart(struct take *t, struct col_map *map, uint8_t *match, uint8
 		return block_reader_fail(a->w.scratch->block, SEG_COL_METADATA, rc, a->w.d);
 	path = col_map_find(map, t->f->keys, t->f->keys_count);
 	if (path >= 0)
-		rc = take_rows(t, map, path, has, false);
+		rc = take_leaves(t, map, (uint32_t)path, has);
 	return rc == 0 ? take_rows(t, map, path, has, true) : rc;
 }
 
