@@ -340,7 +340,9 @@ static enum engine_partial partial_of(const struct run *r, const struct grouping
 		return ENGINE_PARTIAL_MEMORY;
 	if (g->table.ungrouped)
 		return ENGINE_PARTIAL_GROUPS;
-	return g->out->damage_count ? ENGINE_PARTIAL_DAMAGE : ENGINE_WHOLE;
+	if (g->out->damage_count)
+		return ENGINE_PARTIAL_DAMAGE;
+	return g->out->stats.scan.regex_given_up ? ENGINE_PARTIAL_REGEX : ENGINE_WHOLE;
 }
 
 static int finish(struct run *r, struct grouping *g)

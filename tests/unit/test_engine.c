@@ -129,7 +129,7 @@ static bool some_text(const struct engine_texts *t, struct span v)
 
 static bool contains(struct span text, struct span word)
 {
-	for (size_t i = 0; text.p && i + word.n <= text.n; i++) {
+	for (size_t i = 0; word.n && text.p && i + word.n <= text.n; i++) {
 		if (strncasecmp((const char *)text.p + i, (const char *)word.p, word.n) == 0)
 			return true;
 	}
