@@ -84,17 +84,22 @@ double agg_cell_double(const struct agg_cell *c);
 struct agg_dict {
 	struct agg_cell *cells; /* by number */
 	uint64_t *slots;        /* the hash's high half, number + 1 in the low one; 0: free */
+	struct agg_dict_short *shorts;
 	uint32_t count;
 	uint32_t cap;
 	uint32_t slots_count;
+	uint32_t shorts_count; /* of the values */
+	uint32_t shorts_slots;
 	struct arena texts;
 };
 
 void agg_dict_init(struct agg_dict *d);
 void agg_dict_fini(struct agg_dict *d);
+/* What agg_dict_id wants to know of a value; the memory that it will look at is fetched meanwhile. */
+uint64_t agg_dict_hash(const struct agg_dict *d, const struct agg_cell *c);
 /* The value's number, a new one if need be. AGG_FULL: it is new and *held is at `max`. */
-int agg_dict_id(
-	struct agg_dict *d, const struct agg_cell *c, size_t max, size_t *held, uint32_t *out);
+int agg_dict_id(struct agg_dict *d, const struct agg_cell *c, uint64_t hash, size_t max,
+	size_t *held, uint32_t *out);
 
 /* ---------------------------------------------------------------- state */
 
@@ -194,7 +199,8 @@ int agg_local_need(void *array, size_t bytes, size_t *cap, size_t n);
 /* ---------------------------------------------------------------- unit */
 
 /* The number of a value of the n-th `by` in the dictionary, AGG_UNIT_NO_ROOM or _LEFT_OUT. -ENOMEM. */
-int agg_unit_id(struct agg_table *t, uint32_t by, const struct agg_cell *c, uint32_t *out);
+int agg_unit_id(
+	struct agg_table *t, uint32_t by, const struct agg_cell *c, uint64_t hash, uint32_t *out);
 
 struct agg_unit;
 

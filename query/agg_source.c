@@ -137,7 +137,8 @@ static int id_at(struct counting *k, uint32_t by, const struct agg_cell *c, uint
 	int rc;
 
 	if (!k->any || !agg_cell_same(c, &k->last[by])) {
-		rc = agg_unit_id(k->table, by, c, &k->last_id[by]);
+		rc = agg_unit_id(
+			k->table, by, c, agg_dict_hash(&k->table->dicts[by], c), &k->last_id[by]);
 		if (rc < 0)
 			return rc;
 		k->last[by] = *c;

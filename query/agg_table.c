@@ -230,9 +230,12 @@ static int translate(struct agg_table *t, const struct agg_table *from, struct a
 {
 	int rc = 0;
 
-	for (uint32_t i = 0; i < t->shape->spec->by_count && rc == 0; i++)
-		rc = agg_dict_id(&t->dicts[i], &from->dicts[i].cells[key->ids[i]], t->max, &t->held,
+	for (uint32_t i = 0; i < t->shape->spec->by_count && rc == 0; i++) {
+		const struct agg_cell *c = &from->dicts[i].cells[key->ids[i]];
+
+		rc = agg_dict_id(&t->dicts[i], c, agg_dict_hash(&t->dicts[i], c), t->max, &t->held,
 			&key->ids[i]);
+	}
 	return rc;
 }
 

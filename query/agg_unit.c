@@ -16,6 +16,7 @@ enum {
 	NOT_ASKED = AGG_NONE,
 	NO_ROOM = AGG_UNIT_NO_ROOM,
 	LEFT_OUT = AGG_UNIT_LEFT_OUT,
+	BATCH = 32,
 };
 
 struct agg_unit {
@@ -157,7 +158,8 @@ static bool has_prefix(const struct agg_cell *c, struct span prefix)
 	       strncasecmp((const char *)c->text.p, (const char *)prefix.p, prefix.n) == 0;
 }
 
-int agg_unit_id(struct agg_table *t, uint32_t by, const struct agg_cell *c, uint32_t *out)
+int agg_unit_id(
+	struct agg_table *t, uint32_t by, const struct agg_cell *c, uint64_t hash, uint32_t *out)
 {
 	int rc;
 
@@ -165,34 +167,61 @@ int agg_unit_id(struct agg_table *t, uint32_t by, const struct agg_cell *c, uint
 		*out = LEFT_OUT;
 		return 0;
 	}
-	rc = agg_dict_id(&t->dicts[by], c, t->max, &t->held, out);
+	rc = agg_dict_id(&t->dicts[by], c, hash, t->max, &t->held, out);
 	if (rc != AGG_FULL)
 		return rc;
 	*out = NO_ROOM;
 	return 0;
 }
 
+/* Codes whose numbers are looked up together: while one is waited for, the next are on their way. */
+struct batch {
+	uint32_t codes[BATCH];
+	struct agg_cell cells[BATCH];
+	uint64_t hashes[BATCH];
+	uint32_t count;
+};
+
+static void batch_add(
+	struct batch *b, const struct agg_table *t, uint32_t by, uint32_t code, struct agg_cell c)
+{
+	b->codes[b->count] = code;
+	b->cells[b->count] = c;
+	b->hashes[b->count++] = agg_dict_hash(&t->dicts[by], &c);
+}
+
+static int batch_ids(struct batch *b, struct agg_table *t, uint32_t by, uint32_t *ids)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < b->count && rc == 0; i++)
+		rc = agg_unit_id(t, by, &b->cells[i], b->hashes[i], &ids[b->codes[i]]);
+	b->count = 0;
+	return rc;
+}
+
 static int ids_of_ints(struct take *t, uint32_t by, uint32_t dim)
 {
 	struct agg_unit *u = t->u;
 	enum expr_field_kind kind = t->table->shape->spec->by[by].kind;
+	struct batch b = { .count = 0 };
 	int rc = 0;
 
 	for (size_t i = 0; i < t->count && rc == 0; i++) {
 		uint32_t code = u->codes[i];
-		struct agg_cell c;
 
-		if (u->ids[dim][code] != NOT_ASKED)
-			continue;
-		c = agg_cell_of_int(kind, u->values[code]);
-		rc = agg_unit_id(t->table, by, &c, &u->ids[dim][code]);
+		if (u->ids[dim][code] == NOT_ASKED)
+			batch_add(&b, t->table, by, code, agg_cell_of_int(kind, u->values[code]));
+		if (b.count == BATCH)
+			rc = batch_ids(&b, t->table, by, u->ids[dim]);
 	}
-	return rc;
+	return rc < 0 ? rc : batch_ids(&b, t->table, by, u->ids[dim]);
 }
 
 static int ids_of_values(struct take *t, uint32_t by, uint32_t dim, const struct scan_values *v)
 {
 	uint32_t *ids = t->u->ids[dim];
+	struct batch b = { .count = 0 };
 	int rc = 0;
 
 	for (size_t i = 0; i < t->count && rc == 0; i++) {
@@ -203,9 +232,11 @@ static int ids_of_values(struct take *t, uint32_t by, uint32_t dim, const struct
 			continue;
 		if (code)
 			c = agg_cell_of(&v->cells[code - 1]);
-		rc = agg_unit_id(t->table, by, &c, &ids[code]);
+		batch_add(&b, t->table, by, code, c);
+		if (b.count == BATCH)
+			rc = batch_ids(&b, t->table, by, ids);
 	}
-	return rc;
+	return rc < 0 ? rc : batch_ids(&b, t->table, by, ids);
 }
 
 static int add_ints(struct take *t, uint32_t by)
