@@ -111,6 +111,8 @@ int32_t col_map_find(const struct col_map *m, const struct span *keys, uint32_t 
 struct span col_map_key(const struct col_map *m, uint32_t path, int32_t *out_parent);
 /* Types that values of the path have: bit 1 << enum col_map_type. */
 unsigned col_map_types(const struct col_map *m, uint32_t path);
+/* Rows that have the path as a leaf; 0 of a path that others are in. */
+uint32_t col_map_rows(const struct col_map *m, uint32_t path);
 /*
  * Maps that were not taken apart, and maps inside COL_MAP_OTHER values, may hold any path: a filter
  * has to read the rows of which this says so from the map itself.

@@ -386,6 +386,12 @@ unsigned col_map_types(const struct col_map *m, uint32_t path)
 	return m->paths[path].types;
 }
 
+uint32_t col_map_rows(const struct col_map *m, uint32_t path)
+{
+	ASSERT(path < m->paths_count);
+	return path == COL_MAP_PATH_WHOLE || m->paths[path].is_map ? 0 : m->paths[path].count;
+}
+
 bool col_map_has_whole(const struct col_map *m)
 {
 	return m->form == COL_MAP_WHOLE || m->paths[COL_MAP_PATH_WHOLE].count > 0;
