@@ -239,6 +239,8 @@ static int run_pass(struct run *r, const struct agg_source *s, struct grouping *
 	if (!w[0].unit)
 		return -ENOMEM;
 	work_together(w, &threads, &twin);
+	scan_scratch_rest(w[0].scratch);
+	scan_scratch_rest(w[1].scratch);
 	rc = w[0].rc < 0 ? w[0].rc : w[1].rc;
 	if (twin && join(&w[0], twin, groupings) < 0)
 		rc = -ENOMEM;
