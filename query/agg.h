@@ -114,8 +114,9 @@ void agg_request_fini(struct agg_request *req);
 int agg_param(struct agg_request *req, struct span name, struct span value, struct engine_err *err);
 /* After the last one: defaults, and what contradicts another parameter. */
 int agg_request_check(struct agg_request *req, struct engine_err *err);
-/* Sets by[0] from a name alone, for /api/fields/NAME/values and the like. */
+/* For /api/fields/NAME/values and the like: one field to group by, and what its texts begin with. */
 int agg_request_by(struct agg_request *req, struct span name, struct engine_err *err);
+int agg_request_prefix(struct agg_request *req, struct span prefix, struct engine_err *err);
 
 /* ---------------------------------------------------------------- answering */
 

@@ -548,9 +548,25 @@ int agg_param(struct agg_request *req, struct span name, struct span value, stru
 
 int agg_request_by(struct agg_request *req, struct span name, struct engine_err *err)
 {
+	struct text t = { name, 0, err };
+
 	*err = (struct engine_err){ .field = "field" };
+	ASSERT(req->spec.by_count == 0);
+	if (take_field(req, &t, &req->spec.by[0], &req->spec.by_names[0]) < 0)
+		return err->code;
+	if (t.at < name.n)
+		return wrong(&t, ERR_SYNTAX, fields_hint, "the end");
 	req->given |= GIVEN_BY;
-	return read_by(req, name, err);
+	req->spec.by_count = 1;
+	return 0;
+}
+
+int agg_request_prefix(struct agg_request *req, struct span prefix, struct engine_err *err)
+{
+	*err = (struct engine_err){ .field = "prefix" };
+	if (req->spec.prefix.p)
+		return refuse(err, ERR_SYNTAX, "give it once", "given twice");
+	return keep(req, prefix, &req->spec.prefix, err);
 }
 
 /* ---------------------------------------------------------------- life */

@@ -12,6 +12,7 @@
 #include "query/api_event.h"
 #include "query/api_explain.h"
 #include "query/api_export.h"
+#include "query/api_fields.h"
 #include "query/api_logs.h"
 #include "query/api_query.h"
 #include "query/api_stats.h"
@@ -158,6 +159,8 @@ static const struct http_server_route routes[] = {
 	{ "/api/logs/export", HTTP_PARSE_GET, api_export_get },
 	{ "/api/logs/{id}", HTTP_PARSE_GET, api_event_get },
 	{ "/api/logs/{id}/context", HTTP_PARSE_GET, api_event_context },
+	{ "/api/fields", HTTP_PARSE_GET, api_fields_get },
+	{ "/api/fields/{name}/values", HTTP_PARSE_GET, api_fields_values },
 	{ "/api/query", HTTP_PARSE_GET, api_query_get },
 	{ "/api/explain", HTTP_PARSE_GET, api_explain_get },
 	{ "/healthz", HTTP_PARSE_GET, on_health },

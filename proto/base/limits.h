@@ -234,6 +234,9 @@ enum {
 	LIMIT_QUERY_BY = 3,
 	LIMIT_QUERY_CALLS = 8,
 	LIMIT_QUERY_GROUPS = 100000,
+	/* Fields that are listed, and blocks and journal batches that are looked into for them. */
+	LIMIT_QUERY_FIELDS = 4096,
+	LIMIT_QUERY_FIELD_UNITS = 256,
 	/* Groupings of the same events in one pass. */
 	LIMIT_QUERY_GROUPINGS = 8,
 	/* An answer's groups with their texts. */
