@@ -1,10 +1,12 @@
 /*
  * Goal:   texts of the query language become the trees they should, printed in their normal form; wrong
  *         ones are refused at the right byte, with what was expected there and what to do.
- * Method: tables of texts. What is printed is parsed again and must be the same normal tree.
+ * Method: tables of texts, those of the manuals among them. What is printed is parsed again and must be
+ *         the same normal tree. Each allocation fails once.
  */
 #include "tests/support/check_cmocka.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,6 +14,39 @@
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
 #include "proto/expr/expr_parse.h"
+
+/* ---- allocations ---- */
+
+static uint64_t fail_in; /* the so-many-th from now fails; 0: none */
+
+static bool fails(void)
+{
+	return fail_in > 0 && --fail_in == 0;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t m);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t m);
+void *__wrap_realloc(void *p, size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+	return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t m)
+{
+	return fails() ? NULL : __real_calloc(n, m);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return fails() ? NULL : __real_realloc(p, n);
+}
+
+/* ---- texts ---- */
 
 /* 2026-11-20T12:00:00Z */
 static const struct expr_parse_conf conf = { INT64_C(1795176000) * 1000000000, WHEN_UTC };
@@ -285,6 +320,54 @@ static void limits_are_reached(void **state)
 	refused("metadata", ".a", LIMIT_EXPR_KEYS + 1, "=1", ERR_LIMIT, 0, "parts");
 }
 
+/* A text that needs memory of every kind. */
+static int ask(struct span text, struct buf *out)
+{
+	const struct expr *x = NULL;
+	struct expr_builder b;
+	struct expr_err err;
+	int rc;
+
+	expr_builder_init(&b);
+	rc = expr_parse(&b, text, &conf, &x, &err);
+	assert_int_equal(rc, err.code);
+	if (rc == 0 && !expr_normalise(&b, x))
+		rc = b.err;
+	if (rc == 0) {
+		expr_print(x, out);
+		rc = out->err;
+	}
+	expr_builder_fini(&b);
+	return rc;
+}
+
+/* Each allocation fails in turn: told as such, and nothing is left. */
+static void out_of_memory(void **state)
+{
+	static const char part[] =
+		"(type in (A, B) or host=~\"ab+c\" or not msg:disk or entity in (a/b, c) or "
+		"metadata.a.\"b c\" in (1, 2) or id in (7, 9, 12) or severity>=error) ";
+	uint64_t nth = 0, left;
+	struct buf text, out;
+	int rc;
+
+	(void)state;
+	buf_init(&text, LIMIT_EXPR_TEXT_BYTES);
+	for (int i = 0; i < LIMIT_EXPR_REGEXES; i++)
+		buf_put_str(&text, part);
+	do {
+		buf_init(&out, LIMIT_EXPR_BYTES);
+		fail_in = ++nth;
+		rc = ask(buf_span(&text), &out);
+		left = fail_in;
+		fail_in = 0;
+		assert_int_equal(rc, left > 0 ? 0 : -ENOMEM);
+		buf_fini(&out);
+	} while (left == 0);
+	assert_true(nth > 50);
+	buf_fini(&text);
+}
+
 static void values_are_printed_as_they_must_be_written(void **state)
 {
 	static const char *const cases[][2] = { { "plain", "plain" }, { "a b", "\"a b\"" },
@@ -387,6 +470,7 @@ int main(void)
 		cmocka_unit_test(normal_forms),
 		cmocka_unit_test(errors_say_where),
 		cmocka_unit_test(limits_are_reached),
+		cmocka_unit_test(out_of_memory),
 		cmocka_unit_test(values_are_printed_as_they_must_be_written),
 		cmocka_unit_test(examples_of_the_api),
 		cmocka_unit_test(examples_of_the_manual),
