@@ -160,8 +160,8 @@ class Question:
 
 
 class Asker:
-    def __init__(self, store, rnd, language=True):
-        self.store, self.rnd, self.language = store, rnd, language
+    def __init__(self, store, rnd):
+        self.store, self.rnd = store, rnd
         self.all = list(store.events.values())
 
     # -- what occurs
@@ -362,9 +362,9 @@ class Asker:
     def question(self):
         out = Question()
         filters = [self.filter_text, self.filter_severity, self.filter_search, self.filter_range]
-        for make in self.rnd.sample(filters, self.rnd.choice([0, 0, 1, 1, 2] if self.language else [0, 1, 2, 3])):
+        for make in self.rnd.sample(filters, self.rnd.choice([0, 0, 1, 1, 2])):
             make(out)
-        if self.language and (not out.params or self.rnd.randrange(3)):
+        if not out.params or self.rnd.randrange(3):
             out.q, sql, args = self.tree()
             out.both(sql, args)
         out.asc = self.rnd.randrange(2) == 1
