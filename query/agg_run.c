@@ -6,6 +6,7 @@
 #include "query/agg_int.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -17,7 +18,15 @@
 enum {
 	/* Units that are done alone before help is called, and left for it to be worth it. */
 	ALONE_UNITS = 2,
+	/* Groups that took so much are given back to the system at once. */
+	TRIM_BYTES = 4 << 20,
 };
+
+/*
+ * Held by the run that reads units for groups, until its groups are gone: each may fill the memory that
+ * the process has for all, and each has two threads. What cubes answer needs no turn.
+ */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
 /* One run over all groupings. */
 struct run {
@@ -26,6 +35,7 @@ struct run {
 	const struct engine_request *filter;
 	int64_t began_ns, deadline_ns;
 	atomic_bool late, canceled, full; /* why it ended early */
+	bool has_turn;
 };
 
 /* A grouping of it. */
@@ -309,6 +319,21 @@ static int run_cubes(struct run *r, struct grouping *g, struct diag *d)
 	return rc;
 }
 
+/* False: the time was over first. */
+static bool take_turn(struct run *r)
+{
+	const struct timespec until = { .tv_sec = (time_t)(r->deadline_ns / CLOCK_NS_PER_SEC),
+		.tv_nsec = (long)(r->deadline_ns % CLOCK_NS_PER_SEC) };
+	int rc = r->deadline_ns == INT64_MAX
+			 ? pthread_mutex_lock(&turn)
+			 : pthread_mutex_clocklock(&turn, CLOCK_MONOTONIC, &until);
+
+	r->has_turn = rc == 0;
+	if (!r->has_turn)
+		atomic_store(&r->late, true);
+	return r->has_turn;
+}
+
 static int run_groupings(struct run *r, const struct agg_spec *const *specs, struct grouping *g,
 	uint32_t count, struct agg_source *all, struct diag *d)
 {
@@ -329,7 +354,9 @@ static int run_groupings(struct run *r, const struct agg_spec *const *specs, str
 		return rc;
 	if (all->scans_count == 0)
 		rc = add_all(r, all, d);
-	return rc < 0 ? rc : run_pass(r, all, shared, shared_count);
+	if (rc < 0 || !take_turn(r))
+		return rc;
+	return run_pass(r, all, shared, shared_count);
 }
 
 /* ---------------------------------------------------------------- results */
@@ -373,6 +400,7 @@ int agg_run_all(struct engine *e, struct store_snapshot *snap, const struct engi
 	struct run r = { .engine = e, .snap = snap, .filter = filter, .began_ns = clock_mono_ns() };
 	struct grouping g[LIMIT_QUERY_GROUPINGS] = { { .out = NULL } };
 	struct agg_source all = { .scans_count = 0 };
+	size_t held = 0;
 	int rc;
 
 	ASSERT(specs_count > 0);
@@ -387,11 +415,17 @@ int agg_run_all(struct engine *e, struct store_snapshot *snap, const struct engi
 	if (rc == -ENOMEM)
 		diag_set(d, rc, "", -1, "no memory for the groups of an aggregation");
 	for (uint32_t i = 0; i < specs_count; i++) {
+		held += g[i].table.held;
 		agg_table_fini(&g[i].table);
 		if (rc < 0)
 			agg_result_fini(&out[i]);
 	}
 	agg_source_fini(&all);
+	/* What the next one takes, from another thread's heap, comes not on top of this. */
+	if (held > TRIM_BYTES)
+		malloc_trim(0);
+	if (r.has_turn)
+		pthread_mutex_unlock(&turn);
 	return rc < 0 ? rc : 0;
 }
 

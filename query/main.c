@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@
 #include "storage/retain_class.h"
 
 enum {
+	/* Allocations of this size are mapped, so that freed ones leave no hole in the heap. */
+	BIG_BYTES = 1 << 20,
 	TICK_MS = 1000,
 	/* Beyond connections_max: room to accept one and tell it that there is none. */
 	CONNECTIONS_SPARE = 8,
@@ -250,6 +253,8 @@ int main(int argc, char **argv)
 	struct query *q = &query;
 	int first, status;
 
+	/* Groups and answers come and go: their memory is to go back when they do. */
+	mallopt(M_MMAP_THRESHOLD, BIG_BYTES);
 	if (conf_init(&q->conf) < 0)
 		return 1;
 	status = opt_start(&program, argc, argv, &first);
