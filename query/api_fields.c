@@ -25,41 +25,6 @@ struct list {
 	struct engine_request filter;
 };
 
-static void put_kinds(unsigned kinds, struct buf *out)
-{
-	static const struct {
-		enum expr_cell_kind kind;
-		const char *name;
-	} names[] = { { EXPR_CELL_TEXT, "text" }, { EXPR_CELL_NUMBER, "number" },
-		{ EXPR_CELL_BOOL, "bool" }, { EXPR_CELL_NULL, "null" },
-		{ EXPR_CELL_OTHER, "other" } };
-	bool first = true;
-
-	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-		if (!(kinds >> names[i].kind & 1))
-			continue;
-		buf_printf(out, first ? "\"%s\"" : ",\"%s\"", names[i].name);
-		first = false;
-	}
-}
-
-static int put_fields(const struct fields_result *r, struct buf *out)
-{
-	buf_put_str(out, "{\"status\":\"success\",\"fields\":[");
-	for (size_t i = 0; i < r->count; i++) {
-		buf_put_str(out, i ? ",{\"name\":" : "{\"name\":");
-		json_out_string(r->fields[i].name, out);
-		buf_put_str(out, ",\"kinds\":[");
-		put_kinds(r->fields[i].kinds, out);
-		buf_printf(out, "],\"events\":%" PRIu64 "}", r->fields[i].events);
-	}
-	buf_printf(out, "],\"events\":%" PRIu64 ",\"total\":%" PRIu64, r->events, r->total);
-	if (r->more)
-		buf_put_str(out, ",\"partial\":\"fields\"");
-	buf_put_str(out, "}\n");
-	return out->err;
-}
-
 static int run_list(struct api_job *j, struct engine *engine, struct store_snapshot *snap)
 {
 	struct list *l = (struct list *)j;
@@ -68,7 +33,7 @@ static int run_list(struct api_job *j, struct engine *engine, struct store_snaps
 
 	if (rc < 0)
 		return rc;
-	rc = put_fields(&r, &j->body);
+	rc = fields_put(&r, &j->body);
 	fields_result_fini(&r);
 	return rc;
 }

@@ -1,12 +1,14 @@
 #include "query/fields.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/expr/expr_parse.h"
+#include "proto/wire/json_out.h"
 #include "query/agg_int.h"
 #include "query/engine_int.h"
 #include "storage/scan_fields.h"
@@ -203,4 +205,41 @@ void fields_result_fini(struct fields_result *out)
 	arena_fini(&out->arena);
 	out->fields = NULL;
 	out->count = 0;
+}
+
+/* ---------------------------------------------------------------- as JSON */
+
+static void put_kinds(unsigned kinds, struct buf *out)
+{
+	static const struct {
+		enum expr_cell_kind kind;
+		const char *name;
+	} names[] = { { EXPR_CELL_TEXT, "text" }, { EXPR_CELL_NUMBER, "number" },
+		{ EXPR_CELL_BOOL, "bool" }, { EXPR_CELL_NULL, "null" },
+		{ EXPR_CELL_OTHER, "other" } };
+	bool first = true;
+
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+		if (!(kinds >> names[i].kind & 1))
+			continue;
+		buf_printf(out, first ? "\"%s\"" : ",\"%s\"", names[i].name);
+		first = false;
+	}
+}
+
+int fields_put(const struct fields_result *r, struct buf *out)
+{
+	buf_put_str(out, "{\"status\":\"success\",\"fields\":[");
+	for (size_t i = 0; i < r->count; i++) {
+		buf_put_str(out, i ? ",{\"name\":" : "{\"name\":");
+		json_out_string(r->fields[i].name, out);
+		buf_put_str(out, ",\"kinds\":[");
+		put_kinds(r->fields[i].kinds, out);
+		buf_printf(out, "],\"events\":%" PRIu64 "}", r->fields[i].events);
+	}
+	buf_printf(out, "],\"events\":%" PRIu64 ",\"total\":%" PRIu64, r->events, r->total);
+	if (r->more)
+		buf_put_str(out, ",\"partial\":\"fields\"");
+	buf_put_str(out, "}\n");
+	return out->err;
 }

@@ -12,6 +12,7 @@
 #ifndef QUERY_FIELDS_H
 #define QUERY_FIELDS_H
 
+#include "proto/base/buf.h"
 #include "proto/expr/expr.h"
 #include "query/engine.h"
 
@@ -35,5 +36,8 @@ struct fields_result {
 int fields_run(struct engine *e, struct store_snapshot *snap, const struct engine_request *filter,
 	struct fields_result *out, struct diag *d);
 void fields_result_fini(struct fields_result *out);
+
+/* As the JSON of /api/fields; the buffer's error. */
+int fields_put(const struct fields_result *r, struct buf *out);
 
 #endif

@@ -6,20 +6,46 @@
 #include "proto/base/err.h"
 #include "tools/cmd_search.h"
 
+/* How a last line begins that says that the export is not whole (query/API.md). */
+static const char partial_head[] = "{\"status\":\"partial\"";
+
 struct stream {
 	struct cmd_run *run;
 	uint64_t lines;
 	uint64_t bytes;
+	size_t same; /* bytes of the line so far that are those of partial_head */
+	bool begins; /* the next byte begins a line */
+	bool partial;
 };
+
+/* The bytes of a line come in any pieces. */
+static void look_at_line(struct stream *s, const uint8_t *p, size_t n, bool begins)
+{
+	if (begins)
+		s->same = 0;
+	for (size_t i = 0; i < n && s->same < sizeof partial_head - 1; i++) {
+		if (p[i] != (uint8_t)partial_head[s->same]) {
+			s->same = 0;
+			break;
+		}
+		s->same++;
+	}
+	s->partial = s->same == sizeof partial_head - 1;
+}
 
 static int put(void *arg, struct span bytes)
 {
 	struct stream *s = arg;
 	const uint8_t *at = bytes.p, *end = bytes.p + bytes.n;
 
-	while (at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-		s->lines++;
-		at++;
+	while (at < end) {
+		const uint8_t *line_end = memchr(at, '\n', (size_t)(end - at));
+
+		if (s->begins || s->same)
+			look_at_line(s, at, (size_t)((line_end ? line_end : end) - at), s->begins);
+		s->begins = line_end != NULL;
+		s->lines += line_end != NULL;
+		at = line_end ? line_end + 1 : end;
 	}
 	s->bytes += bytes.n;
 	cmd_run_text(s->run, bytes);
@@ -41,7 +67,7 @@ static int stream(struct cmd_run *r, struct diag *d)
 	const struct cmd_args *a = r->args;
 	struct source_param params[CMD_ARGS_PARAMS_MAX + 2];
 	struct source_question q = { .what = SOURCE_EXPORT, .params = params };
-	struct stream s = { .run = r };
+	struct stream s = { .run = r, .begins = true };
 	int rc;
 
 	memcpy(params, a->params, a->params_count * sizeof *params);
@@ -55,6 +81,9 @@ static int stream(struct cmd_run *r, struct diag *d)
 	rc = source_export(r->source, &q, put, &s, d);
 	if (rc < 0 && cmd_run_is_gone(r))
 		rc = 0;
+	if (s.partial)
+		cmd_run_note(
+			r, "some events could not be read; the last line of the output says which");
 	r->shown = s.lines - (a->format == SHOW_CSV && s.lines > 0);
 	r->bare = s.bytes > 0;
 	return rc;

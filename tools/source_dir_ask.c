@@ -9,6 +9,7 @@
 #include "proto/wire/json_in.h"
 #include "query/agg.h"
 #include "query/agg_answer.h"
+#include "query/fields.h"
 #include "tools/source_dir_int.h"
 
 enum { JSON_BYTES_MAX = LIMIT_CLIENT_BODY_BYTES };
@@ -72,24 +73,40 @@ static int ask_groups(struct source_dir *s, const struct source_question *q, str
 	return rc;
 }
 
-/* ---- how a question is understood ---- */
+/* ---- which fields there are, and how a question is understood ---- */
 
-static int explain(struct source_dir *s, const struct engine_request *req, struct diag *d)
+static int run_fields(struct source_dir *s, struct store_snapshot *snap,
+	const struct engine_request *req, struct diag *d)
+{
+	struct fields_result result;
+	int rc = fields_run(s->engine, snap, req, &result, d);
+
+	if (rc < 0)
+		return rc;
+	rc = fields_put(&result, &s->json);
+	fields_result_fini(&result);
+	return rc;
+}
+
+static int run_filter(struct source_dir *s, enum source_what what, const struct engine_request *req,
+	struct diag *d)
 {
 	int rc = ERR_STALE;
 
 	for (int i = 0; i < ENGINE_SNAPSHOTS_MAX && rc == ERR_STALE; i++) {
 		struct store_snapshot *snap = NULL;
 
+		buf_reset(&s->json);
 		rc = store_reader_snapshot(s->reader, &snap, d);
 		if (rc == 0)
-			rc = engine_explain(snap, req, &s->json, d);
+			rc = what == SOURCE_FIELDS ? run_fields(s, snap, req, d)
+						   : engine_explain(snap, req, &s->json, d);
 		store_snapshot_free(&snap);
 	}
 	return rc;
 }
 
-static int ask_explain(struct source_dir *s, const struct source_question *q, struct diag *d)
+static int ask_filter(struct source_dir *s, const struct source_question *q, struct diag *d)
 {
 	struct engine_err err = { .code = 0 };
 	struct engine_request req;
@@ -101,7 +118,8 @@ static int ask_explain(struct source_dir *s, const struct source_question *q, st
 			&req, span_str(q->params[i].name), span_str(q->params[i].value), &err);
 	if (rc == 0)
 		rc = engine_request_check(&req, &err);
-	rc = rc < 0 ? refused(&err, d) : explain(s, &req, d);
+	req.budget_ns = 0;
+	rc = rc < 0 ? refused(&err, d) : run_filter(s, q->what, &req, d);
 	engine_request_fini(&req);
 	return rc;
 }
@@ -112,15 +130,12 @@ int source_dir_ask(
 	struct source *base, const struct source_question *q, struct span *out, struct diag *d)
 {
 	struct source_dir *s = (struct source_dir *)base;
-	int rc = -ENOENT;
+	int rc;
 
 	s->json.max = s->document.max = JSON_BYTES_MAX;
 	buf_reset(&s->json);
 	buf_reset(&s->document);
-	if (q->what == SOURCE_QUERY)
-		rc = ask_groups(s, q, d);
-	else if (q->what == SOURCE_EXPLAIN)
-		rc = ask_explain(s, q, d);
+	rc = q->what == SOURCE_QUERY ? ask_groups(s, q, d) : ask_filter(s, q, d);
 	if (rc < 0)
 		return rc;
 	rc = json_in_text(buf_span(&s->json), JSON_IN_REPAIR, &s->document, NULL);

@@ -19,7 +19,7 @@ ALLOWED = {
     "tools": ("proto", "storage", "tools"),
 }
 # `astroquery -D DIR` runs the very engine of the daemon, its aggregations and exports too.
-EXCEPTIONS = {("tools", f"query/{face}.h") for face in ("engine", "agg", "agg_answer", "context", "export")}
+EXCEPTIONS = {("tools", f"query/{face}.h") for face in ("engine", "agg", "agg_answer", "context", "export", "fields")}
 
 # Libraries, and the only folders that may know them.
 LIBRARIES = {
