@@ -15,6 +15,7 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "storage/scan_fetch.h"
 
 enum {
 	/* Units of one piece where few rows match: a cancel is read between them, both lanes get some. */
@@ -47,6 +48,39 @@ static void add_damage(struct export_run *x, const struct exec_damage *damage)
 	}
 }
 
+/* ---------------------------------------------------------------- columns */
+
+static uint32_t wanted_by(const struct columns_one *one)
+{
+	switch (one->kind) {
+	case COLUMNS_ID:
+		return SCAN_FETCH_ID;
+	case COLUMNS_TIME:
+		return SCAN_FETCH_TIME;
+	case COLUMNS_RECEIVED:
+		return SCAN_FETCH_RECEIVED;
+	case COLUMNS_SEVERITY:
+		return SCAN_FETCH_SEVERITY;
+	case COLUMNS_TEXT:
+		return (uint32_t)SCAN_FETCH_TEXT << one->text;
+	case COLUMNS_METADATA:
+	case COLUMNS_PATH:
+		return SCAN_FETCH_METADATA;
+	case COLUMNS_FLAGS:
+		return SCAN_FETCH_FLAGS;
+	}
+	UNREACHABLE();
+}
+
+static uint32_t wanted_columns(const struct columns *columns)
+{
+	uint32_t wanted = columns->count ? 0 : SCAN_FETCH_ALL;
+
+	for (size_t i = 0; i < columns->count; i++)
+		wanted |= wanted_by(&columns->list[i]);
+	return wanted;
+}
+
 /* ---------------------------------------------------------------- life */
 
 int export_open(struct store_snapshot *snap, const struct export_request *req,
@@ -61,6 +95,7 @@ int export_open(struct store_snapshot *snap, const struct export_request *req,
 		return diag_set(d, -ENOMEM, "", -1, "cannot begin the export");
 	x->snap = snap;
 	x->req = req;
+	x->wanted = wanted_columns(&req->columns);
 	x->began_ns = clock_mono_ns();
 	x->head_due = x->first_row_due = x->tail_due = true;
 	x->result.committed = x->result.covered = store_snapshot_committed(snap);

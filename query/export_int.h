@@ -35,6 +35,7 @@ struct export_run {
 	struct store_snapshot *snap;
 	const struct export_request *req;
 	struct plan plan;
+	uint32_t wanted; /* SCAN_FETCH_*: what of an event is written */
 	int64_t began_ns;
 	bool head_due, first_row_due, tail_due, done;
 	/* Work handed to lanes: pieces[0] stands first. */

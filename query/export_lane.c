@@ -10,6 +10,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/err.h"
+#include "storage/scan_fetch.h"
 
 enum {
 	/* Rows fetched at a time. */
@@ -194,8 +195,8 @@ static int fetch_unit(struct run *r, size_t from, size_t end, bool alone)
 	for (size_t i = from; i < end; i++)
 		l->rows[i - from] = l->places[i].row;
 	if (alone)
-		rc = scan_fetch_view(r->x->plan.scan, u->unit, l->rows, end - from, r->scratch,
-			l->events + from, stats, &d);
+		rc = scan_fetch_some(r->x->plan.scan, u->unit, l->rows, end - from, r->x->wanted,
+			r->scratch, l->events + from, stats, &d);
 	else
 		rc = scan_fetch(r->x->plan.scan, u->unit, l->rows, end - from, r->scratch,
 			&l->arena, l->events + from, stats, &d);

@@ -2,12 +2,14 @@
  * Whole events of chosen rows, column by column: each gives the values of these rows, and decodes no
  * more than it must.
  */
-#include "storage/scan_int.h"
+#include "storage/scan_fetch.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "proto/base/check.h"
 #include "storage/row.h"
+#include "storage/scan_int.h"
 
 enum {
 	SOME = 256,
@@ -15,12 +17,21 @@ enum {
 	MANY = 8,
 };
 
+static_assert(SCAN_FETCH_TEXT == 1 << SEG_COL_TEXT, "a bit for each column, by its number");
+static_assert(SCAN_FETCH_METADATA == 1 << SEG_COL_METADATA, "the last one");
+
 struct fetch {
 	struct scan_work *w;
 	const uint32_t *rows;
 	size_t count;
 	struct event *out;
+	uint32_t wanted; /* SCAN_FETCH_* */
 };
+
+static bool wants(const struct fetch *f, int col)
+{
+	return f->wanted >> col & 1;
+}
 
 static struct span *place(struct event *ev, int col)
 {
@@ -75,7 +86,8 @@ static int prefer_whole(struct fetch *f)
 	int rc = 0;
 
 	for (int col = 0; col < SEG_COL_INTS && rc == 0; col++)
-		rc = block_reader_ints(f->w->scratch->block, col, &all, f->w->d);
+		rc = wants(f, col) ? block_reader_ints(f->w->scratch->block, col, &all, f->w->d)
+				   : 0;
 	return rc;
 }
 
@@ -83,10 +95,12 @@ static int fetch_block(struct fetch *f)
 {
 	int rc = f->count > f->w->rows_count / MANY ? prefer_whole(f) : 0;
 
+	if (f->wanted != SCAN_FETCH_ALL)
+		memset(f->out, 0, f->count * sizeof f->out[0]);
 	for (int col = 0; col < SEG_COL_INTS && rc == 0; col++)
-		rc = fetch_ints(f, col);
+		rc = wants(f, col) ? fetch_ints(f, col) : 0;
 	for (int col = SEG_COL_INTS; col < SEG_COL_COUNT && rc == 0; col++)
-		rc = fetch_text(f, col);
+		rc = wants(f, col) ? fetch_text(f, col) : 0;
 	return rc;
 }
 
@@ -158,12 +172,14 @@ static int keep(const struct fetch *f, struct arena *arena)
 
 /* ---- face ---- */
 
-int scan_fetch_view(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
-	struct scan_scratch *scratch, struct event *out, struct scan_stats *stats, struct diag *d)
+int scan_fetch_some(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
+	uint32_t wanted, struct scan_scratch *scratch, struct event *out, struct scan_stats *stats,
+	struct diag *d)
 {
 	struct scan_work w = scan_select_work(s, unit, scratch, stats, d);
-	struct fetch f = { &w, rows, count, out };
+	struct fetch f = { &w, rows, count, out, wanted };
 
+	ASSERT(wanted <= SCAN_FETCH_ALL);
 	for (size_t i = 0; i < count; i++) {
 		ASSERT(rows[i] < w.rows_count);
 		ASSERT(i == 0 || rows[i] > rows[i - 1]);
@@ -171,6 +187,12 @@ int scan_fetch_view(const struct scan *s, size_t unit, const uint32_t *rows, siz
 	if (count == 0)
 		return 0;
 	return scan_column_enter(&w) ? fetch_block(&f) : fetch_journal(&f);
+}
+
+int scan_fetch_view(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
+	struct scan_scratch *scratch, struct event *out, struct scan_stats *stats, struct diag *d)
+{
+	return scan_fetch_some(s, unit, rows, count, SCAN_FETCH_ALL, scratch, out, stats, d);
 }
 
 int scan_fetch(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,

@@ -7,6 +7,7 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "storage/scan_fetch.h"
 
 struct scan {
 	struct store_snapshot *snap;
@@ -177,6 +178,21 @@ static int copy_span(struct arena *a, struct span *s)
 	else
 		return 0;
 	return s->p ? 0 : -ENOMEM;
+}
+
+int scan_fetch_some(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
+	uint32_t wanted, struct scan_scratch *scratch, struct event *out, struct scan_stats *stats,
+	struct diag *d)
+{
+	int rc = scan_fetch_view(s, unit, rows, count, scratch, out, stats, d);
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		out[i].id = wanted & SCAN_FETCH_ID ? out[i].id : 0;
+		for (int t = 0; t < EVENT_TEXT_COUNT; t++)
+			if (!(wanted & (unsigned)SCAN_FETCH_TEXT << t))
+				out[i].text[t] = SPAN_NONE;
+	}
+	return rc;
 }
 
 int scan_fetch_view(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
