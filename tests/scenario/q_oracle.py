@@ -214,7 +214,38 @@ def ask_stats(shelf, _rnd, question, want):
     astro.equal(got, dict(counts), "histogram")
 
 
-ASKS = [ask_page] * 6 + [ask_walk] * 2 + [ask_arrival] + [ask_groups] * 5 + [ask_stats]
+def ask_values(shelf, rnd, question, want):
+    """The values of one field with their counts, all or the most frequent."""
+    grouping = oracle_groups.Grouping(shelf.store, rnd)
+    grouping.by, grouping.bucket, grouping.calls = [grouping.path()], None, [oracle_groups.Call("count", None)]
+    name = urllib.parse.quote(oracle.field_name(grouping.by[0]), safe="")
+    top = rnd.choice([3, 1000])
+    answer = get(shelf.daemon, f"/api/fields/{name}/values", question.pairs() + [("top", top)])
+    counts = {key: group[0][0] for key, group in grouping.groups(question).items() if key[0][0] is not None}
+    got = [(grouping.key_of([v["value"]]), v["count"]) for v in answer["values"] if v["value"] is not None]
+    astro.equal({k: counts.get(k) for k, _ in got}, dict(got), f"values of {name}")
+    astro.equal(len(dict(got)), len(got), f"values of {name}: each once")
+    if top > len(counts) + 1:
+        astro.equal(len(got), len(counts), f"values of {name}")
+    else:
+        astro.equal([n for _, n in got], sorted(counts.values(), reverse=True)[:len(got)], f"most frequent of {name}")
+    astro.equal(answer["total"], len(want), "total")
+
+
+def ask_export(shelf, rnd, question, want):
+    """Everything, as lines, in one of the three orders."""
+    order = rnd.choice(["arrival", "asc", "desc"])
+    pairs = question.pairs() + [("format", "ndjson"), ("order", order)]
+    reply = shelf.daemon.get(path_of("/api/logs/export", pairs), timeout=60)
+    astro.equal(reply.status, 200, reply.text[:600])
+    events = [json.loads(line) for line in reply.text.split("\n") if line]
+    turned = want if question.asc == (order == "asc") else want[::-1]
+    astro.equal(shop.ids(events), sorted(want) if order == "arrival" else turned, f"exported, {order}")
+    for event in events[:50]:
+        astro.equal(event, shelf.store.events[event["id"]], "an event")
+
+
+ASKS = [ask_page] * 6 + [ask_walk] * 2 + [ask_arrival] + [ask_groups] * 5 + [ask_stats, ask_values, ask_export]
 
 
 class Exam:
