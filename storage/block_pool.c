@@ -6,7 +6,11 @@
 #include "storage/block_reader_int.h"
 #include "storage/seg_reader_int.h"
 
-enum { BUCKETS = 256 };
+enum {
+	BUCKETS = 256,
+	/* Of what readers hold, the heap loses about one part in so many between pieces. */
+	HEAP_LOSS = 5,
+};
 
 static struct {
 	pthread_mutex_t lock;
@@ -197,6 +201,7 @@ void block_pool_give(struct block_reader **bp)
 		return;
 	block_reader_watch(b, NULL, NULL);
 	bytes = block_reader_held(b);
+	bytes += bytes / HEAP_LOSS;
 	pthread_mutex_lock(&pool.lock);
 	taken_remove(b);
 	if (!b->pooled.stale && bytes <= pool.budget) {
