@@ -9,7 +9,7 @@
 enum {
 	BUCKETS = 256,
 	/* Of what readers hold, the heap loses about one part in so many between pieces. */
-	HEAP_LOSS = 5,
+	HEAP_LOSS = 10,
 };
 
 static struct {

@@ -51,8 +51,6 @@ struct block_reader *block_reader_new(void)
 
 	if (!b)
 		return NULL;
-	for (int i = 0; i < SEG_COL_BYTES; i++)
-		col_dict_init(&b->dicts[i].dict);
 	arena_init(&b->tables, BLOCK_READER_TABLES_MAX);
 	b->tables.tight = true;
 	block_reader_work_init(&b->work);
@@ -66,8 +64,11 @@ void block_reader_free(struct block_reader **bp)
 
 	if (!b)
 		return;
-	for (int i = 0; i < SEG_COL_BYTES; i++)
-		col_dict_fini(&b->dicts[i].dict);
+	for (int i = 0; i < SEG_COL_BYTES; i++) {
+		if (b->dicts[i].dict)
+			col_dict_fini(b->dicts[i].dict);
+		free(b->dicts[i].dict);
+	}
 	for (int i = 0; i < SEG_COL_COUNT; i++) {
 		free(b->arrays[i].ints);
 		free(b->arrays[i].codes);
@@ -101,7 +102,8 @@ size_t block_reader_held(const struct block_reader *b)
 		   b->work.bytes.cap + b->work.places_cap * sizeof *b->work.places;
 
 	for (int i = 0; i < SEG_COL_BYTES; i++)
-		n += col_dict_held(&b->dicts[i].dict);
+		n += b->dicts[i].dict ? sizeof *b->dicts[i].dict + col_dict_held(b->dicts[i].dict)
+				      : 0;
 	for (int i = 0; i < SEG_COL_COUNT; i++) {
 		n += b->arrays[i].ints_cap * sizeof *b->arrays[i].ints;
 		n += b->arrays[i].codes_cap * sizeof *b->arrays[i].codes;
@@ -260,13 +262,19 @@ int block_reader_dict(struct block_reader *b, int col, struct col_dict **out, ui
 	if (p && b->page_cb && !dict->counted)
 		b->page_cb(b->page_ctx, p);
 	dict->counted = true;
+	if (!dict->dict) {
+		dict->dict = malloc(sizeof *dict->dict);
+		if (!dict->dict)
+			return block_reader_fail(b, col, -ENOMEM, d);
+		col_dict_init(dict->dict);
+	}
 	if (!dict->loaded) {
-		rc = seg_decode_dict_open(b->seg, col, &dict->dict, d);
+		rc = seg_decode_dict_open(b->seg, col, dict->dict, d);
 		if (rc < 0)
 			return rc;
 		dict->loaded = true;
 	}
-	*out = &dict->dict;
+	*out = dict->dict;
 	if (out_serial)
 		*out_serial = b->seg_serial;
 	return 0;
@@ -277,5 +285,5 @@ int block_reader_dict_need(struct block_reader *b, int col, unsigned code, struc
 	struct block_dict *dict = &b->dicts[col - SEG_COL_INTS];
 
 	ASSERT(dict->loaded);
-	return seg_decode_dict_need(b->seg, col, &dict->dict, code, d);
+	return seg_decode_dict_need(b->seg, col, dict->dict, code, d);
 }

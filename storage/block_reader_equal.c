@@ -1,7 +1,7 @@
 /*
  * Rows of a column of text that have one of some values. Who asks a block again and again for single
  * values is answered by an index, made when the third question comes: rows by the hash of their value,
- * and 16 more bits of it beside each row; those that fit are read and compared.
+ * and 8 more bits of it beside each row; those that fit are read and compared.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,8 +16,8 @@ enum {
 	QUESTIONS_ALONE = 2,
 	ROWS_MIN = 1024,
 	/* Rows of a bucket, about. */
-	BUCKET_ROWS = 4,
-	PRINT_SHIFT = 48,
+	BUCKET_ROWS = 8,
+	PRINT_SHIFT = 56,
 	/* Sets of more values, and more rows that fit, are left to the page. */
 	VALUES_MAX = 16,
 	FOUND_MAX = BLOCK_READER_SOME,
@@ -27,7 +27,7 @@ struct block_index {
 	uint32_t mask;    /* buckets, less one */
 	uint32_t *starts; /* of each bucket in rows; mask + 2 */
 	uint16_t *rows;
-	uint16_t *prints; /* of the values of these rows */
+	uint8_t *prints; /* of the values of these rows */
 };
 
 /* ---- making one ---- */
@@ -100,7 +100,7 @@ static void sort_rows(struct block_index *x, const uint64_t *hashes, uint32_t ro
 			continue;
 		at = --x->starts[bucket_of(x, hashes[i])];
 		x->rows[at] = (uint16_t)i;
-		x->prints[at] = (uint16_t)(hashes[i] >> PRINT_SHIFT);
+		x->prints[at] = (uint8_t)(hashes[i] >> PRINT_SHIFT);
 	}
 }
 
@@ -128,7 +128,7 @@ static int add_rows(const struct block_index *x, struct span value, const uint8_
 	uint32_t bucket = bucket_of(x, hash);
 
 	for (uint32_t i = x->starts[bucket]; i < x->starts[bucket + 1]; i++) {
-		if (x->prints[i] != (uint16_t)(hash >> PRINT_SHIFT) || !match[x->rows[i]])
+		if (x->prints[i] != (uint8_t)(hash >> PRINT_SHIFT) || !match[x->rows[i]])
 			continue;
 		if (*count == FOUND_MAX)
 			return 1;

@@ -55,7 +55,7 @@ struct block_arrays {
 struct block_dict {
 	bool loaded;
 	bool counted;
-	struct col_dict dict;
+	struct col_dict *dict; /* NULL: never asked for */
 };
 
 /* Private to block_pool, under its lock. */
