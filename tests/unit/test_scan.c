@@ -271,6 +271,46 @@ static void counts_without_a_page(void **state)
 	scan_ask_fini(&a);
 }
 
+/* A tree is joined of what is known of its tests. */
+static void trees_without_a_page(void **state)
+{
+	static const struct span key = SPAN_LIT("known_to_nobody");
+	const struct expr_field path = { .kind = EXPR_FIELD_META, .keys = &key, .keys_count = 1 };
+	const struct span type = SPAN_LIT("TYPE_3"), nobody = SPAN_LIT("ORD-999999");
+	struct world *w = *state;
+	struct expr_builder *b;
+	struct scan_stats stats;
+	struct scan_ask a;
+	struct scan *s;
+
+	scan_ask_init(&a);
+	b = &a.builder;
+	scan_ask_and(&a, expr_not(b, expr_text_in(b, EVENT_TEXT_EVENT_TYPE, &type, 1)));
+	s = open_scan(w, &a, &stats);
+	assert_int_equal(count_all(w, s, &stats), EVENTS - count_type(w, type));
+	assert_int_equal(stats.pages_read, 0);
+	scan_close(&s);
+	scan_ask_fini(&a);
+
+	scan_ask_init(&a);
+	scan_ask_and(&a, expr_or(b, expr_text_in(b, EVENT_TEXT_EVENT_TYPE, &type, 1),
+				 expr_text_in(b, EVENT_TEXT_ENTITY_ID, &nobody, 1)));
+	s = open_scan(w, &a, &stats);
+	assert_int_equal(count_all(w, s, &stats), count_type(w, type));
+	assert_int_equal(stats.pages_read, 0);
+	scan_close(&s);
+	scan_ask_fini(&a);
+
+	/* A key that no map has is a word that no block has. */
+	scan_ask_init(&a);
+	scan_ask_and(&a, expr_exists(b, &path));
+	s = open_scan(w, &a, &stats);
+	assert_int_equal(scan_unit_count(s), 0);
+	assert_int_equal(stats.pages_read, 0);
+	scan_close(&s);
+	scan_ask_fini(&a);
+}
+
 /* A rare type: its rows stand in the sidecar, the column of types is not read. */
 static void rare_rows_from_the_sidecar(void **state)
 {
@@ -439,6 +479,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_has),
 		cmocka_unit_test(only_blocks_with_the_words),
 		cmocka_unit_test(counts_without_a_page),
+		cmocka_unit_test(trees_without_a_page),
 		cmocka_unit_test(rare_rows_from_the_sidecar),
 		cmocka_unit_test(time_prunes),
 		cmocka_unit_test(a_damaged_page_costs_its_block),
