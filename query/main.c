@@ -255,6 +255,8 @@ int main(int argc, char **argv)
 
 	/* Groups and answers come and go: their memory is to go back when they do. */
 	mallopt(M_MMAP_THRESHOLD, BIG_BYTES);
+	/* One heap: what one thread frees serves the next, too (storage/block_pool.h). */
+	mallopt(M_ARENA_MAX, 1);
 	if (conf_init(&q->conf) < 0)
 		return 1;
 	status = opt_start(&program, argc, argv, &first);
