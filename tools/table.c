@@ -5,6 +5,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/printable.h"
+#include "proto/base/utf8.h"
 
 enum { GAP = 2 };
 
@@ -26,11 +27,17 @@ void table_fini(struct table *t)
 void table_column(struct table *t, const char *title, enum table_align align, bool rigid)
 {
 	struct table_column *c = &t->columns[t->columns_count];
+	struct buf safe;
 
 	ASSERT(t->columns_count < TABLE_COLUMNS_MAX);
 	ASSERT(!t->headed);
 	t->columns_count++;
-	snprintf(c->title, sizeof c->title, "%s", title);
+	buf_init(&safe, 1 << 12);
+	printable_put(span_str(title), PRINTABLE_LINE, &safe);
+	snprintf(c->title, sizeof c->title, "%.*s",
+		(int)utf8_cut(buf_span(&safe), sizeof c->title - 1),
+		safe.p ? (const char *)safe.p : "");
+	buf_fini(&safe);
 	c->align = align;
 	c->rigid = rigid;
 }

@@ -110,6 +110,23 @@ static void widths_are_of_characters(void **state)
 	table_fini(&t);
 }
 
+static void titles_are_safe_too(void **state)
+{
+	static const struct term term = { .columns = 80 };
+	struct table t;
+
+	(void)state;
+	buf_reset(&out);
+	table_init(&t, &term);
+	table_column(&t, "a\x1b[2J\x7f", TABLE_LEFT, true);
+	table_column(&t, "", TABLE_LEFT, true);
+	table_cell(&t, SPAN_LIT("x"), NULL);
+	table_cell(&t, SPAN_LIT(""), NULL);
+	table_put(&t, &out);
+	assert_string_equal(text(), "a\\x1b[2J\\x7f  \nx             \n");
+	table_fini(&t);
+}
+
 static void styles_are_for_colours(void **state)
 {
 	static const struct term term = { .columns = 80, .colour = true };
@@ -132,6 +149,7 @@ int main(void)
 		cmocka_unit_test(a_stream_keeps_its_widths),
 		cmocka_unit_test(a_terminal_is_not_passed),
 		cmocka_unit_test(widths_are_of_characters),
+		cmocka_unit_test(titles_are_safe_too),
 		cmocka_unit_test(styles_are_for_colours),
 	};
 	int rc;
