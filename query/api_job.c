@@ -119,6 +119,16 @@ void api_job_end(struct api_job *j, bool whole)
 	free_job(j);
 }
 
+/* For one more answer; else the job is refused. */
+static bool has_room(struct api_job *j)
+{
+	if (http_server_shed(j->q->server, LIMIT_QUERY_HELD_BYTES))
+		return true;
+	metrics_inc(METRICS_QUERY_QUEUE_FULL);
+	api_job_busy(j, "too many answers wait for their clients");
+	return false;
+}
+
 static void answer_store(struct api_job *j)
 {
 	char text[JOB_DIAG_BYTES];
@@ -146,6 +156,9 @@ static void answer(struct api_job *j)
 		answer_store(j);
 		return;
 	}
+	/* Others may have been given much since this one began. */
+	if (!has_room(j))
+		return;
 	http_call_on_gone(j->call, NULL, NULL);
 	http_call_reply(j->call, &head, &j->body);
 	free_job(j);
@@ -276,11 +289,8 @@ void api_job_again(struct api_job *j)
 void api_job_start(struct api_job *j)
 {
 	CHECK_TAG(j, JOB_TAG);
-	if (!http_server_shed(j->q->server, LIMIT_QUERY_HELD_BYTES)) {
-		metrics_inc(METRICS_QUERY_QUEUE_FULL);
-		api_job_busy(j, "too many answers wait for their clients");
+	if (!has_room(j))
 		return;
-	}
 	http_call_on_gone(j->call, on_gone, j);
 	api_job_submit(j);
 }

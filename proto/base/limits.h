@@ -226,7 +226,7 @@ enum {
 	/* Queries waiting for a worker; one more is answered 503. */
 	LIMIT_QUERY_QUEUE = 128,
 	/* Exports under way; one more is answered 503. */
-	LIMIT_QUERY_EXPORTS = 16,
+	LIMIT_QUERY_EXPORTS = 8,
 	/* Columns that one may ask for, and the bytes of their names. */
 	LIMIT_COLUMNS = 64,
 	LIMIT_COLUMNS_BYTES = 32 << 10,

@@ -192,8 +192,8 @@ def t_readers_that_stop_hold_parts_and_no_thread(lab):
     q = much(lab, 25_000)
     whole = export(q).body
     before = q.rss_mb()
-    socks = [ask_raw(q, "/api/logs/export", buffer=4096) for _ in range(16)]
-    astro.wait_for(lambda: q.metric("astro_query_exports_open") == 16, "16 exports")
+    socks = [ask_raw(q, "/api/logs/export", buffer=4096) for _ in range(8)]
+    astro.wait_for(lambda: q.metric("astro_query_exports_open") == 8, "8 exports")
     astro.equal(shop.ask(q, event_type="PAYMENT", limit=3)["limit"], 3)
     reply = q.get("/api/logs/export")
     astro.equal((reply.status, reply.headers["retry-after"]), (503, "1"))

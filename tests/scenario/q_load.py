@@ -25,6 +25,7 @@ from raw_client import RawClient, request  # noqa: E402
 MEMORY_MB = 64
 HOSTILE = 'description=~"^(a+)+$"'
 PARTIAL = {None, "time", "memory", "groups", "regex"}
+REFUSED = ("too many queries at once", "too many answers wait for their clients", "too many exports are under way")
 DEAR = [
     "/api/logs?search=o&limit=1000",
     "/api/logs?search=no+such+text",
@@ -47,7 +48,7 @@ class Memory:
         self.thread.start()
 
     def run(self):
-        while not self.done.wait(0.005):
+        while not self.done.wait(0.005) and self.daemon.alive():
             with open(f"/proc/{self.daemon.pid}/smaps_rollup", encoding="ascii") as f:
                 kinds = dict(re.findall(r"^(Pss_Anon|Pss_Shmem):\s+(\d+)", f.read(), re.M))
             self.peak_kib = max(self.peak_kib, sum(map(int, kinds.values())))
@@ -73,7 +74,7 @@ def verdict(status, body):
     """What became of a request, by name; a check fails where it has none."""
     if status == 503:
         problem = json.loads(body)
-        astro.check(problem["error"] in ("too many queries at once", "too many answers wait for their clients"), body)
+        astro.check(problem["error"] in REFUSED, body)
         return problem["error"]
     astro.equal(status, 200, body[:300])
     if not body.startswith(b'{"status"'):
@@ -116,6 +117,7 @@ def swarm(query, count, rounds):
 def t_64_clients_and_ingest(lab):
     c = store(lab)
     q = lab.query(["--config", lab.write("c.conf", "[query]\ntime_max = 500ms\n")])
+    before = q.metric("astro_query_requests_total")
     memory, shipped = Memory(q), []
     more = list(shop.records(40_000, seed=3))
 
@@ -125,7 +127,6 @@ def t_64_clients_and_ingest(lab):
 
     sender = threading.Thread(target=ship)
     sender.start()
-    before = q.metric('astro_query_requests_total')
     verdicts = swarm(q, 64, 6)
     sender.join()
     peak_mb = memory.end_mb()
