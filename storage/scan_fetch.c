@@ -200,7 +200,7 @@ int scan_fetch(const struct scan *s, size_t unit, const uint32_t *rows, size_t c
 	struct scan_stats *stats, struct diag *d)
 {
 	struct scan_work w = scan_select_work(s, unit, scratch, stats, d);
-	struct fetch f = { &w, rows, count, out };
+	struct fetch f = { .w = &w, .rows = rows, .count = count, .out = out };
 	int rc = scan_fetch_view(s, unit, rows, count, scratch, out, stats, d);
 
 	return rc == 0 && count > 0 ? keep(&f, arena) : rc;

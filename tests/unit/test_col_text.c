@@ -131,7 +131,12 @@ static int leaves_contain(void *ctx, const struct needle *x, uint8_t *leaves, ui
 	return 0;
 }
 
-static const struct col_text_env env = { &col, source, key, leaf, source_contains, leaves_contain };
+static const struct col_text_env env = { .ctx = &col,
+	.source = source,
+	.key = key,
+	.leaf = leaf,
+	.source_contains = source_contains,
+	.leaves_contain = leaves_contain };
 /* The same, but values are all it says. */
 static const struct col_text_env plain_env = {
 	.ctx = &col, .source = source, .key = key, .leaf = leaf
