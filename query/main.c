@@ -24,7 +24,7 @@
 
 enum {
 	/* Allocations of this size are mapped, so that freed ones leave no hole in the heap. */
-	BIG_BYTES = 2 << 20,
+	BIG_BYTES = 1 << 20,
 	/* Free memory that is kept at the end of the heap. */
 	SPARE_BYTES = 8 << 20,
 	TICK_MS = 1000,

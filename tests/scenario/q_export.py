@@ -200,9 +200,10 @@ def t_readers_that_stop_hold_parts_and_no_thread(lab):
     astro.check("too many exports" in reply.json["error"], reply.text)
     astro.equal(q.metric("astro_query_exports_refused_total"), 1)
     # A quarter of LIMIT_QUERY_HELD_BYTES ends running ahead: 8 MiB, the steps of two that are under way
-    # then (2 x 2 MiB), and one part of half a MiB for each of the others, twice: given, and made.
+    # then (2 x 2 MiB), and one part of half a MiB for each of the others, twice: given, and made. The heap
+    # keeps 8 MiB of freed memory, and holes between parts that come and go.
     grown = q.rss_mb() - before
-    astro.check(grown < 32, f"{grown} MiB more for 8 readers that stopped")
+    astro.check(grown < 56, f"{grown} MiB more for 8 readers that stopped")
     for s in socks:
         r = http.client.HTTPResponse(s)
         r.begin()
