@@ -216,7 +216,7 @@ def t_readers_that_stop_hold_parts_and_no_thread(lab):
 
 def t_memory_does_not_grow_with_the_export(lab):
     """Twice: the second export is ten times as long. Bound: decoded blocks, lanes and parts are those of the
-    first one; what the allocator keeps differs by some MiB."""
+    first one; of freed memory the heap keeps 8 MiB at its end, and holes."""
     q = much(lab, 100_000)
     for _ in range(3):
         export(q, ("limit", "10000"))
@@ -228,8 +228,8 @@ def t_memory_does_not_grow_with_the_export(lab):
     third = q.peak_mb()
     astro.note(f"peak RSS {first:.0f} MiB after 10000 events, {second:.0f} after {len(text) >> 20} "
                f"MiB of text, {third:.0f} in order of time")
-    astro.check(second < first + 24, f"{second} after {first} MiB")
-    astro.check(third < first + 32, f"{third} after {first} MiB")
+    astro.check(second < first + 32, f"{second} after {first} MiB")
+    astro.check(third < first + 40, f"{third} after {first} MiB")
 
 
 def t_damage_is_said(lab):
