@@ -219,6 +219,16 @@ void http_call_give(struct http_call *call, struct buf *part)
 	http_conn_pump(hc);
 }
 
+bool http_call_take_back(struct http_call *call, struct buf *out)
+{
+	CHECK_TAG(call, HTTP_CALL_TAG);
+	if (!call->spare.p)
+		return false;
+	*out = call->spare;
+	call->spare = (struct buf){ .max = 0 };
+	return true;
+}
+
 bool http_call_full(const struct http_call *call)
 {
 	CHECK_TAG(call, HTTP_CALL_TAG);

@@ -84,6 +84,11 @@ void http_call_begin(struct http_call *call, const struct http_call_head *head,
 void http_call_write(struct http_call *call, const void *p, size_t n);
 /* One chunk without a copy: the buffer is taken over and left empty. */
 void http_call_give(struct http_call *call, struct buf *part);
+/*
+ * The memory of the part given last, empty, once that part is with the kernel: for a further one. False:
+ * there is none. What is not taken is freed when the next part is gone.
+ */
+bool http_call_take_back(struct http_call *call, struct buf *out);
 bool http_call_full(const struct http_call *call);
 /* whole: false breaks the connection instead of ending the answer, so that nobody takes it for whole. */
 void http_call_end(struct http_call *call, bool whole);

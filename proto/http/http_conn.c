@@ -71,6 +71,22 @@ static void drop_answer(struct http_conn *hc)
 	hc->call.out_at = 0;
 }
 
+/* The same of a part of a stream: its memory may serve another one. */
+static void drop_part(struct http_conn *hc)
+{
+	struct http_call *call = &hc->call;
+	struct buf part = call->out;
+
+	if (!part.p)
+		return;
+	hc->server->counters.held_bytes -= part.len;
+	buf_reset(&part);
+	buf_fini(&call->spare);
+	call->spare = part;
+	call->out = (struct buf){ .max = part.max };
+	call->out_at = 0;
+}
+
 static void free_conn(struct http_conn *hc)
 {
 	ASSERT(!hc->conn);
@@ -374,7 +390,7 @@ void http_conn_pump(struct http_conn *hc)
 		return;
 	if (call->tag && call->streaming && call->out_at == call->out.len) {
 		/* A part of a stream is with the kernel: now it is the handler who keeps us waiting. */
-		drop_answer(hc);
+		drop_part(hc);
 		http_conn_deadline(hc, hc->eof ? LIMIT_HTTP_HALF_CLOSED_MS : 0, 0);
 	}
 	if (!call->tag && hc->phase == HTTP_CONN_WRITE && call->out_at == call->out.len)
@@ -395,6 +411,7 @@ void http_conn_released(struct http_conn *hc)
 {
 	hc->call.tag = 0;
 	hc->call.on_gone = hc->call.on_drain = NULL;
+	buf_fini(&hc->call.spare);
 	if (!hc->conn) {
 		free_conn(hc);
 		return;

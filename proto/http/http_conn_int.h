@@ -49,6 +49,7 @@ struct http_call {
 	void *gone_arg, *drain_arg;
 	struct buf out; /* answer; bytes before out_at are with the socket */
 	size_t out_at;
+	struct buf spare; /* of a stream: memory of the last part */
 	bool streaming, chunked, gone;
 	char peer[ADDR_TEXT_BYTES];
 };

@@ -31,7 +31,7 @@ struct bench {
 	struct http_server *server;
 	struct http_call *held;   /* by /later */
 	struct http_call *giving; /* by /give, /silent */
-	unsigned gone, streamed, given;
+	unsigned gone, streamed, given, taken_back;
 	bool closed, broken;
 };
 
@@ -139,6 +139,13 @@ static void give_more(void *arg, struct http_call *call)
 		struct buf part;
 
 		buf_init(&part, GIVEN_BYTES + 16);
+		/* Of every other part the memory is taken back, once. */
+		if (b->given % 2 && http_call_take_back(call, &part)) {
+			assert_int_equal(part.len, 0);
+			assert_true(part.cap >= GIVEN_BYTES);
+			assert_false(http_call_take_back(call, &part));
+			b->taken_back++;
+		}
 		assert_int_equal(buf_reserve(&part, GIVEN_BYTES), 0);
 		memset(part.p, 'a' + (int)(b->given % 26), GIVEN_BYTES);
 		part.len = GIVEN_BYTES;
@@ -598,6 +605,7 @@ static void parts_without_a_copy(void **state)
 	assert_int_equal(count(given_text, "Transfer-Encoding: chunked\r\n"), 2);
 	end = dechunk(strstr(strstr(given_text, "\r\n\r\nHTTP") + 4, "\r\n\r\n") + 4, &sum);
 	assert_int_equal(sum, (uint64_t)GIVEN_PARTS * GIVEN_BYTES);
+	assert_int_equal(b->taken_back, GIVEN_PARTS / 2);
 	assert_memory_equal(end, "HTTP/1.1 200 OK", 15);
 	close(fd);
 	fd = client(b);
