@@ -17,6 +17,7 @@ enum {
 	/* Ready parts beside which the next step is made. */
 	AHEAD_PARTS = 1,
 	READY_PARTS = STEP_PARTS + AHEAD_PARTS,
+	SPARE_PARTS = EXPORT_PIECES_MAX,
 	HEAD_BYTES = 128,
 	/* Memory is short when the so manieth part of what answers may hold is held. */
 	SHORT_PART = 4,
@@ -34,6 +35,7 @@ struct export_job {
 	unsigned pieces;    /* of the next step */
 	struct parts made;  /* by the worker, in the last step */
 	struct parts ready; /* the loop's: to be given to the connection */
+	struct parts spare; /* the loop's: memory of parts that were given, for the next step */
 	int rc;             /* of the last step */
 	bool done;          /* no further step */
 };
@@ -88,6 +90,27 @@ static void take_made(struct export_job *e)
 	e->made.count = 0;
 }
 
+/* Where many bytes wait for clients, each export waits for its own client, with one part in hand. */
+static bool memory_is_short(struct query *q)
+{
+	uint64_t held = http_server_counters(q->server)->held_bytes + q->exports_ready;
+
+	return held > LIMIT_QUERY_HELD_BYTES / SHORT_PART;
+}
+
+/* The memory of a part that has left; where it is short, none is kept. */
+static void take_back(struct export_job *e)
+{
+	struct buf part;
+
+	if (!http_call_take_back(e->base.call, &part))
+		return;
+	if (e->spare.count < SPARE_PARTS && !memory_is_short(e->base.q))
+		e->spare.list[e->spare.count++] = part;
+	else
+		buf_fini(&part);
+}
+
 static void give_first(struct export_job *e)
 {
 	struct parts *p = &e->ready;
@@ -95,6 +118,7 @@ static void give_first(struct export_job *e)
 	ASSERT(e->base.q->exports_ready >= p->list[0].len);
 	e->base.q->exports_ready -= p->list[0].len;
 	http_call_give(e->base.call, &p->list[0]);
+	take_back(e);
 	p->count--;
 	memmove(&p->list[0], &p->list[1], p->count * sizeof p->list[0]);
 }
@@ -114,14 +138,6 @@ static bool is_whole(const struct export_job *e)
 	       (e->req.format != EXPORT_CSV || export_result(e->run)->partial == ENGINE_WHOLE);
 }
 
-/* Where many bytes wait for clients, each export waits for its own client, with one part in hand. */
-static bool memory_is_short(struct query *q)
-{
-	uint64_t held = http_server_counters(q->server)->held_bytes + q->exports_ready;
-
-	return held > LIMIT_QUERY_HELD_BYTES / SHORT_PART;
-}
-
 static bool wants_step(struct export_job *e)
 {
 	bool narrow = memory_is_short(e->base.q);
@@ -130,6 +146,14 @@ static bool wants_step(struct export_job *e)
 	if (narrow)
 		return e->ready.count == 0 && !http_call_full(e->base.call);
 	return e->ready.count <= AHEAD_PARTS;
+}
+
+/* The worker has the run from now on. */
+static void begin_step(struct export_job *e)
+{
+	while (e->spare.count > 0)
+		export_give_back(e->run, &e->spare.list[--e->spare.count]);
+	api_job_again(&e->base);
 }
 
 /* Gives what the connection takes, then sees to the next step or ends. The job may be gone after it. */
@@ -142,7 +166,7 @@ static void go_on(struct export_job *e)
 	if (e->done && e->ready.count == 0 && !http_call_full(e->base.call))
 		api_job_end(&e->base, is_whole(e));
 	else if (!e->done && wants_step(e))
-		api_job_again(&e->base);
+		begin_step(e);
 }
 
 static void on_drain(void *arg, struct http_call *call)
@@ -150,6 +174,7 @@ static void on_drain(void *arg, struct http_call *call)
 	struct export_job *e = arg;
 
 	ASSERT(e->base.call == call);
+	take_back(e);
 	go_on(e);
 }
 
@@ -207,6 +232,7 @@ static void fini(struct api_job *j)
 		j->q->exports_ready -= e->ready.list[i].len;
 	free_parts(&e->ready);
 	free_parts(&e->made);
+	free_parts(&e->spare);
 	count(e);
 	export_close(&e->run);
 	export_request_fini(&e->req);

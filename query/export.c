@@ -22,6 +22,8 @@ enum {
 	EXPORT_UNITS_MAX = 32,
 	/* An event's text before any was written. */
 	EXPORT_EVENT_BYTES_GUESS = 500,
+	/* Memory given back that is larger was of an uncommon part. */
+	EXPORT_STOCK_BYTES = 2 * EXPORT_PART_BYTES,
 	/* A lane ends at two parts; the last event may make six bytes of one. */
 	EXPORT_TEXT_BYTES_MAX = 2 * EXPORT_PART_BYTES + 8 * LIMIT_EVENT_BYTES,
 };
@@ -123,6 +125,8 @@ void export_close(struct export_run **at)
 		return;
 	for (size_t i = 0; i < x->pieces_count; i++)
 		buf_fini(&x->pieces[i].text);
+	for (size_t i = 0; i < x->stock_count; i++)
+		buf_fini(&x->stock[i]);
 	heap_fini(&x->page);
 	plan_free(&x->plan);
 	free(x);
@@ -368,12 +372,41 @@ static int plan_pieces(struct export_run *x, struct engine *e, unsigned pieces, 
 	return rc;
 }
 
+/* ---------------------------------------------------------------- memory of parts */
+
+void export_give_back(struct export_run *x, struct buf *part)
+{
+	if (part->p && part->cap <= EXPORT_STOCK_BYTES && x->stock_count < EXPORT_PIECES_MAX) {
+		buf_reset(part);
+		x->stock[x->stock_count++] = *part;
+		*part = (struct buf){ .max = part->max };
+	}
+	buf_fini(part);
+}
+
+/* For each piece that will write and has no memory so far. */
+static void hand_out(struct export_run *x)
+{
+	for (size_t i = 0; i < x->pieces_count && x->stock_count > 0; i++) {
+		struct buf *text = &x->pieces[i].text;
+
+		if (x->pieces[i].done || text->p)
+			continue;
+		*text = x->stock[--x->stock_count];
+		text->max = EXPORT_TEXT_BYTES_MAX;
+	}
+}
+
 /* ---------------------------------------------------------------- two lanes */
 
+/*
+ * The first lane takes pieces from the front, the second one from the back: so each mostly goes on in
+ * the unit whose columns it has open.
+ */
 struct step {
 	struct export_run *x;
 	struct engine *e;
-	atomic_size_t next;
+	atomic_bool taken[EXPORT_PIECES_MAX];
 };
 
 struct lane_arg {
@@ -381,15 +414,21 @@ struct lane_arg {
 	unsigned lane;
 };
 
+static bool is_runnable(const struct export_piece *p)
+{
+	return !p->done && p->text.len < EXPORT_PART_BYTES;
+}
+
 static void run_lane(struct step *s, unsigned lane)
 {
 	struct export_run *x = s->x;
-	size_t i;
 
-	while ((i = atomic_fetch_add(&s->next, 1)) < x->pieces_count) {
-		struct export_piece *p = &x->pieces[i];
+	for (size_t i = 0; i < x->pieces_count; i++) {
+		size_t at = lane == 0 ? i : x->pieces_count - 1 - i;
+		struct export_piece *p = &x->pieces[at];
 
-		if (!p->done && p->text.len < EXPORT_PART_BYTES)
+		/* What is taken is the other lane's: it must not be looked at. */
+		if (!atomic_exchange(&s->taken[at], true) && is_runnable(p))
 			export_lane_run(*engine_lane(s->e, lane), x, p, engine_scratch(s->e, lane),
 				engine_cancel_flag(s->e));
 	}
@@ -408,7 +447,7 @@ static size_t runnable(const struct export_run *x)
 	size_t n = 0;
 
 	for (size_t i = 0; i < x->pieces_count; i++)
-		n += !x->pieces[i].done && x->pieces[i].text.len < EXPORT_PART_BYTES;
+		n += is_runnable(&x->pieces[i]);
 	return n;
 }
 
@@ -419,6 +458,7 @@ static void run_pieces(struct export_run *x, struct engine *e)
 	pthread_t helper;
 	bool helped;
 
+	hand_out(x);
 	helped = x->req->base.threads > 1 && runnable(x) > 1 &&
 		 pthread_create(&helper, NULL, lane_thread, &second) == 0;
 	run_lane(&s, 0);

@@ -3,6 +3,7 @@
  *
  *	export_request_init -> export_param for each name=value -> export_request_check
  *	export_open on a snapshot -> (export_step -> export_take until there is none)... until done -> close
+ *	                              what was taken may come back: export_give_back
  *
  * Formats. ndjson: one object a line. json: one object with the events in an array and, behind it, what
  *          /api/logs says of an answer. csv: csv_out.h, or the columns asked for.
@@ -17,7 +18,8 @@
  *
  * Life:    the request and the snapshot must outlive the export, which holds no other reference.
  * Thread:  one at a time; each step may come from another thread, with another engine.
- * Memory:  EXPORT_BYTES_MAX, an event's own size apart; what was taken is the taker's.
+ * Memory:  EXPORT_BYTES_MAX, an event's own size apart; what was taken is the taker's. What was given
+ *          back counts, too: parts not taken have their memory from it.
  * Errors:  of a step: -ECANCELED after engine_cancel, -ENOMEM; nothing but close may follow.
  */
 #ifndef QUERY_EXPORT_H
@@ -79,6 +81,11 @@ void export_close(struct export_run **x);
 int export_step(struct export_run *x, struct engine *e, unsigned pieces, struct diag *d);
 /* The next part into an empty buffer, which is the caller's then. False: none before the next step. */
 bool export_take(struct export_run *x, struct buf *out);
+/*
+ * Memory of a part that was taken and is read: a later part is written into it. The export keeps it or
+ * frees it; the buffer is left empty.
+ */
+void export_give_back(struct export_run *x, struct buf *part);
 /* Everything was taken. */
 bool export_done(const struct export_run *x);
 

@@ -41,6 +41,8 @@ struct export_run {
 	/* Work handed to lanes: pieces[0] stands first. */
 	struct export_piece pieces[EXPORT_PIECES_MAX];
 	size_t pieces_count;
+	struct buf stock[EXPORT_PIECES_MAX]; /* given back; empty */
+	size_t stock_count;
 	/* What is next to be planned. */
 	size_t unit;     /* first unit of the plan that no piece has */
 	size_t unit_at;  /* rows of it that earlier pieces have */
