@@ -268,10 +268,24 @@ int ctl_manifest(const struct ctl *ctl, struct ctl_manifest *out)
 	return rc;
 }
 
+/* What `ended` holds after a clean end at this commit. */
+static uint64_t end_of(uint64_t starts, const struct ctl_commit *c)
+{
+	uint64_t values[] = { starts, c->file_seq, c->off, c->id };
+
+	return sum_of(values, ARRAY_COUNT(values));
+}
+
 void ctl_starting(struct ctl *ctl)
 {
+	bool ended = load(ctl, LAYOUT_CTL_ENDED) != 0;
+
 	ASSERT(ctl->writable);
 	store(ctl, LAYOUT_CTL_STARTS, load(ctl, LAYOUT_CTL_STARTS) | 1);
+	store(ctl, LAYOUT_CTL_ENDED, 0);
+	/* The page may be older than the journal after a crash: it must not tell of this end then. */
+	if (ended)
+		ctl_sync(ctl);
 }
 
 void ctl_started(struct ctl *ctl, int64_t wall_ns)
@@ -288,6 +302,23 @@ void ctl_started(struct ctl *ctl, int64_t wall_ns)
 void ctl_sync(struct ctl *ctl)
 {
 	ctl->vfs->fsync(ctl->vfs->ctx, ctl->fd);
+}
+
+void ctl_end(struct ctl *ctl)
+{
+	struct ctl_commit last;
+
+	ASSERT(ctl->writable);
+	if (ctl_commit(ctl, &last) == 0)
+		store(ctl, LAYOUT_CTL_ENDED, end_of(ctl_starts(ctl), &last));
+	ctl_sync(ctl);
+}
+
+bool ctl_ended(const struct ctl *ctl, const struct ctl_commit *last)
+{
+	uint64_t starts = ctl_starts(ctl);
+
+	return starts % 2 == 0 && load(ctl, LAYOUT_CTL_ENDED) == end_of(starts, last);
 }
 
 void ctl_beat(struct ctl *ctl, int64_t wall_ns)

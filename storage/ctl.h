@@ -50,8 +50,15 @@ void ctl_close(struct ctl **ctl);
  */
 void ctl_starting(struct ctl *ctl);
 void ctl_started(struct ctl *ctl, int64_t wall_ns);
-/* Best effort, at a clean end: the next recovery then knows exactly what was committed. */
+/* Best effort: the next recovery then knows exactly what was committed. */
 void ctl_sync(struct ctl *ctl);
+/*
+ * The collector's clean end: behind the last commit the journal was never written. Holds until the next
+ * start, also if that one fails. Best effort, synced.
+ */
+void ctl_end(struct ctl *ctl);
+/* Whether the collector that published `last` ended there. */
+bool ctl_ended(const struct ctl *ctl, const struct ctl_commit *last);
 /* The journal thread, after fdatasync; wakes the waiting. */
 void ctl_publish_commit(struct ctl *ctl, const struct ctl_commit *c);
 /* Whoever holds the manifest lock, after fdatasync; wakes the waiting. */

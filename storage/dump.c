@@ -171,7 +171,9 @@ static int dump_ctl(struct dump *m)
 	dump_number(m, "starts", u64_at(m, LAYOUT_CTL_STARTS));
 	dump_time(m, "last", (int64_t)u64_at(m, LAYOUT_CTL_STARTED));
 	dump_number(m, "pid", u64_at(m, LAYOUT_CTL_PID));
-	rc = dump_emit(m, "start", LAYOUT_CTL_STARTS, 24, 0, NULL);
+	dump_hex(m, "ended", dump_bytes(m, LAYOUT_CTL_ENDED, 8));
+	rc = dump_emit(
+		m, "start", LAYOUT_CTL_STARTS, LAYOUT_CTL_ENDED + 8 - LAYOUT_CTL_STARTS, 0, NULL);
 	if (rc == 0)
 		rc = ctl_line(m, "commit", LAYOUT_CTL_COMMIT_TURN, LAYOUT_CTL_COMMIT_SUM, commit);
 	if (rc == 0)

@@ -197,6 +197,8 @@ static int proven(struct journal_walk *w, const struct bounds *b, struct diag *d
 
 	if (b->known || w->known_id >= w->pos.next_id)
 		return 1;
+	if (w->pos.seq == w->void_seq && w->pos.off == w->void_off)
+		return 0;
 	while ((rc = journal_reader_find(w->reader, off, b->limit, &rec, d)) == 1) {
 		if (rec.synced_off > w->pos.off)
 			return 1;

@@ -46,7 +46,9 @@ struct journal_walk {
 	struct journal_pos pos;
 	uint64_t from_id;  /* damage to earlier ids is nobody's loss */
 	uint64_t known_id; /* ids up to here were committed, by other evidence; 0: none */
-	bool check;        /* payloads too, of records with ids from from_id on */
+	uint64_t void_seq; /* in this file nothing was written from void_off on; 0: nobody knows */
+	uint64_t void_off;
+	bool check; /* payloads too, of records with ids from from_id on */
 };
 
 /* Ids from first_id on, `count` of them, cannot be read; count is 0 where no row was hit. */

@@ -59,6 +59,7 @@ static_assert(LAYOUT_FORMAT_SUM + 8 == LAYOUT_FORMAT_BYTES, "format: the sum is 
  *   64    8  starts             two a start; odd: recovering                 line of the collector's start
  *   72    8  started_ns         wall time of the last
  *   80    8  pid                of that collector, for people
+ *   88    8  ended              XXH3-64 of starts and of bytes 136..159: it ended there; else it did not
  *  128    8  turn               odd while the line is being changed     line of the journal thread
  *  136    8  file_seq           journal file
  *  144    8  off                end of the last committed record in it
@@ -83,6 +84,7 @@ enum {
 	LAYOUT_CTL_STARTS = 64,
 	LAYOUT_CTL_STARTED = 72,
 	LAYOUT_CTL_PID = 80,
+	LAYOUT_CTL_ENDED = 88,
 	LAYOUT_CTL_COMMIT_TURN = 128,
 	LAYOUT_CTL_COMMIT_SEQ = 136,
 	LAYOUT_CTL_COMMIT_OFF = 144,

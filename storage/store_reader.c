@@ -178,7 +178,8 @@ static int find_end(struct store_reader *r, const struct ctl *ctl, bool live,
 		*out = known;
 		return 0;
 	}
-	return tail_find_end(&r->tail, sealed_of(r), rc == 0 ? known.id : 0, out, d);
+	return tail_find_end(&r->tail, sealed_of(r), rc == 0 ? &known : NULL,
+		rc == 0 && ctl_ended(ctl, &known), out, d);
 }
 
 static bool unchanged(const struct store_reader *r, const struct ctl *ctl, bool live, int refreshed)

@@ -296,6 +296,17 @@ done:
 	return rc;
 }
 
+/* Whether the journal ends where it is committed: nothing failed, nothing was left behind it. */
+static bool ends_committed(const struct store_writer *w)
+{
+	const struct journal_pos *pos;
+
+	if (!w->jw || w->dead || w->in_frame)
+		return false;
+	pos = journal_writer_pos(w->jw);
+	return pos->seq == w->committed.seq && pos->off == w->committed.off;
+}
+
 void store_writer_close(struct store_writer **wp)
 {
 	struct store_writer *w = *wp;
@@ -304,7 +315,9 @@ void store_writer_close(struct store_writer **wp)
 	if (!w)
 		return;
 	v = vfs_of(w);
-	if (w->r.ctl)
+	if (w->r.ctl && ctl_starts(w->r.ctl) % 2 == 0 && ends_committed(w))
+		ctl_end(w->r.ctl);
+	else if (w->r.ctl)
 		ctl_sync(w->r.ctl);
 	journal_writer_free(&w->jw);
 	if (w->spare == SPARE_READY) {

@@ -372,8 +372,8 @@ int tail_advance(struct tail *t, uint64_t sealed_id, const struct ctl_commit *en
 	return rc;
 }
 
-int tail_find_end(const struct tail *t, uint64_t sealed_id, uint64_t known_id,
-	struct ctl_commit *out, struct diag *d)
+int tail_find_end(const struct tail *t, uint64_t sealed_id, const struct ctl_commit *known,
+	bool ended, struct ctl_commit *out, struct diag *d)
 {
 	struct journal_walk w;
 	struct journal_record rec;
@@ -385,7 +385,9 @@ int tail_find_end(const struct tail *t, uint64_t sealed_id, uint64_t known_id,
 	if (rc < 0)
 		return rc;
 	w.check = true;
-	w.known_id = known_id;
+	w.known_id = known ? known->id : 0;
+	w.void_seq = ended ? known->file_seq : 0;
+	w.void_off = ended ? known->off : 0;
 	end = w.pos;
 	while ((rc = journal_walk_next(&w, NULL, &rec, &gap, d)) > 0) {
 		/* As recovery does: a gap ends a frame, a carry record is no part of one. */

@@ -54,11 +54,11 @@ int tail_advance(struct tail *t, uint64_t sealed_id, const struct ctl_commit *en
 void tail_reset(struct tail *t);
 
 /*
- * Where the journal ends by itself, when no collector says so. known_id: as in journal_walk; 0 where
- * nothing is known.
+ * Where the journal ends by itself, when no collector runs. known: the last commit; NULL where nothing
+ * is known. ended: the collector ended cleanly with it (ctl_ended).
  */
-int tail_find_end(const struct tail *t, uint64_t sealed_id, uint64_t known_id,
-	struct ctl_commit *out, struct diag *d);
+int tail_find_end(const struct tail *t, uint64_t sealed_id, const struct ctl_commit *known,
+	bool ended, struct ctl_commit *out, struct diag *d);
 
 static inline size_t tail_count(const struct tail *t)
 {

@@ -67,6 +67,50 @@ static void values_travel(void **state)
 	v->close(NULL, dir);
 }
 
+/* A clean end is told of its own commit, until the next start. */
+static void an_end_is_told(void **state)
+{
+	struct simfs *fs = simfs_new(1);
+	const struct vfs *v = simfs_vfs(fs);
+	struct ctl_commit c = { 11, 22, 33 }, later = { 11, 44, 34 }, got;
+	struct ctl *ctl = NULL;
+	int dir;
+
+	(void)state;
+	assert_int_equal(v->mkdir(v->ctx, AT_FDCWD, SIMFS_DIR, 0750), 0);
+	dir = v->open_dir(v->ctx, SIMFS_DIR);
+	assert_int_equal(ctl_open(v, dir, uuid, CTL_CREATE, &ctl, NULL), 0);
+	ctl_starting(ctl);
+	ctl_publish_commit(ctl, &c);
+	assert_false(ctl_ended(ctl, &c));
+	ctl_started(ctl, 99);
+	assert_false(ctl_ended(ctl, &c));
+	ctl_end(ctl);
+	assert_true(ctl_ended(ctl, &c));
+	assert_false(ctl_ended(ctl, &later));
+	ctl_close(&ctl);
+	for (uint64_t off = LAYOUT_CTL_STARTS; off < LAYOUT_CTL_COMMIT_SUM + 8; off++) {
+		bool in_time = off >= LAYOUT_CTL_STARTED && off < LAYOUT_CTL_ENDED;
+
+		assert_int_equal(simfs_flip(fs, "ctl", off, 0x10), 0);
+		assert_int_equal(ctl_open(v, dir, uuid, CTL_READ, &ctl, NULL), 0);
+		if (ctl_commit(ctl, &got) == 0 && ctl_ended(ctl, &got))
+			assert_true(in_time || (off >= LAYOUT_CTL_ENDED + 8 &&
+						       off < LAYOUT_CTL_COMMIT_TURN + 8));
+		ctl_close(&ctl);
+		assert_int_equal(simfs_flip(fs, "ctl", off, 0x10), 0);
+	}
+	/* A start that fails, and one that does not. */
+	assert_int_equal(ctl_open(v, dir, uuid, CTL_CREATE, &ctl, NULL), 0);
+	ctl_starting(ctl);
+	assert_false(ctl_ended(ctl, &c));
+	ctl_started(ctl, 100);
+	assert_false(ctl_ended(ctl, &c));
+	ctl_close(&ctl);
+	v->close(v->ctx, dir);
+	simfs_free(&fs);
+}
+
 struct race {
 	struct ctl *w;
 	_Atomic bool done;
@@ -183,6 +227,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(values_travel, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test(an_end_is_told),
 		cmocka_unit_test_setup_teardown(no_value_is_torn, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(a_wait_ends, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test(a_damaged_page_is_noticed),

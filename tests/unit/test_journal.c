@@ -279,6 +279,41 @@ static void damage_is_stepped_over(void **state)
 	}
 }
 
+/* Where a clean end is known, nothing behind it is looked for: not even what would prove damage. */
+static void a_known_end_is_not_searched(void **state)
+{
+	struct fixture *f = *state;
+	struct journal_walk w;
+	struct journal_record rec;
+	struct journal_gap gap;
+	struct journal_pos end;
+	struct journal_reader *r = NULL;
+	int rc;
+
+	assert_int_equal(put(f, 2, 30, 0, false), 0);
+	assert_int_equal(journal_writer_sync(f->w, NULL), 0);
+	end = *journal_writer_pos(f->w);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(put(f, 2, 30, 0, false), 0);
+		assert_int_equal(journal_writer_sync(f->w, NULL), 0);
+	}
+	assert_int_equal(journal_reader_open(f->v, f->dir, 1, uuid, &r, NULL), 0);
+	assert_int_equal(journal_reader_at(r, end.off, &rec, NULL), 1);
+	journal_reader_close(&r);
+	simfs_flip(f->fs, "journal/0000000000000001.aj", rec.off, 1);
+	for (int known = 0; known < 2; known++) {
+		assert_int_equal(journal_walk_init(&w, f->v, f->dir, uuid, 1, NULL, NULL), 0);
+		w.void_seq = known ? end.seq : 0;
+		w.void_off = end.off;
+		do
+			rc = journal_walk_next(&w, NULL, &rec, &gap, NULL);
+		while (rc == JOURNAL_WALK_RECORD);
+		assert_int_equal(rc, known ? JOURNAL_WALK_END : JOURNAL_WALK_GAP);
+		assert_int_equal(w.pos.next_id, known ? 3 : 5);
+		journal_walk_fini(&w);
+	}
+}
+
 /* Each byte of the header page; one copy of the header is enough. */
 static void headers_stand_twice(void **state)
 {
@@ -437,6 +472,7 @@ int main(void)
 		TEST(a_commit_closes_its_page),
 		TEST(a_torn_tail_is_the_end),
 		TEST(damage_is_stepped_over),
+		TEST(a_known_end_is_not_searched),
 		TEST(headers_stand_twice),
 		TEST(a_missing_file_is_a_gap),
 		TEST(a_record_holds_at_its_place_only),

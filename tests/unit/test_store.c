@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "proto/base/limits.h"
+#include "storage/ctl.h"
 #include "storage/row.h"
 #include "storage/snapshot_int.h"
 #include "storage/store.h"
+#include "storage/store_format.h"
 #include "tests/support/tmpdir.h"
 
 enum { FILE_BYTES = LIMIT_JOURNAL_FILE_BYTES_MIN };
@@ -245,6 +247,51 @@ static void given_up_rows_leave_nothing(void **state)
 	store_writer_close(&w);
 }
 
+static bool ended(const char *dir)
+{
+	struct store_format format;
+	struct ctl_commit last;
+	struct ctl *ctl = NULL;
+	int fd = vfs_real()->open_dir(NULL, dir);
+	bool is;
+
+	assert_true(fd >= 0);
+	assert_int_equal(store_format_read(vfs_real(), fd, &format, NULL, NULL), 0);
+	assert_int_equal(ctl_open(vfs_real(), fd, format.uuid, CTL_READ, &ctl, NULL), 0);
+	is = ctl_commit(ctl, &last) == 0 && ctl_ended(ctl, &last);
+	ctl_close(&ctl);
+	vfs_real()->close(NULL, fd);
+	return is;
+}
+
+/* The end is told to be clean where all that was appended is committed, and only then. */
+static void a_clean_end_is_told(void **state)
+{
+	struct store_conf conf = conf_of(*state);
+	struct store_writer *w = NULL;
+	struct store_reader *r = NULL;
+
+	assert_int_equal(store_writer_open(&conf, &w, NULL), 0);
+	assert_int_equal(append(w, 1, 3, 0, false), 0);
+	commit(w, 3);
+	assert_false(ended(*state));
+	store_writer_close(&w);
+	assert_true(ended(*state));
+	assert_int_equal(store_reader_open(&conf, &r, NULL), 0);
+	check_reader(r, 3);
+	assert_int_equal(store_writer_open(&conf, &w, NULL), 0);
+	assert_false(ended(*state));
+	assert_int_equal(append(w, 4, 3, 0, false), 0);
+	store_writer_close(&w);
+	assert_false(ended(*state));
+	check_reader(r, 6);
+	assert_int_equal(store_writer_open(&conf, &w, NULL), 0);
+	store_writer_close(&w);
+	assert_true(ended(*state));
+	check_reader(r, 6);
+	store_reader_close(&r);
+}
+
 static void count_chunk(void *arg, struct store_chunk c)
 {
 	uint64_t *n = arg;
@@ -376,6 +423,7 @@ int main(void)
 			a_second_writer_is_refused, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(
 			foreign_directories_are_left_alone, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(a_clean_end_is_told, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(ids_carry_the_node, tmpdir_setup, tmpdir_teardown),
 	};
 
