@@ -150,22 +150,25 @@ static int run_doctor(struct cmd_run *r)
 	return failed ? EXIT_NOT_WHOLE : warned ? EXIT_NONE : EXIT_FOUND;
 }
 
+/*
+ * The source stays open: all that it holds is memory, mappings and descriptors, which the end of the
+ * process gives back at once.
+ */
 static int run_with_source(struct cmd_run *r, const struct cmd_args *a)
 {
 	struct source *source = NULL;
 	struct diag d;
-	int status, rc;
+	int rc;
 
 	rc = a->dir ? source_dir_open(a->dir, &source, &d) : source_http_open(a->addr, &source, &d);
 	if (rc < 0) {
 		/* An address that cannot be read is a slip of the hand. */
-		status = complain(a, &d);
+		int status = complain(a, &d);
+
 		return rc == ERR_SYNTAX && !a->dir ? OPT_EXIT_USAGE : status;
 	}
 	cmd_run_init(r, a, source);
-	status = run(r);
-	source_close(&source);
-	return status;
+	return run(r);
 }
 
 int main(int argc, char **argv)
