@@ -21,6 +21,7 @@
 #include "tools/cmd_search.h"
 #include "tools/cmd_stats.h"
 #include "tools/cmd_tail.h"
+#include "tools/huge_heap.h"
 #include "tools/source_dir.h"
 #include "tools/source_http.h"
 
@@ -167,6 +168,8 @@ static int run_with_source(struct cmd_run *r, const struct cmd_args *a)
 
 		return rc == ERR_SYNTAX && !a->dir ? OPT_EXIT_USAGE : status;
 	}
+	if (a->dir)
+		huge_heap_begin();
 	cmd_run_init(r, a, source);
 	return run(r);
 }
