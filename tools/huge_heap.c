@@ -10,22 +10,26 @@ enum {
 	HUGE_BYTES = 2 << 20,
 	/* More than the heap has left at a start, less than malloc maps alone. */
 	GROW_BYTES = 120 << 10,
+	ROOM_BYTES = GROW_BYTES + (8 << 10),
 	KEEP_BYTES = 64 << 20,
 };
 
 void huge_heap_begin(void)
 {
-	size_t gap = -(uintptr_t)sbrk(0) % HUGE_BYTES;
+	size_t gap = -((uintptr_t)sbrk(0) + ROOM_BYTES) % HUGE_BYTES;
 	uint8_t *from, *end;
 	void *volatile grown; /* or the compiler sees that nobody needs it */
 
-	/* Malloc goes on behind what others took of the break: at a whole huge page. */
+	/*
+	 * Malloc goes on behind what others took of the break. What it writes to now lies before the
+	 * first huge page: one that has been touched stays small.
+	 */
 	from = sbrk((intptr_t)gap);
 	if (from == (void *)-1)
 		return;
-	from += gap;
+	from += gap + ROOM_BYTES;
 	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
-	mallopt(M_TOP_PAD, HUGE_HEAP_BYTES);
+	mallopt(M_TOP_PAD, HUGE_HEAP_BYTES + ROOM_BYTES);
 	grown = malloc(GROW_BYTES);
 	free(grown);
 	end = sbrk(0);

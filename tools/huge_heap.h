@@ -12,7 +12,7 @@
 #ifndef TOOLS_HUGE_HEAP_H
 #define TOOLS_HUGE_HEAP_H
 
-enum { HUGE_HEAP_BYTES = 8 << 20 };
+enum { HUGE_HEAP_BYTES = 16 << 20 };
 
 /* Memory that is taken from now on; large pieces that malloc maps alone stay as they are. */
 void huge_heap_begin(void);
