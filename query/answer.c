@@ -5,8 +5,28 @@
 #include "proto/base/err.h"
 #include "proto/wire/json_out.h"
 
+enum {
+	/* An event beside its texts, as is usual: names, quotes, id, times, severity. */
+	EVENT_NAMES_BYTES = 384,
+	/* An answer beside its events. */
+	REST_BYTES = 2048,
+};
+
+/* Room for all of it at once, if it is as long as most are: growing copies, and leaves holes behind. */
+static void reserve_events(const struct engine_result *r, struct buf *out)
+{
+	size_t bytes = REST_BYTES;
+
+	for (size_t i = 0; i < r->count; i++)
+		bytes += event_bytes(&r->events[i]) + EVENT_NAMES_BYTES;
+	if (bytes < out->max)
+		buf_reserve(out, bytes);
+}
+
 int answer_put_events(const struct engine_result *r, const struct columns *fields, struct buf *out)
 {
+	if (!fields || !fields->count)
+		reserve_events(r, out);
 	for (size_t i = 0; i < r->count; i++) {
 		int rc;
 

@@ -24,7 +24,9 @@
 
 enum {
 	/* Allocations of this size are mapped, so that freed ones leave no hole in the heap. */
-	BIG_BYTES = 1 << 20,
+	BIG_BYTES = 2 << 20,
+	/* Free memory that is kept at the end of the heap. */
+	SPARE_BYTES = 6 << 20,
 	TICK_MS = 1000,
 	/* Beyond connections_max: room to accept one and tell it that there is none. */
 	CONNECTIONS_SPARE = 8,
@@ -253,8 +255,12 @@ int main(int argc, char **argv)
 	struct query *q = &query;
 	int first, status;
 
-	/* Groups and answers come and go: their memory is to go back when they do. */
+	/*
+	 * Groups and large answers come and go: their memory is to go back when they do. A page of events is
+	 * not one of them: faulting its memory in anew costs more than all else about it.
+	 */
 	mallopt(M_MMAP_THRESHOLD, BIG_BYTES);
+	mallopt(M_TRIM_THRESHOLD, SPARE_BYTES);
 	/* One heap: what one thread frees serves the next, too (storage/block_pool.h). */
 	mallopt(M_ARENA_MAX, 1);
 	if (conf_init(&q->conf) < 0)

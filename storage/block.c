@@ -226,7 +226,7 @@ static struct span bytes_of(const struct event *ev, int col)
 	return col < EVENT_TEXT_COUNT ? ev->text[col] : ev->metadata;
 }
 
-static size_t event_bytes(const struct event *ev)
+static size_t bytes_to_put(const struct event *ev)
 {
 	size_t n = 0;
 
@@ -363,7 +363,7 @@ static int put_all_plain(struct block *b, uint32_t row, const struct event *ev)
 int block_put(struct block *b, const struct event *ev)
 {
 	uint32_t row = b->rows_count;
-	size_t bytes = event_bytes(ev);
+	size_t bytes = bytes_to_put(ev);
 	int rc = 0;
 
 	ASSERT(ev->severity < EVENT_SEVERITY_COUNT);

@@ -131,15 +131,6 @@ static int fetch_journal(struct fetch *f)
 
 /* ---- copies ---- */
 
-static size_t bytes_of(const struct event *ev)
-{
-	size_t n = ev->metadata.n;
-
-	for (int t = 0; t < EVENT_TEXT_COUNT; t++)
-		n += ev->text[t].n;
-	return n;
-}
-
 static uint8_t *move(struct span *v, uint8_t *to)
 {
 	if (!v->p)
@@ -158,7 +149,7 @@ static int keep(const struct fetch *f, struct arena *arena)
 	uint8_t *to;
 
 	for (size_t i = 0; i < f->count; i++)
-		bytes += bytes_of(&f->out[i]);
+		bytes += event_bytes(&f->out[i]);
 	to = arena_alloc(arena, bytes);
 	if (!to)
 		return diag_set(f->w->d, -ENOMEM, "", -1, "fetching events: the arena is full");

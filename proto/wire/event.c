@@ -72,6 +72,15 @@ int event_text_find(struct span name)
 	return -1;
 }
 
+size_t event_bytes(const struct event *ev)
+{
+	size_t n = ev->metadata.n;
+
+	for (int t = 0; t < EVENT_TEXT_COUNT; t++)
+		n += ev->text[t].n;
+	return n;
+}
+
 const char *event_severity_name(enum event_severity severity)
 {
 	ASSERT(severity < EVENT_SEVERITY_COUNT);

@@ -61,6 +61,9 @@ struct event {
 	struct span metadata;               /* one msgpack map, or absent */
 };
 
+/* Bytes of all its texts and its metadata. */
+size_t event_bytes(const struct event *ev);
+
 /* "event_type", "entity_type" ...: the name in JSON, in queries, in the API. Static text. */
 const char *event_text_name(enum event_text field);
 /* The field of that exact name, or -1. Knows no aliases. */

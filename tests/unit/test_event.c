@@ -40,12 +40,24 @@ static void severity_defaults(void **state)
 	assert_int_equal(event_severity_default(SPAN_NONE), EVENT_SEVERITY_INFO);
 }
 
+static void bytes_are_those_of_texts_and_metadata(void **state)
+{
+	struct event ev = { .metadata = SPAN_LIT("\x80") };
+
+	(void)state;
+	assert_int_equal(event_bytes(&ev), 1);
+	ev.text[EVENT_TEXT_EVENT_TYPE] = SPAN_LIT("AUTH");
+	ev.text[EVENT_TEXT_HOST] = SPAN_LIT("");
+	assert_int_equal(event_bytes(&ev), 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_names_round_trip),
 		cmocka_unit_test(severity_words),
 		cmocka_unit_test(severity_defaults),
+		cmocka_unit_test(bytes_are_those_of_texts_and_metadata),
 	};
 
 	return cmocka_run_group_tests_name("event", tests, NULL, NULL);
