@@ -14,6 +14,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "query/engine_int.h"
+#include "query/helper.h"
 
 enum {
 	/* Units that are done alone before help is called, and left for it to be worth it. */
@@ -141,10 +142,9 @@ static void work(struct worker *w, size_t most)
 		atomic_store(&w->pass->stop, true);
 }
 
-static void *work_thread(void *arg)
+static void work_second(void *arg)
 {
 	work(arg, SIZE_MAX);
-	return NULL;
 }
 
 /* ---------------------------------------------------------------- a second thread */
@@ -189,7 +189,7 @@ static int join(struct worker *w, struct agg_table *twin, struct grouping *const
 static void work_together(struct worker *w, unsigned *out_threads, struct agg_table **out_twins)
 {
 	const struct pass *p = w[0].pass;
-	pthread_t helper;
+	struct helper *helper = engine_helper(p->run->engine);
 
 	*out_threads = 1;
 	*out_twins = NULL;
@@ -197,9 +197,9 @@ static void work_together(struct worker *w, unsigned *out_threads, struct agg_ta
 	if (p->run->filter->threads > 1 && !atomic_load(&p->stop) &&
 		p->source->units_count >= atomic_load(&p->next) + ALONE_UNITS)
 		*out_twins = twins(&w[1], &w[0]);
-	if (*out_twins && pthread_create(&helper, NULL, work_thread, &w[1]) == 0) {
+	if (*out_twins && helper_start(helper, work_second, &w[1])) {
 		work(&w[0], SIZE_MAX);
-		pthread_join(helper, NULL);
+		helper_join(helper);
 		*out_threads = 2;
 		return;
 	}

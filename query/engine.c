@@ -11,6 +11,7 @@
 #include "query/engine_int.h"
 #include "query/exec.h"
 #include "query/export_int.h"
+#include "query/helper.h"
 #include "query/page.h"
 #include "query/plan.h"
 
@@ -26,6 +27,7 @@ struct engine {
 	unsigned tag;
 	struct scan_scratch *scratch[EXEC_THREADS_MAX];
 	struct export_lane *lanes[EXEC_THREADS_MAX];
+	struct helper *helper;
 	atomic_bool cancel;
 };
 
@@ -72,13 +74,11 @@ struct engine *engine_new(void)
 		return NULL;
 	e->tag = ENGINE_TAG;
 	atomic_init(&e->cancel, false);
-	for (int i = 0; i < EXEC_THREADS_MAX; i++) {
+	e->helper = helper_new();
+	for (int i = 0; i < EXEC_THREADS_MAX; i++)
 		e->scratch[i] = scan_scratch_new();
-		if (!e->scratch[i])
-			engine_free(&e);
-		if (!e)
-			return NULL;
-	}
+	if (!e->helper || !e->scratch[0] || !e->scratch[1])
+		engine_free(&e);
 	return e;
 }
 
@@ -87,6 +87,7 @@ void engine_free(struct engine **e)
 	if (!*e)
 		return;
 	CHECK_TAG(*e, ENGINE_TAG);
+	helper_free(&(*e)->helper);
 	for (int i = 0; i < EXEC_THREADS_MAX; i++)
 		scan_scratch_free(&(*e)->scratch[i]);
 	for (int i = 0; i < EXEC_THREADS_MAX; i++)
@@ -108,6 +109,12 @@ void engine_uncancel(struct engine *e)
 	atomic_store(&e->cancel, false);
 }
 
+void engine_lower(struct engine *e, int nice)
+{
+	CHECK_TAG(e, ENGINE_TAG);
+	helper_lower(e->helper, nice);
+}
+
 void engine_result_fini(struct engine_result *out)
 {
 	arena_fini(&out->arena);
@@ -125,6 +132,11 @@ struct export_lane **engine_lane(struct engine *e, unsigned thread)
 {
 	ASSERT(thread < EXEC_THREADS_MAX);
 	return &e->lanes[thread];
+}
+
+struct helper *engine_helper(const struct engine *e)
+{
+	return e->helper;
 }
 
 const atomic_bool *engine_cancel_flag(const struct engine *e)
@@ -357,6 +369,7 @@ static int run_plan(struct run *r, int64_t began_ns, struct diag *d)
 {
 	const struct exec_conf conf = { .scratch = { r->engine->scratch[0], r->engine->scratch[1] },
 		.threads = r->req->threads,
+		.helper = r->engine->helper,
 		.cancel = &r->engine->cancel,
 		.deadline_ns = deadline_of(r->req, began_ns, 1),
 		.overtime_ns = deadline_of(r->req, began_ns, ENGINE_OVERTIME),

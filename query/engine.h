@@ -197,6 +197,8 @@ void engine_explain_where(const struct engine_request *req, struct buf *out);
 
 /* Ends the engine's running query soon, with ENGINE_PARTIAL_CANCELED; without one, the next. Any thread. */
 void engine_cancel(struct engine *e);
+/* Lowers the priority of the second thread, if it has one, to this nice value. Any thread. */
+void engine_lower(struct engine *e, int nice);
 /* Before a new query: forgets an earlier cancel. */
 void engine_uncancel(struct engine *e);
 

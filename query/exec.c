@@ -1,7 +1,6 @@
 #include "query/exec.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "proto/base/check.h"
@@ -205,20 +204,15 @@ static bool take_unit(struct worker *w, size_t *out)
 	return true;
 }
 
-static void work(struct worker *w)
+static void work(void *arg)
 {
+	struct worker *w = arg;
 	size_t i;
 
 	while (w->rc == 0 && take_unit(w, &i))
 		w->rc = do_unit(w, i);
 	if (w->rc < 0)
 		atomic_store(&w->shared->stop, true);
-}
-
-static void *work_thread(void *arg)
-{
-	work(arg);
-	return NULL;
 }
 
 /* The first thread alone, until it has seen that this is a large query; false: until all was done. */
@@ -244,7 +238,7 @@ static atomic_uint running;
 
 static unsigned work_together(struct worker *w, unsigned threads)
 {
-	pthread_t helper;
+	struct helper *helper = w[0].shared->conf->helper;
 	size_t done;
 
 	if (!work_alone(&w[0]))
@@ -252,12 +246,12 @@ static unsigned work_together(struct worker *w, unsigned threads)
 	done = atomic_load(&w->shared->next);
 	if (threads < 2 || atomic_load(&running) > 1 || atomic_load(&w->shared->stop) ||
 		w->shared->plan->units_count < done + EXEC_ALONE_UNITS ||
-		pthread_create(&helper, NULL, work_thread, &w[1]) != 0) {
+		!helper_start(helper, work, &w[1])) {
 		work(&w[0]);
 		return 1;
 	}
 	work(&w[0]);
-	pthread_join(helper, NULL);
+	helper_join(helper);
 	return 2;
 }
 

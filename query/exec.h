@@ -19,6 +19,7 @@
 
 #include "query/engine.h"
 #include "query/heap.h"
+#include "query/helper.h"
 #include "query/plan.h"
 
 enum {
@@ -30,6 +31,7 @@ enum {
 struct exec_conf {
 	struct scan_scratch *scratch[EXEC_THREADS_MAX];
 	unsigned threads;
+	struct helper *helper; /* for the second of them */
 	const atomic_bool *cancel;
 	int64_t deadline_ns; /* clock_mono_ns; INT64_MAX: none */
 	int64_t overtime_ns; /* later: the end for what cannot be divided */

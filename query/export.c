@@ -8,13 +8,13 @@
 #include "query/export_int.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "query/helper.h"
 #include "storage/scan_fetch.h"
 
 enum {
@@ -289,6 +289,7 @@ static int next_page(struct export_run *x, struct engine *e, struct diag *d)
 {
 	const struct exec_conf conf = { .scratch = { engine_scratch(e, 0), engine_scratch(e, 1) },
 		.threads = x->req->base.threads,
+		.helper = engine_helper(e),
 		.cancel = engine_cancel_flag(e),
 		.deadline_ns = INT64_MAX,
 		.overtime_ns = INT64_MAX,
@@ -434,12 +435,11 @@ static void run_lane(struct step *s, unsigned lane)
 	}
 }
 
-static void *lane_thread(void *arg)
+static void run_second(void *arg)
 {
 	struct lane_arg *a = arg;
 
 	run_lane(a->step, a->lane);
-	return NULL;
 }
 
 static size_t runnable(const struct export_run *x)
@@ -455,16 +455,16 @@ static void run_pieces(struct export_run *x, struct engine *e)
 {
 	struct step s = { .x = x, .e = e };
 	struct lane_arg second = { &s, 1 };
-	pthread_t helper;
+	struct helper *helper = engine_helper(e);
 	bool helped;
 
 	hand_out(x);
 	helped = x->req->base.threads > 1 && runnable(x) > 1 &&
-		 pthread_create(&helper, NULL, lane_thread, &second) == 0;
+		 helper_start(helper, run_second, &second);
 	run_lane(&s, 0);
 	if (!helped)
 		return;
-	pthread_join(helper, NULL);
+	helper_join(helper);
 	x->result.stats.threads = 2;
 }
 

@@ -154,6 +154,7 @@ static bool lower_workers(struct pool *p)
 		if (w->lowered || w->busy_ns == 0 || w->busy_ns > since_ns)
 			continue;
 		setpriority(PRIO_PROCESS, (id_t)w->tid, POOL_NICE);
+		engine_lower(w->engine, POOL_NICE);
 		w->lowered = true;
 		metrics_inc(METRICS_QUERY_LOWERED);
 	}
