@@ -24,11 +24,12 @@ void arena_init(struct arena *a, size_t max)
 	*a = (struct arena){ .max = max };
 }
 
-static void free_chunks(struct arena_chunk *c)
+static void free_chunks(struct arena *a, struct arena_chunk *c)
 {
 	while (c) {
 		struct arena_chunk *next = c->next;
 
+		a->held -= sizeof *c + c->cap;
 		free(c);
 		c = next;
 	}
@@ -36,7 +37,7 @@ static void free_chunks(struct arena_chunk *c)
 
 void arena_fini(struct arena *a)
 {
-	free_chunks(a->chunks);
+	free_chunks(a, a->chunks);
 	*a = (struct arena){ .max = a->max, .high = a->high, .tight = a->tight };
 }
 
@@ -47,18 +48,9 @@ void arena_reset(struct arena *a)
 	a->used = 0;
 	if (!c)
 		return;
-	free_chunks(c->next);
+	free_chunks(a, c->next);
 	c->next = NULL;
 	c->len = 0;
-}
-
-size_t arena_held(const struct arena *a)
-{
-	size_t n = 0;
-
-	for (const struct arena_chunk *c = a->chunks; c; c = c->next)
-		n += sizeof *c + c->cap;
-	return n;
 }
 
 static struct arena_chunk *add_chunk(struct arena *a, size_t n)
@@ -78,6 +70,7 @@ static struct arena_chunk *add_chunk(struct arena *a, size_t n)
 	c->next = a->chunks;
 	c->cap = cap;
 	c->len = 0;
+	a->held += sizeof *c + cap;
 	a->chunks = c;
 	return c;
 }

@@ -21,14 +21,18 @@ struct arena {
 	size_t max;
 	size_t used;
 	size_t high;
-	bool tight; /* set after init: grows by a quarter, for what is kept long */
+	size_t held; /* by its chunks, in use or not */
+	bool tight;  /* set after init: grows by a quarter, for what is kept long */
 };
 
 void arena_init(struct arena *a, size_t max);
 void arena_fini(struct arena *a);
 void arena_reset(struct arena *a);
 /* Bytes of its chunks, in use or not. */
-size_t arena_held(const struct arena *a);
+static inline size_t arena_held(const struct arena *a)
+{
+	return a->held;
+}
 
 /* n bytes, not cleared, aligned for any type. */
 void *arena_alloc(struct arena *a, size_t n);
