@@ -8,7 +8,11 @@
 #include "proto/base/check.h"
 #include "storage/col_text_shape_int.h"
 
-enum { CODES_BATCH = 512 };
+enum {
+	CODES_BATCH = 512,
+	/* Rows so near are gone through one by one. */
+	NEAR_ROWS = 128,
+};
 
 static uint32_t width_of(const struct col_text_shaped *p)
 {
@@ -87,6 +91,10 @@ static int load_step(struct col_text_shaped *p, uint32_t step, bool known)
 
 	if (p->step_ready[step])
 		return 0;
+	if (!p->codes)
+		p->codes = arena_alloc(p->base.mem, p->base.rows_count * sizeof *p->codes);
+	if (!p->codes)
+		return -ENOMEM;
 	memcpy(counts, counts_at(p, step), (width + 1) * sizeof *counts);
 	rc = load_codes(p, first, n, counts);
 	if (rc < 0)
@@ -157,31 +165,27 @@ int col_text_shape_counts(struct col_text_shaped *p)
 	struct rcur c = rcur_of(p->codes_bytes.p, p->codes_bytes.n);
 	uint32_t rows = p->base.rows_count, width = width_of(p), steps = steps_of(p);
 	struct arena *mem = p->base.mem;
-	uint16_t *codes;
 	int rc;
 
-	if (p->codes)
+	if (p->counted)
 		return 0;
 	ASSERT(steps <= COL_TEXT_STEPS_MAX);
 	rc = col_stream_open(&c, rows, mem, &p->codes_stream);
 	if (rc < 0)
 		return rc == -ENOMEM ? rc : ERR_CORRUPT;
-	codes = arena_alloc(mem, rows * sizeof *codes);
 	p->cursor.counts = arena_alloc(mem, width * sizeof(uint32_t));
 	p->step_counts = arena_calloc(mem, ((size_t)steps + 1) * (width + 1), sizeof(uint32_t));
-	if (!codes || !p->cursor.counts || !p->step_counts)
+	if (!p->cursor.counts || !p->step_counts)
 		return -ENOMEM;
-	p->codes = codes;
 	if (p->counts_bytes.n > 0)
 		rc = read_counts(p);
 	for (uint32_t step = 0; step < steps && rc == 0 && p->counts_bytes.n == 0; step++)
 		rc = load_step(p, step, false);
 	if (rc == 0)
 		rc = take_totals(p);
-	if (rc < 0) {
-		p->codes = NULL;
+	p->counted = rc == 0;
+	if (rc < 0)
 		memset(p->step_ready, 0, sizeof p->step_ready);
-	}
 	return rc;
 }
 
@@ -209,13 +213,12 @@ uint32_t col_text_shape_before(const struct col_text_shaped *p, uint32_t step, u
 	return counts_at(p, step)[code];
 }
 
-void col_text_shape_seek(struct col_text_shaped *p, uint32_t row)
+/* Moves the cursor to the row. */
+static void seek(struct col_text_shaped *p, uint32_t row)
 {
 	struct col_text_cursor *c = &p->cursor;
 	uint32_t step = row / COL_TEXT_STEP_ROWS, width = width_of(p);
 
-	ASSERT(row < p->base.rows_count);
-	ASSERT(p->step_ready[step]);
 	if (row < c->row || c->row / COL_TEXT_STEP_ROWS != step) {
 		memcpy(c->counts, counts_at(p, step), width * sizeof *c->counts);
 		c->emails = counts_at(p, step)[width];
@@ -227,4 +230,50 @@ void col_text_shape_seek(struct col_text_shaped *p, uint32_t row)
 		c->counts[code]++;
 		c->emails += emails_of(p, code);
 	}
+}
+
+/* Of rows of one step, at most; a plain loop that compilers turn into vectors. */
+static uint32_t count_code(const uint16_t *codes, uint32_t n, uint16_t code)
+{
+	uint16_t sum = 0;
+
+	static_assert(COL_TEXT_STEP_ROWS <= UINT16_MAX, "rows of a step can be counted");
+	for (uint32_t i = 0; i < n; i++)
+		sum = (uint16_t)(sum + (codes[i] == code));
+	return sum;
+}
+
+/* From the beginning of the row's step, without the cursor. */
+static struct col_text_rank count(const struct col_text_shaped *p, uint32_t row)
+{
+	uint32_t step = row / COL_TEXT_STEP_ROWS, first = step * COL_TEXT_STEP_ROWS;
+	const uint32_t *before = counts_at(p, step);
+	unsigned code = p->codes[row];
+	struct col_text_rank rank = {
+		.rows = before[code] + count_code(p->codes + first, row - first, (uint16_t)code),
+		.emails = before[width_of(p)],
+	};
+
+	for (uint32_t i = first; i < row && emails_of(p, code) > 0; i++)
+		rank.emails += emails_of(p, p->codes[i]);
+	return rank;
+}
+
+static bool is_near(uint32_t row, uint32_t before)
+{
+	return row >= before && row - before <= NEAR_ROWS;
+}
+
+struct col_text_rank col_text_shape_rank(struct col_text_shaped *p, uint32_t row)
+{
+	struct col_text_cursor *c = &p->cursor;
+	bool near = is_near(row, c->row) || is_near(row, c->asked);
+
+	ASSERT(row < p->base.rows_count);
+	ASSERT(p->step_ready[row / COL_TEXT_STEP_ROWS]);
+	c->asked = row;
+	if (!near)
+		return count(p, row);
+	seek(p, row);
+	return (struct col_text_rank){ c->counts[p->codes[row]], c->emails };
 }

@@ -136,17 +136,20 @@ static void sort_rows(struct col_text_shaped *p, const uint32_t *rows, uint32_t 
 	b->emails_count = b->residue_count = 0;
 	for (uint32_t i = 0; i < count; i++) {
 		unsigned code = p->codes[rows[i]];
+		struct col_text_rank rank;
 		struct part *part;
 
-		col_text_shape_seek(p, rows[i]);
-		if (code == COL_TEXT_RESIDUE)
-			b->residue_idx[b->residue_count++] = p->cursor.counts[COL_TEXT_RESIDUE];
-		if (code < COL_TEXT_TEMPLATE)
+		if (code == COL_TEXT_ABSENT)
 			continue;
+		rank = col_text_shape_rank(p, rows[i]);
+		if (code == COL_TEXT_RESIDUE) {
+			b->residue_idx[b->residue_count++] = rank.rows;
+			continue;
+		}
 		part = &b->parts[code - COL_TEXT_TEMPLATE];
-		b->ranks[part->first + part->next++] = p->cursor.counts[code];
+		b->ranks[part->first + part->next++] = rank.rows;
 		for (unsigned k = 0; k < p->templates[code - COL_TEXT_TEMPLATE].emails_count; k++)
-			b->email_idx[b->emails_count++] = p->cursor.emails + k;
+			b->email_idx[b->emails_count++] = rank.emails + k;
 	}
 	for (uint32_t i = 0; i < p->templates_count; i++)
 		b->parts[i].next = 0;

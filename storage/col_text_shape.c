@@ -31,14 +31,16 @@ static int open_pool(struct col_text_shaped *p, struct rcur *c)
 {
 	uint32_t entries = p->templates_count + p->words_count, sum = 0;
 	struct span bytes = rcur_varbytes(c);
-	struct col_text_page *pool;
+	struct col_text_page parent = p->base, *pool;
 	struct buf raw;
 	uint8_t *copy;
 	int rc;
 
 	if (c->err)
 		return ERR_CORRUPT;
-	rc = col_text_page_open(bytes, entries, &p->base, &pool);
+	/* Read whole, it is not needed any more. */
+	parent.mem = p->base.work;
+	rc = col_text_page_open(bytes, entries, &parent, &pool);
 	if (rc < 0)
 		return rc;
 	if (pool->kind != COL_TEXT_BYTES)
@@ -259,13 +261,17 @@ static int read_templates(struct col_text_shaped *p, struct rcur *c)
 		return rc;
 	p->templates = arena_calloc(mem, (size_t)p->templates_count + 1, sizeof *p->templates);
 	p->slots = arena_calloc(mem, (size_t)p->slots_count + 1, sizeof *p->slots);
-	p->streams = arena_calloc(mem, (size_t)streams + 1, sizeof *p->streams);
+	/* As many as there could be; most slots have fewer. */
+	p->streams = arena_calloc(p->base.work, (size_t)streams + 1, sizeof *p->streams);
 	if (!p->templates || !p->slots || !p->streams)
 		return -ENOMEM;
 	p->slots_count = 0;
 	for (uint32_t i = 0; i < p->templates_count && !c->err; i++)
 		read_template(p, c, i, &word);
-	return c->err || word != p->words_count ? ERR_CORRUPT : 0;
+	if (c->err || word != p->words_count)
+		return ERR_CORRUPT;
+	p->streams = arena_dup(mem, p->streams, (p->streams_count + 1) * sizeof *p->streams);
+	return p->streams ? 0 : -ENOMEM;
 }
 
 /* ---- the whole page ---- */

@@ -67,8 +67,15 @@ struct col_text_template {
 /* How many rows of each code there are before a row. */
 struct col_text_cursor {
 	uint32_t row;
+	uint32_t asked; /* the last row whose rank was asked for */
 	uint32_t emails;
 	uint32_t *counts; /* COL_TEXT_TEMPLATE + templates_count */
+};
+
+/* Of a row: rows of its code, and e-mail addresses, before it; these only if its code has any. */
+struct col_text_rank {
+	uint32_t rows;
+	uint32_t emails;
 };
 
 struct col_text_batch;
@@ -93,8 +100,9 @@ struct col_text_shaped {
 	uint32_t *key_offs;       /* into key_codes */
 	uint16_t *key_codes;
 	struct col_stream codes_stream;
-	uint16_t *codes; /* of the rows of steps that are ready; NULL: nothing is counted so far */
-	uint32_t *step_counts; /* counts and emails at each step */
+	uint16_t *codes; /* of the rows of steps that are ready; NULL: none is */
+	bool counted;
+	uint32_t *step_counts; /* counts and emails at each step, once it is counted */
 	bool step_ready[COL_TEXT_STEPS_MAX];
 	uint32_t emails_count; /* of all rows */
 	uint32_t residue_count;
@@ -120,8 +128,11 @@ int col_text_shape_codes(struct col_text_shaped *p);
 int col_text_shape_codes_of(struct col_text_shaped *p, const uint32_t *rows, size_t count);
 /* Rows of the code before a step; needs the counts. */
 uint32_t col_text_shape_before(const struct col_text_shaped *p, uint32_t step, uint32_t code);
-/* Moves the cursor to the row, which has not been counted then. Its code must have been read. */
-void col_text_shape_seek(struct col_text_shaped *p, uint32_t row);
+/*
+ * The row's code must have been read. Rows near the last one cost what is between them; others, what
+ * is between them and their step.
+ */
+struct col_text_rank col_text_shape_rank(struct col_text_shaped *p, uint32_t row);
 /* The page of e-mail addresses or of the residue, opened; only if it has rows. */
 int col_text_shape_emails(struct col_text_shaped *p);
 int col_text_shape_residue(struct col_text_shaped *p);
