@@ -304,11 +304,11 @@ static void leave_ends(struct scan_cube *c, size_t segment, const struct scan_cu
 static int count_segment(struct scan_cube *c, size_t segment, const struct seg_reader *reader,
 	scan_cube_cb cb, void *arg)
 {
-	const struct sidx_set_cube *set = sidx_set_get_cube(reader);
+	const struct sidx_cube *cube = sidx_set_cube(reader);
 	struct scan_cube_run r;
 	int rc;
 
-	if (!set->cube || !choose_table(c, seg_reader_info(reader), set->cube, &r))
+	if (!cube || !choose_table(c, seg_reader_info(reader), cube, &r))
 		return NO_CUBE;
 	rc = scan_cube_group_run(&c->group, &r, cb, arg);
 	if (rc != 0)

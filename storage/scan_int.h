@@ -48,7 +48,6 @@ struct scan_node {
 struct scan_segment {
 	const struct seg_reader *reader;
 	size_t snapshot_idx;
-	const struct sidx_set *sidecars; /* NULL: not asked for */
 	/* Of each node a bit a block, bits_words words. NULL: nothing is known. */
 	uint32_t bits_words;
 	uint64_t *may; /* some row may match */

@@ -210,8 +210,6 @@ int scan_plan_segment(struct scan *s, const struct seg_reader *r, size_t snapsho
 	if (bounded_blocks(s, r, wanted) > 0 && s->nodes_count == 0) {
 		rc = add_blocks(s, wanted, NULL);
 	} else if (s->nodes_count > 0) {
-		if (s->asks_sidecars)
-			seg->sidecars = sidx_set_get(r);
 		rc = scan_prune_init(&p, s, seg, wanted, stats);
 		if (rc == 0) {
 			rc = add_blocks(s, wanted, &p);

@@ -78,12 +78,14 @@ static void narrow(uint64_t *may, const uint64_t *found, uint32_t words)
 
 static void by_entity(struct scan_prune *p, const struct expr *t, uint64_t *may)
 {
-	const struct sidx_entity *x = p->segment->sidecars->entity;
+	const struct sidx_entity *x;
 	uint64_t found[WORDS_MAX] = { 0 };
-	bool known = x != NULL;
+	bool known;
 
 	if (!asks_entity(t))
 		return;
+	x = sidx_set_entity(p->reader);
+	known = x != NULL;
 	if (known && t->field.text == EVENT_TEXT_ENTITY_ID)
 		known = find_entities(p, t, x, found);
 	else if (known)
@@ -105,7 +107,8 @@ static bool is_string(const struct expr_value *v)
 /* 0: `found` has the blocks of all values; SIDX_WORD_UNKNOWN; or a failure. */
 static int find_values(const struct scan_prune *p, const struct expr *t, uint64_t *found)
 {
-	const struct sidx_set *set = p->segment->sidecars;
+	const struct sidx_entity *entity = sidx_set_entity(p->reader);
+	const struct sidx_word *word = sidx_set_word(p->reader);
 	int rc = 0;
 
 	for (uint32_t i = 0; i < t->values_count && rc == 0; i++) {
@@ -113,20 +116,20 @@ static int find_values(const struct scan_prune *p, const struct expr *t, uint64_
 
 		if (t->field.kind == EXPR_FIELD_META && !is_string(v))
 			return SIDX_WORD_UNKNOWN;
-		rc = sidx_word_find(set->word, set->entity, v->text, found, NULL);
+		rc = sidx_word_find(word, entity, v->text, found, NULL);
 	}
 	return rc;
 }
 
 static int find_needle(const struct scan_prune *p, uint32_t node, uint64_t *found)
 {
-	const struct sidx_set *set = p->segment->sidecars;
 	const struct scan_node *n = &p->scan->nodes[node];
 	const struct needle *x = n->expr->test == EXPR_TEST_REGEX ? &n->literal : &n->expr->needle;
 
 	if (x->n == 0)
 		return SIDX_WORD_UNKNOWN;
-	return sidx_word_find_part(set->word, set->entity, span_of(x->lower, x->n), found, NULL);
+	return sidx_word_find_part(sidx_set_word(p->reader), sidx_set_entity(p->reader),
+		span_of(x->lower, x->n), found, NULL);
 }
 
 static void ask_words(struct scan_prune *p, int rc, const uint64_t *found, uint64_t *may)
@@ -139,14 +142,13 @@ static void ask_words(struct scan_prune *p, int rc, const uint64_t *found, uint6
 
 static void by_words(struct scan_prune *p, uint32_t node, uint64_t *may)
 {
-	const struct sidx_set *set = p->segment->sidecars;
 	const struct expr *t = p->scan->nodes[node].expr;
 	uint64_t found[WORDS_MAX] = { 0 }, keys[WORDS_MAX] = { 0 };
 	int rc = SIDX_WORD_UNKNOWN;
 
 	if (!asks_words(t))
 		return;
-	if (!set->word) {
+	if (!sidx_set_word(p->reader)) {
 		p->stats->sidecars_bypassed++;
 		return;
 	}
@@ -158,8 +160,8 @@ static void by_words(struct scan_prune *p, uint32_t node, uint64_t *may)
 	/* Of a path, its last key is a string of the map. */
 	if (t->field.kind != EXPR_FIELD_META || t->field.keys_count == 0)
 		return;
-	rc = sidx_word_find(
-		set->word, set->entity, t->field.keys[t->field.keys_count - 1], keys, NULL);
+	rc = sidx_word_find(sidx_set_word(p->reader), sidx_set_entity(p->reader),
+		t->field.keys[t->field.keys_count - 1], keys, NULL);
 	ask_words(p, rc, keys, may);
 }
 
@@ -216,13 +218,14 @@ static bool is_plausible(const struct scan_prune *p, const uint32_t *rows)
 
 static int count_types(struct scan_prune *p, uint32_t node)
 {
-	const struct sidx_type *x = p->segment->sidecars->type;
 	const struct expr *t = p->scan->nodes[node].expr;
+	const struct sidx_type *x;
 	uint32_t *rows;
 	int rc;
 
 	if (!is_text(t, EVENT_TEXT_EVENT_TYPE))
 		return 0;
+	x = sidx_set_type(p->reader);
 	if (!x) {
 		p->stats->sidecars_bypassed++;
 		return 0;
@@ -379,7 +382,7 @@ int scan_prune_test(struct scan_prune *p, uint32_t node, const uint64_t *wanted)
 	int rc = 0;
 
 	memcpy(may, wanted, p->words * sizeof *may);
-	if (p->segment->sidecars) {
+	if (p->scan->asks_sidecars) {
 		by_entity(p, t, may);
 		by_words(p, node, may);
 		rc = count_types(p, node);

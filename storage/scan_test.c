@@ -164,27 +164,29 @@ static int keep_numbers(struct scan_work *w, const struct expr *t, uint8_t *matc
 /* Rows of rare types stand in the sidecar. 1: it lists all that are wanted in this block. */
 static int keep_rare_types(struct scan_work *w, const struct expr *t, uint8_t *match)
 {
-	const struct sidx_set *set = w->scan->segments[w->piece->segment].sidecars;
 	uint32_t rows[SIDX_TYPE_RARE_ROWS];
+	const struct sidx_type *x;
 
-	if (t->test != EXPR_TEST_IN || t->negate || !set || !set->type ||
-		!sidx_type_complete(set->type))
+	if (t->test != EXPR_TEST_IN || t->negate)
+		return 0;
+	x = sidx_set_type(w->scan->segments[w->piece->segment].reader);
+	if (!x || !sidx_type_complete(x))
 		return 0;
 	for (size_t i = 0; i < t->texts.count; i++) {
-		int at = sidx_type_find(set->type, t->texts.values[i]);
+		int at = sidx_type_find(x, t->texts.values[i]);
 		struct sidx_type_entry e = { .rare = true };
 
 		if (at >= 0)
-			sidx_type_entry(set->type, (size_t)at, &e);
+			sidx_type_entry(x, (size_t)at, &e);
 		if (!e.rare)
 			return 0;
 	}
 	for (size_t i = 0; i < t->texts.count; i++) {
-		int at = sidx_type_find(set->type, t->texts.values[i]);
+		int at = sidx_type_find(x, t->texts.values[i]);
 		uint32_t n = 0;
 
 		if (at >= 0)
-			n = sidx_type_rows(set->type, (size_t)at, w->piece->block, rows);
+			n = sidx_type_rows(x, (size_t)at, w->piece->block, rows);
 		/* Marked with 2, so that what was ruled out before stays so. */
 		for (uint32_t k = 0; k < n; k++)
 			match[rows[k]] |= rows[k] < w->rows_count ? 2 : 0;

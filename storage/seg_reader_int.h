@@ -9,8 +9,8 @@
 #include "storage/seg_footer.h"
 #include "storage/seg_reader.h"
 
-/* What sidx_set hangs on a reader: made at first use, dropped at close. */
-enum { SEG_ATTACHED_SIDECARS, SEG_ATTACHED_CUBE, SEG_ATTACHED_COUNT };
+/* What sidx_set hangs on a reader, one of each kind: made at first use, dropped at close. */
+enum { SEG_ATTACHED_COUNT = 4 };
 
 struct seg_attached {
 	void (*close)(struct seg_attached *a);

@@ -89,7 +89,6 @@ static void judge(struct store_summary_files *f, int rc)
 
 static int look_into(struct summing *s, size_t i, struct diag *d)
 {
-	const struct sidx_set *set;
 	const struct seg_reader *r;
 	struct diag why;
 	int rc = snapshot_segment_get(s->snap, i, &r, &why);
@@ -103,10 +102,8 @@ static int look_into(struct summing *s, size_t i, struct diag *d)
 		s->out->files[STORE_SUMMARY_SEGMENT].damaged += rc != -ENOENT;
 		return 0;
 	}
-	set = sidx_set_get(r);
-	for (int kind = 0; kind < SIDX_CUBE; kind++)
-		judge(&s->out->files[kind], set->rc[kind]);
-	judge(&s->out->files[SIDX_CUBE], sidx_set_get_cube(r)->rc);
+	for (int kind = 0; kind < SIDX_COUNT; kind++)
+		judge(&s->out->files[kind], sidx_set_rc(r, (enum sidx_kind)kind));
 	snapshot_segment_put(s->snap, i);
 	return 0;
 }

@@ -235,8 +235,8 @@ static void damage_cube(struct world *w)
 	p[n / 2] ^= 1;
 	seg_fixture_store(&w->fixture, "s.cub", p, n);
 	r = seg_fixture_open(&w->fixture, "s");
-	assert_null(sidx_set_get_cube(r)->cube);
-	assert_int_equal(sidx_set_get_cube(r)->rc, ERR_CORRUPT);
+	assert_null(sidx_set_cube(r));
+	assert_int_equal(sidx_set_rc(r, SIDX_CUBE), ERR_CORRUPT);
 	seg_reader_close(&r);
 	p[n / 2] ^= 1;
 	seg_fixture_store(&w->fixture, "s.cub", p, n);

@@ -59,7 +59,6 @@ static void version_1(void **state)
 	int dir = open_golden("segment-1");
 	struct block *b = block_new();
 	struct seg_reader *r = NULL;
-	const struct sidx_set *set;
 	struct event want[2];
 	struct diag d;
 
@@ -77,11 +76,10 @@ static void version_1(void **state)
 		block_get(b, i, &got);
 		assert_true(event_gen_same(&got, &want[i]));
 	}
-	set = sidx_set_get(r);
-	assert_non_null(set->type);
-	assert_int_equal(sidx_type_count(set->type), 2);
+	assert_non_null(sidx_set_type(r));
+	assert_int_equal(sidx_type_count(sidx_set_type(r)), 2);
 	/* An .ent of before is passed over, and made again by the next astrocompact. */
-	assert_null(set->entity);
+	assert_null(sidx_set_entity(r));
 	seg_reader_close(&r);
 	block_free(&b);
 	close(dir);
@@ -309,7 +307,6 @@ static void check_version_2(int dir, const char *name)
 {
 	struct block *b = block_new();
 	struct seg_reader *r = NULL;
-	const struct sidx_set *set;
 	static struct ruled want;
 	struct diag d;
 
@@ -326,10 +323,9 @@ static void check_version_2(int dir, const char *name)
 		block_get(b, i, &got);
 		assert_true(event_gen_same(&got, &want.ev));
 	}
-	set = sidx_set_get(r);
-	assert_non_null(set->type);
-	assert_int_equal(sidx_type_count(set->type), 4);
-	assert_non_null(set->entity);
+	assert_non_null(sidx_set_type(r));
+	assert_int_equal(sidx_type_count(sidx_set_type(r)), 4);
+	assert_non_null(sidx_set_entity(r));
 	seg_reader_close(&r);
 	block_free(&b);
 }

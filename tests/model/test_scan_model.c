@@ -378,7 +378,7 @@ static void no_sidecars(void **state)
 		}
 	}
 	open_readers(w);
-	assert_int_equal(sidx_set_get(w->readers[0])->rc[SIDX_WORD], -ENOENT);
+	assert_int_equal(sidx_set_rc(w->readers[0], SIDX_WORD), -ENOENT);
 	for (int i = 0; i < ROUNDS / 10; i++) {
 		ask(w, &a);
 		compare(w, &a);

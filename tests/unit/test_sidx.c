@@ -108,7 +108,7 @@ static void compare_type(const struct world *w, const struct sidx_type *x, size_
 static void types_are_exact(void **state)
 {
 	const struct world *w = *state;
-	const struct sidx_type *x = sidx_set_get(w->reader)->type;
+	const struct sidx_type *x = sidx_set_type(w->reader);
 
 	assert_non_null(x);
 	assert_true(sidx_type_complete(x));
@@ -144,7 +144,7 @@ static uint64_t true_blocks(const struct world *w, struct span type, bool any_ty
 static void entities_are_found(void **state)
 {
 	const struct world *w = *state;
-	const struct sidx_entity *x = sidx_set_get(w->reader)->entity;
+	const struct sidx_entity *x = sidx_set_entity(w->reader);
 	uint64_t entities, users, got, surplus = 0;
 	struct diag d;
 
@@ -446,6 +446,26 @@ static void an_index_that_knows_nothing(void **state)
 	}
 }
 
+/* One that is not there when the segment is opened, but when it is asked for. */
+static void opened_when_asked_for(void **state)
+{
+	struct seg_fixture *f = &((struct world *)*state)->fixture;
+	uint8_t *words;
+	size_t n;
+	struct seg_reader *r;
+
+	words = seg_fixture_load(f, "s.tok", &n);
+	seg_fixture_remove(f, "s.tok");
+	r = seg_fixture_open(f, "s");
+	assert_non_null(sidx_set_entity(r));
+	assert_int_equal(sidx_set_rc(r, SIDX_TYPE), 0);
+	seg_fixture_store(f, "s.tok", words, n);
+	assert_non_null(sidx_set_word(r));
+	assert_ptr_equal(sidx_set_word(r), sidx_set_word(r));
+	seg_reader_close(&r);
+	free(words);
+}
+
 /* More types than are counted: the sidecar knows none, and is valid. */
 static void too_many_types(void **state)
 {
@@ -459,8 +479,8 @@ static void too_many_types(void **state)
 	ev = event_gen_many(&g, 40000);
 	seg_fixture_write(f, "many", ev, 40000);
 	r = seg_fixture_open(f, "many");
-	assert_non_null(sidx_set_get(r)->type);
-	assert_false(sidx_type_complete(sidx_set_get(r)->type));
+	assert_non_null(sidx_set_type(r));
+	assert_false(sidx_type_complete(sidx_set_type(r)));
 	seg_reader_close(&r);
 	free(ev);
 	event_gen_fini(&g);
@@ -477,6 +497,7 @@ int main(void)
 		cmocka_unit_test(one_id_of_several_types),
 		cmocka_unit_test(other_versions),
 		cmocka_unit_test(an_index_that_knows_nothing),
+		cmocka_unit_test(opened_when_asked_for),
 		cmocka_unit_test(too_many_types),
 	};
 

@@ -214,23 +214,23 @@ static void compare(const struct sidx_cube *x, const struct sidx_cube_table *t,
 /* Writes the events as a segment, and compares all its tables. */
 static struct seg_reader *check(struct world *w, const struct event *ev, size_t count)
 {
-	const struct sidx_set_cube *set;
+	const struct sidx_cube *x;
 	struct seg_reader *r;
 
 	seg_fixture_write(&w->fixture, "s", ev, count);
 	r = seg_fixture_open(&w->fixture, "s");
-	set = sidx_set_get_cube(r);
-	assert_int_equal(set->rc, 0);
-	assert_ptr_equal(set, sidx_set_get_cube(r));
-	assert_int_equal(sidx_cube_check(set->cube, NULL), 0);
-	for (size_t i = 0; i < sidx_cube_tables(set->cube); i++)
-		compare(set->cube, sidx_cube_table(set->cube, i), ev, count);
+	x = sidx_set_cube(r);
+	assert_int_equal(sidx_set_rc(r, SIDX_CUBE), 0);
+	assert_ptr_equal(x, sidx_set_cube(r));
+	assert_int_equal(sidx_cube_check(x, NULL), 0);
+	for (size_t i = 0; i < sidx_cube_tables(x); i++)
+		compare(x, sidx_cube_table(x, i), ev, count);
 	return r;
 }
 
 static const struct sidx_cube_table *table_of(const struct seg_reader *r, size_t i)
 {
-	const struct sidx_cube *x = sidx_set_get_cube(r)->cube;
+	const struct sidx_cube *x = sidx_set_cube(r);
 
 	assert_true(i < sidx_cube_tables(x));
 	return sidx_cube_table(x, i);
@@ -254,7 +254,7 @@ static void counts_are_exact(void **state)
 		ev[i].time_ns = START_NS + (int64_t)i * 100 * 1000000;
 	}
 	r = check(w, ev, EVENTS);
-	assert_int_equal(sidx_cube_tables(sidx_set_get_cube(r)->cube), 2);
+	assert_int_equal(sidx_cube_tables(sidx_set_cube(r)), 2);
 	small = table_of(r, 0);
 	full = table_of(r, 1);
 	assert_int_equal(small->dims, SMALL);
@@ -264,9 +264,9 @@ static void counts_are_exact(void **state)
 	assert_int_equal(full->dims, ALL);
 	assert_int_equal(full->bucket_ns, 15 * MINUTE_NS);
 	assert_int_equal(full->buckets_count, 8);
-	assert_int_equal(sidx_cube_values(sidx_set_get_cube(r)->cube, SIDX_CUBE_SERVICE), 4);
-	assert_int_equal(sidx_cube_values(sidx_set_get_cube(r)->cube, SIDX_CUBE_SEVERITY),
-		EVENT_SEVERITY_COUNT);
+	assert_int_equal(sidx_cube_values(sidx_set_cube(r), SIDX_CUBE_SERVICE), 4);
+	assert_int_equal(
+		sidx_cube_values(sidx_set_cube(r), SIDX_CUBE_SEVERITY), EVENT_SEVERITY_COUNT);
 	seg_reader_close(&r);
 	free(ev);
 }
@@ -279,7 +279,7 @@ static void one_event(void **state)
 	struct seg_reader *r = check(w, &ev, 1);
 
 	/* The small one would save nothing. */
-	assert_int_equal(sidx_cube_tables(sidx_set_get_cube(r)->cube), 1);
+	assert_int_equal(sidx_cube_tables(sidx_set_cube(r)), 1);
 	t = table_of(r, 0);
 	assert_int_equal(t->dims, ALL);
 	assert_int_equal(t->combos_count, 1);
@@ -339,7 +339,7 @@ static void expect_shape(struct world *w, size_t count, unsigned types, unsigned
 	for (size_t i = 0; i < count; i++)
 		ev[i] = mixed(&texts[i], i, count, types, kinds, services, span_ns);
 	r = check(w, ev, count);
-	x = sidx_set_get_cube(r)->cube;
+	x = sidx_set_cube(r);
 	if (dims == 0) {
 		assert_int_equal(sidx_cube_tables(x), 0);
 	} else {
