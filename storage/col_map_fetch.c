@@ -87,7 +87,7 @@ uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, 
 
 /* ---- groups ---- */
 
-/* The event types of a group's rows; NULL: the page needs none. */
+/* The event types of a group's rows, until the next question; NULL: the page needs none. */
 static int ask_types(struct col_map *m, uint32_t group, const uint32_t **out)
 {
 	uint32_t rows = col_map_group_rows(m, group), *to, *places;
@@ -97,8 +97,8 @@ static int ask_types(struct col_map *m, uint32_t group, const uint32_t **out)
 		return 0;
 	if (!m->env || !m->env->key)
 		return ERR_CORRUPT;
-	to = contexts_at(m, 0);
-	places = contexts_at(m, 1);
+	to = arena_alloc(m->work, rows * sizeof *to);
+	places = contexts_at(m, 0);
 	if (!to || !places)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < rows; i++)
@@ -117,6 +117,7 @@ int col_map_ready(struct col_map *m)
 		{ (void **)&m->wants, m->paths_count, sizeof *m->wants },
 		{ (void **)&m->seen, m->sets_count, sizeof *m->seen },
 		{ (void **)&m->stamps, m->sets_count, sizeof *m->stamps },
+		{ (void **)&m->lanes, m->sets_count, COL_MAP_LANE_WORDS * sizeof *m->lanes },
 		{ (void **)&m->groups, m->groups_count, sizeof *m->groups },
 	};
 
@@ -186,26 +187,69 @@ static int count_codes(struct col_map *m, uint32_t group, const struct col_map_l
 	return same ? 0 : ERR_CORRUPT;
 }
 
-static int decode_group(struct col_map *m, uint32_t group, struct col_map_loaded *l)
+/* Memory for a group's codes, and the contexts from which they are read. */
+static int prepare_group(
+	struct col_map *m, uint32_t group, struct col_map_loaded *l, struct col_sym_group *out)
 {
 	uint32_t rows = col_map_group_rows(m, group);
 	const uint32_t *types;
 	int rc = ask_types(m, group, &types);
 
-	l->codes = arena_alloc(m->mem, rows * sizeof *l->codes);
+	if (rc < 0)
+		return rc;
+	*l = (struct col_map_loaded){ .codes = arena_alloc(m->mem, rows * sizeof *l->codes) };
 	if (m->sets_count <= COL_MAP_MARK_SETS)
 		l->marks = arena_alloc(
 			m->mem, (size_t)COL_MAP_MARKS * m->sets_count * sizeof *l->marks);
-	if (rc == 0 && (!l->codes || (!l->marks && m->sets_count <= COL_MAP_MARK_SETS)))
-		rc = -ENOMEM;
+	if (!l->codes || (!l->marks && m->sets_count <= COL_MAP_MARK_SETS))
+		return -ENOMEM;
+	*out = (struct col_sym_group){ group, rows, types, l->codes };
+	return 0;
+}
+
+/* COL_SYM_LANES groups at most, none of which is loaded. */
+static int decode_groups(struct col_map *m, const uint32_t *groups, uint32_t n)
+{
+	struct col_map_loaded loaded[COL_SYM_LANES];
+	struct col_sym_group lanes[COL_SYM_LANES];
+	int rc = 0;
+
+	ASSERT(n > 0);
+	ASSERT(n <= COL_SYM_LANES);
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		rc = prepare_group(m, groups[i], &loaded[i], &lanes[i]);
 	if (rc == 0)
-		rc = col_sym_get(&m->rows_sym, group, types, rows, l->codes);
-	return rc == 0 ? count_codes(m, group, l) : rc;
+		rc = col_sym_get_groups(&m->rows_sym, lanes, n);
+	for (uint32_t i = 0; i < n && rc == 0; i++) {
+		rc = count_codes(m, groups[i], &loaded[i]);
+		if (rc == 0)
+			m->groups[groups[i]] = loaded[i];
+	}
+	return rc;
+}
+
+int col_map_load_groups(struct col_map *m, const uint32_t *rows, size_t count)
+{
+	uint32_t groups[COL_SYM_LANES], n = 0;
+	int rc = col_map_ready(m);
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		uint32_t group = rows[i] / COL_MAP_GROUP;
+
+		ASSERT(group < m->groups_count);
+		if (m->groups[group].codes || (n > 0 && groups[n - 1] == group))
+			continue;
+		groups[n++] = group;
+		if (n < COL_SYM_LANES)
+			continue;
+		rc = decode_groups(m, groups, n);
+		n = 0;
+	}
+	return rc == 0 && n > 0 ? decode_groups(m, groups, n) : rc;
 }
 
 int col_map_load_group(struct col_map *m, uint32_t group)
 {
-	struct col_map_loaded l = { .codes = NULL };
 	int rc;
 
 	ASSERT(group < m->groups_count);
@@ -215,10 +259,9 @@ int col_map_load_group(struct col_map *m, uint32_t group)
 	if (rc < 0)
 		return rc;
 	if (!m->groups[group].codes) {
-		rc = decode_group(m, group, &l);
+		rc = decode_groups(m, &group, 1);
 		if (rc < 0)
 			return rc;
-		m->groups[group] = l;
 	}
 	m->group = group;
 	m->codes = m->groups[group].codes;

@@ -161,7 +161,63 @@ static void rank_by_set(struct col_map *m, const struct col_map_rows *w)
 	}
 }
 
-/* Many rows: each path's rank is counted along. */
+/* Paths that are wanted get a lane each, and each set the lanes of its own; how many. */
+static uint32_t give_lanes(struct col_map *m)
+{
+	uint32_t lanes = 0;
+
+	for (uint32_t p = 0; p < m->paths_count; p++) {
+		const struct col_map_path *path = &m->paths[p];
+		struct col_map_want *x = &m->wants[p];
+
+		if (x->count == 0)
+			continue;
+		x->lane = lanes++;
+		if (x->lane >= COL_MAP_LANES)
+			continue;
+		x->rank = col_map_rank_at(m, path, m->group);
+		for (uint32_t i = 0; i < path->sets_count; i++) {
+			uint32_t set = m->path_sets[path->sets + i];
+
+			m->lanes[set * COL_MAP_LANE_WORDS + x->lane / COL_MAP_WORD_LANES] |=
+				UINT64_C(1) << x->lane % COL_MAP_WORD_LANES * 16;
+		}
+	}
+	return lanes;
+}
+
+static_assert(COL_MAP_GROUP <= UINT16_MAX, "a lane holds the rows of a group");
+
+/* Many rows: all ranks are counted along, without a look at what each set has. */
+static inline __attribute__((always_inline)) void rank_by_lane(
+	struct col_map *m, const struct col_map_rows *w, const uint32_t words)
+{
+	const uint64_t *lanes = m->lanes;
+	const uint16_t *codes = m->codes;
+	uint64_t sums[COL_MAP_LANE_WORDS] = { 0 };
+	uint32_t row = 0;
+
+	for (uint32_t i = 0; i < w->count; i++) {
+		uint32_t end = w->rows[i] - w->base;
+		const struct col_map_set *s = &m->sets[codes[end]];
+
+		for (; row < end; row++) {
+#pragma GCC unroll 4
+			for (uint32_t k = 0; k < words; k++)
+				sums[k] += lanes[codes[row] * COL_MAP_LANE_WORDS + k];
+		}
+		for (uint32_t k = 0; k < s->count; k++) {
+			struct col_map_want *x = &m->wants[m->members[s->first + k]];
+			uint64_t sum = sums[x->lane / COL_MAP_WORD_LANES];
+
+			m->item_rows[x->next] = w->rows[i];
+			m->ranks[x->next++] =
+				x->rank + (uint16_t)(sum >> x->lane % COL_MAP_WORD_LANES * 16);
+		}
+	}
+}
+
+/* The same of more paths than there are lanes: each path's rank is counted along. */
 static void rank_by_row(struct col_map *m, const struct col_map_rows *w)
 {
 	uint32_t row = 0;
@@ -188,6 +244,22 @@ static void rank_by_row(struct col_map *m, const struct col_map_rows *w)
 	}
 }
 
+static void rank_many(struct col_map *m, const struct col_map_rows *w)
+{
+	uint32_t lanes;
+
+	memset(m->lanes, 0, (size_t)m->sets_count * COL_MAP_LANE_WORDS * sizeof *m->lanes);
+	lanes = give_lanes(m);
+	if (lanes > COL_MAP_LANES)
+		rank_by_row(m, w);
+	else if (lanes > 2 * COL_MAP_WORD_LANES)
+		rank_by_lane(m, w, COL_MAP_LANE_WORDS);
+	else if (lanes > COL_MAP_WORD_LANES)
+		rank_by_lane(m, w, 2);
+	else
+		rank_by_lane(m, w, 1);
+}
+
 /* All values that the rows need, in m->items. */
 static int fetch_wanted(struct col_map *m, const struct col_map_rows *w)
 {
@@ -199,7 +271,7 @@ static int fetch_wanted(struct col_map *m, const struct col_map_rows *w)
 	if (w->count < DENSE)
 		rank_by_set(m, w);
 	else
-		rank_by_row(m, w);
+		rank_many(m, w);
 	m->scratch.len = 0;
 	for (uint32_t p = 0; p < m->paths_count && rc == 0; p++) {
 		const struct col_map_want *x = &m->wants[p];
@@ -292,6 +364,7 @@ int col_map_get(struct col_map *m, const uint32_t *rows, size_t count, struct bu
 	if (m->form == COL_MAP_WHOLE)
 		return col_text_get(&m->whole, rows, count, bytes, out);
 	ASSERT(count == 0 || rows[count - 1] < m->rows_count);
+	rc = col_map_load_groups(m, rows, count);
 	for (size_t i = 0; i < count && rc == 0;) {
 		struct col_map_rows w = col_map_next_rows(rows + i, count - i);
 

@@ -23,6 +23,10 @@ enum {
 	COL_MAP_MARKS = COL_MAP_GROUP / COL_MAP_MARK,
 	/* With more sets there are no marks. */
 	COL_MAP_MARK_SETS = 256,
+	/* Paths whose values are counted at once, 16 bits each. */
+	COL_MAP_WORD_LANES = 4,
+	COL_MAP_LANE_WORDS = 4,
+	COL_MAP_LANES = COL_MAP_WORD_LANES * COL_MAP_LANE_WORDS,
 };
 
 /* Values of one type of one path. */
@@ -98,6 +102,7 @@ struct col_map_want {
 	uint32_t count;
 	uint32_t next;
 	uint32_t rank;
+	uint32_t lane;
 };
 
 struct col_map {
@@ -130,6 +135,7 @@ struct col_map {
 	bool is_ready;
 	uint32_t *seen;             /* of each set */
 	uint8_t *stamps;            /* of each set */
+	uint64_t *lanes;            /* [set][word]: 1 in the lane of each path that it has */
 	struct col_map_want *wants; /* of each path */
 	uint32_t *contexts[COL_MAP_CHAIN_MAX +
 			   2]; /* a group's, at each depth; NULL: not needed so far */
@@ -177,6 +183,8 @@ int col_map_ready(struct col_map *m);
 int col_map_room_rows(struct col_map *m, uint32_t count);
 /* Turns to a group: the sets of its rows are in codes. */
 int col_map_load_group(struct col_map *m, uint32_t group);
+/* Decodes the groups of these rows, rising, that are not decoded so far: several cost little more than one. */
+int col_map_load_groups(struct col_map *m, const uint32_t *rows, size_t count);
 bool col_map_is_loaded(const struct col_map *m, uint32_t group);
 /* The event types of a group's rows, where they are contexts of the sets; until the next question. */
 int col_map_types_of(struct col_map *m, uint32_t group, const uint16_t **out);

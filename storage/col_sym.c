@@ -1,6 +1,7 @@
 #include "storage/col_sym.h"
 
 #include <errno.h>
+#include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -10,7 +11,7 @@
 static_assert(COL_SYM_ALPHABET < COL_SYM_SCALE, "every symbol has a frequency");
 static_assert(COL_SYM_SCALE <= INT16_MAX, "frequencies compare as signed numbers");
 
-/* Frequencies looked at together; so many may be read behind the last one. */
+/* Frequencies looked at together, all of them at once; so many may be read behind the last one. */
 enum { PAD = 8 };
 
 /* ints as they are read from a stream: all of it, into the arena. */
@@ -46,6 +47,12 @@ static int index_contexts(struct col_sym *s, const int64_t *contexts, uint32_t p
 	return 0;
 }
 
+/* A context's frequencies, one more than it has pairs. */
+static inline uint16_t *cums_of(const struct col_sym *s, uint32_t context)
+{
+	return s->cums + s->first[context] + context;
+}
+
 /* Frequencies of one context of n pairs, as sums of those before; weights become frequencies. */
 static int add_up(int64_t *weights, uint32_t n, uint16_t *cums)
 {
@@ -69,6 +76,8 @@ static int add_up(int64_t *weights, uint32_t n, uint16_t *cums)
 		cums[i] = (uint16_t)cum;
 		cum += (uint64_t)weights[i];
 	}
+	ASSERT(cum == COL_SYM_SCALE);
+	cums[n] = COL_SYM_SCALE;
 	return 0;
 }
 
@@ -90,7 +99,7 @@ static int take_pairs(struct rcur *c, uint32_t pairs, struct arena *mem, struct 
 	for (uint32_t x = 0; x < s->contexts_count; x++) {
 		uint32_t at = s->first[x], n = s->first[x + 1] - at;
 
-		if (n > 0 && add_up(weights + at, n, s->cums + at) < 0)
+		if (n > 0 && add_up(weights + at, n, cums_of(s, x)) < 0)
 			return ERR_CORRUPT;
 	}
 	return 0;
@@ -126,7 +135,7 @@ static int open_stream(struct rcur *c, struct arena *mem, struct col_sym *s)
 		return ERR_CORRUPT;
 	s->first = arena_calloc(mem, s->contexts_count + 1, sizeof *s->first);
 	s->syms = arena_calloc(mem, pairs, sizeof *s->syms);
-	s->cums = arena_calloc(mem, pairs + PAD, sizeof *s->cums);
+	s->cums = arena_calloc(mem, pairs + s->contexts_count + PAD, sizeof *s->cums);
 	if (!s->first || !s->syms || !s->cums)
 		return -ENOMEM;
 	rc = take_pairs(c, (uint32_t)pairs, mem, s);
@@ -159,19 +168,18 @@ int col_sym_open(struct rcur *c, uint32_t syms_count, uint32_t contexts_count,
 	return c->err;
 }
 
-/* How many of the first n numbers, at most PAD, which rise from 0 on, are not above the slot; less 1. */
-static inline uint32_t last_below(const uint16_t *cums, uint32_t n, uint32_t slot)
+/* How many of the numbers, which rise from 0 on, are not above the slot; less 1. One of PAD is above. */
+static inline uint32_t last_below(const uint16_t *cums, uint32_t slot)
 {
 #ifdef __SSE2__
 	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)cums);
 	__m128i above = _mm_cmpgt_epi16(v, _mm_set1_epi16((short)slot));
-	unsigned mask = (unsigned)_mm_movemask_epi8(above) | 1u << 2 * n;
 
-	return (uint32_t)__builtin_ctz(mask) / 2 - 1;
+	return (uint32_t)__builtin_ctz((unsigned)_mm_movemask_epi8(above)) / 2 - 1;
 #else
 	uint32_t at = 0;
 
-	while (at + 1 < n && cums[at + 1] <= slot)
+	while (cums[at + 1] <= slot)
 		at++;
 	return at;
 #endif
@@ -182,55 +190,158 @@ static inline uint32_t find_slot(const uint16_t *cums, uint32_t n, uint32_t slot
 {
 	uint32_t at = 0;
 
-	while (n > PAD) {
+	while (n >= PAD) {
 		uint32_t half = n / 2;
 
 		at = cums[at + half] <= slot ? at + half : at;
 		n -= half;
 	}
-	return at + last_below(cums + at, n, slot);
+	return at + last_below(cums + at, slot);
 }
 
-/* One symbol; moves the state on. */
-static inline uint32_t next_sym(
-	const struct col_sym *s, uint32_t first, uint32_t n, uint32_t *state, struct rcur *c)
-{
-	const uint16_t *cums = s->cums + first;
-	uint32_t slot = *state & (COL_SYM_SCALE - 1);
-	uint32_t k = find_slot(cums, n, slot);
-	uint32_t end = k + 1 < n ? cums[k + 1] : COL_SYM_SCALE;
+/* By value: what is written meanwhile cannot be suspected of changing it. */
+struct tables {
+	const uint32_t *first;
+	const uint16_t *syms, *cums;
+	uint32_t contexts_count;
+	const uint8_t *last; /* word that may be read */
+};
 
-	*state = (end - cums[k]) * (*state >> COL_SYM_SCALE_BITS) + slot - cums[k];
-	if (*state < COL_SYM_STATE_MIN)
-		*state = *state << 16 | rcur_le16(c);
-	return s->syms[first + k];
+struct lane {
+	const uint32_t *contexts;
+	uint16_t *out;
+	const uint8_t *p, *end;
+	uint32_t state;
+	uint32_t count;
+};
+
+/*
+ * Symbol i of the lane. No branch depends on the state: words behind the group's end are read until the
+ * end shows it. A context of one symbol has all slots, which leaves the state as it is: beside other
+ * lanes that costs less than a branch. False: there is no such context.
+ */
+static inline __attribute__((always_inline)) bool next_sym(
+	struct tables t, struct lane *l, uint32_t i, const bool alone)
+{
+	uint32_t x = l->contexts ? l->contexts[i] : 0, first, n, k, slot, state, word;
+	const uint8_t *p = l->p < t.last ? l->p : t.last;
+	const uint16_t *cums;
+	uint32_t low; /* all bits if the state needs a word */
+
+	if (x >= t.contexts_count)
+		return false;
+	first = t.first[x];
+	n = t.first[x + 1] - first;
+	if (n == 0)
+		return false;
+	if (alone && n == 1) {
+		l->out[i] = t.syms[first];
+		return true;
+	}
+	cums = t.cums + first + x;
+	slot = l->state & (COL_SYM_SCALE - 1);
+	k = find_slot(cums, n, slot);
+	state = (uint32_t)(cums[k + 1] - cums[k]) * (l->state >> COL_SYM_SCALE_BITS) + slot -
+		cums[k];
+	word = (uint32_t)p[0] | (uint32_t)p[1] << 8;
+	low = 0u - (state < COL_SYM_STATE_MIN);
+	l->state = state << (low & 16) | (word & low);
+	l->p += low & 2;
+	l->out[i] = t.syms[first + k];
+	return true;
+}
+
+/* Symbols from .. to - 1 of n lanes. */
+static inline __attribute__((always_inline)) bool next_syms(
+	struct tables t, struct lane *lanes, uint32_t n, uint32_t from, uint32_t to)
+{
+	struct lane l[COL_SYM_LANES];
+	bool ok = true;
+
+	memcpy(l, lanes, n * sizeof *l);
+	for (uint32_t i = from; i < to && ok; i++) {
+#pragma GCC unroll 4
+		for (uint32_t k = 0; k < n; k++)
+			ok &= next_sym(t, &l[k], i, n == 1);
+	}
+	memcpy(lanes, l, n * sizeof *l);
+	return ok;
+}
+
+static bool run_lanes(struct tables t, struct lane *l, uint32_t n)
+{
+	uint32_t least = l[0].count;
+	bool ok;
+
+	for (uint32_t k = 1; k < n; k++)
+		least = l[k].count < least ? l[k].count : least;
+	if (n == 4)
+		ok = next_syms(t, l, 4, 0, least);
+	else if (n == 3)
+		ok = next_syms(t, l, 3, 0, least);
+	else if (n == 2)
+		ok = next_syms(t, l, 2, 0, least);
+	else
+		ok = next_syms(t, l, 1, 0, least);
+	for (uint32_t k = 0; k < n && ok; k++)
+		ok = next_syms(t, &l[k], 1, least, l[k].count);
+	return ok;
+}
+
+/* Where no symbol costs anything there are no bytes. */
+static int open_lane(const struct col_sym *s, const struct col_sym_group *g, struct lane *l)
+{
+	static const uint8_t none[2];
+	struct rcur c;
+
+	ASSERT(g->group < s->groups_count);
+	ASSERT((g->contexts != NULL) == (s->contexts_count > 1));
+	*l = (struct lane){ .contexts = g->contexts,
+		.out = g->out,
+		.count = g->count,
+		.p = none,
+		.end = none,
+		.state = COL_SYM_STATE_MIN };
+	if (!s->offs)
+		return 0;
+	c = rcur_of(s->body.p + s->offs[g->group], s->offs[g->group + 1] - s->offs[g->group]);
+	l->state = rcur_le32(&c);
+	l->p = c.p;
+	l->end = c.p + rcur_left(&c);
+	return c.err || l->state < COL_SYM_STATE_MIN ? ERR_CORRUPT : 0;
+}
+
+int col_sym_get_groups(const struct col_sym *s, const struct col_sym_group *groups, uint32_t n)
+{
+	struct tables t = { s->first, s->syms, s->cums, s->contexts_count, NULL };
+	struct lane l[COL_SYM_LANES];
+	int rc = 0;
+
+	ASSERT(n > 0);
+	ASSERT(n <= COL_SYM_LANES);
+	for (uint32_t i = 0; i < n && !s->first; i++)
+		memset(groups[i].out, 0, groups[i].count * sizeof *groups[i].out);
+	if (!s->first)
+		return 0;
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		rc = open_lane(s, &groups[i], &l[i]);
+	if (rc < 0)
+		return rc;
+	/* A group has four bytes at least. */
+	t.last = s->offs ? s->body.p + s->body.n - 2 : l[0].p;
+	if (!run_lanes(t, l, n))
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < n; i++) {
+		if (l[i].p > l[i].end)
+			rc = ERR_CORRUPT;
+	}
+	return rc;
 }
 
 int col_sym_get(const struct col_sym *s, uint32_t group, const uint32_t *contexts, uint32_t count,
 	uint16_t *out)
 {
-	struct rcur c = rcur_of(NULL, 0);
-	uint32_t state = COL_SYM_STATE_MIN;
+	const struct col_sym_group one = { group, count, contexts, out };
 
-	ASSERT(group < s->groups_count);
-	ASSERT((contexts != NULL) == (s->contexts_count > 1));
-	if (s->offs) {
-		c = rcur_of(s->body.p + s->offs[group], s->offs[group + 1] - s->offs[group]);
-		state = rcur_le32(&c);
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t x = contexts ? contexts[i] : 0, first, n;
-
-		out[i] = 0;
-		if (!s->first)
-			continue;
-		if (x >= s->contexts_count)
-			return ERR_CORRUPT;
-		first = s->first[x];
-		n = s->first[x + 1] - first;
-		if (n == 0)
-			return ERR_CORRUPT;
-		out[i] = n == 1 ? s->syms[first] : next_sym(s, first, n, &state, &c);
-	}
-	return c.err || state < COL_SYM_STATE_MIN ? ERR_CORRUPT : 0;
+	return col_sym_get_groups(s, &one, 1);
 }

@@ -20,7 +20,7 @@
  *         pairs, every state that is read is 65536 or more, and no group ends before its symbols.
  *
  * Thread:  none of its own.
- * Memory:  reading: 32 bytes a pair and 4 a context from the arena.
+ * Memory:  reading: 32 bytes a pair and 6 a context from the arena.
  * Errors:  reading takes bytes nobody vouches for: ERR_CORRUPT; -ENOMEM.
  */
 #ifndef STORAGE_COL_SYM_H
@@ -92,8 +92,9 @@ struct col_sym {
 	uint32_t groups_count;
 	uint32_t *first; /* of each context: its first pair; contexts_count + 1 */
 	uint16_t *syms;  /* of each pair */
-	uint16_t *cums;  /* of each pair: frequencies before it in its context */
-	uint32_t *offs;  /* of each group, in body; NULL: every context has one symbol */
+	uint16_t *
+		cums; /* of each pair: frequencies before it in its context; behind a context's: all */
+	uint32_t *offs; /* of each group, in body; NULL: every context has one symbol */
 	struct span body;
 };
 
@@ -103,5 +104,20 @@ int col_sym_open(struct rcur *c, uint32_t syms_count, uint32_t contexts_count,
 /* The first count symbols of a group; contexts (NULL: one) has as many. */
 int col_sym_get(const struct col_sym *s, uint32_t group, const uint32_t *contexts, uint32_t count,
 	uint16_t *out);
+
+enum { COL_SYM_LANES = 4 };
+
+struct col_sym_group {
+	uint32_t group;
+	uint32_t count;
+	const uint32_t *contexts;
+	uint16_t *out;
+};
+
+/*
+ * The same of up to COL_SYM_LANES groups side by side: each symbol waits for the one before, so several
+ * take hardly longer than one.
+ */
+int col_sym_get_groups(const struct col_sym *s, const struct col_sym_group *groups, uint32_t n);
 
 #endif

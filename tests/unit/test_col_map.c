@@ -454,7 +454,7 @@ static struct col_map *check_page(struct fixture *f, bool typed, struct col_text
 
 static void round_trips(void **state)
 {
-	static const uint32_t rows[] = { 1, 2, 3, 17, 128, 1000, 4097, 6000 };
+	static const uint32_t rows[] = { 1, 2, 3, 17, 128, 1000, 4097, 6000, 18000 };
 	struct fixture *f = *state;
 	struct col_text_env env;
 

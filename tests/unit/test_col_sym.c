@@ -91,6 +91,36 @@ static uint32_t group_end(const struct fixture *f, uint32_t g)
 	return g + 1 < f->in.groups_count ? f->groups[g + 1] : f->in.count;
 }
 
+/* Several groups at once, one of them in part. */
+static void check_lanes(struct fixture *f, const struct col_sym *s)
+{
+	for (uint32_t g = 0, n; g < f->in.groups_count; g += n) {
+		struct col_sym_group lanes[COL_SYM_LANES];
+
+		n = 1 + event_gen_below(&f->gen, COL_SYM_LANES);
+		if (n > f->in.groups_count - g)
+			n = f->in.groups_count - g;
+		for (uint32_t i = 0; i < n; i++) {
+			uint32_t at = f->groups[g + i], count = group_end(f, g + i) - at;
+
+			lanes[i] = (struct col_sym_group){ .group = g + i,
+				.count = i == 1 ? count / 2 : count,
+				.contexts = f->in.contexts ? f->contexts + at : NULL,
+				.out = f->got + at };
+			memset(f->got + at, 0xff, count * sizeof *f->got);
+		}
+		assert_int_equal(col_sym_get_groups(s, lanes, n), 0);
+		for (uint32_t i = 0; i < n; i++) {
+			uint32_t at = f->groups[g + i], end = group_end(f, g + i);
+
+			for (uint32_t k = at; k < at + lanes[i].count; k++)
+				assert_int_equal(f->got[k], f->syms[k]);
+			if (at + lanes[i].count < end)
+				assert_int_equal(f->got[at + lanes[i].count], 0xffff);
+		}
+	}
+}
+
 static void check(struct fixture *f)
 {
 	struct col_sym s;
@@ -115,6 +145,7 @@ static void check(struct fixture *f)
 				assert_int_equal(f->got[i], f->syms[at + i]);
 		}
 	}
+	check_lanes(f, &s);
 }
 
 static void round_trips(void **state)
