@@ -116,6 +116,7 @@ void block_reader_leave(struct block_reader *b)
 	arena_reset(&b->tables);
 	arena_reset(&b->work.lent);
 	memset(b->cols, 0, sizeof b->cols);
+	b->hand.rows = NULL;
 	b->entered = false;
 }
 

@@ -111,6 +111,14 @@ int block_reader_bytes(struct block_reader *b, int col, const struct col_bytes *
  */
 int block_reader_get(struct block_reader *b, int col, const uint32_t *rows, size_t count,
 	struct buf *bytes, struct span *out, struct diag *d);
+/*
+ * Values at hand: whoever reads several columns of the same rows says what they have given, and columns
+ * that refer to these take it from there. hold: of these rows, rising, so far of no column; rows NULL:
+ * nothing is at hand. hold_col: the first value, each other one stride bytes behind the one before.
+ * All of it is read until the next hold, which must come before any of it is gone.
+ */
+void block_reader_hold(struct block_reader *b, const uint32_t *rows, size_t count, size_t stride);
+void block_reader_hold_col(struct block_reader *b, int col, const struct span *first);
 /* The whole column into the text of a prepared block (block_prepare). */
 int block_reader_all(struct block_reader *b, int col, struct block *into, struct diag *d);
 

@@ -151,6 +151,36 @@ static int source_codes(struct block_reader *b, int col, const uint32_t *rows, s
 	return rc;
 }
 
+/* True: all these values are at hand, and in out. */
+static bool take_from_hand(
+	const struct block_hand *h, int col, const uint32_t *rows, size_t count, struct span *out)
+{
+	const char *values = (const char *)h->cols[col];
+	size_t at = 0;
+
+	if (!h->rows || !values || !rows || count > h->count)
+		return false;
+	for (size_t i = 0; i < count; i++, at++) {
+		while (at < h->count && h->rows[at] < rows[i])
+			at++;
+		if (at == h->count || h->rows[at] != rows[i])
+			return false;
+		memcpy(&out[i], values + at * h->stride, sizeof out[i]);
+	}
+	return true;
+}
+
+void block_reader_hold(struct block_reader *b, const uint32_t *rows, size_t count, size_t stride)
+{
+	b->hand = (struct block_hand){ .rows = rows, .count = count, .stride = stride };
+}
+
+void block_reader_hold_col(struct block_reader *b, int col, const struct span *first)
+{
+	ASSERT(b->hand.rows);
+	b->hand.cols[col] = first;
+}
+
 static int source(void *ctx, enum col_text_source source, const uint32_t *rows, size_t count,
 	struct span *out)
 {
@@ -158,6 +188,8 @@ static int source(void *ctx, enum col_text_source source, const uint32_t *rows, 
 	int col = source_cols[source], rc;
 	enum col_kind kind;
 
+	if (take_from_hand(&b->hand, col, rows, count, out))
+		return 0;
 	rc = block_reader_kind(b, col, &kind, &b->inner);
 	if (rc == 0)
 		rc = kind == COL_KIND_CODES ? source_codes(b, col, rows, count, out, &b->inner)

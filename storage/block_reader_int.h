@@ -58,6 +58,14 @@ struct block_dict {
 	struct col_dict *dict; /* NULL: never asked for */
 };
 
+/* Values that the caller has at hand (block_reader_hold). */
+struct block_hand {
+	const uint32_t *rows; /* NULL: none */
+	size_t count;
+	size_t stride;
+	const struct span *cols[SEG_COL_COUNT]; /* NULL: not of that column */
+};
+
 /* Private to block_pool, under its lock. */
 struct block_reader_pooled {
 	struct block_reader *prev, *next, *chain;
@@ -82,6 +90,7 @@ struct block_reader {
 	 * their way.
 	 */
 	struct block_reader_work work;
+	struct block_hand hand;
 	struct col_text_env env;
 	struct diag inner; /* of a column that another asked; code 0: none */
 	void (*page_cb)(void *ctx, const struct seg_page *page);

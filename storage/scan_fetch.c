@@ -48,6 +48,24 @@ static int fetch_text(struct fetch *f, int col)
 	rc = block_reader_get(s->block, col, f->rows, f->count, bytes, s->spans, f->w->d);
 	for (size_t i = 0; i < f->count && rc == 0; i++)
 		*place(&f->out[i], col) = s->spans[i];
+	if (rc == 0)
+		block_reader_hold_col(s->block, col, place(&f->out[0], col));
+	return rc;
+}
+
+/* In the order of their ranks: what a column refers to is at hand then. */
+static int fetch_texts(struct fetch *f)
+{
+	struct block_reader *b = f->w->scratch->block;
+	int rc = 0;
+
+	block_reader_hold(b, f->rows, f->count, sizeof f->out[0]);
+	for (unsigned rank = 0; rank < SEG_COL_BYTES && rc == 0; rank++) {
+		int col = SEG_COL_INTS + block_ranked(rank);
+
+		rc = wants(f, col) ? fetch_text(f, col) : 0;
+	}
+	block_reader_hold(b, NULL, 0, 0);
 	return rc;
 }
 
@@ -99,9 +117,7 @@ static int fetch_block(struct fetch *f)
 		memset(f->out, 0, f->count * sizeof f->out[0]);
 	for (int col = 0; col < SEG_COL_INTS && rc == 0; col++)
 		rc = wants(f, col) ? fetch_ints(f, col) : 0;
-	for (int col = SEG_COL_INTS; col < SEG_COL_COUNT && rc == 0; col++)
-		rc = wants(f, col) ? fetch_text(f, col) : 0;
-	return rc;
+	return rc == 0 ? fetch_texts(f) : rc;
 }
 
 static int fetch_journal(struct fetch *f)
