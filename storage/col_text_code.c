@@ -35,48 +35,76 @@ static uint32_t emails_of(const struct col_text_shaped *p, uint32_t code)
 	return code < COL_TEXT_TEMPLATE ? 0 : p->templates[code - COL_TEXT_TEMPLATE].emails_count;
 }
 
-/* Places in the keys' lists become codes, of CODES_BATCH rows at most. */
-static int apply_key(struct col_text_shaped *p, int64_t *codes, uint32_t first, uint32_t count)
+static void count_rows(const uint16_t *codes, uint32_t n, uint32_t *counts)
 {
-	uint32_t keys[CODES_BATCH], rows[CODES_BATCH];
-	int rc;
+	for (uint32_t i = 0; i < n; i++)
+		counts[codes[i]]++;
+}
+
+/* The keys of rows first .. first + count - 1, of CODES_BATCH at most. */
+static int take_keys(struct col_text_shaped *p, uint32_t first, uint32_t count, uint32_t *keys)
+{
+	uint32_t rows[CODES_BATCH];
 
 	if (!p->base.env->key)
 		return ERR_CORRUPT;
 	for (uint32_t i = 0; i < count; i++)
 		rows[i] = first + i;
-	rc = p->base.env->key(p->base.env->ctx, p->key - 1u, rows, count, keys);
-	for (uint32_t i = 0; i < count && rc == 0; i++) {
-		uint64_t place = (uint64_t)codes[i];
+	return p->base.env->key(p->base.env->ctx, p->key - 1u, rows, count, keys);
+}
 
-		if (keys[i] >= p->keys_count ||
-			place >= p->key_offs[keys[i] + 1] - p->key_offs[keys[i]])
+/* Places in the keys' lists become codes; the lists were checked. */
+static int apply_key(const struct col_text_shaped *p, const uint32_t *keys, const int64_t *places,
+	uint32_t count, uint16_t *codes)
+{
+	const uint32_t *offs = p->key_offs;
+	const uint16_t *lists = p->key_codes;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t place = (uint64_t)places[i];
+		uint32_t start;
+
+		if (keys[i] >= p->keys_count)
 			return ERR_CORRUPT;
-		codes[i] = p->key_codes[p->key_offs[keys[i]] + place];
+		start = offs[keys[i]];
+		if (place >= offs[keys[i] + 1] - start)
+			return ERR_CORRUPT;
+		codes[i] = lists[start + place];
 	}
-	return rc;
+	return 0;
+}
+
+static int narrow(const int64_t *v, uint32_t n, uint32_t width, uint16_t *codes)
+{
+	uint64_t bad = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		bad |= (uint64_t)v[i] >= width;
+		codes[i] = (uint16_t)v[i];
+	}
+	return bad ? ERR_CORRUPT : 0;
 }
 
 /* Codes of rows first .. first + count - 1, counted. */
 static int load_codes(struct col_text_shaped *p, uint32_t first, uint32_t count, uint32_t *counts)
 {
-	uint32_t width = width_of(p);
+	uint32_t keys[CODES_BATCH];
 	int64_t v[CODES_BATCH];
 
-	for (uint32_t end = first + count; first < end;) {
-		uint32_t n = end - first < CODES_BATCH ? end - first : CODES_BATCH;
-		int rc = col_stream_get(&p->codes_stream, first, n, v);
+	for (uint32_t end = first + count, n; first < end; first += n) {
+		int rc;
 
+		n = end - first < CODES_BATCH ? end - first : CODES_BATCH;
+		rc = col_stream_get(&p->codes_stream, first, n, v);
 		if (rc == 0 && p->key)
-			rc = apply_key(p, v, first, n);
+			rc = take_keys(p, first, n, keys);
+		if (rc == 0 && p->key)
+			rc = apply_key(p, keys, v, n, p->codes + first);
+		else if (rc == 0)
+			rc = narrow(v, n, width_of(p), p->codes + first);
 		if (rc < 0)
 			return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
-		for (uint32_t i = 0; i < n; i++) {
-			if ((uint64_t)v[i] >= width)
-				return ERR_CORRUPT;
-			p->codes[first++] = (uint16_t)v[i];
-			counts[v[i]]++;
-		}
+		count_rows(p->codes + first, n, counts);
 	}
 	return 0;
 }
@@ -221,15 +249,20 @@ static void seek(struct col_text_shaped *p, uint32_t row)
 
 	if (row < c->row || c->row / COL_TEXT_STEP_ROWS != step) {
 		memcpy(c->counts, counts_at(p, step), width * sizeof *c->counts);
-		c->emails = counts_at(p, step)[width];
 		c->row = step * COL_TEXT_STEP_ROWS;
 	}
-	for (; c->row < row; c->row++) {
-		unsigned code = p->codes[c->row];
+	count_rows(p->codes + c->row, row - c->row, c->counts);
+	c->row = row;
+}
 
-		c->counts[code]++;
-		c->emails += emails_of(p, code);
-	}
+/* E-mail addresses in the rows before the cursor. */
+static uint32_t emails_before(const struct col_text_shaped *p)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < p->mailed_count; i++)
+		sum += p->cursor.counts[p->mailed[i]] * emails_of(p, p->mailed[i]);
+	return sum;
 }
 
 /* Of rows of one step, at most; a plain loop that compilers turn into vectors. */
@@ -275,5 +308,6 @@ struct col_text_rank col_text_shape_rank(struct col_text_shaped *p, uint32_t row
 	if (!near)
 		return count(p, row);
 	seek(p, row);
-	return (struct col_text_rank){ c->counts[p->codes[row]], c->emails };
+	return (struct col_text_rank){ c->counts[p->codes[row]],
+		emails_of(p, p->codes[row]) > 0 ? emails_before(p) : 0 };
 }

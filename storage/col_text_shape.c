@@ -266,8 +266,14 @@ static int read_templates(struct col_text_shaped *p, struct rcur *c)
 	if (!p->templates || !p->slots || !p->streams)
 		return -ENOMEM;
 	p->slots_count = 0;
-	for (uint32_t i = 0; i < p->templates_count && !c->err; i++)
+	p->mailed = arena_alloc(mem, (size_t)p->templates_count * sizeof *p->mailed);
+	if (!p->mailed)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < p->templates_count && !c->err; i++) {
 		read_template(p, c, i, &word);
+		if (p->templates[i].emails_count > 0)
+			p->mailed[p->mailed_count++] = (uint16_t)(COL_TEXT_TEMPLATE + i);
+	}
 	if (c->err || word != p->words_count)
 		return ERR_CORRUPT;
 	p->streams = arena_dup(mem, p->streams, (p->streams_count + 1) * sizeof *p->streams);

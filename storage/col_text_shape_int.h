@@ -67,8 +67,7 @@ struct col_text_template {
 /* How many rows of each code there are before a row. */
 struct col_text_cursor {
 	uint32_t row;
-	uint32_t asked; /* the last row whose rank was asked for */
-	uint32_t emails;
+	uint32_t asked;   /* the last row whose rank was asked for */
 	uint32_t *counts; /* COL_TEXT_TEMPLATE + templates_count */
 };
 
@@ -87,6 +86,8 @@ struct col_text_shaped {
 	uint32_t columns_max; /* of a template */
 	uint32_t emails_max;
 	struct col_text_template *templates;
+	uint16_t *mailed; /* codes of the templates that have e-mail addresses */
+	uint32_t mailed_count;
 	struct col_text_slot *slots;
 	struct col_text_stream *streams;
 	uint32_t slots_count;
