@@ -110,3 +110,8 @@ int col_text_entry(struct col_text *t, uint32_t code, struct buf *bytes, struct 
 	ASSERT(code <= t->page->entries_count);
 	return t->page->ops->entry(t->page, code, bytes, out);
 }
+
+int col_text_numbers(struct col_text *t, struct col_text_numbers *out)
+{
+	return t->page->ops->numbers ? t->page->ops->numbers(t->page, out) : COL_TEXT_NUMBERS_NOT;
+}

@@ -144,6 +144,36 @@ struct col_text_value {
 	uint32_t length; /* 0 absent, else bytes + 1 */
 };
 
+/*
+ * A text that ends in a number, as ids do, or has one: front, the number in just so many digits, back.
+ * The digits are the last ones of the text and all that stand there: front does not end with one, back
+ * has none. So a text has one form at most.
+ */
+struct col_text_form {
+	struct span front;
+	struct span back;
+	uint32_t digits;
+};
+
+enum {
+	/* Texts with a form have at most so many digits, and so many bytes altogether. */
+	COL_TEXT_FORM_DIGITS_MAX = 9,
+	COL_TEXT_FORM_BYTES_MAX = 64,
+	COL_TEXT_FORMS_MAX = 64,
+	/* Instead of a form: the text has none, or is absent. */
+	COL_TEXT_FORM_NONE = 254,
+	COL_TEXT_FORM_ABSENT = 255,
+};
+
+/* Texts as numbers. form_of and numbers are the caller's, of which the page may make its own. */
+struct col_text_numbers {
+	struct col_text_form forms[COL_TEXT_FORMS_MAX];
+	uint32_t forms_count;
+	uint8_t *form_of;         /* of each text */
+	uint32_t *numbers;        /* the same: its number; with _FORM_NONE its place among texts */
+	const struct span *texts; /* those of no form */
+};
+
 struct col_text_page;
 
 struct col_text {
@@ -180,5 +210,13 @@ int col_text_codes(struct col_text *t, const uint32_t *rows, size_t count, uint3
 /* All entries, which live as long as the page. */
 int col_text_entries_all(struct col_text *t, struct span *out);
 int col_text_entry(struct col_text *t, uint32_t code, struct buf *bytes, struct span *out);
+
+/*
+ * The entries of a page with codes, or all rows of another one, as numbers, if the page keeps most of
+ * them so. form_of and numbers of `out` have room for as many; what it says lives until the next
+ * question. COL_TEXT_NUMBERS_NOT (1): it does not.
+ */
+enum { COL_TEXT_NUMBERS_NOT = 1 };
+int col_text_numbers(struct col_text *t, struct col_text_numbers *out);
 
 #endif

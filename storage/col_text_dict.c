@@ -14,7 +14,7 @@
 
 #include "proto/base/check.h"
 #include "storage/col_depend.h"
-#include "storage/col_text_int.h"
+#include "storage/col_text_shape_int.h"
 
 struct dict_page {
 	struct col_text_page base;
@@ -27,13 +27,23 @@ struct dict_page {
 	struct col_text_page *entries; /* NULL: a CONST page */
 	uint32_t *offs;                /* of the entries' bytes; NULL: not read so far */
 	uint8_t *bytes;
-	int64_t *window;   /* codes of some rows */
-	uint32_t *keys;    /* and their keys */
-	uint32_t *rows;    /* and, with a key, their numbers */
-	struct span value; /* CONST; p NULL: absent */
+	struct col_text_numbers *numbers; /* of the entries; NULL: not read so far */
+	bool no_numbers;                  /* they are not kept so */
+	uint16_t *all_codes;              /* of all rows; NULL: not read so far */
+	int64_t *window;                  /* codes of some rows */
+	uint32_t *keys;                   /* and their keys */
+	uint32_t *rows;                   /* and, with a key, their numbers */
+	struct span value;                /* CONST; p NULL: absent */
 };
 
-enum { WINDOW_ROWS = 4096, WINDOW_MANY = 16, ENTRIES_ALONE = 8 };
+enum {
+	WINDOW_ROWS = 4096,
+	WINDOW_MANY = 16,
+	ENTRIES_ALONE = 8,
+	/* Asked for the codes of one row in so many, they are kept for all. */
+	CODES_MANY = 16,
+	KEPT_ROWS = 512, /* read at a time for it */
+};
 
 static int open_codes(struct dict_page *p)
 {
@@ -48,23 +58,38 @@ static int open_codes(struct dict_page *p)
 	return rc == 0 && rcur_left(&c) != 0 ? ERR_CORRUPT : rc;
 }
 
-static int need_codes(struct dict_page *p)
+static int need_stream(struct dict_page *p)
 {
-	struct arena *mem = p->base.mem;
 	int rc;
 
 	if (p->codes_open || !p->entries)
 		return 0;
-	p->window = arena_alloc(mem, WINDOW_ROWS * sizeof *p->window);
-	if (p->key) {
-		p->keys = arena_alloc(mem, WINDOW_ROWS * sizeof *p->keys);
-		p->rows = arena_alloc(mem, WINDOW_ROWS * sizeof *p->rows);
-	}
-	if (!p->window || (p->key && (!p->keys || !p->rows)))
-		return -ENOMEM;
 	rc = open_codes(p);
 	p->codes_open = rc == 0;
 	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
+}
+
+static int need_window(struct dict_page *p)
+{
+	struct arena *mem = p->base.mem;
+
+	if (p->key && !p->keys)
+		p->keys = arena_alloc(mem, WINDOW_ROWS * sizeof *p->keys);
+	if (p->key && !p->rows)
+		p->rows = arena_alloc(mem, WINDOW_ROWS * sizeof *p->rows);
+	if (!p->window)
+		p->window = arena_alloc(mem, WINDOW_ROWS * sizeof *p->window);
+	if (p->key && (!p->keys || !p->rows))
+		return -ENOMEM;
+	return p->window ? 0 : -ENOMEM;
+}
+
+/* The stream, and the window. */
+static int need_codes(struct dict_page *p)
+{
+	int rc = p->entries ? need_window(p) : 0;
+
+	return rc < 0 ? rc : need_stream(p);
 }
 
 /* All entries in memory: what whole columns and many rows want. */
@@ -130,25 +155,32 @@ static int pick_codes(struct dict_page *p, const uint32_t *rows, uint32_t count,
 	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
 }
 
-/* Codes of rows first .. in the window. */
-static int load_codes(struct dict_page *p, uint32_t first, uint32_t count)
+/* Codes of rows first ..; rows and keys: memory for as many, with a key. */
+static int load_to(struct dict_page *p, uint32_t first, uint32_t count, uint32_t *rows,
+	uint32_t *keys, int64_t *out)
 {
 	const struct col_text_env *env = p->base.env;
 	int rc = 0;
 
 	if (p->key) {
 		for (uint32_t i = 0; i < count; i++)
-			p->rows[i] = first + i;
-		rc = env->key ? env->key(env->ctx, p->key - 1u, p->rows, count, p->keys)
-			      : ERR_CORRUPT;
+			rows[i] = first + i;
+		rc = env->key ? env->key(env->ctx, p->key - 1u, rows, count, keys) : ERR_CORRUPT;
 		if (rc == 0)
-			rc = col_depend_get(&p->depends, first, count, p->keys, p->window);
+			rc = col_depend_get(&p->depends, first, count, keys, out);
 	} else {
-		rc = col_stream_get(&p->codes, first, count, p->window);
+		rc = col_stream_get(&p->codes, first, count, out);
 	}
 	if (rc == 0)
-		rc = check_codes(p, p->window, count);
+		rc = check_codes(p, out, count);
 	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
+}
+
+/* The same in the window. */
+static int load_codes(struct dict_page *p, uint32_t first, uint32_t count)
+{
+	ASSERT(count <= WINDOW_ROWS);
+	return load_to(p, first, count, p->rows, p->keys, p->window);
 }
 
 /* ---- whole columns ---- */
@@ -376,11 +408,48 @@ static int some_codes(struct dict_page *p, const uint32_t *rows, size_t count, u
 	return rc;
 }
 
+/* A code of 16 bits for each row, kept with the page, which then needs no window. */
+static int keep_codes(struct dict_page *p)
+{
+	uint32_t rows = p->base.rows_count, some[KEPT_ROWS], keys[KEPT_ROWS];
+	int64_t v[KEPT_ROWS];
+	uint16_t *codes;
+	int rc = p->all_codes ? 0 : need_stream(p);
+
+	if (rc < 0 || p->all_codes)
+		return rc;
+	codes = arena_alloc(p->base.mem, rows * sizeof *codes);
+	if (!codes)
+		return -ENOMEM;
+	for (uint32_t first = 0, n; first < rows && rc == 0; first += n) {
+		n = rows - first < KEPT_ROWS ? rows - first : KEPT_ROWS;
+		rc = load_to(p, first, n, some, keys, v);
+		for (uint32_t i = 0; i < n && rc == 0; i++)
+			codes[first + i] = (uint16_t)v[i];
+	}
+	if (rc == 0)
+		p->all_codes = codes;
+	return rc;
+}
+
+static int many_codes(struct dict_page *p, const uint32_t *rows, size_t count, uint32_t *out)
+{
+	int rc = keep_codes(p);
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		out[i] = p->all_codes[rows[i]];
+	return rc;
+}
+
 static int dict_codes(struct col_text_page *base, const uint32_t *rows, size_t count, uint32_t *out)
 {
 	struct dict_page *p = (struct dict_page *)base;
-	int rc = need_codes(p);
+	int rc;
 
+	if (base->entries_count <= UINT16_MAX &&
+		(p->all_codes || count > base->rows_count / CODES_MANY))
+		return many_codes(p, rows, count, out);
+	rc = need_codes(p);
 	for (size_t i = 0, n; i < count && rc == 0; i += n) {
 		n = count - i < WINDOW_ROWS ? count - i : WINDOW_ROWS;
 		while (rows[i + n - 1] - rows[i] >= WINDOW_ROWS)
@@ -434,6 +503,49 @@ static int dict_entries(struct col_text_page *base, struct span *out)
 	return rc;
 }
 
+/* Numbers of the entries in memory, once. */
+static int need_numbers(struct dict_page *p)
+{
+	uint32_t count = p->base.entries_count;
+	struct arena *mem = p->base.mem;
+	struct col_text_numbers *n;
+	int rc;
+
+	if (p->numbers || p->no_numbers)
+		return 0;
+	p->no_numbers = p->entries->kind != COL_TEXT_SHAPED;
+	if (p->no_numbers)
+		return 0;
+	n = arena_alloc(mem, sizeof *n);
+	if (!n)
+		return -ENOMEM;
+	n->form_of = arena_alloc(mem, count * sizeof *n->form_of);
+	n->numbers = arena_alloc(mem, count * sizeof *n->numbers);
+	if (!n->form_of || !n->numbers)
+		return -ENOMEM;
+	rc = col_text_number_split((struct col_text_shaped *)p->entries, mem, n);
+	/* None of them is absent. */
+	if (rc == 0 && memchr(n->form_of, COL_TEXT_FORM_ABSENT, count))
+		rc = ERR_CORRUPT;
+	p->no_numbers = rc == COL_TEXT_NUMBERS_NOT;
+	if (rc == 0)
+		p->numbers = n;
+	return rc < 0 ? rc : 0;
+}
+
+static int dict_numbers(struct col_text_page *base, struct col_text_numbers *out)
+{
+	struct dict_page *p = (struct dict_page *)base;
+	int rc = need_numbers(p);
+
+	if (rc < 0)
+		return rc;
+	if (!p->numbers)
+		return COL_TEXT_NUMBERS_NOT;
+	*out = *p->numbers;
+	return 0;
+}
+
 /* ---- opening ---- */
 
 static const struct col_text_ops const_ops = {
@@ -477,6 +589,7 @@ static const struct col_text_ops dict_ops = {
 	.codes = dict_codes,
 	.entry = dict_entry,
 	.entries = dict_entries,
+	.numbers = dict_numbers,
 };
 
 int col_text_dict_open(struct rcur *c, const struct col_text_page *base, struct col_text_page **out)

@@ -63,6 +63,8 @@ struct col_text_ops {
 	int (*codes)(struct col_text_page *p, const uint32_t *rows, size_t count, uint32_t *out);
 	int (*entry)(struct col_text_page *p, uint32_t code, struct buf *bytes, struct span *out);
 	int (*entries)(struct col_text_page *p, struct span *out);
+	/* NULL: never. */
+	int (*numbers)(struct col_text_page *p, struct col_text_numbers *out);
 };
 
 /* First member of every kind's page. */

@@ -1,6 +1,7 @@
 /*
  * A SHAPED page whose rows are texts with one number in each, or none, as ids are: "order-1234". If it has
- * few such templates its rows are written one after another, without the tables that others need.
+ * few such templates its rows are written one after another, without the tables that others need; or
+ * they are not written at all, but told by their numbers.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 enum {
 	TEMPLATES_MAX = 16,
 	WINDOW = 512,
+	/* Of rows that are told by their numbers, one in so many may be a text all the same. */
+	TEXTS_PART = 4,
 	/* Text in front of the number, copied at once where there is room behind it. */
 	FRONT_BYTES = 16,
 };
@@ -49,11 +52,9 @@ static bool is_simple(const struct col_text_shaped *p, const struct col_text_tem
 	return numbers <= 1;
 }
 
-/* Every row has a template or is of the residue; of templates that have rows each is simple. */
+/* Of templates that have rows each is simple. */
 static bool all_simple(const struct col_text_shaped *p)
 {
-	uint32_t rows = p->residue_count;
-
 	if (p->templates_count > TEMPLATES_MAX)
 		return false;
 	for (uint32_t i = 0; i < p->templates_count; i++) {
@@ -61,8 +62,17 @@ static bool all_simple(const struct col_text_shaped *p)
 
 		if (t->rows_count > 0 && !is_simple(p, t))
 			return false;
-		rows += t->rows_count;
 	}
+	return true;
+}
+
+/* Every row has a template or is of the residue. */
+static bool none_absent(const struct col_text_shaped *p)
+{
+	uint32_t rows = p->residue_count;
+
+	for (uint32_t i = 0; i < p->templates_count; i++)
+		rows += p->templates[i].rows_count;
 	return rows == p->base.rows_count;
 }
 
@@ -220,7 +230,7 @@ int col_text_number_all(struct col_text_shaped *p, uint32_t *lengths, struct buf
 
 	if (rc < 0)
 		return rc;
-	if (!all_simple(p))
+	if (!all_simple(p) || !none_absent(p))
 		return COL_TEXT_NUMBER_NOT;
 	buf_init(&residue.bytes, COL_TEXT_RAW_MAX);
 	all = arena_alloc(p->base.work, (p->templates_count + 1) * sizeof *all);
@@ -235,4 +245,204 @@ int col_text_number_all(struct col_text_shaped *p, uint32_t *lengths, struct buf
 		bytes->len += p->base.raw_bytes;
 	buf_fini(&residue.bytes);
 	return rc;
+}
+
+/* ---- numbers that stay numbers ---- */
+
+/* A template while its rows are told. */
+struct teller {
+	struct ids ids;
+	enum { TELL_TEXT, TELL_CONSTANT, TELL_NUMBER } how;
+	uint8_t forms[COL_TEXT_FORM_DIGITS_MAX + 1]; /* by digits; FORM_NONE: not so far */
+};
+
+/* Texts are constants of templates, in whose places they stand, and behind them some rows'. */
+struct split {
+	struct col_text_shaped *page;
+	struct col_text_numbers *out;
+	struct teller *tellers; /* by template */
+	struct span *texts;
+	uint32_t *rows; /* that are told as texts */
+	uint32_t rows_count;
+	uint32_t rows_max;
+	size_t bytes; /* of all rows so far */
+};
+
+static bool is_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* What stands around the number lets it be the last one of the text. */
+static bool is_form(const struct ids *x)
+{
+	if (x->front.n + x->back.n + COL_TEXT_FORM_DIGITS_MAX > COL_TEXT_FORM_BYTES_MAX)
+		return false;
+	if (x->front.n > 0 && is_digit(x->front.p[x->front.n - 1]))
+		return false;
+	for (size_t i = 0; i < x->back.n; i++) {
+		if (is_digit(x->back.p[i]))
+			return false;
+	}
+	return true;
+}
+
+static int open_teller(struct split *s, uint32_t template)
+{
+	struct col_text_template *t = &s->page->templates[template];
+	struct teller *teller = &s->tellers[template];
+	int rc;
+
+	teller->how = TELL_TEXT;
+	if (t->rows_count == 0 || !is_simple(s->page, t))
+		return 0;
+	rc = open_ids(s->page, t, &teller->ids);
+	if (rc < 0)
+		return rc;
+	memset(teller->forms, COL_TEXT_FORM_NONE, sizeof teller->forms);
+	s->texts[template] = teller->ids.front;
+	if (!teller->ids.slot)
+		teller->how = TELL_CONSTANT;
+	else if (is_form(&teller->ids))
+		teller->how = TELL_NUMBER;
+	return 0;
+}
+
+static int open_tellers(struct split *s)
+{
+	int rc = col_text_shape_codes(s->page);
+
+	for (uint32_t i = 0; i < s->page->templates_count && rc == 0; i++)
+		rc = open_teller(s, i);
+	return rc;
+}
+
+/* A row whose text is fetched in the end, with all the others. */
+static int tell_text(struct split *s, uint32_t row)
+{
+	if (s->rows_count == s->rows_max)
+		return COL_TEXT_NUMBERS_NOT;
+	s->out->form_of[row] = COL_TEXT_FORM_NONE;
+	s->out->numbers[row] = s->page->templates_count + s->rows_count;
+	s->rows[s->rows_count++] = row;
+	return 0;
+}
+
+/* A form that the template has not had so far. */
+static int add_form(struct split *s, struct teller *t, unsigned digits)
+{
+	struct col_text_numbers *out = s->out;
+
+	if (out->forms_count == COL_TEXT_FORMS_MAX)
+		return COL_TEXT_NUMBERS_NOT;
+	out->forms[out->forms_count] = (struct col_text_form){ t->ids.front, t->ids.back, digits };
+	t->forms[digits] = (uint8_t)out->forms_count++;
+	return 0;
+}
+
+static int tell_number(struct split *s, struct teller *t, uint32_t row)
+{
+	struct ids *x = &t->ids;
+	int64_t number = 0;
+	int rc = next_number(x, &number);
+	uint64_t v = (uint64_t)number & ((UINT64_C(1) << COL_TOKEN_ZEROES_SHIFT) - 1);
+	unsigned digits = digits_of(v);
+
+	if (x->slot->method == COL_TEXT_PADDED && digits < x->slot->digits)
+		digits = x->slot->digits;
+	if (rc < 0)
+		return rc;
+	if (digits > COL_TEXT_FORM_DIGITS_MAX)
+		return tell_text(s, row);
+	if (t->forms[digits] == COL_TEXT_FORM_NONE)
+		rc = add_form(s, t, digits);
+	s->out->form_of[row] = t->forms[digits];
+	s->out->numbers[row] = (uint32_t)v;
+	s->bytes += x->front.n + digits + x->back.n;
+	return rc;
+}
+
+static int tell_row(struct split *s, unsigned code, uint32_t row)
+{
+	uint32_t template = code - COL_TEXT_TEMPLATE;
+	struct teller *t = &s->tellers[template];
+
+	if (code == COL_TEXT_ABSENT) {
+		s->out->form_of[row] = COL_TEXT_FORM_ABSENT;
+		return 0;
+	}
+	if (code == COL_TEXT_RESIDUE || t->how == TELL_TEXT)
+		return tell_text(s, row);
+	if (t->how == TELL_NUMBER)
+		return tell_number(s, t, row);
+	s->out->form_of[row] = COL_TEXT_FORM_NONE;
+	s->out->numbers[row] = template;
+	s->bytes += s->texts[template].n;
+	return 0;
+}
+
+/* The texts of rows that are told so, in mem. */
+static int fetch_texts(struct split *s, struct arena *mem)
+{
+	struct col_text_shaped *p = s->page;
+	struct span *texts = s->texts + p->templates_count;
+	struct col_text_value *values =
+		arena_alloc(p->base.work, (s->rows_count + 1) * sizeof *values);
+	const uint8_t *copy;
+	struct buf bytes;
+	int rc;
+
+	if (!values)
+		return -ENOMEM;
+	buf_init(&bytes, COL_TEXT_RAW_MAX);
+	rc = col_text_shape_get(&p->base, s->rows, s->rows_count, &bytes, values);
+	copy = rc == 0 ? arena_dup(mem, bytes.p, bytes.len) : NULL;
+	if (rc == 0 && !copy)
+		rc = -ENOMEM;
+	for (uint32_t i = 0; i < s->rows_count && rc == 0; i++) {
+		/* An absent row has a code of its own. */
+		if (values[i].length == 0)
+			rc = ERR_CORRUPT;
+		texts[i] = span_of(copy + values[i].off, values[i].length - 1);
+		s->bytes += texts[i].n;
+	}
+	buf_fini(&bytes);
+	return rc;
+}
+
+static int tell(struct split *s, struct arena *mem)
+{
+	const struct col_text_shaped *p = s->page;
+	int rc = open_tellers(s);
+
+	for (uint32_t row = 0; row < p->base.rows_count && rc == 0; row++)
+		rc = tell_row(s, p->codes[row], row);
+	if (rc == 0 && s->rows_count > 0)
+		rc = fetch_texts(s, mem);
+	return rc == 0 && s->bytes != p->base.raw_bytes ? ERR_CORRUPT : rc;
+}
+
+int col_text_number_split(
+	struct col_text_shaped *p, struct arena *mem, struct col_text_numbers *out)
+{
+	struct split s = { .page = p, .out = out, .rows_max = p->base.rows_count / TEXTS_PART };
+	int rc = col_text_shape_counts(p);
+
+	if (rc < 0)
+		return rc;
+	if (p->templates_count > TEMPLATES_MAX || p->residue_count > s.rows_max)
+		return COL_TEXT_NUMBERS_NOT;
+	s.tellers = arena_alloc(p->base.work, p->templates_count * sizeof *s.tellers);
+	s.rows = arena_alloc(p->base.work, (s.rows_max + 1) * sizeof *s.rows);
+	s.texts = arena_calloc(
+		p->base.work, (size_t)p->templates_count + s.rows_max, sizeof *s.texts);
+	if (!s.tellers || !s.rows || !s.texts)
+		return -ENOMEM;
+	out->forms_count = 0;
+	rc = tell(&s, mem);
+	if (rc != 0)
+		return rc;
+	out->texts = arena_dup(
+		mem, s.texts, ((size_t)p->templates_count + s.rows_count) * sizeof *s.texts);
+	return out->texts ? 0 : -ENOMEM;
 }

@@ -347,11 +347,17 @@ static struct span page_inside(struct rcur *c)
 	return s.n ? s : SPAN_NONE;
 }
 
+static int shape_numbers(struct col_text_page *base, struct col_text_numbers *out)
+{
+	return col_text_number_split((struct col_text_shaped *)base, base->work, out);
+}
+
 static const struct col_text_ops shape_ops = {
 	.get = col_text_shape_get,
 	.all = col_text_shape_all,
 	.equal = col_text_shape_equal,
 	.contains = col_text_shape_contains,
+	.numbers = shape_numbers,
 };
 
 int col_text_shape_open(

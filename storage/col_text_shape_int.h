@@ -155,6 +155,9 @@ int col_text_shape_all(struct col_text_page *base, uint32_t *lengths, struct buf
 /* The same where a row is nothing but a number in a text; COL_TEXT_NUMBER_NOT (1): it is more. */
 enum { COL_TEXT_NUMBER_NOT = 1 };
 int col_text_number_all(struct col_text_shaped *p, uint32_t *lengths, struct buf *bytes);
+/* As col_text_numbers; texts and what the forms point to live as long as mem. */
+int col_text_number_split(
+	struct col_text_shaped *p, struct arena *mem, struct col_text_numbers *out);
 int col_text_shape_equal(struct col_text_page *base, const struct textset *set, uint8_t *match);
 int col_text_shape_contains(struct col_text_page *base, const struct needle *x, uint8_t *match);
 

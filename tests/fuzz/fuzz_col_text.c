@@ -4,6 +4,7 @@
  *       comes of what was read.
  * Input: u8 rows, the page. The columns that it may refer to have fixed values.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +79,58 @@ static void ask(struct col_text *t, uint32_t row, struct span want)
 	needle_fini(&x);
 }
 
+/* A value told by its number, or not told so. */
+static void ask_number(const struct col_text_numbers *n, uint32_t at, struct span want)
+{
+	char told[COL_TEXT_FORM_BYTES_MAX + 1];
+	const struct col_text_form *f;
+	size_t length;
+
+	if (n->form_of[at] == COL_TEXT_FORM_ABSENT || n->form_of[at] == COL_TEXT_FORM_NONE) {
+		bool has = n->form_of[at] == COL_TEXT_FORM_NONE;
+
+		ASSERT(has == (want.p != NULL));
+		ASSERT(!has || span_eq(n->texts[n->numbers[at]], want));
+		return;
+	}
+	ASSERT(n->form_of[at] < n->forms_count);
+	f = &n->forms[n->form_of[at]];
+	length = f->front.n + f->digits + f->back.n;
+	ASSERT(length <= COL_TEXT_FORM_BYTES_MAX);
+	memcpy(told, f->front.p, f->front.n);
+	ASSERT(sprintf(told + f->front.n, "%0*u", (int)f->digits, n->numbers[at]) ==
+		(int)f->digits);
+	memcpy(told + f->front.n + f->digits, f->back.p, f->back.n);
+	ASSERT(span_eq(span_of(told, length), want));
+}
+
+/* All values by their numbers, where the page has them. */
+static void ask_numbers(struct col_text *t, const struct buf *bytes, const uint32_t *lengths)
+{
+	uint32_t numbers[ROWS_MAX], codes[ROWS_MAX], rows[ROWS_MAX];
+	uint8_t forms[ROWS_MAX];
+	struct col_text_numbers n = { .form_of = forms, .numbers = numbers };
+	size_t at = 0;
+
+	if (col_text_numbers(t, &n) != 0)
+		return;
+	for (uint32_t i = 0; i < t->rows_count; i++)
+		rows[i] = i;
+	if (col_text_entries(t) > 0 && col_text_codes(t, rows, t->rows_count, codes) < 0)
+		return;
+	for (uint32_t i = 0; i < t->rows_count; i++) {
+		struct span want = value_at(bytes, at, lengths[i]);
+
+		if (col_text_entries(t) == 0)
+			ask_number(&n, i, want);
+		else if (codes[i] == 0)
+			ASSERT(!want.p);
+		else
+			ask_number(&n, codes[i] - 1, want);
+		at += want.n;
+	}
+}
+
 static void again(
 	const struct buf *bytes, const uint32_t *lengths, uint32_t rows, struct arena *mem)
 {
@@ -131,6 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 					ask(&t, i, value_at(&bytes, at, lengths[i]));
 				at += col_bytes_length(lengths[i]);
 			}
+			ask_numbers(&t, &bytes, lengths);
 			again(&bytes, lengths, rows, &mem);
 		}
 		ASSERT(bytes.len <= t.raw_bytes);

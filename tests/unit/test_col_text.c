@@ -5,6 +5,7 @@
  */
 #include "tests/support/check_cmocka.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,6 +334,69 @@ static void check_codes(struct span page)
 	arena_fini(&mem);
 }
 
+/* What the number says is the value, and there is but one way to say it. */
+static void check_number(const struct col_text_numbers *n, uint32_t at, struct span value)
+{
+	const struct col_text_form *f;
+	char told[COL_TEXT_FORM_BYTES_MAX + 16];
+	int length;
+
+	if (n->form_of[at] == COL_TEXT_FORM_ABSENT || n->form_of[at] == COL_TEXT_FORM_NONE) {
+		struct span s =
+			n->form_of[at] == COL_TEXT_FORM_NONE ? n->texts[n->numbers[at]] : SPAN_NONE;
+
+		assert_int_equal(s.p == NULL, value.p == NULL);
+		assert_true(span_eq(s, value));
+		return;
+	}
+	assert_true(n->form_of[at] < n->forms_count);
+	f = &n->forms[n->form_of[at]];
+	assert_in_range(f->digits, 1, COL_TEXT_FORM_DIGITS_MAX);
+	length = snprintf(told, sizeof told, "%.*s%0*u%.*s", (int)f->front.n,
+		(const char *)f->front.p, (int)f->digits, n->numbers[at], (int)f->back.n,
+		(const char *)f->back.p);
+	assert_int_equal(length, f->front.n + f->digits + f->back.n);
+	assert_true(length <= COL_TEXT_FORM_BYTES_MAX);
+	assert_true(span_eq(span_of(told, (size_t)length), value));
+	assert_true(f->front.n == 0 || !isdigit(f->front.p[f->front.n - 1]));
+	for (size_t i = 0; i < f->back.n; i++)
+		assert_false(isdigit(f->back.p[i]));
+}
+
+/* Values as numbers, before and after codes; whether the page has them. */
+static bool check_numbers(struct span page)
+{
+	static uint32_t rows[ROWS_MAX], codes[ROWS_MAX], numbers[ROWS_MAX];
+	static uint8_t forms[ROWS_MAX];
+	struct col_text_numbers n = { .form_of = forms, .numbers = numbers };
+	struct col_text t;
+	struct arena mem;
+	int rc = 0;
+
+	arena_init(&mem, ARENA_BYTES);
+	assert_int_equal(col_text_open(&t, page, col.count, &env, &mem), 0);
+	for (uint32_t i = 0; i < col.count; i++)
+		rows[i] = i;
+	for (int round = 0; round < 2; round++) {
+		rc = col_text_numbers(&t, &n);
+		assert_true(rc == 0 || rc == COL_TEXT_NUMBERS_NOT);
+		if (col_text_entries(&t) > 0)
+			assert_int_equal(col_text_codes(&t, rows, col.count, codes), 0);
+		for (uint32_t i = 0; i < col.count && rc == 0; i++) {
+			if (col_text_entries(&t) == 0)
+				check_number(&n, i, col.values[i]);
+			else if (codes[i] == 0)
+				assert_null(col.values[i].p);
+			else
+				check_number(&n, codes[i] - 1, col.values[i]);
+		}
+	}
+	arena_fini(&mem);
+	return rc == 0;
+}
+
+static bool has_numbers;
+
 /* Writes and asks everything; the bytes of the page, and its kind. */
 static size_t check_column(int level, unsigned *out_kind)
 {
@@ -354,6 +418,7 @@ static size_t check_column(int level, unsigned *out_kind)
 	check_get(buf_span(&page));
 	check_questions(buf_span(&page));
 	check_codes(buf_span(&page));
+	has_numbers = check_numbers(buf_span(&page));
 	buf_fini(&page);
 	return n;
 }
@@ -529,6 +594,86 @@ static void ids_are_small(void **state)
 	for (uint32_t i = 0; i < col.count; i++)
 		col.values[i] = text("10.%u.%u.%u", below(4), below(256), below(256));
 	assert_true(check_column(0, &kind) < (size_t)col.count * 5 / 2);
+}
+
+/* Ids of several forms and lengths among others, few different ones or many; some rows have none. */
+static struct span mixed_id(unsigned many)
+{
+	unsigned n = below(many ? 1u << 30 : 600);
+
+	switch (below(10)) {
+	case 0:
+		return text("sess-%u", n % 100000);
+	case 1:
+		return text("h%02u.rack", n % 100);
+	case 2:
+		return text("%06u", n % 1000000);
+	case 3:
+		return below(20) ? text("node-%u", n) : text("user");
+	case 4:
+		return below(50) ? text("cron") : text("odd one %u of %u", n % 10, n % 7);
+	default:
+		return below(30) ? text("usr-%06u", n % 1000000) : SPAN_NONE;
+	}
+}
+
+static void ids_are_numbers(void **state)
+{
+	unsigned kind;
+
+	(void)state;
+	for (unsigned many = 0; many < 2; many++) {
+		for (int level = 0; level < 2; level++) {
+			column_begin(5000, 7 + many);
+			for (uint32_t i = 0; i < col.count; i++)
+				col.values[i] = mixed_id(many);
+			check_column(level, &kind);
+			if (level == 0)
+				assert_int_equal(kind, many ? COL_TEXT_SHAPED : COL_TEXT_DICT);
+			assert_true(has_numbers);
+		}
+	}
+	column_begin(9000, 11);
+	for (uint32_t i = 0; i < col.count; i++)
+		col.values[i] = below(9) ? text("ord-%09u", below(1000000000)) : SPAN_NONE;
+	check_column(0, &kind);
+	assert_int_equal(kind, COL_TEXT_SHAPED);
+	assert_true(has_numbers);
+}
+
+/* Digits that are not the last ones, or stand next to a number, and texts that are too long. */
+static struct span no_id(int kind)
+{
+	unsigned n = 1000 + below(8999), more = 10 + below(89);
+
+	switch (kind) {
+	case 0:
+		return text("u%u-v2", n);
+	case 1:
+		return text("%u.%u", n, more);
+	case 2:
+		return text("0x%x", n);
+	case 3:
+		return text("n-1844674407370955%u", n);
+	case 4:
+		return text("n-%u", 1000000000 + n);
+	default:
+		return text("a text that is so long that it is no id, whatever its end is: %u", n);
+	}
+}
+
+static void what_is_no_id(void **state)
+{
+	unsigned kind;
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		column_begin(4000, 17);
+		for (uint32_t row = 0; row < col.count; row++)
+			col.values[row] = no_id(i);
+		check_column(0, &kind);
+		assert_false(has_numbers);
+	}
 }
 
 static void constants(void **state)
@@ -725,6 +870,31 @@ static void other_columns_that_do_not_fit(void **state)
 	buf_fini(&page);
 }
 
+/* Whatever a damaged page says, it is no more than it declares. */
+static void ask_damaged(struct span page)
+{
+	static uint32_t rows[ROWS_MAX], codes[ROWS_MAX], numbers[ROWS_MAX];
+	static uint8_t forms[ROWS_MAX];
+	struct col_text_numbers n = { .form_of = forms, .numbers = numbers };
+	struct col_text t;
+	struct arena mem;
+
+	for (uint32_t i = 0; i < col.count; i++)
+		rows[i] = i;
+	arena_init(&mem, ARENA_BYTES);
+	buf_reset(&bytes);
+	if (col_text_open(&t, page, col.count, &env, &mem) == 0) {
+		assert_true(t.raw_bytes <= COL_TEXT_RAW_MAX);
+		if (col_text_numbers(&t, &n) == 0)
+			assert_true(n.forms_count <= COL_TEXT_FORMS_MAX);
+		if (col_text_all(&t, lengths, &bytes) == 0)
+			assert_int_equal(bytes.len, t.raw_bytes);
+		assert_true(bytes.len <= t.raw_bytes);
+		(void)col_text_codes(&t, rows, col.count, codes);
+	}
+	arena_fini(&mem);
+}
+
 /* Every byte changed, every length cut: an error or values within the claimed size, never more. */
 static void damage_is_bounded(void **state)
 {
@@ -732,32 +902,26 @@ static void damage_is_bounded(void **state)
 	struct buf page;
 
 	(void)state;
-	fill_sentences(1500, 51);
-	in = input(0);
-	buf_init(&page, PAGE_BYTES);
-	assert_int_equal(col_text_put(&maker, &in, &page), 0);
-	for (size_t i = 0; i < 2 * page.len; i++) {
-		size_t n = i < page.len ? page.len : i - page.len;
-		uint8_t *copy = malloc(n + (n == 0));
-		struct col_text t;
-		struct arena mem;
+	for (int ids = 0; ids < 2; ids++) {
+		fill_sentences(ids ? 500 : 1500, 51);
+		for (uint32_t i = 0; i < col.count && ids; i++)
+			col.values[i] = mixed_id(0);
+		in = input(0);
+		buf_init(&page, PAGE_BYTES);
+		assert_int_equal(col_text_put(&maker, &in, &page), 0);
+		for (size_t i = 0; i < 2 * page.len; i++) {
+			size_t n = i < page.len ? page.len : i - page.len;
+			uint8_t *copy = malloc(n + (n == 0));
 
-		assert_non_null(copy);
-		memcpy(copy, page.p, n);
-		if (i < page.len)
-			copy[i] ^= (uint8_t)(1u << below(8));
-		arena_init(&mem, ARENA_BYTES);
-		buf_reset(&bytes);
-		if (col_text_open(&t, span_of(copy, n), col.count, &env, &mem) == 0) {
-			assert_true(t.raw_bytes <= COL_TEXT_RAW_MAX);
-			if (col_text_all(&t, lengths, &bytes) == 0)
-				assert_int_equal(bytes.len, t.raw_bytes);
-			assert_true(bytes.len <= t.raw_bytes);
+			assert_non_null(copy);
+			memcpy(copy, page.p, n);
+			if (i < page.len)
+				copy[i] ^= (uint8_t)(1u << below(8));
+			ask_damaged(span_of(copy, n));
+			free(copy);
 		}
-		arena_fini(&mem);
-		free(copy);
+		buf_fini(&page);
 	}
-	buf_fini(&page);
 }
 
 /* Lines of real logs, where they are at hand; at level 0 and above. */
@@ -831,6 +995,8 @@ int main(void)
 		cmocka_unit_test(sentences),
 		cmocka_unit_test(needles_of_all_kinds),
 		cmocka_unit_test(ids_are_small),
+		cmocka_unit_test(ids_are_numbers),
+		cmocka_unit_test(what_is_no_id),
 		cmocka_unit_test(few_values_are_a_dictionary),
 		cmocka_unit_test(what_depends_on_users),
 		cmocka_unit_test(prose_and_noise_stay_plain),
