@@ -26,6 +26,8 @@ struct scan_values_mem {
 	int64_t ints[LIMIT_BLOCK_ROWS];
 	uint32_t by_row[LIMIT_BLOCK_ROWS];
 	struct col_map_cell entries[LIMIT_BLOCK_ROWS];
+	uint8_t forms[LIMIT_BLOCK_ROWS];
+	uint32_t numbers[LIMIT_BLOCK_ROWS];
 	struct entries dicts[EVENT_TEXT_COUNT];
 	struct buf bytes;
 };
@@ -338,6 +340,62 @@ static int texts(struct ask *a, enum event_text text, struct scan_values *out)
 	if (rc == 0)
 		tell_apart(a, out);
 	return rc;
+}
+
+/* ---- texts as numbers ---- */
+
+/* Of a column without codes each row has a place of its own. */
+static void codes_of_rows(struct ask *a, const struct col_text_numbers *values)
+{
+	for (uint32_t i = 0; i < a->count; i++) {
+		uint32_t row = a->rows[i];
+
+		a->mem->codes[i] = values->form_of[row] == COL_TEXT_FORM_ABSENT ? 0 : 1 + row;
+	}
+}
+
+static int ids(struct ask *a, struct col_text *page, struct scan_ids *out)
+{
+	struct scan_values_mem *m = a->mem;
+	uint32_t entries = col_text_entries(page);
+	int rc;
+
+	/* Without entries all rows are told, which is not worth it for a few. */
+	if (entries == 0 && a->count < a->w.rows_count / SCAN_FEW)
+		return SCAN_VALUES_NOT;
+	*out = (struct scan_ids){ .codes = m->codes,
+		.count = entries > 0 ? entries : a->w.rows_count,
+		.values = { .form_of = m->forms, .numbers = m->numbers } };
+	rc = col_text_numbers(page, &out->values);
+	if (rc == 0 && entries > 0)
+		rc = col_text_codes(page, a->rows, a->count, m->codes);
+	else if (rc == 0)
+		codes_of_rows(a, &out->values);
+	return rc;
+}
+
+int scan_rows_ids(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const uint32_t *rows, size_t count, const struct expr_field *f, struct scan_ids *out,
+	struct scan_stats *stats, struct diag *d)
+{
+	struct block_reader *b;
+	struct col_text *page;
+	enum col_kind kind;
+	struct ask a;
+	int col, rc = begin(&a, s, unit, scratch, rows, count, stats, d);
+
+	if (rc < 0 || !a.w.reader || f->kind != EXPR_FIELD_TEXT || count == 0)
+		return rc < 0 ? rc : SCAN_VALUES_NOT;
+	b = scratch->block;
+	col = SEG_COL_TEXT + (int)f->text;
+	rc = block_reader_kind(b, col, &kind, d);
+	if (rc < 0 || kind != COL_KIND_TEXT)
+		return rc < 0 ? rc : SCAN_VALUES_NOT;
+	rc = block_reader_text(b, col, &page, d);
+	if (rc < 0)
+		return rc;
+	rc = ids(&a, page, out);
+	return rc < 0 ? block_reader_fail(b, col, rc, d) : rc;
 }
 
 /* ---- any value ---- */

@@ -2,12 +2,12 @@
  * scan_values - what stands at a field in the matching rows of a unit: for aggregations, which need
  * neither whole events nor their order.
  *
- *	scan_rows -> scan_rows_values, scan_rows_ints, scan_rows_numbers, any number of times
+ *	scan_rows -> scan_rows_values, _ids, _ints, _numbers, any number of times
  *
  * Blocks of segments and batches of the journal are asked alike.
  *
  * Life:    rows live in the scratch until scan_rows or scan_select is called with it again; values until
- *          scan_rows_values is, or another unit is asked for anything.
+ *          scan_rows_values or _ids is, or another unit is asked for anything.
  * Thread:  as scan: one scratch a thread.
  * Memory:  the scratch's: SCAN_VALUES_BYTES beside what the block itself takes.
  * Errors:  those of scan_select.
@@ -15,6 +15,7 @@
 #ifndef STORAGE_SCAN_VALUES_H
 #define STORAGE_SCAN_VALUES_H
 
+#include "storage/col_text.h"
 #include "storage/scan.h"
 
 /* Twice what a block's values may have, for their bytes; a cell for each; and dictionaries as cells. */
@@ -43,7 +44,23 @@ struct scan_values {
 int scan_rows_values(const struct scan *s, size_t unit, struct scan_scratch *scratch,
 	const uint32_t *rows, size_t count, const struct expr_field *f, struct scan_values *out,
 	struct scan_stats *stats, struct diag *d);
-/* The same, numbers alone; of kind NONE where there is none, a text that reads as one included. */
+
+/*
+ * The same of a column whose texts are kept as numbers, as those of ids are: none is written out. The
+ * texts and what forms point to live as values do. SCAN_VALUES_NOT (1): it is not, or it is a batch of
+ * the journal: scan_rows_values tells.
+ */
+enum { SCAN_VALUES_NOT = 1 };
+struct scan_ids {
+	const uint32_t *codes; /* 0 the field is absent, else 1 + place */
+	uint32_t count;        /* of places */
+	struct col_text_numbers values;
+};
+int scan_rows_ids(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const uint32_t *rows, size_t count, const struct expr_field *f, struct scan_ids *out,
+	struct scan_stats *stats, struct diag *d);
+
+/* As scan_rows_values, numbers alone; of kind NONE where there is none, a text that reads as one included. */
 int scan_rows_numbers(const struct scan *s, size_t unit, struct scan_scratch *scratch,
 	const uint32_t *rows, size_t count, const struct expr_field *f, struct expr_number *out,
 	struct scan_stats *stats, struct diag *d);
