@@ -1,6 +1,8 @@
 /*
- * Two tables by hash, both open: one of short texts, whose slots hold the whole text, so that most lookups
- * touch one line of memory; one of all other values, whose slots name the cell.
+ * Tables by hash, all open: one of short texts, whose slots hold the whole text, so that most lookups touch
+ * one line of memory; one of all other values, whose slots name the cell; and one for each form of texts
+ * that came as numbers. Texts of a form that were there before it are entered there, too; from then on they
+ * are looked up as numbers alone.
  */
 #include "query/agg_int.h"
 
@@ -8,11 +10,13 @@
 #include <stdlib.h>
 
 #include "proto/base/check.h"
+#include "query/agg_spare.h"
 
 enum {
 	CELLS_MIN = 16,
 	SLOTS_MIN = 64,
 	SHORT_BYTES = 16,
+	FORMS_BYTES = AGG_DICT_FORMS * sizeof(struct agg_form),
 };
 
 /* A text of up to SHORT_BYTES: its first bytes and its last ones, which overlap, and its length. */
@@ -22,18 +26,22 @@ struct agg_dict_short {
 	uint32_t id; /* + 1; 0: free */
 };
 
-void agg_dict_init(struct agg_dict *d)
+void agg_dict_init(struct agg_dict *d, struct agg_dict_hint hint)
 {
-	*d = (struct agg_dict){ .count = 0 };
+	*d = (struct agg_dict){ .hint = hint };
 	/* Twice: what a join adds is counted against the limit only when it is there. */
 	arena_init(&d->texts, 2 * (size_t)AGG_BYTES_MAX);
 }
 
 void agg_dict_fini(struct agg_dict *d)
 {
-	free(d->cells);
-	free(d->slots);
-	free(d->shorts);
+	agg_spare_give(d->values, d->cap * sizeof d->values[0]);
+	agg_spare_give(d->cells, d->cells_cap * sizeof d->cells[0]);
+	agg_spare_give(d->slots, d->slots_count * sizeof d->slots[0]);
+	agg_spare_give(d->shorts, d->shorts_slots * sizeof d->shorts[0]);
+	for (uint32_t i = 0; i < d->forms_count; i++)
+		agg_form_fini(&d->forms[i]);
+	free(d->forms);
 	arena_fini(&d->texts);
 	*d = (struct agg_dict){ .count = 0 };
 }
@@ -104,16 +112,33 @@ uint64_t agg_dict_hash(const struct agg_dict *d, const struct agg_cell *c)
 
 /* ---------------------------------------------------------------- cells */
 
-static int grow_cells(struct agg_dict *d, size_t *held)
+static int grow_values(struct agg_dict *d, size_t *held)
 {
 	uint32_t cap = d->cap ? d->cap * 2 : CELLS_MIN;
-	struct agg_cell *cells = realloc(d->cells, cap * sizeof cells[0]);
+	struct agg_dict_value *values;
+
+	while (cap < d->hint.values)
+		cap *= 2;
+	values = agg_spare_grow(d->values, d->cap * sizeof values[0], cap * sizeof values[0]);
+	if (!values)
+		return -ENOMEM;
+	*held += (cap - d->cap) * sizeof values[0];
+	d->values = values;
+	d->cap = cap;
+	return 0;
+}
+
+static int grow_cells(struct agg_dict *d, size_t *held)
+{
+	uint32_t cap = d->cells_cap ? d->cells_cap * 2 : CELLS_MIN;
+	struct agg_cell *cells =
+		agg_spare_grow(d->cells, d->cells_cap * sizeof cells[0], cap * sizeof cells[0]);
 
 	if (!cells)
 		return -ENOMEM;
-	*held += (cap - d->cap) * sizeof cells[0];
+	*held += (cap - d->cells_cap) * sizeof cells[0];
 	d->cells = cells;
-	d->cap = cap;
+	d->cells_cap = cap;
 	return 0;
 }
 
@@ -134,14 +159,24 @@ static int copy(struct agg_dict *d, const struct agg_cell *c, size_t *held, stru
 	return 0;
 }
 
-/* The next number is the cell's. */
+/* The next id is the value's. */
+static int add_value(struct agg_dict *d, struct agg_dict_value v, size_t *held)
+{
+	if (d->count == d->cap && grow_values(d, held) < 0)
+		return -ENOMEM;
+	d->values[d->count++] = v;
+	return 0;
+}
+
 static int add(struct agg_dict *d, const struct agg_cell *c, size_t *held)
 {
-	int rc = d->count == d->cap ? grow_cells(d, held) : 0;
+	int rc = d->cells_count == d->cells_cap ? grow_cells(d, held) : 0;
 
 	if (rc == 0)
-		rc = copy(d, c, held, &d->cells[d->count]);
-	d->count += rc == 0;
+		rc = copy(d, c, held, &d->cells[d->cells_count]);
+	if (rc == 0)
+		rc = add_value(d, (struct agg_dict_value){ .at = d->cells_count }, held);
+	d->cells_count += rc == 0;
 	return rc;
 }
 
@@ -160,10 +195,11 @@ static struct agg_dict_short *find_short(struct agg_dict_short *shorts, uint32_t
 static int grow_shorts(struct agg_dict *d, size_t *held)
 {
 	uint32_t n = d->shorts_slots ? d->shorts_slots * 2 : SLOTS_MIN;
-	struct agg_dict_short *shorts = calloc(n, sizeof shorts[0]);
+	struct agg_dict_short *shorts = agg_spare_grow(NULL, 0, n * sizeof shorts[0]);
 
 	if (!shorts)
 		return -ENOMEM;
+	memset(shorts, 0, n * sizeof shorts[0]);
 	for (uint32_t i = 0; i < d->shorts_slots; i++) {
 		const struct agg_dict_short *k = &d->shorts[i];
 
@@ -171,7 +207,7 @@ static int grow_shorts(struct agg_dict *d, size_t *held)
 			*find_short(shorts, n, k, hash_short(k)) = *k;
 	}
 	*held += (n - d->shorts_slots) * sizeof shorts[0];
-	free(d->shorts);
+	agg_spare_give(d->shorts, d->shorts_slots * sizeof shorts[0]);
 	d->shorts = shorts;
 	d->shorts_slots = n;
 	return 0;
@@ -207,10 +243,11 @@ static int short_id(struct agg_dict *d, const struct agg_cell *c, uint64_t hash,
 static int grow_slots(struct agg_dict *d, size_t *held)
 {
 	uint32_t n = d->slots_count ? d->slots_count * 2 : SLOTS_MIN;
-	uint64_t *slots = calloc(n, sizeof slots[0]);
+	uint64_t *slots = agg_spare_grow(NULL, 0, n * sizeof slots[0]);
 
 	if (!slots)
 		return -ENOMEM;
+	memset(slots, 0, n * sizeof slots[0]);
 	for (uint32_t i = 0; i < d->slots_count; i++) {
 		uint32_t at = (uint32_t)(d->slots[i] >> 32) & (n - 1);
 
@@ -221,7 +258,7 @@ static int grow_slots(struct agg_dict *d, size_t *held)
 		slots[at] = d->slots[i];
 	}
 	*held += (n - d->slots_count) * sizeof slots[0];
-	free(d->slots);
+	agg_spare_give(d->slots, d->slots_count * sizeof slots[0]);
 	d->slots = slots;
 	d->slots_count = n;
 	return 0;
@@ -230,16 +267,17 @@ static int grow_slots(struct agg_dict *d, size_t *held)
 static int other_id(struct agg_dict *d, const struct agg_cell *c, uint64_t hash, size_t max,
 	size_t *held, uint32_t *out)
 {
-	uint32_t half = (uint32_t)(hash >> 32), others = d->count - d->shorts_count, at;
+	uint32_t half = (uint32_t)(hash >> 32), at;
 	int rc;
 
-	if (others + others / 2 >= d->slots_count && grow_slots(d, held) < 0)
+	if (d->others_count + d->others_count / 2 >= d->slots_count && grow_slots(d, held) < 0)
 		return -ENOMEM;
 	at = half & (d->slots_count - 1);
 	for (; d->slots[at]; at = (at + 1) & (d->slots_count - 1)) {
 		uint32_t id = (uint32_t)d->slots[at] - 1;
 
-		if ((uint32_t)(d->slots[at] >> 32) != half || !agg_cell_same(&d->cells[id], c))
+		if ((uint32_t)(d->slots[at] >> 32) != half ||
+			!agg_cell_same(&d->cells[d->values[id].at], c))
 			continue;
 		*out = id;
 		return 0;
@@ -251,12 +289,134 @@ static int other_id(struct agg_dict *d, const struct agg_cell *c, uint64_t hash,
 		return rc;
 	d->slots[at] = (uint64_t)half << 32 | d->count;
 	*out = d->count - 1;
+	d->others_count++;
 	return 0;
+}
+
+/* ---------------------------------------------------------------- numbers */
+
+/* The place of a form that is known. */
+static uint32_t find_form(const struct agg_dict *d, const struct col_text_form *f)
+{
+	for (uint32_t i = 0; i < d->forms_count; i++) {
+		if (agg_form_same(&d->forms[i].form, f))
+			return i;
+	}
+	return AGG_NONE;
+}
+
+/* Values that came as texts before the form was known. */
+static int adopt(struct agg_dict *d, struct agg_form *form, size_t *held)
+{
+	int rc = 0;
+
+	for (uint32_t id = 0; id < d->count && rc == 0; id++) {
+		struct agg_dict_value v = d->values[id];
+		struct col_text_form f;
+		uint32_t number;
+
+		if (v.form || d->cells[v.at].kind != AGG_CELL_TEXT)
+			continue;
+		if (agg_form_of(d->cells[v.at].text, &f, &number) && agg_form_same(&f, &form->form))
+			rc = agg_form_add(form, number, id, 0, held);
+	}
+	return rc;
+}
+
+/* The form with its texts copied. */
+static int copy_form(
+	struct agg_dict *d, const struct col_text_form *f, size_t *held, struct agg_form *out)
+{
+	size_t before = d->texts.used;
+
+	*out = (struct agg_form){ .form = *f };
+	out->form.front.p = arena_dup(&d->texts, f->front.p, f->front.n);
+	out->form.back.p = arena_dup(&d->texts, f->back.p, f->back.n);
+	*held += d->texts.used - before;
+	return out->form.front.p && out->form.back.p ? 0 : -ENOMEM;
+}
+
+int agg_dict_form(struct agg_dict *d, const struct col_text_form *f, size_t *held, uint32_t *out)
+{
+	struct agg_form *form;
+	int rc;
+
+	*out = find_form(d, f);
+	if (*out != AGG_NONE || d->forms_count == AGG_DICT_FORMS)
+		return 0;
+	if (!d->forms) {
+		d->forms = malloc(FORMS_BYTES);
+		if (!d->forms)
+			return -ENOMEM;
+		*held += FORMS_BYTES;
+	}
+	form = &d->forms[d->forms_count];
+	rc = copy_form(d, f, held, form);
+	if (rc == 0)
+		rc = adopt(d, form, held);
+	if (rc < 0) {
+		agg_form_fini(form);
+		return rc;
+	}
+	*out = d->forms_count++;
+	return 0;
+}
+
+int agg_dict_number(
+	struct agg_dict *d, uint32_t form, uint32_t number, size_t max, size_t *held, uint32_t *out)
+{
+	struct agg_form *f = &d->forms[form];
+	int rc;
+
+	*out = agg_form_find(f, number);
+	if (*out != AGG_NONE)
+		return 0;
+	if (*held >= max)
+		return AGG_FULL;
+	rc = agg_form_add(f, number, d->count, d->hint.numbers, held);
+	if (rc == 0)
+		rc = add_value(d, (struct agg_dict_value){ form + 1, number }, held);
+	*out = d->count - 1;
+	return rc;
+}
+
+/* ---------------------------------------------------------------- face */
+
+struct agg_cell agg_dict_cell(const struct agg_dict *d, uint32_t id, uint8_t *text)
+{
+	struct agg_dict_value v = d->values[id];
+
+	ASSERT_SLOW(id < d->count);
+	if (!v.form)
+		return d->cells[v.at];
+	return agg_cell_of_text(agg_form_put(&d->forms[v.form - 1].form, v.at, text));
+}
+
+int agg_dict_cmp(const struct agg_dict *d, uint32_t a, uint32_t b)
+{
+	struct agg_dict_value x = d->values[a], y = d->values[b];
+	uint8_t texts[2][AGG_FORM_BYTES];
+	struct agg_cell c[2];
+
+	/* As many digits, and what stands around them is the same. */
+	if (x.form && x.form == y.form)
+		return (x.at > y.at) - (x.at < y.at);
+	c[0] = agg_dict_cell(d, a, texts[0]);
+	c[1] = agg_dict_cell(d, b, texts[1]);
+	return agg_cell_cmp(&c[0], &c[1]);
 }
 
 int agg_dict_id(struct agg_dict *d, const struct agg_cell *c, uint64_t hash, size_t max,
 	size_t *held, uint32_t *out)
 {
+	struct col_text_form f;
+	uint32_t number, form;
+
+	if (d->forms_count && c->kind == AGG_CELL_TEXT && agg_form_of(c->text, &f, &number)) {
+		form = find_form(d, &f);
+		if (form != AGG_NONE)
+			return agg_dict_number(d, form, number, max, held, out);
+	}
 	return is_short(c) ? short_id(d, c, hash, max, held, out)
 			   : other_id(d, c, hash, max, held, out);
 }

@@ -3,6 +3,7 @@
  *
  *	agg_shape    a spec made ready: which statistics the functions need, each once
  *	agg_cell     values as groups and results know them
+ *	agg_form     texts as numbers in a text: ids, which are neither written out nor hashed
  *	agg_dict     different values of a `by` field, numbered
  *	agg_state    what is kept of a group for one statistic
  *	agg_table    groups: a bucket and a number of each dictionary -> counts and states
@@ -21,6 +22,7 @@
 #include "query/exec.h"
 #include "query/hll.h"
 #include "query/quantile.h"
+#include "storage/col_text.h"
 #include "storage/scan_cube.h"
 
 enum {
@@ -79,27 +81,88 @@ int agg_cell_cmp(const struct agg_cell *a, const struct agg_cell *b);
 bool agg_cell_is_number(const struct agg_cell *c);
 double agg_cell_double(const struct agg_cell *c);
 
+/* ---------------------------------------------------------------- form */
+
+enum { AGG_FORM_BYTES = COL_TEXT_FORM_BYTES_MAX };
+
+/* The form of a text and its number; false: it has none. The form points into the text. */
+bool agg_form_of(struct span text, struct col_text_form *out, uint32_t *out_number);
+/* The text, in dst, which has AGG_FORM_BYTES. */
+struct span agg_form_put(const struct col_text_form *f, uint32_t number, uint8_t *dst);
+bool agg_form_same(const struct col_text_form *a, const struct col_text_form *b);
+/* A hash that a text has whether it comes as a text or as a number; seed: agg_form_seed of its form. */
+uint64_t agg_form_seed(const struct col_text_form *f);
+uint64_t agg_form_hash(uint64_t seed, uint32_t number);
+/* That hash of any cell. */
+uint64_t agg_form_hash_cell(const struct agg_cell *c);
+
+/* The numbers of one form that a dictionary has, and the ids of these values there. */
+struct agg_form {
+	struct col_text_form form;
+	struct agg_form_slot *slots;
+	uint32_t slots_count;
+	uint32_t count;
+};
+
+void agg_form_fini(struct agg_form *f);
+/* The memory that a search for the number will look at is fetched meanwhile. */
+void agg_form_expect(const struct agg_form *f, uint32_t number);
+/* AGG_NONE: it is not there. */
+uint32_t agg_form_find(const struct agg_form *f, uint32_t number);
+/* One that is not there. hint: of how many there may be. -ENOMEM. */
+int agg_form_add(struct agg_form *f, uint32_t number, uint32_t id, uint32_t hint, size_t *held);
+
 /* ---------------------------------------------------------------- dict */
 
+enum { AGG_DICT_FORMS = 64 };
+
+/* A value: a cell, or a number of a form. */
+struct agg_dict_value {
+	uint32_t form; /* its place + 1; 0: a cell */
+	uint32_t at;   /* the cell's place; or the number */
+};
+
+/* How many values there may be, so that arrays need not grow; and of these how many in one form. */
+struct agg_dict_hint {
+	uint32_t values, numbers;
+};
+
+/* A text of a form that the dictionary knows is always found by its number, however it comes. */
 struct agg_dict {
-	struct agg_cell *cells; /* by number */
-	uint64_t *slots;        /* the hash's high half, number + 1 in the low one; 0: free */
+	struct agg_dict_value *values; /* by id */
+	struct agg_cell *cells;
+	uint64_t *slots; /* the hash's high half, id + 1 in the low one; 0: free */
 	struct agg_dict_short *shorts;
-	uint32_t count;
+	struct agg_form *forms;
+	uint32_t count; /* of values */
 	uint32_t cap;
+	uint32_t cells_count;
+	uint32_t cells_cap;
 	uint32_t slots_count;
-	uint32_t shorts_count; /* of the values */
+	uint32_t others_count; /* of the values in slots */
 	uint32_t shorts_slots;
+	uint32_t shorts_count; /* of the values in them */
+	uint32_t forms_count;
+	struct agg_dict_hint hint;
 	struct arena texts;
 };
 
-void agg_dict_init(struct agg_dict *d);
+void agg_dict_init(struct agg_dict *d, struct agg_dict_hint hint);
 void agg_dict_fini(struct agg_dict *d);
 /* What agg_dict_id wants to know of a value; the memory that it will look at is fetched meanwhile. */
 uint64_t agg_dict_hash(const struct agg_dict *d, const struct agg_cell *c);
-/* The value's number, a new one if need be. AGG_FULL: it is new and *held is at `max`. */
+/* The value's id, a new one if need be. AGG_FULL: it is new and *held is at `max`. */
 int agg_dict_id(struct agg_dict *d, const struct agg_cell *c, uint64_t hash, size_t max,
 	size_t *held, uint32_t *out);
+/* The form's place, known from now on. AGG_NONE: there are too many, its texts are to be written out. */
+int agg_dict_form(struct agg_dict *d, const struct col_text_form *f, size_t *held, uint32_t *out);
+/* As agg_dict_id, of a number of the form of that place. */
+int agg_dict_number(struct agg_dict *d, uint32_t form, uint32_t number, size_t max, size_t *held,
+	uint32_t *out);
+/* The value; its text may be in `text`, which has AGG_FORM_BYTES. */
+struct agg_cell agg_dict_cell(const struct agg_dict *d, uint32_t id, uint8_t *text);
+/* As agg_cell_cmp. */
+int agg_dict_cmp(const struct agg_dict *d, uint32_t a, uint32_t b);
 
 /* ---------------------------------------------------------------- state */
 
@@ -120,9 +183,12 @@ struct agg_best {
 
 size_t agg_state_bytes(enum agg_stat_kind kind);
 void agg_state_fini(enum agg_stat_kind kind, void *state, size_t *held);
-/* A value of the field; of AGG_STAT_SUM and _QUANTILE, numbers. hash: agg_cell_hash of it, for _DISTINCT. */
+/*
+ * A value of the field, so many times; of AGG_STAT_SUM and _QUANTILE, numbers. hash: agg_form_hash_cell of
+ * it, for _DISTINCT.
+ */
 int agg_state_add(enum agg_stat_kind kind, void *state, const struct agg_cell *c, uint64_t hash,
-	uint32_t exact_max, size_t *held);
+	uint32_t times, uint32_t exact_max, size_t *held);
 int agg_state_add_number(enum agg_stat_kind kind, void *state, struct expr_number n,
 	uint32_t exact_max, size_t *held);
 int agg_state_join(
@@ -157,6 +223,8 @@ void agg_table_init(struct agg_table *t, const struct agg_shape *shape, size_t m
 void agg_table_fini(struct agg_table *t);
 /* The group of that key, made if need be. AGG_FULL; -ENOMEM. */
 int agg_table_group(struct agg_table *t, const struct agg_key *key, uint32_t *out);
+/* Of a direct shape: a group for each value there is. -ENOMEM. */
+int agg_table_values(struct agg_table *t);
 struct agg_key agg_table_key(const struct agg_table *t, uint32_t group);
 static inline void *agg_table_state(const struct agg_table *t, uint32_t stat, uint32_t group)
 {
@@ -195,6 +263,8 @@ int agg_local_number(struct agg_local *l, const int64_t *v, uint32_t count, uint
 	int64_t *values, uint32_t *out_count);
 /* Room for n elements in the array whose address is given; what is in it stays. */
 int agg_local_need(void *array, size_t bytes, size_t *cap, size_t n);
+/* Gives up an array that agg_local_need made. */
+void agg_local_drop(void *p, size_t bytes, size_t cap);
 
 /* ---------------------------------------------------------------- unit */
 

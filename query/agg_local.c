@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "proto/base/check.h"
+#include "query/agg_spare.h"
 
 enum {
 	/* Pairs looked up in a table of all of them. */
@@ -23,14 +24,19 @@ void agg_local_init(struct agg_local *l)
 	*l = (struct agg_local){ .rows = 0 };
 }
 
+void agg_local_drop(void *p, size_t bytes, size_t cap)
+{
+	agg_spare_give(p, bytes * cap);
+}
+
 void agg_local_fini(struct agg_local *l)
 {
-	free(l->group);
-	free(l->map);
-	free(l->pairs);
+	agg_local_drop(l->group, sizeof l->group[0], l->group_cap);
+	agg_local_drop(l->map, sizeof l->map[0], l->map_cap);
+	agg_local_drop(l->pairs, sizeof l->pairs[0], l->pairs_cap);
 	for (int i = 0; i < 1 + AGG_BY_MAX; i++) {
-		free(l->parent[i]);
-		free(l->code[i]);
+		agg_local_drop(l->parent[i], sizeof l->parent[i][0], l->dim_cap[i]);
+		agg_local_drop(l->code[i], sizeof l->code[i][0], l->dim_cap[i]);
 	}
 	agg_local_init(l);
 }
@@ -42,7 +48,7 @@ int agg_local_need(void *array, size_t bytes, size_t *cap, size_t n)
 	if (n <= *cap)
 		return 0;
 	memcpy(&p, array, sizeof p);
-	p = realloc(p, n * bytes);
+	p = agg_spare_grow(p, *cap * bytes, n * bytes);
 	if (!p)
 		return -ENOMEM;
 	memcpy(array, &p, sizeof p);

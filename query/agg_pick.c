@@ -23,7 +23,7 @@ struct pick {
 	struct entry *entries;
 	size_t count, cap;
 	uint32_t *places[AGG_BY_MAX]; /* by value: its place in order; NULL: values are compared */
-	struct span *copies[AGG_BY_MAX]; /* by value: its text in the result */
+	struct span *copies[AGG_BY_MAX]; /* by value: its text in the result; NULL: not kept */
 	struct agg_cell *cells;
 	uint32_t rows_count;
 	size_t rows_max;
@@ -69,8 +69,7 @@ static int compare_values(const struct pick *p, uint32_t x, uint32_t y)
 		if (places)
 			c = places[a.ids[i]] < places[b.ids[i]] ? -1 : 1;
 		else
-			c = agg_cell_cmp(&p->table->dicts[i].cells[a.ids[i]],
-				&p->table->dicts[i].cells[b.ids[i]]);
+			c = agg_dict_cmp(&p->table->dicts[i], a.ids[i], b.ids[i]);
 	}
 	return c;
 }
@@ -92,33 +91,28 @@ static int compare(const void *x, const void *y, void *arg)
 	return c ? c : compare_values(p, a->group, b->group);
 }
 
-struct valued {
-	const struct agg_cell *cell;
-	uint32_t id;
-};
-
-static int compare_cells(const void *x, const void *y)
+static int compare_ids_of(const void *x, const void *y, void *arg)
 {
-	return agg_cell_cmp(((const struct valued *)x)->cell, ((const struct valued *)y)->cell);
+	return agg_dict_cmp(arg, *(const uint32_t *)x, *(const uint32_t *)y);
 }
 
 /* Where each value of a field stands among all: groups are then compared by numbers. */
 static int make_places(struct pick *p, uint32_t by)
 {
-	const struct agg_dict *d = &p->table->dicts[by];
-	struct valued *v = malloc((d->count + (size_t)1) * sizeof v[0]);
+	struct agg_dict *d = &p->table->dicts[by];
+	uint32_t *ids = malloc((d->count + (size_t)1) * sizeof ids[0]);
 
 	p->places[by] = malloc((d->count + (size_t)1) * sizeof p->places[by][0]);
-	if (!v || !p->places[by]) {
-		free(v);
+	if (!ids || !p->places[by]) {
+		free(ids);
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < d->count; i++)
-		v[i] = (struct valued){ &d->cells[i], i };
-	qsort(v, d->count, sizeof v[0], compare_cells);
+		ids[i] = i;
+	qsort_r(ids, d->count, sizeof ids[0], compare_ids_of, d);
 	for (uint32_t i = 0; i < d->count; i++)
-		p->places[by][v[i].id] = i;
-	free(v);
+		p->places[by][ids[i]] = i;
+	free(ids);
 	return 0;
 }
 
@@ -218,17 +212,18 @@ static int copy_text(struct pick *p, const struct agg_cell *c, struct agg_cell *
 /* A value stands in the result once, however many rows have it. */
 static int put_value(struct pick *p, uint32_t by, uint32_t id, struct agg_cell *out)
 {
-	const struct agg_cell *c = &p->table->dicts[by].cells[id];
 	struct span *copies = p->copies[by];
+	uint8_t text[AGG_FORM_BYTES];
+	struct agg_cell c = agg_dict_cell(&p->table->dicts[by], id, text);
 	int rc;
 
-	*out = *c;
-	if (copies[id].p) {
+	*out = c;
+	if (copies && copies[id].p) {
 		out->text = copies[id];
 		return 0;
 	}
-	rc = copy_text(p, c, out);
-	if (rc == 0 && (c->kind == AGG_CELL_TEXT || c->kind == AGG_CELL_MSGPACK))
+	rc = copy_text(p, &c, out);
+	if (rc == 0 && copies && (c.kind == AGG_CELL_TEXT || c.kind == AGG_CELL_MSGPACK))
 		copies[id] = out->text;
 	return rc;
 }
@@ -384,8 +379,11 @@ static int prepare(struct pick *p)
 	if (p->spec->by_count == 0 && !p->spec->bucket)
 		rc = agg_table_group(p->table, &none, &group);
 	for (uint32_t i = 0; i < p->spec->by_count && rc == 0; i++) {
-		p->copies[i] = calloc(p->table->dicts[i].count + (size_t)1, sizeof p->copies[i][0]);
-		if (!p->copies[i])
+		/* A value of a direct shape has one row. */
+		if (!p->table->shape->direct)
+			p->copies[i] = calloc(
+				p->table->dicts[i].count + (size_t)1, sizeof p->copies[i][0]);
+		if (!p->table->shape->direct && !p->copies[i])
 			return -ENOMEM;
 		if (p->spec->order == AGG_ORDER_GROUP)
 			rc = make_places(p, i);

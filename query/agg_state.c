@@ -161,13 +161,13 @@ static int offer(
 /* ---------------------------------------------------------------- face */
 
 int agg_state_add(enum agg_stat_kind kind, void *state, const struct agg_cell *c, uint64_t hash,
-	uint32_t exact_max, size_t *held)
+	uint32_t times, uint32_t exact_max, size_t *held)
 {
 	if (c->kind == AGG_CELL_NULL)
 		return 0;
 	switch (kind) {
 	case AGG_STAT_PRESENT:
-		++*(uint64_t *)state;
+		*(uint64_t *)state += times;
 		return 0;
 	case AGG_STAT_DISTINCT:
 		return hll_add(state, hash, exact_max, held);

@@ -1,9 +1,11 @@
 #include "query/agg_int.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "proto/base/check.h"
+#include "query/agg_spare.h"
 
 enum {
 	GROUPS_MIN = 16,
@@ -13,6 +15,8 @@ enum {
 	/* The part of the memory for such values is 1 / so much; and their bytes, spare room included. */
 	EXACT_PART = 4,
 	EXACT_BYTES = 24,
+	/* Arrays are made for so many values at once, if there were as many the last time. */
+	HINT_MAX = 1 << 16,
 };
 
 static_assert(LIMIT_QUERY_DISTINCT_EXACT == LIMIT_QUERY_QUANTILE_EXACT, "one bound for both");
@@ -69,11 +73,37 @@ void agg_shape_make(const struct agg_spec *spec, int64_t bucket_ns, struct agg_s
 
 /* ---------------------------------------------------------------- life */
 
+/* How many values a text field had the last time. */
+static struct {
+	atomic_uint values, numbers;
+} last[EVENT_TEXT_COUNT];
+
+static struct agg_dict_hint hint_of(const struct expr_field *f)
+{
+	struct agg_dict_hint hint = { 0 };
+
+	if (f->kind == EXPR_FIELD_TEXT) {
+		hint.values = atomic_load(&last[f->text].values);
+		hint.numbers = atomic_load(&last[f->text].numbers);
+	}
+	return hint;
+}
+
+static void remember(const struct expr_field *f, const struct agg_dict *d)
+{
+	uint32_t numbers = d->forms_count == 1 ? d->forms[0].count : 0;
+
+	if (f->kind != EXPR_FIELD_TEXT || d->count == 0)
+		return;
+	atomic_store(&last[f->text].values, d->count < HINT_MAX ? d->count : HINT_MAX);
+	atomic_store(&last[f->text].numbers, numbers < HINT_MAX ? numbers : HINT_MAX);
+}
+
 void agg_table_init(struct agg_table *t, const struct agg_shape *shape, size_t max)
 {
 	*t = (struct agg_table){ .shape = shape, .max = max };
-	for (int i = 0; i < AGG_BY_MAX; i++)
-		agg_dict_init(&t->dicts[i]);
+	for (uint32_t i = 0; i < shape->spec->by_count; i++)
+		agg_dict_init(&t->dicts[i], hint_of(&shape->spec->by[i]));
 }
 
 void agg_table_fini(struct agg_table *t)
@@ -81,15 +111,19 @@ void agg_table_fini(struct agg_table *t)
 	if (!t->shape)
 		return;
 	for (uint32_t s = 0; s < t->shape->stats_count; s++) {
+		size_t bytes = agg_state_bytes(t->shape->stats[s].kind);
+
 		for (uint32_t g = 0; g < t->count; g++)
 			agg_state_fini(t->shape->stats[s].kind, agg_table_state(t, s, g), &t->held);
-		free(t->states[s]);
+		agg_spare_give(t->states[s], t->cap * bytes);
 	}
-	for (int i = 0; i < AGG_BY_MAX; i++)
+	for (uint32_t i = 0; i < t->shape->spec->by_count; i++) {
+		remember(&t->shape->spec->by[i], &t->dicts[i]);
 		agg_dict_fini(&t->dicts[i]);
-	free(t->keys);
-	free(t->slots);
-	free(t->counts);
+	}
+	agg_spare_give(t->keys, t->keys ? t->cap * sizeof t->keys[0] : 0);
+	agg_spare_give(t->slots, t->slots_count * sizeof t->slots[0]);
+	agg_spare_give(t->counts, t->cap * sizeof t->counts[0]);
 	*t = (struct agg_table){ .shape = NULL };
 }
 
@@ -111,7 +145,7 @@ static int grow_array(void *array, size_t bytes, uint32_t count, uint32_t cap, s
 	uint8_t *p;
 
 	memcpy(&p, array, sizeof p);
-	p = realloc(p, cap * bytes);
+	p = agg_spare_grow(p, count * bytes, cap * bytes);
 	if (!p)
 		return -ENOMEM;
 	memset(p + count * bytes, 0, (cap - count) * bytes);
@@ -120,9 +154,9 @@ static int grow_array(void *array, size_t bytes, uint32_t count, uint32_t cap, s
 	return 0;
 }
 
-static int grow_groups(struct agg_table *t)
+/* cap: a power of two. */
+static int grow_groups(struct agg_table *t, uint32_t cap)
 {
-	uint32_t cap = t->cap ? t->cap * 2 : GROUPS_MIN;
 	int rc = grow_array(&t->counts, sizeof t->counts[0], t->cap, cap, &t->held);
 
 	if (rc == 0 && !t->shape->direct)
@@ -166,12 +200,13 @@ static uint32_t find_slot(const struct agg_table *t, const struct agg_key *key)
 static int grow_slots(struct agg_table *t)
 {
 	uint32_t n = t->slots_count ? t->slots_count * 2 : SLOTS_MIN;
-	uint32_t *slots = calloc(n, sizeof slots[0]);
+	uint32_t *slots = agg_spare_grow(NULL, 0, n * sizeof slots[0]);
 
 	if (!slots)
 		return -ENOMEM;
+	memset(slots, 0, n * sizeof slots[0]);
 	t->held += (n - t->slots_count) * sizeof slots[0];
-	free(t->slots);
+	agg_spare_give(t->slots, t->slots_count * sizeof slots[0]);
 	t->slots = slots;
 	t->slots_count = n;
 	for (uint32_t g = 0; g < t->count; g++)
@@ -181,16 +216,17 @@ static int grow_slots(struct agg_table *t)
 
 /* ---------------------------------------------------------------- groups */
 
-/* The value's number is the group's: a new value is a new group. */
-static int direct_group(struct agg_table *t, uint32_t id, uint32_t *out)
+/* A value's id is its group. */
+int agg_table_values(struct agg_table *t)
 {
-	while (id >= t->cap) {
-		if (grow_groups(t) < 0)
-			return -ENOMEM;
-	}
-	if (id >= t->count)
-		t->count = id + 1;
-	*out = id;
+	uint32_t count = t->dicts[0].count, cap = t->cap ? t->cap : GROUPS_MIN;
+
+	ASSERT(t->shape->direct);
+	while (cap < count || cap < t->dicts[0].hint.values)
+		cap *= 2;
+	if (cap > t->cap && grow_groups(t, cap) < 0)
+		return -ENOMEM;
+	t->count = count;
 	return 0;
 }
 
@@ -198,8 +234,10 @@ int agg_table_group(struct agg_table *t, const struct agg_key *key, uint32_t *ou
 {
 	uint32_t at;
 
-	if (t->shape->direct)
-		return direct_group(t, key->ids[0], out);
+	if (t->shape->direct) {
+		*out = key->ids[0];
+		return agg_table_values(t);
+	}
 	if (t->count + t->count / 2 >= t->slots_count && grow_slots(t) < 0)
 		return -ENOMEM;
 	at = find_slot(t, key);
@@ -210,7 +248,7 @@ int agg_table_group(struct agg_table *t, const struct agg_key *key, uint32_t *ou
 	/* One group there always is: that of a total. */
 	if (t->held >= t->max && t->count > 0)
 		return AGG_FULL;
-	if (t->count == t->cap && grow_groups(t) < 0)
+	if (t->count == t->cap && grow_groups(t, t->cap ? t->cap * 2 : GROUPS_MIN) < 0)
 		return -ENOMEM;
 	t->keys[t->count] = *key;
 	*out = t->count++;
@@ -225,25 +263,51 @@ struct agg_key agg_table_key(const struct agg_table *t, uint32_t group)
 
 /* ---------------------------------------------------------------- joining */
 
-/* The key as `t` numbers its values. */
-static int translate(struct agg_table *t, const struct agg_table *from, struct agg_key *key)
+/* Where the forms of one table's dictionaries are in those of another one. */
+struct joining {
+	struct agg_table *to;
+	const struct agg_table *from;
+	uint32_t forms[AGG_BY_MAX]
+		      [AGG_DICT_FORMS]; /* UNKNOWN: not asked so far; AGG_NONE: written out */
+};
+
+enum { UNKNOWN = AGG_DICT_FORMS };
+
+/* The value as the other table numbers it. */
+static int translate_value(struct joining *j, uint32_t by, uint32_t id, uint32_t *out)
+{
+	const struct agg_dict *from = &j->from->dicts[by];
+	struct agg_dict *to = &j->to->dicts[by];
+	struct agg_dict_value v = from->values[id];
+	uint32_t *form = v.form ? &j->forms[by][v.form - 1] : NULL;
+	uint8_t text[AGG_FORM_BYTES];
+	struct agg_cell c;
+
+	if (form && *form == UNKNOWN &&
+		agg_dict_form(to, &from->forms[v.form - 1].form, &j->to->held, form) < 0)
+		return -ENOMEM;
+	if (form && *form != AGG_NONE)
+		return agg_dict_number(to, *form, v.at, j->to->max, &j->to->held, out);
+	c = agg_dict_cell(from, id, text);
+	return agg_dict_id(to, &c, agg_dict_hash(to, &c), j->to->max, &j->to->held, out);
+}
+
+static int translate(struct joining *j, struct agg_key *key)
 {
 	int rc = 0;
 
-	for (uint32_t i = 0; i < t->shape->spec->by_count && rc == 0; i++) {
-		const struct agg_cell *c = &from->dicts[i].cells[key->ids[i]];
-
-		rc = agg_dict_id(&t->dicts[i], c, agg_dict_hash(&t->dicts[i], c), t->max, &t->held,
-			&key->ids[i]);
-	}
+	for (uint32_t i = 0; i < j->to->shape->spec->by_count && rc == 0; i++)
+		rc = translate_value(j, i, key->ids[i], &key->ids[i]);
 	return rc;
 }
 
-static int join_group(struct agg_table *t, const struct agg_table *from, uint32_t g)
+static int join_group(struct joining *j, uint32_t g)
 {
+	const struct agg_table *from = j->from;
+	struct agg_table *t = j->to;
 	struct agg_key key = agg_table_key(from, g);
 	uint32_t to = 0;
-	int rc = translate(t, from, &key);
+	int rc = translate(j, &key);
 
 	if (rc == 0)
 		rc = agg_table_group(t, &key, &to);
@@ -260,12 +324,17 @@ static int join_group(struct agg_table *t, const struct agg_table *from, uint32_
 
 int agg_table_join(struct agg_table *t, const struct agg_table *from)
 {
+	struct joining j = { .to = t, .from = from };
 	int rc = 0;
 
 	ASSERT(t->shape == from->shape);
+	for (int i = 0; i < AGG_BY_MAX; i++) {
+		for (int f = 0; f < AGG_DICT_FORMS; f++)
+			j.forms[i][f] = UNKNOWN;
+	}
 	t->total += from->total;
 	t->ungrouped += from->ungrouped;
 	for (uint32_t g = 0; g < from->count && rc == 0; g++)
-		rc = join_group(t, from, g);
+		rc = join_group(&j, g);
 	return rc;
 }

@@ -1,7 +1,7 @@
 /*
- * One unit of a scan into tables. Its rows are told apart on codes (agg_local), each code that occurs is
- * looked up in the table's dictionaries once, each group that occurs in its table once; then every row adds
- * to the count and the states of its group.
+ * One unit of a scan into tables. Its rows are counted by code, and told apart on codes (agg_local); each code
+ * that occurs is looked up in the table's dictionaries once, each group that occurs in its table once; then
+ * every row adds to the states of its group, or every code where all rows are one group.
  */
 #include "query/agg_int.h"
 
@@ -13,7 +13,6 @@
 #include "storage/scan_values.h"
 
 enum {
-	NOT_ASKED = AGG_NONE,
 	NO_ROOM = AGG_UNIT_NO_ROOM,
 	LEFT_OUT = AGG_UNIT_LEFT_OUT,
 	BATCH = 32,
@@ -28,12 +27,14 @@ struct agg_unit {
 	struct expr_number *exact;
 	uint32_t *ids[1 +
 		      AGG_BY_MAX]; /* by dimension and code: the value's number in the dictionary */
-	uint32_t *counts;          /* by local group */
-	uint32_t *groups;          /* the same: the table's group */
-	struct agg_cell *cells;    /* by code, of a statistic's field */
+	uint32_t *counts;          /* rows by code of a dimension, in the end by local group */
+	uint32_t *found;           /* codes with rows, or local groups, ascending */
+	uint32_t found_count;
+	uint32_t *groups;       /* by local group: the table's group */
+	struct agg_cell *cells; /* by code, of a statistic's field */
 	uint64_t *hashes;
 	size_t codes_cap, numbers_cap, values_cap, buckets_cap, exact_cap, ids_cap[1 + AGG_BY_MAX],
-		counts_cap, groups_cap, cells_cap, hashes_cap;
+		counts_cap, found_cap, groups_cap, cells_cap, hashes_cap;
 };
 
 struct take {
@@ -64,17 +65,18 @@ void agg_unit_free(struct agg_unit **up)
 	if (!u)
 		return;
 	agg_local_fini(&u->local);
-	free(u->codes);
-	free(u->numbers);
-	free(u->values);
-	free(u->buckets);
-	free(u->exact);
+	agg_local_drop(u->codes, sizeof u->codes[0], u->codes_cap);
+	agg_local_drop(u->numbers, sizeof u->numbers[0], u->numbers_cap);
+	agg_local_drop(u->values, sizeof u->values[0], u->values_cap);
+	agg_local_drop(u->buckets, sizeof u->buckets[0], u->buckets_cap);
+	agg_local_drop(u->exact, sizeof u->exact[0], u->exact_cap);
 	for (int i = 0; i < 1 + AGG_BY_MAX; i++)
-		free(u->ids[i]);
-	free(u->counts);
-	free(u->groups);
-	free(u->cells);
-	free(u->hashes);
+		agg_local_drop(u->ids[i], sizeof u->ids[i][0], u->ids_cap[i]);
+	agg_local_drop(u->counts, sizeof u->counts[0], u->counts_cap);
+	agg_local_drop(u->found, sizeof u->found[0], u->found_cap);
+	agg_local_drop(u->groups, sizeof u->groups[0], u->groups_cap);
+	agg_local_drop(u->cells, sizeof u->cells[0], u->cells_cap);
+	agg_local_drop(u->hashes, sizeof u->hashes[0], u->hashes_cap);
 	free(u);
 	*up = NULL;
 }
@@ -95,6 +97,34 @@ static int load_values(struct take *t, const struct expr_field *f, struct scan_v
 {
 	return scan_rows_values(
 		t->scan, t->unit, t->scratch, t->rows, t->count, f, out, t->stats, t->d);
+}
+
+/* SCAN_VALUES_NOT: load_values it is. */
+static int load_ids(struct take *t, const struct expr_field *f, struct scan_ids *out)
+{
+	return scan_rows_ids(
+		t->scan, t->unit, t->scratch, t->rows, t->count, f, out, t->stats, t->d);
+}
+
+/* Rows by code, and which codes occur. */
+static int tally(struct take *t, const uint32_t *codes, uint32_t count)
+{
+	struct agg_unit *u = t->u;
+	uint32_t n = 0;
+
+	/* One more: a code that does not occur is put down, too, and the next one in its place. */
+	if (agg_local_need(&u->counts, sizeof u->counts[0], &u->counts_cap, count) < 0 ||
+		agg_local_need(&u->found, sizeof u->found[0], &u->found_cap, count + (size_t)1) < 0)
+		return -ENOMEM;
+	memset(u->counts, 0, count * sizeof u->counts[0]);
+	for (size_t i = 0; i < t->count; i++)
+		u->counts[codes[i]]++;
+	for (uint32_t code = 0; code < count; code++) {
+		u->found[n] = code;
+		n += u->counts[code] > 0;
+	}
+	u->found_count = n;
+	return 0;
 }
 
 static bool is_ints(const struct expr_field *f)
@@ -141,15 +171,20 @@ static int add_buckets(struct take *t)
 		return rc;
 	times_to_buckets(&t->table->shape->bucket, t->u->numbers, t->count);
 	rc = number_codes(t, &t->u->buckets, &t->u->buckets_cap, &count);
+	if (rc == 0)
+		rc = tally(t, t->u->codes, count);
 	return rc < 0 ? rc : agg_local_add(&t->u->local, t->u->codes, count);
 }
 
-static int new_ids(struct agg_unit *u, uint32_t dim, uint32_t count)
+/* The rows by code, and room for the ids of the codes. */
+static int new_dim(struct take *t, const uint32_t *codes, uint32_t count)
 {
+	struct agg_unit *u = t->u;
+	uint32_t dim = u->local.dims;
+
 	if (agg_local_need(&u->ids[dim], sizeof(uint32_t), &u->ids_cap[dim], count) < 0)
 		return -ENOMEM;
-	memset(u->ids[dim], 0xff, count * sizeof(uint32_t));
-	return 0;
+	return tally(t, codes, count);
 }
 
 static bool has_prefix(const struct agg_cell *c, struct span prefix)
@@ -200,36 +235,32 @@ static int batch_ids(struct batch *b, struct agg_table *t, uint32_t by, uint32_t
 	return rc;
 }
 
-static int ids_of_ints(struct take *t, uint32_t by, uint32_t dim)
+static int ids_of_ints(struct take *t, uint32_t by, uint32_t *ids)
 {
 	struct agg_unit *u = t->u;
 	enum expr_field_kind kind = t->table->shape->spec->by[by].kind;
 	struct batch b = { .count = 0 };
 	int rc = 0;
 
-	for (size_t i = 0; i < t->count && rc == 0; i++) {
-		uint32_t code = u->codes[i];
+	for (uint32_t i = 0; i < u->found_count && rc == 0; i++) {
+		uint32_t code = u->found[i];
 
-		if (u->ids[dim][code] == NOT_ASKED)
-			batch_add(&b, t->table, by, code, agg_cell_of_int(kind, u->values[code]));
+		batch_add(&b, t->table, by, code, agg_cell_of_int(kind, u->values[code]));
 		if (b.count == BATCH)
-			rc = batch_ids(&b, t->table, by, u->ids[dim]);
+			rc = batch_ids(&b, t->table, by, ids);
 	}
-	return rc < 0 ? rc : batch_ids(&b, t->table, by, u->ids[dim]);
+	return rc < 0 ? rc : batch_ids(&b, t->table, by, ids);
 }
 
-static int ids_of_values(struct take *t, uint32_t by, uint32_t dim, const struct scan_values *v)
+static int ids_of_values(struct take *t, uint32_t by, uint32_t *ids, const struct scan_values *v)
 {
-	uint32_t *ids = t->u->ids[dim];
 	struct batch b = { .count = 0 };
 	int rc = 0;
 
-	for (size_t i = 0; i < t->count && rc == 0; i++) {
-		uint32_t code = v->codes[i];
+	for (uint32_t i = 0; i < t->u->found_count && rc == 0; i++) {
+		uint32_t code = t->u->found[i];
 		struct agg_cell c = { .kind = AGG_CELL_NULL };
 
-		if (ids[code] != NOT_ASKED)
-			continue;
 		if (code)
 			c = agg_cell_of(&v->cells[code - 1]);
 		batch_add(&b, t->table, by, code, c);
@@ -237,6 +268,83 @@ static int ids_of_values(struct take *t, uint32_t by, uint32_t dim, const struct
 			rc = batch_ids(&b, t->table, by, ids);
 	}
 	return rc < 0 ? rc : batch_ids(&b, t->table, by, ids);
+}
+
+/* Codes whose values are numbers, and where the dictionary has their forms. */
+struct numbers {
+	struct take *take;
+	uint32_t by;
+	const struct col_text_numbers *values;
+	uint32_t forms[COL_TEXT_FORMS_MAX];
+};
+
+static int find_forms(struct numbers *n)
+{
+	struct agg_table *t = n->take->table;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < n->values->forms_count && rc == 0; i++)
+		rc = agg_dict_form(&t->dicts[n->by], &n->values->forms[i], &t->held, &n->forms[i]);
+	return rc;
+}
+
+static void expect(const struct numbers *n, uint32_t code)
+{
+	const struct agg_dict *d = &n->take->table->dicts[n->by];
+	uint32_t form = code ? n->values->form_of[code - 1] : COL_TEXT_FORM_ABSENT;
+
+	if (form < COL_TEXT_FORMS_MAX && n->forms[form] != AGG_NONE)
+		agg_form_expect(&d->forms[n->forms[form]], n->values->numbers[code - 1]);
+}
+
+/* The cell of a code that is looked up as one: of no form, or of one for which there is no room. */
+static struct agg_cell cell_of_code(const struct numbers *n, uint32_t code, uint8_t *text)
+{
+	const struct col_text_numbers *v = n->values;
+	uint32_t form, number;
+
+	if (code == 0)
+		return (struct agg_cell){ .kind = AGG_CELL_NULL };
+	form = v->form_of[code - 1];
+	number = v->numbers[code - 1];
+	return agg_cell_of_text(form == COL_TEXT_FORM_NONE
+					? v->texts[number]
+					: agg_form_put(&v->forms[form], number, text));
+}
+
+static int id_of_code(const struct numbers *n, uint32_t code, uint32_t *out)
+{
+	struct agg_table *t = n->take->table;
+	struct agg_dict *d = &t->dicts[n->by];
+	uint32_t form = code ? n->values->form_of[code - 1] : COL_TEXT_FORM_ABSENT;
+	uint8_t text[AGG_FORM_BYTES];
+	struct agg_cell c;
+	int rc;
+
+	if (form >= COL_TEXT_FORMS_MAX || n->forms[form] == AGG_NONE) {
+		c = cell_of_code(n, code, text);
+		return agg_unit_id(t, n->by, &c, agg_dict_hash(d, &c), out);
+	}
+	rc = agg_dict_number(
+		d, n->forms[form], n->values->numbers[code - 1], t->max, &t->held, out);
+	if (rc != AGG_FULL)
+		return rc;
+	*out = NO_ROOM;
+	return 0;
+}
+
+static int ids_of_numbers(struct take *t, uint32_t by, uint32_t *ids, const struct scan_ids *v)
+{
+	struct numbers n = { .take = t, .by = by, .values = &v->values };
+	const struct agg_unit *u = t->u;
+	int rc = find_forms(&n);
+
+	for (uint32_t i = 0; i < u->found_count && rc == 0; i++) {
+		if (i + BATCH < u->found_count)
+			expect(&n, u->found[i + BATCH]);
+		rc = id_of_code(&n, u->found[i], &ids[u->found[i]]);
+	}
+	return rc;
 }
 
 static int add_ints(struct take *t, uint32_t by)
@@ -247,22 +355,43 @@ static int add_ints(struct take *t, uint32_t by)
 	if (rc == 0)
 		rc = number_codes(t, &t->u->values, &t->u->values_cap, &count);
 	if (rc == 0)
-		rc = new_ids(t->u, dim, count);
+		rc = new_dim(t, t->u->codes, count);
 	if (rc == 0)
-		rc = ids_of_ints(t, by, dim);
+		rc = ids_of_ints(t, by, t->u->ids[dim]);
 	return rc < 0 ? rc : agg_local_add(&t->u->local, t->u->codes, count);
+}
+
+/* SCAN_VALUES_NOT: the column has none, or texts are needed. */
+static int add_ids(struct take *t, uint32_t by)
+{
+	const struct agg_spec *spec = t->table->shape->spec;
+	uint32_t dim = t->u->local.dims;
+	struct scan_ids v;
+	int rc;
+
+	if (by == 0 && spec->prefix.p)
+		return SCAN_VALUES_NOT;
+	rc = load_ids(t, &spec->by[by], &v);
+	if (rc == 0)
+		rc = new_dim(t, v.codes, v.count + 1);
+	if (rc == 0)
+		rc = ids_of_numbers(t, by, t->u->ids[dim], &v);
+	return rc != 0 ? rc : agg_local_add(&t->u->local, v.codes, v.count + 1);
 }
 
 static int add_values(struct take *t, uint32_t by)
 {
 	uint32_t dim = t->u->local.dims;
 	struct scan_values v;
-	int rc = load_values(t, &t->table->shape->spec->by[by], &v);
+	int rc = add_ids(t, by);
 
+	if (rc != SCAN_VALUES_NOT)
+		return rc;
+	rc = load_values(t, &t->table->shape->spec->by[by], &v);
 	if (rc == 0)
-		rc = new_ids(t->u, dim, v.cells_count + 1);
+		rc = new_dim(t, v.codes, v.cells_count + 1);
 	if (rc == 0)
-		rc = ids_of_values(t, by, dim, &v);
+		rc = ids_of_values(t, by, t->u->ids[dim], &v);
 	return rc < 0 ? rc : agg_local_add(&t->u->local, v.codes, v.cells_count + 1);
 }
 
@@ -280,22 +409,30 @@ static int add_dimensions(struct take *t)
 
 /* ---------------------------------------------------------------- groups */
 
+static int count_total(struct take *t)
+{
+	struct agg_unit *u = t->u;
+
+	if (agg_local_need(&u->counts, sizeof u->counts[0], &u->counts_cap, 1) < 0 ||
+		agg_local_need(&u->found, sizeof u->found[0], &u->found_cap, 1) < 0)
+		return -ENOMEM;
+	u->counts[0] = (uint32_t)t->count;
+	u->found[0] = 0;
+	u->found_count = 1;
+	return 0;
+}
+
+/* The first dimension's codes, counted before, are groups as long as it is alone. */
 static int count_rows(struct take *t)
 {
 	struct agg_unit *u = t->u;
 	uint32_t groups = u->local.count;
 
-	if (agg_local_need(&u->counts, sizeof u->counts[0], &u->counts_cap, groups) < 0 ||
-		agg_local_need(&u->groups, sizeof u->groups[0], &u->groups_cap, groups) < 0)
+	if (agg_local_need(&u->groups, sizeof u->groups[0], &u->groups_cap, groups) < 0)
 		return -ENOMEM;
-	if (u->local.dims == 0) {
-		u->counts[0] = (uint32_t)t->count;
-		return 0;
-	}
-	memset(u->counts, 0, groups * sizeof u->counts[0]);
-	for (size_t i = 0; i < t->count; i++)
-		u->counts[u->local.group[i]]++;
-	return 0;
+	if (u->local.dims == 0)
+		return count_total(t);
+	return u->local.dims == 1 ? 0 : tally(t, u->local.group, groups);
 }
 
 /* The key of a local group; false: it has none, and *out says why. */
@@ -319,17 +456,38 @@ static bool key_of(const struct take *t, uint32_t group, struct agg_key *key, ui
 	return true;
 }
 
+/* The ids of values are those of groups. */
+static int find_direct(struct take *t)
+{
+	struct agg_unit *u = t->u;
+	struct agg_table *table = t->table;
+
+	if (agg_table_values(table) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < u->found_count; i++) {
+		uint32_t g = u->found[i], id = u->ids[0][g];
+
+		u->groups[g] = id;
+		if (id < LEFT_OUT)
+			table->counts[id] += u->counts[g];
+		else if (id == NO_ROOM)
+			table->ungrouped += u->counts[g];
+	}
+	return 0;
+}
+
 static int find_groups(struct take *t)
 {
 	struct agg_unit *u = t->u;
 	struct agg_table *table = t->table;
 
-	for (uint32_t g = 0; g < u->local.count; g++) {
+	if (table->shape->direct)
+		return find_direct(t);
+	for (uint32_t i = 0; i < u->found_count; i++) {
+		uint32_t g = u->found[i];
 		struct agg_key key;
 		int rc = 0;
 
-		if (u->counts[g] == 0)
-			continue;
 		if (key_of(t, g, &key, &u->groups[g]))
 			rc = agg_table_group(table, &key, &u->groups[g]);
 		if (rc < 0)
@@ -397,61 +555,133 @@ static int feed_ints(struct take *t, uint32_t stat)
 			continue;
 		c = agg_cell_of_int(s->field.kind, t->u->numbers[i]);
 		rc = agg_state_add(s->kind, agg_table_state(table, stat, g), &c, agg_cell_hash(&c),
-			exact_max, &table->held);
+			1, exact_max, &table->held);
 		if (rc == 0 && is_over(table))
 			rc = AGG_FULL;
 	}
 	return rc;
 }
 
-/* The cell of a code, made when it is first asked for: hashes say 0 until then. */
-static const struct agg_cell *cell_of(
-	struct agg_unit *u, const struct scan_values *v, uint32_t code)
+/* Hashes and, unless they were as good as none, cells of codes that occur. */
+static int need_hashes(struct take *t, const uint32_t *codes, uint32_t count)
 {
-	struct agg_cell *c = &u->cells[code];
+	struct agg_unit *u = t->u;
 
-	if (u->hashes[code] == 0) {
-		*c = agg_cell_of(&v->cells[code - 1]);
-		u->hashes[code] = agg_cell_hash(c);
-		u->hashes[code] += u->hashes[code] == 0;
-	}
-	return c;
+	if (agg_local_need(&u->cells, sizeof u->cells[0], &u->cells_cap, count) < 0 ||
+		agg_local_need(&u->hashes, sizeof u->hashes[0], &u->hashes_cap, count) < 0)
+		return -ENOMEM;
+	return tally(t, codes, count);
 }
 
-static int need_cells(struct agg_unit *u, const struct scan_values *v)
+static int make_cells(struct take *t, enum agg_stat_kind kind, const struct scan_values *v)
 {
-	size_t n = v->cells_count + (size_t)1;
+	struct agg_unit *u = t->u;
+	int rc = need_hashes(t, v->codes, v->cells_count + 1);
 
-	if (agg_local_need(&u->cells, sizeof u->cells[0], &u->cells_cap, n) < 0 ||
-		agg_local_need(&u->hashes, sizeof u->hashes[0], &u->hashes_cap, n) < 0)
-		return -ENOMEM;
-	memset(u->hashes, 0, n * sizeof u->hashes[0]);
-	return 0;
+	for (uint32_t i = 0; rc == 0 && i < u->found_count; i++) {
+		uint32_t code = u->found[i];
+
+		if (code == 0)
+			continue;
+		u->cells[code] = agg_cell_of(&v->cells[code - 1]);
+		if (kind == AGG_STAT_DISTINCT)
+			u->hashes[code] = agg_form_hash_cell(&u->cells[code]);
+	}
+	return rc;
+}
+
+/* Of values that are only told apart, or only counted: their cells say no more than that they are there. */
+static int make_hashes(struct take *t, const struct scan_ids *v)
+{
+	const struct col_text_numbers *n = &v->values;
+	struct agg_unit *u = t->u;
+	uint64_t seeds[COL_TEXT_FORMS_MAX];
+	int rc = need_hashes(t, v->codes, v->count + 1);
+
+	for (uint32_t i = 0; i < n->forms_count && rc == 0; i++)
+		seeds[i] = agg_form_seed(&n->forms[i]);
+	for (uint32_t i = 0; rc == 0 && i < u->found_count; i++) {
+		uint32_t code = u->found[i], form, number;
+
+		if (code == 0)
+			continue;
+		form = n->form_of[code - 1];
+		number = n->numbers[code - 1];
+		u->cells[code] = agg_cell_of_text(
+			form == COL_TEXT_FORM_NONE ? n->texts[number] : SPAN_LIT(""));
+		u->hashes[code] = form == COL_TEXT_FORM_NONE ? agg_form_hash_cell(&u->cells[code])
+							     : agg_form_hash(seeds[form], number);
+	}
+	return rc;
+}
+
+/* A statistic that is fed by code. */
+struct feed {
+	struct take *take;
+	uint32_t stat;
+	uint32_t exact_max;
+};
+
+/* A code's value into a group's state, so many times. */
+static int feed_code(const struct feed *f, uint32_t group, uint32_t code, uint32_t times)
+{
+	struct agg_table *table = f->take->table;
+	const struct agg_unit *u = f->take->u;
+	int rc = agg_state_add(table->shape->stats[f->stat].kind,
+		agg_table_state(table, f->stat, group), &u->cells[code], u->hashes[code], times,
+		f->exact_max, &table->held);
+
+	return rc == 0 && is_over(table) ? AGG_FULL : rc;
+}
+
+/* All rows are one group: each code that occurs, once. */
+static int feed_found(const struct feed *f)
+{
+	const struct agg_unit *u = f->take->u;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < u->found_count && rc == 0; i++) {
+		if (u->found[i])
+			rc = feed_code(f, u->groups[0], u->found[i], u->counts[u->found[i]]);
+	}
+	return rc;
+}
+
+/* Codes and their cells and hashes are there. */
+static int feed_codes(struct take *t, uint32_t stat, const uint32_t *codes)
+{
+	struct feed f = { t, stat, agg_table_exact_max(t->table) };
+	const struct agg_unit *u = t->u;
+	int rc = 0;
+
+	if (u->local.dims == 0)
+		return u->groups[0] < LEFT_OUT ? feed_found(&f) : 0;
+	for (size_t i = 0; i < t->count && rc == 0; i++) {
+		uint32_t g = group_of(u, i);
+
+		if (g < LEFT_OUT && codes[i])
+			rc = feed_code(&f, g, codes[i], 1);
+	}
+	return rc;
 }
 
 static int feed_values(struct take *t, uint32_t stat)
 {
 	const struct agg_stat *s = &t->table->shape->stats[stat];
-	struct agg_table *table = t->table;
-	uint32_t exact_max = agg_table_exact_max(table);
 	struct scan_values v;
-	int rc = load_values(t, &s->field, &v);
+	struct scan_ids x;
+	int rc = SCAN_VALUES_NOT;
 
+	if (s->kind == AGG_STAT_DISTINCT || s->kind == AGG_STAT_PRESENT)
+		rc = load_ids(t, &s->field, &x);
 	if (rc == 0)
-		rc = need_cells(t->u, &v);
-	for (size_t i = 0; i < t->count && rc == 0; i++) {
-		uint32_t g = group_of(t->u, i), code = v.codes[i];
-		const struct agg_cell *c;
-
-		if (g >= LEFT_OUT || code == 0)
-			continue;
-		c = cell_of(t->u, &v, code);
-		rc = agg_state_add(s->kind, agg_table_state(table, stat, g), c, t->u->hashes[code],
-			exact_max, &table->held);
-		if (rc == 0 && is_over(table))
-			rc = AGG_FULL;
-	}
-	return rc;
+		rc = make_hashes(t, &x);
+	if (rc != SCAN_VALUES_NOT)
+		return rc < 0 ? rc : feed_codes(t, stat, x.codes);
+	rc = load_values(t, &s->field, &v);
+	if (rc == 0)
+		rc = make_cells(t, s->kind, &v);
+	return rc < 0 ? rc : feed_codes(t, stat, v.codes);
 }
 
 static int feed(struct take *t, uint32_t stat)

@@ -182,7 +182,7 @@ int fields_run(struct engine *e, struct store_snapshot *snap, const struct engin
 	if (!l)
 		return diag_set(d, -ENOMEM, "", -1, "listing fields");
 	arena_init(&out->arena, RESULT_BYTES);
-	agg_dict_init(&l->names);
+	agg_dict_init(&l->names, (struct agg_dict_hint){ 0 });
 	buf_init(&l->name, NAME_BYTES);
 	rc = agg_source_add(&s, snap, filter, filter->from_ns, filter->to_ns, NULL, d);
 	if (rc == 0) {

@@ -15,7 +15,7 @@
 #include "proto/base/check.h"
 #include "query/agg.h"
 
-enum { ROUNDS = 9, QUERY_BYTES = 1000 };
+enum { ROUNDS = 41, QUERY_BYTES = 1000 };
 
 static const char *const usual[] = {
 	"by=event_type&bucket=1h",

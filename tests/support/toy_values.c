@@ -3,10 +3,11 @@
  * toy_scan, whose units are cut as the test likes. Cubes know nothing here.
  *
  * Values of a unit are told apart only where two of them stand side by side: a table of them holds one
- * value more than once, as storage may.
+ * value more than once, as storage may. Two units of three tell texts as numbers where they can.
  */
 #include "storage/scan_values.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -22,6 +23,9 @@ static _Thread_local struct toy {
 	uint32_t codes[ROWS_MAX];
 	struct expr_cell cells[ROWS_MAX];
 	struct event events[ROWS_MAX];
+	uint8_t form_of[ROWS_MAX];
+	uint32_t numbers[ROWS_MAX];
+	struct span texts[ROWS_MAX];
 	struct arena arena;
 	bool ready;
 } toy;
@@ -110,6 +114,69 @@ int scan_rows_values(const struct scan *s, size_t unit, struct scan_scratch *scr
 			toy.codes[i] = ++n;
 	}
 	*out = (struct scan_values){ toy.codes, toy.cells, n };
+	return rc;
+}
+
+/* The last digits of a text, few enough, as a number; 0: it has none. */
+static uint32_t split(struct span text, struct col_text_form *f, uint32_t *number)
+{
+	uint32_t end = (uint32_t)text.n, n = 0;
+
+	while (end > 0 && !isdigit(text.p[end - 1]))
+		end--;
+	while (n < end && isdigit(text.p[end - n - 1]))
+		n++;
+	if (n == 0 || n > COL_TEXT_FORM_DIGITS_MAX || text.n > COL_TEXT_FORM_BYTES_MAX)
+		return 0;
+	*f = (struct col_text_form){ span_of(text.p, end - n), span_of(text.p + end, text.n - end),
+		n };
+	*number = 0;
+	for (uint32_t i = end - n; i < end; i++)
+		*number = *number * 10 + (uint32_t)(text.p[i] - '0');
+	return n;
+}
+
+/* Forms may stand there more than once. */
+static void tell(struct span text, uint32_t at, struct col_text_numbers *out, uint32_t *texts)
+{
+	struct col_text_form f;
+
+	out->form_of[at] = COL_TEXT_FORM_NONE;
+	if (out->forms_count == COL_TEXT_FORMS_MAX || split(text, &f, &out->numbers[at]) == 0) {
+		out->numbers[at] = *texts;
+		toy.texts[(*texts)++] = text;
+		return;
+	}
+	out->form_of[at] = (uint8_t)out->forms_count;
+	for (uint32_t i = 0; i < out->forms_count; i++) {
+		const struct col_text_form *x = &out->forms[i];
+
+		if (x->digits == f.digits && span_eq(x->front, f.front) && span_eq(x->back, f.back))
+			out->form_of[at] = (uint8_t)i;
+	}
+	if (out->form_of[at] == out->forms_count)
+		out->forms[out->forms_count++] = f;
+}
+
+int scan_rows_ids(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const uint32_t *rows, size_t count, const struct expr_field *f, struct scan_ids *out,
+	struct scan_stats *stats, struct diag *d)
+{
+	uint32_t texts = 0;
+	int rc;
+
+	if (f->kind != EXPR_FIELD_TEXT || unit % 3 == 0)
+		return SCAN_VALUES_NOT;
+	rc = fetch(s, unit, scratch, rows, count, stats, d);
+	*out = (struct scan_ids){ .codes = toy.codes,
+		.values = { .form_of = toy.form_of, .numbers = toy.numbers, .texts = toy.texts } };
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct span text = toy.events[i].text[f->text];
+
+		toy.codes[i] = text.p ? ++out->count : 0;
+		if (text.p)
+			tell(text, out->count - 1, &out->values, &texts);
+	}
 	return rc;
 }
 

@@ -99,7 +99,9 @@ static struct span make_meta(uint8_t *p)
 static void make_events(void)
 {
 	static const char *const types[] = { "AUTH", "ERROR", "PAYMENT", "auto", "" };
-	static const char *const users[] = { "anna", "bob", "carol", "Anton" };
+	static const char *const users[] = { "anna", "bob", "carol", "Anton", "u-1", "u-01", "u-10",
+		"u-1x", "u-1x2", "7", "07", "u-999999999", "u-1000000000", "u-18446744073709551615",
+		"", "user-12", "user-13", "a 1 and 2 words more" };
 
 	for (size_t i = 0; i < EVENTS; i++) {
 		struct event *ev = &events[i];
@@ -112,7 +114,7 @@ static void make_events(void)
 			ev->time_ns = rnd(2) ? INT64_MAX : INT64_MIN;
 		ev->text[EVENT_TEXT_EVENT_TYPE] = span_str(types[rnd(5)]);
 		if (rnd(3))
-			ev->text[EVENT_TEXT_USER_ID] = span_str(users[rnd(4)]);
+			ev->text[EVENT_TEXT_USER_ID] = span_str(users[rnd(ARRAY_COUNT(users))]);
 		ev->metadata = make_meta(metas[i]);
 		list[i] = ev;
 	}
