@@ -172,7 +172,7 @@ int col_text_shape_equal(struct col_text_page *base, const struct textset *set, 
 	uint8_t *scratch = arena_alloc(base->work, (size_t)base->rows_count + 1);
 	enum col_text_verdict absent = textset_has(set, SPAN_NONE) ? COL_TEXT_YES : COL_TEXT_NO;
 	struct col_text_board b;
-	int rc = scratch ? col_text_shape_codes(p) : -ENOMEM;
+	int rc = scratch ? col_text_shape_counts(p) : -ENOMEM;
 
 	if (rc == 0)
 		rc = col_text_match_board(p, COL_TEXT_NO, &b);

@@ -26,10 +26,13 @@ struct col_text_board {
 	uint32_t *next;   /* row of each code, while all rows are walked */
 };
 
-/* Needs the page's codes. -ENOMEM. */
+/* Needs the page's counts. -ENOMEM. */
 int col_text_match_board(
 	struct col_text_shaped *p, enum col_text_verdict verdict, struct col_text_board *out);
-/* Begins a walk over all rows; then the cell of each row, of which none may be left out. */
+/*
+ * Begins a walk over all rows, whose codes must have been read; then the cell of each row, of which none
+ * may be left out.
+ */
 void col_text_match_walk(const struct col_text_shaped *p, struct col_text_board *b);
 static inline uint8_t *col_text_match_cell(struct col_text_board *b, unsigned code)
 {
@@ -39,13 +42,16 @@ static inline uint8_t *col_text_match_cells(const struct col_text_board *b, uint
 {
 	return b->cells + b->starts[COL_TEXT_TEMPLATE + template];
 }
-/* Asks the residue, then rows whose cells say so, and gives each row of match its verdict. */
+/*
+ * Asks the residue, then rows whose cells say so, and gives each row of match its verdict. Codes are
+ * read as far as they are needed.
+ */
 int col_text_match_finish(struct col_text_shaped *p, const struct col_text_question *q,
 	struct col_text_board *b, enum col_text_verdict absent, uint8_t *match);
 
 /*
- * The same where all rows of a code have one verdict, but for those of the residue: of_code has a byte
- * for each code.
+ * The same, with all codes read, where all rows of a code have one verdict, but for those of the
+ * residue: of_code has a byte for each code.
  */
 int col_text_match_templates(struct col_text_shaped *p, const struct col_text_question *q,
 	const uint8_t *of_code, uint8_t *match);

@@ -3,7 +3,11 @@
 #include <string.h>
 
 #include "proto/base/check.h"
+#include "storage/col_text_place.h"
 #include "storage/col_text_shape_int.h"
+
+/* Addresses of a page whose rows are found one by one, before those of all are. */
+enum { EMAILS_FEW = 64 };
 
 bool col_text_leaf_number(
 	const struct col_text_leaf *leaf, unsigned class, unsigned decimals, uint64_t *out)
@@ -423,13 +427,32 @@ static int need_email_rows(struct col_text_shaped *p)
 	return 0;
 }
 
+/* Rows of few addresses, each found by its place. 1: they are too many, or it was too often. */
+static int few_email_rows(
+	struct col_text_shaped *p, const uint32_t *places, size_t count, uint32_t *out)
+{
+	int rc = 0;
+
+	if (!places || p->email_rows || p->counts_bytes.n == 0 ||
+		count > EMAILS_FEW - p->emails_found)
+		return 1;
+	p->emails_found += (uint32_t)count;
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = col_text_place_email(p, places[i], &out[i]);
+	return rc;
+}
+
 static int email_key(
 	void *ctx, enum col_text_key key, const uint32_t *rows, size_t count, uint32_t *out)
 {
 	struct col_text_shaped *p = ctx;
 	uint32_t own[512];
-	int rc = p->base.env->key ? need_email_rows(p) : ERR_CORRUPT;
+	int rc = p->base.env->key ? few_email_rows(p, rows, count, own) : ERR_CORRUPT;
 
+	if (rc == 0)
+		return p->base.env->key(p->base.env->ctx, key, own, count, out);
+	if (rc == 1)
+		rc = need_email_rows(p);
 	for (size_t i = 0; i < count && rc == 0; i += 512) {
 		size_t n = count - i < 512 ? count - i : 512;
 

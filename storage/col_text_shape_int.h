@@ -111,7 +111,8 @@ struct col_text_shaped {
 	struct span residue_bytes;
 	struct col_text_page *emails;   /* NULL: not opened */
 	struct col_text_env emails_env; /* asks for the rows that show them */
-	uint32_t *email_rows;           /* if they depend on a key */
+	uint32_t *email_rows;           /* if they depend on a key; NULL: few were asked so far */
+	uint32_t emails_found;          /* one by one */
 	struct col_text_page *residue;
 	struct col_text_cursor cursor;
 	struct col_text_batch *batch; /* NULL: none so far */

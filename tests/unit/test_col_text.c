@@ -14,6 +14,7 @@
 #include "proto/base/err.h"
 #include "storage/col_text.h"
 #include "storage/col_text_int.h"
+#include "storage/col_text_place.h"
 #include "tests/support/event_gen.h"
 
 enum { ARENA_BYTES = 256 << 20, PAGE_BYTES = 64 << 20, ROWS_MAX = COL_TEXT_ROWS_MAX, LEAVES = 3 };
@@ -206,7 +207,8 @@ static void check_all(struct span page)
 	arena_fini(&mem);
 }
 
-static void check_get(struct span page)
+/* From all rows to one or none, of a page that was just opened; few_first: the other way round. */
+static void check_get(struct span page, bool few_first)
 {
 	static uint32_t rows[ROWS_MAX];
 	static struct col_text_value out[ROWS_MAX];
@@ -216,7 +218,8 @@ static void check_get(struct span page)
 
 	arena_init(&mem, ARENA_BYTES);
 	assert_int_equal(col_text_open(&t, page, col.count, &env, &mem), 0);
-	for (size_t s = 0; s < ARRAY_COUNT(steps); s++) {
+	for (size_t i = 0; i < ARRAY_COUNT(steps); i++) {
+		size_t s = few_first ? ARRAY_COUNT(steps) - 1 - i : i;
 		uint32_t n = 0;
 
 		for (uint32_t row = below(steps[s]); row < col.count;
@@ -224,9 +227,9 @@ static void check_get(struct span page)
 			rows[n++] = row;
 		buf_reset(&bytes);
 		assert_int_equal(col_text_get(&t, rows, n, &bytes, out), 0);
-		for (uint32_t i = 0; i < n; i++) {
-			if (!is_same(col.values[rows[i]], bytes.p + out[i].off, out[i].length))
-				fail_msg("row %u differs", rows[i]);
+		for (uint32_t k = 0; k < n; k++) {
+			if (!is_same(col.values[rows[k]], bytes.p + out[k].off, out[k].length))
+				fail_msg("row %u differs", rows[k]);
 		}
 	}
 	arena_fini(&mem);
@@ -415,7 +418,8 @@ static size_t check_column(int level, unsigned *out_kind)
 		assert_int_equal(col_text_maker_codes(&maker, &entries) != NULL,
 			*out_kind == COL_TEXT_DICT || *out_kind == COL_TEXT_CONST);
 	check_all(buf_span(&page));
-	check_get(buf_span(&page));
+	check_get(buf_span(&page), true);
+	check_get(buf_span(&page), false);
 	check_questions(buf_span(&page));
 	check_codes(buf_span(&page));
 	has_numbers = check_numbers(buf_span(&page));
@@ -579,6 +583,53 @@ static void needles_of_all_kinds(void **state)
 		ask_needles(buf_span(&page), &plain_env, needles, ARRAY_COUNT(needles));
 		buf_fini(&page);
 	}
+}
+
+/* Each row of a page whose codes are read step by step, by its place among those of its code. */
+static void rows_are_found_by_their_place(void **state)
+{
+	static uint32_t next[COL_TEXT_TEMPLATE + LIMIT_TEXT_TEMPLATES];
+	struct col_text_shaped *all, *p;
+	struct arena mem[2];
+	struct col_text t[2];
+	struct buf page;
+	struct col_text_in in;
+	uint32_t email = 0, row;
+
+	(void)state;
+	fill_sentences(9000, 77);
+	for (uint32_t i = 0; i < col.count; i += 13)
+		col.values[i] = text("mail to m%u@b%u.org, cc a.b%u@c.net", below(9), below(9), i);
+	buf_init(&page, PAGE_BYTES);
+	in = input(0);
+	assert_int_equal(col_text_put(&maker, &in, &page), 0);
+	for (int i = 0; i < 2; i++) {
+		arena_init(&mem[i], ARENA_BYTES);
+		assert_int_equal(
+			col_text_open(&t[i], buf_span(&page), col.count, &env, &mem[i]), 0);
+		assert_int_equal(t[i].page->kind, COL_TEXT_SHAPED);
+	}
+	all = (struct col_text_shaped *)t[0].page;
+	p = (struct col_text_shaped *)t[1].page;
+	assert_int_equal(col_text_shape_codes(all), 0);
+	assert_int_equal(col_text_shape_counts(p), 0);
+	assert_true(p->emails_count > 1000);
+	for (uint32_t i = 0; i < col.count; i++) {
+		unsigned code = all->codes[i], emails = 0;
+
+		assert_int_equal(col_text_place_row(p, code, next[code]++, &row), 0);
+		assert_int_equal(row, i);
+		if (code >= COL_TEXT_TEMPLATE)
+			emails = p->templates[code - COL_TEXT_TEMPLATE].emails_count;
+		for (; emails > 0; emails--) {
+			assert_int_equal(col_text_place_email(p, email++, &row), 0);
+			assert_int_equal(row, i);
+		}
+	}
+	assert_int_equal(email, p->emails_count);
+	arena_fini(&mem[0]);
+	arena_fini(&mem[1]);
+	buf_fini(&page);
 }
 
 static void ids_are_small(void **state)
@@ -994,6 +1045,7 @@ int main(void)
 		cmocka_unit_test(constants),
 		cmocka_unit_test(sentences),
 		cmocka_unit_test(needles_of_all_kinds),
+		cmocka_unit_test(rows_are_found_by_their_place),
 		cmocka_unit_test(ids_are_small),
 		cmocka_unit_test(ids_are_numbers),
 		cmocka_unit_test(what_is_no_id),
