@@ -11,6 +11,9 @@
 #include "storage/col_pack.h"
 #include "storage/seg_decode.h"
 
+/* Rows side by side cost about as much as one in so many of single ones. */
+enum { BESIDE = 4 };
+
 static bool is_stream(const struct block_column *c)
 {
 	return c->encoding == COL_STREAM || c->encoding == COL_STREAM_REL ||
@@ -227,6 +230,16 @@ int block_reader_codes(struct block_reader *b, int col, const uint16_t **out, st
 	return 0;
 }
 
+/* A row may come twice, so that the ends alone do not tell. */
+static bool side_by_side(const uint32_t *rows, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		if (rows[i] != rows[0] + i)
+			return false;
+	}
+	return count > 1;
+}
+
 static int pick_stream_codes(struct block_reader *b, struct block_column *c, const uint32_t *rows,
 	size_t count, uint16_t *out)
 {
@@ -235,7 +248,10 @@ static int pick_stream_codes(struct block_reader *b, struct block_column *c, con
 
 	for (size_t at = 0, n; at < count && rc == 0; at += n) {
 		n = count - at < BLOCK_READER_SOME ? count - at : BLOCK_READER_SOME;
-		rc = col_stream_pick(&c->stream, rows + at, (uint32_t)n, v);
+		if (side_by_side(rows + at, n))
+			rc = col_stream_get(&c->stream, rows[at], (uint32_t)n, v);
+		else
+			rc = col_stream_pick(&c->stream, rows + at, (uint32_t)n, v);
 		if (rc == 0)
 			rc = narrow(v, n, out + at);
 	}
@@ -257,6 +273,12 @@ static int pick_packed_codes(const struct block_reader *b, const struct block_co
 	return 0;
 }
 
+/* Rows as many as one by one would cost the same: those side by side share the frames they are in. */
+static size_t dearness(const uint32_t *rows, size_t count)
+{
+	return side_by_side(rows, count) ? (count + BESIDE - 1) / BESIDE : count;
+}
+
 int block_reader_codes_at(struct block_reader *b, int col, const uint32_t *rows, size_t count,
 	uint16_t *out, struct diag *d)
 {
@@ -267,7 +289,7 @@ int block_reader_codes_at(struct block_reader *b, int col, const uint32_t *rows,
 	if (rc < 0)
 		return rc;
 	if (!c->codes_ready && (is_stream(c) || c->encoding == COL_CODES) &&
-		!block_reader_prefers_whole(b, c, count)) {
+		!block_reader_prefers_whole(b, c, dearness(rows, count))) {
 		rc = is_stream(c) ? pick_stream_codes(b, c, rows, count, out)
 				  : pick_packed_codes(b, c, rows, count, out);
 		if (rc == 0)

@@ -12,6 +12,7 @@
 /* By what a column takes to read and a test to decide; what is alike is asked in the tree's order. */
 enum cost {
 	COST_NOTHING = 0,
+	COST_KEY = 5, /* the sidecar knows the blocks that have it; few rows are left then */
 	COST_CODES = 10,
 	COST_SEVERITY = 12,
 	COST_ID = 14,
@@ -39,6 +40,12 @@ static unsigned number_cost(enum expr_field_kind kind)
 	}
 }
 
+static bool is_key(const struct expr *t)
+{
+	return t->test == EXPR_TEST_IN && !t->negate &&
+	       (t->field.text == EVENT_TEXT_ENTITY_ID || t->field.text == EVENT_TEXT_USER_ID);
+}
+
 int scan_test_cost(struct scan_work *w, uint32_t node, unsigned *out_cost)
 {
 	const struct expr *t = w->scan->nodes[node].expr;
@@ -59,6 +66,8 @@ int scan_test_cost(struct scan_work *w, uint32_t node, unsigned *out_cost)
 		return rc;
 	if (kind == COL_KIND_CODES)
 		*out_cost = COST_CODES;
+	else if (is_key(t))
+		*out_cost = COST_KEY;
 	else if (t->test == EXPR_TEST_CONTAINS)
 		*out_cost = COST_SEARCH;
 	else if (t->test == EXPR_TEST_REGEX)
@@ -196,7 +205,24 @@ static int keep_rare_types(struct scan_work *w, const struct expr *t, uint8_t *m
 	return 1;
 }
 
-static int keep_codes(struct scan_work *w, uint32_t node, uint8_t *match)
+static int keep_some_codes(
+	struct scan_work *w, int col, const struct scan_verdict *v, uint8_t *match)
+{
+	uint32_t *rows = w->scratch->rows;
+	uint32_t count = match_kernel_list(match, w->rows_count, rows);
+	uint16_t codes[SCAN_SOME];
+	int rc = 0;
+
+	for (uint32_t at = 0, n; at < count && rc == 0; at += n) {
+		n = count - at < SCAN_SOME ? count - at : SCAN_SOME;
+		rc = block_reader_codes_at(w->scratch->block, col, rows + at, n, codes, w->d);
+		for (uint32_t i = 0; i < n && rc == 0; i++)
+			match[rows[at + i]] = v->wanted[codes[i]];
+	}
+	return rc;
+}
+
+static int keep_codes(struct scan_work *w, uint32_t node, uint8_t *match, uint32_t left)
 {
 	const struct expr *t = w->scan->nodes[node].expr;
 	int col = SEG_COL_TEXT + (int)t->field.text, rc = 0;
@@ -214,6 +240,8 @@ static int keep_codes(struct scan_work *w, uint32_t node, uint8_t *match)
 		memset(match, 0, w->rows_count);
 		return 0;
 	}
+	if (left < w->rows_count / SCAN_FEW)
+		return keep_some_codes(w, col, v, match);
 	rc = block_reader_codes(w->scratch->block, col, &codes, w->d);
 	if (rc < 0)
 		return rc;
@@ -249,7 +277,7 @@ int scan_test_keep(struct scan_work *w, uint32_t node, uint8_t *match, uint32_t 
 	if (rc < 0)
 		return rc;
 	if (kind == COL_KIND_CODES)
-		return keep_codes(w, node, match);
+		return keep_codes(w, node, match, left);
 	if (!t->negate)
 		return keep_others(w, node, match);
 	found = scan_match_take(w);
