@@ -15,12 +15,15 @@
 #include "proto/base/err.h"
 #include "query/engine_int.h"
 #include "query/helper.h"
+#include "storage/block_pool.h"
 
 enum {
 	/* Units that are done alone before help is called, and left for it to be worth it. */
 	ALONE_UNITS = 2,
 	/* Groups that took so much are given back to the system at once. */
 	TRIM_BYTES = 4 << 20,
+	/* Groups grow by so much before blocks make room for them. */
+	LEND_BYTES = 2 << 20,
 };
 
 /*
@@ -36,6 +39,7 @@ struct run {
 	const struct engine_request *filter;
 	int64_t began_ns, deadline_ns;
 	atomic_bool late, canceled, full; /* why it ended early */
+	atomic_size_t lent;               /* by the pool of blocks */
 	bool has_turn;
 };
 
@@ -64,6 +68,7 @@ struct worker {
 	struct scan_stats stats;
 	struct exec_damage damage;
 	uint64_t visited;
+	size_t lent; /* of the run's, for these tables */
 	int rc;
 };
 
@@ -132,12 +137,28 @@ static int do_unit(struct worker *w, size_t i)
 	return 0;
 }
 
+/* What groups take is not on top of the blocks that are kept warm, but in their place. */
+static void make_room(struct worker *w)
+{
+	size_t held = 0;
+
+	for (uint32_t i = 0; i < w->tables_count; i++)
+		held += w->tables[i]->held;
+	if (held < w->lent + LEND_BYTES)
+		return;
+	block_pool_lend(held - w->lent);
+	atomic_fetch_add(&w->pass->run->lent, held - w->lent);
+	w->lent = held;
+}
+
 static void work(struct worker *w, size_t most)
 {
 	size_t i;
 
-	for (size_t n = 0; n < most && w->rc == 0 && take_unit(w, &i); n++)
+	for (size_t n = 0; n < most && w->rc == 0 && take_unit(w, &i); n++) {
 		w->rc = do_unit(w, i);
+		make_room(w);
+	}
 	if (w->rc < 0)
 		atomic_store(&w->pass->stop, true);
 }
@@ -424,6 +445,7 @@ int agg_run_all(struct engine *e, struct store_snapshot *snap, const struct engi
 	/* What the next one takes, from another thread's heap, comes not on top of this. */
 	if (held > TRIM_BYTES)
 		malloc_trim(0);
+	block_pool_return(atomic_load(&r.lent));
 	if (r.has_turn)
 		pthread_mutex_unlock(&turn);
 	return rc < 0 ? rc : 0;

@@ -8,6 +8,7 @@
 #include "proto/http/http_url.h"
 #include "proto/svc/logger.h"
 #include "proto/svc/metrics.h"
+#include "storage/block_pool.h"
 
 enum {
 	JOB_TAG = 0x414a4f42,
@@ -15,6 +16,8 @@ enum {
 	JOB_ARENA_BYTES = 2 * LIMIT_HTTP_LINE_BYTES,
 	/* Text about a store that cannot be read. */
 	JOB_DIAG_BYTES = 600,
+	/* Of answers on their way, before blocks make room for them. */
+	HELD_FREE_BYTES = 4 << 20,
 };
 
 static struct api_job *job_of(struct pool_job *job)
@@ -129,6 +132,18 @@ static bool has_room(struct api_job *j)
 	return false;
 }
 
+void api_job_make_room(struct query *q)
+{
+	size_t held = http_server_counters(q->server)->held_bytes;
+	size_t need = held > HELD_FREE_BYTES ? held - HELD_FREE_BYTES : 0;
+
+	if (need > q->lent)
+		block_pool_lend(need - q->lent);
+	else
+		block_pool_return(q->lent - need);
+	q->lent = need;
+}
+
 static void answer_store(struct api_job *j)
 {
 	char text[JOB_DIAG_BYTES];
@@ -161,6 +176,7 @@ static void answer(struct api_job *j)
 		return;
 	http_call_on_gone(j->call, NULL, NULL);
 	http_call_reply(j->call, &head, &j->body);
+	api_job_make_room(j->q);
 	free_job(j);
 }
 

@@ -85,4 +85,10 @@ void api_job_count(const struct engine_result *r);
 /* Worker: bytes of events in one result that leave room for the rest of the work. */
 size_t api_job_events_bytes(const struct query *q);
 
+/*
+ * Many answers on their way to clients are held in place of blocks that are kept warm (block_pool.h). From
+ * time to time.
+ */
+void api_job_make_room(struct query *q);
+
 #endif

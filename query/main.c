@@ -18,6 +18,7 @@
 #include "proto/svc/logger.h"
 #include "proto/svc/opt.h"
 #include "query/api.h"
+#include "query/api_job.h"
 #include "query/query.h"
 #include "query/stop.h"
 #include "storage/retain_class.h"
@@ -125,6 +126,7 @@ static void on_tick(uv_timer_t *t)
 	struct query *q = t->data;
 
 	log_store(q);
+	api_job_make_room(q);
 	if (daemon_watchdog_us() > 0)
 		daemon_notify("WATCHDOG=1");
 }

@@ -1,5 +1,6 @@
 #include "storage/block_pool.h"
 
+#include <malloc.h>
 #include <pthread.h>
 
 #include "proto/base/check.h"
@@ -10,6 +11,10 @@ enum {
 	BUCKETS = 256,
 	/* Of what readers hold, the heap loses about one part in so many between pieces. */
 	HEAP_LOSS = 10,
+	/* One part in so many of the budget is not lent. */
+	LEAST_PART = 4,
+	/* Freed at once, so much is worth looking through the heap for whole pages. */
+	TRIM_BYTES = 4 << 20,
 };
 
 static struct {
@@ -114,12 +119,20 @@ static struct block_reader *choose(void)
 	return b;
 }
 
+static size_t room(void)
+{
+	size_t least = pool.budget / LEAST_PART;
+
+	return pool.use.lent < pool.budget - least ? pool.budget - pool.use.lent : least;
+}
+
 /* Those over the budget, as a list by `next` to be freed without the lock. */
 static struct block_reader *take_excess(void)
 {
 	struct block_reader *list = NULL;
+	size_t most = room();
 
-	while (pool.use.bytes > pool.budget) {
+	while (pool.use.bytes > most) {
 		struct block_reader *b = choose();
 
 		idle_remove(b);
@@ -162,7 +175,7 @@ static struct block_reader *take_idle(const struct seg_reader *seg, uint32_t blo
 		pool.use.hits++;
 	else
 		pool.use.misses++;
-	if (!b && pool.oldest && pool.use.bytes + pool.oldest->pooled.bytes > pool.budget)
+	if (!b && pool.oldest && pool.use.bytes + pool.oldest->pooled.bytes > room())
 		b = choose();
 	if (!b)
 		return NULL;
@@ -204,7 +217,7 @@ void block_pool_give(struct block_reader **bp)
 	bytes += bytes / HEAP_LOSS;
 	pthread_mutex_lock(&pool.lock);
 	taken_remove(b);
-	if (!b->pooled.stale && bytes <= pool.budget) {
+	if (!b->pooled.stale && bytes <= room()) {
 		idle_add(b, bytes);
 		b = NULL;
 		over = take_excess();
@@ -245,6 +258,30 @@ size_t block_pool_set(size_t budget_bytes)
 	pthread_mutex_unlock(&pool.lock);
 	free_list(over);
 	return before;
+}
+
+void block_pool_lend(size_t bytes)
+{
+	struct block_reader *over;
+	size_t before, freed;
+
+	pthread_mutex_lock(&pool.lock);
+	before = pool.use.bytes;
+	pool.use.lent += bytes;
+	over = take_excess();
+	freed = before - pool.use.bytes;
+	pthread_mutex_unlock(&pool.lock);
+	free_list(over);
+	if (freed > TRIM_BYTES)
+		malloc_trim(0);
+}
+
+void block_pool_return(size_t bytes)
+{
+	pthread_mutex_lock(&pool.lock);
+	ASSERT(bytes <= pool.use.lent);
+	pool.use.lent -= bytes;
+	pthread_mutex_unlock(&pool.lock);
 }
 
 void block_pool_use(struct block_pool_use *out)

@@ -10,7 +10,7 @@
  * Life:    one for the process; nothing to begin or end.
  * Thread:  free for all; one lock, for bookkeeping alone.
  * Memory:  idle readers hold at most the budget, LIMIT_BLOCK_POOL_BYTES until block_pool_set says
- *          otherwise; each one out as much as a block_reader may.
+ *          otherwise, less what is lent; each one out as much as a block_reader may.
  * Errors:  take: NULL when out of memory.
  */
 #ifndef STORAGE_BLOCK_POOL_H
@@ -28,6 +28,15 @@ void block_pool_give(struct block_reader **b);
 /* The segment of this serial closes. */
 void block_pool_drop(uint64_t seg_serial);
 
+/*
+ * Others of the process hold so much for a while, an aggregation its groups or the server its answers:
+ * idle readers make room for it, down to a quarter of the budget. What is freed goes back to the system
+ * where it is much.
+ */
+void block_pool_lend(size_t bytes);
+/* So much of it is not needed any more. */
+void block_pool_return(size_t bytes);
+
 /* Another budget; what is over it goes now. Returns the one before. */
 size_t block_pool_set(size_t budget_bytes);
 
@@ -35,6 +44,7 @@ struct block_pool_use {
 	size_t bytes; /* of idle readers */
 	size_t idle_count;
 	size_t taken_count;
+	size_t lent;
 	uint64_t hits, misses; /* of all takes so far */
 };
 

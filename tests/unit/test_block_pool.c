@@ -176,6 +176,55 @@ static void budget(void **state)
 	assert_int_equal(now().idle_count, 0);
 }
 
+static void lent(void **state)
+{
+	struct world *w = *state;
+	struct block_reader *b;
+	size_t one, all;
+
+	for (int i = 0; i < SEGMENTS; i++) {
+		b = block_pool_take(w->readers[i], 0);
+		ask_all(b);
+		block_pool_give(&b);
+	}
+	all = now().bytes;
+	one = all / SEGMENTS;
+	assert_int_equal(now().idle_count, SEGMENTS);
+	block_pool_set(2 * all);
+	block_pool_lend(all);
+	assert_int_equal(now().bytes, all);
+	/* What is left of the budget is room for about four. */
+	block_pool_lend(2 * one);
+	assert_in_range(now().bytes, 1, all - 2 * one);
+	assert_int_equal(now().lent, all + 2 * one);
+	block_pool_return(2 * one);
+	block_pool_return(all);
+	assert_int_equal(now().lent, 0);
+	for (int i = 0; i < SEGMENTS; i++) {
+		b = block_pool_take(w->readers[i], 0);
+		ask_all(b);
+		block_pool_give(&b);
+	}
+	assert_int_equal(now().idle_count, SEGMENTS);
+}
+
+/* However much is lent, a quarter of the budget stays. */
+static void lent_too_much(void **state)
+{
+	struct world *w = *state;
+	struct block_reader *b;
+
+	block_pool_set(4 * SMALL);
+	block_pool_lend(SIZE_MAX / 2);
+	for (int i = 0; i < SEGMENTS; i++) {
+		b = block_pool_take(w->readers[i], 0);
+		ask_all(b);
+		block_pool_give(&b);
+	}
+	assert_in_range(now().bytes, 1, SMALL);
+	block_pool_return(SIZE_MAX / 2);
+}
+
 /* ---- threads ---- */
 
 struct thread {
@@ -237,6 +286,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(warm, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(closed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(budget, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lent_too_much, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(threads, set_up, tear_down),
 	};
 
