@@ -12,7 +12,7 @@ static_assert(COL_SYM_ALPHABET < COL_SYM_SCALE, "every symbol has a frequency");
 static_assert(COL_SYM_SCALE <= INT16_MAX, "frequencies compare as signed numbers");
 
 /* Frequencies looked at together, all of them at once; so many may be read behind the last one. */
-enum { PAD = 8 };
+enum { PAD = 16 };
 
 /* ints as they are read from a stream: all of it, into the arena. */
 static int64_t *take_stream(struct rcur *c, uint32_t count, struct arena *mem)
@@ -172,10 +172,12 @@ int col_sym_open(struct rcur *c, uint32_t syms_count, uint32_t contexts_count,
 static inline uint32_t last_below(const uint16_t *cums, uint32_t slot)
 {
 #ifdef __SSE2__
-	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)cums);
-	__m128i above = _mm_cmpgt_epi16(v, _mm_set1_epi16((short)slot));
+	const __m128i *v = (const __m128i *)(const void *)cums;
+	__m128i than = _mm_set1_epi16((short)slot);
+	__m128i above = _mm_packs_epi16(_mm_cmpgt_epi16(_mm_loadu_si128(v), than),
+		_mm_cmpgt_epi16(_mm_loadu_si128(v + 1), than));
 
-	return (uint32_t)__builtin_ctz((unsigned)_mm_movemask_epi8(above)) / 2 - 1;
+	return (uint32_t)__builtin_ctz((unsigned)_mm_movemask_epi8(above)) - 1;
 #else
 	uint32_t at = 0;
 
