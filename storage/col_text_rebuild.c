@@ -60,6 +60,21 @@ static void put(struct writer *w, const void *p, size_t n)
 	buf_put(b, p, n);
 }
 
+/* The same of text that has COL_TEXT_PAD bytes behind it: short ones need no call. */
+static inline void put_padded(struct writer *w, const uint8_t *p, size_t n)
+{
+	struct buf *b = w->out;
+
+	if (n > w->budget || b->err || b->cap - b->len < n + COL_TEXT_PAD) {
+		put(w, p, n);
+		return;
+	}
+	w->budget -= n;
+	for (size_t i = 0; i < n; i += COL_TEXT_PAD)
+		memcpy(b->p + b->len + i, p + i, COL_TEXT_PAD);
+	b->len += n;
+}
+
 /* ---- memory ---- */
 
 /* Rows of a batch where count are asked for: for few of them, not much more. */
@@ -326,7 +341,7 @@ int col_text_shape_steps(struct col_text_shaped *p, struct col_text_template *t)
 		if (slot->method == COL_TEXT_WORD)
 			bytes += col_text_pool_at(p, slot->word_idx).n;
 	}
-	text = arena_alloc(mem, bytes + 1);
+	text = arena_alloc(mem, bytes + COL_TEXT_PAD);
 	step = arena_calloc(mem, (size_t)t->slots_count + 1, sizeof *step);
 	if (!text || !step)
 		return -ENOMEM;
@@ -363,7 +378,7 @@ static void put_number(
 	struct writer *w, const struct col_text_slot *slot, const int64_t *v, size_t stride)
 {
 	uint64_t numbers[COL_TOKEN_NUMBERS] = { (uint64_t)v[0] };
-	uint8_t text[COL_TOKEN_PRINT_MAX + 8];
+	uint8_t text[COL_TOKEN_PRINT_MAX + COL_TEXT_PAD];
 	unsigned param = slot->param;
 	size_t n;
 
@@ -391,7 +406,7 @@ static void put_number(
 	n = col_token_print(slot->class, param, numbers, text);
 	if (slot->method == COL_TEXT_PADDED && n < slot->digits)
 		put(w, "000000000000000000", slot->digits - n);
-	put(w, text, n);
+	put_padded(w, text, n);
 }
 
 static void put_slot(struct col_text_shaped *p, struct writer *w, const struct col_text_slot *slot,
@@ -435,7 +450,7 @@ static int put_row(struct col_text_shaped *p, struct writer *w, uint32_t idx, ui
 	for (const struct col_text_step *step = t->steps; !w->err; step++) {
 		const struct col_text_slot *slot = step->slot;
 
-		put(w, step->text.p, step->text.n);
+		put_padded(w, step->text.p, step->text.n);
 		if (!slot)
 			break;
 		if (slot->class == COL_TOKEN_EMAIL) {

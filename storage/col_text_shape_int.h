@@ -21,6 +21,8 @@ enum {
 	COL_TEXT_STEP_ROWS = 4096,
 	COL_TEXT_STEPS_MAX = COL_STREAM_COUNT_MAX / COL_TEXT_STEP_ROWS,
 	COL_TEXT_IP6_GROUPS = 8,
+	/* Texts of steps are copied in pieces of so many bytes; as many may be read behind them. */
+	COL_TEXT_PAD = 16,
 };
 
 struct col_text_stream {
@@ -47,7 +49,7 @@ struct col_text_slot {
 
 /* Text that does not vary, and the slot behind it; slot NULL: the end. */
 struct col_text_step {
-	struct span text;
+	struct span text; /* COL_TEXT_PAD bytes behind it may be read */
 	const struct col_text_slot *slot;
 };
 
