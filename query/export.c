@@ -462,10 +462,13 @@ static void run_pieces(struct export_run *x, struct engine *e)
 	helped = x->req->base.threads > 1 && runnable(x) > 1 &&
 		 helper_start(helper, run_second, &second);
 	run_lane(&s, 0);
-	if (!helped)
-		return;
-	helper_join(helper);
-	x->result.stats.threads = 2;
+	if (helped) {
+		helper_join(helper);
+		x->result.stats.threads = 2;
+	}
+	/* The next part may be made by another engine, which goes on with the same blocks. */
+	for (unsigned i = 0; i < EXEC_THREADS_MAX; i++)
+		scan_scratch_rest(engine_scratch(e, i));
 }
 
 static int open_lanes(struct engine *e)
