@@ -89,6 +89,7 @@ static void taken_add(struct block_reader *b, const struct seg_reader *seg)
 		pool.taken->pooled.prev = b;
 	pool.taken = b;
 	pool.use.taken_count++;
+	pool.use.taken_bytes += b->pooled.bytes;
 }
 
 static void taken_remove(struct block_reader *b)
@@ -101,6 +102,7 @@ static void taken_remove(struct block_reader *b)
 		b->pooled.next->pooled.prev = b->pooled.prev;
 	ASSERT(pool.use.taken_count > 0);
 	pool.use.taken_count--;
+	pool.use.taken_bytes -= b->pooled.bytes;
 }
 
 /*
@@ -119,11 +121,12 @@ static struct block_reader *choose(void)
 	return b;
 }
 
+/* What idle ones may hold. */
 static size_t room(void)
 {
-	size_t least = pool.budget / LEAST_PART;
+	size_t least = pool.budget / LEAST_PART, others = pool.use.lent + pool.use.taken_bytes;
 
-	return pool.use.lent < pool.budget - least ? pool.budget - pool.use.lent : least;
+	return others < pool.budget - least ? pool.budget - others : least;
 }
 
 /* Those over the budget, as a list by `next` to be freed without the lock. */

@@ -10,7 +10,8 @@
  * Life:    one for the process; nothing to begin or end.
  * Thread:  free for all; one lock, for bookkeeping alone.
  * Memory:  idle readers hold at most the budget, LIMIT_BLOCK_POOL_BYTES until block_pool_set says
- *          otherwise, less what is lent; each one out as much as a block_reader may.
+ *          otherwise, less what is lent and what those that are out held when they were last given
+ *          back; each one out as much as a block_reader may.
  * Errors:  take: NULL when out of memory.
  */
 #ifndef STORAGE_BLOCK_POOL_H
@@ -44,6 +45,7 @@ struct block_pool_use {
 	size_t bytes; /* of idle readers */
 	size_t idle_count;
 	size_t taken_count;
+	size_t taken_bytes; /* when they were last given back */
 	size_t lent;
 	uint64_t hits, misses; /* of all takes so far */
 };

@@ -58,7 +58,9 @@ static int tear_down(void **state)
 	seg_fixture_fini(&w->fixture);
 	free(w);
 	block_pool_set(LIMIT_BLOCK_POOL_BYTES);
-	return use.idle_count == 0 && use.taken_count == 0 && use.bytes == 0 ? 0 : -1;
+	return use.idle_count == 0 && use.taken_count == 0 && use.taken_bytes == 0 && use.bytes == 0
+		       ? 0
+		       : -1;
 }
 
 /* The description of a row of the first block, as it was written. */
