@@ -213,6 +213,7 @@ int agg_source_cubes(struct agg_source *s, struct store_snapshot *snap,
 		rc = scan_cube_next(cube, count_cell, &k, d);
 	} while (rc == 1 && !stop(arg));
 	*out_rows = scan_cube_rows(cube);
+	s->stats.regex_given_up += scan_cube_given_up(cube);
 	if (rc == 0)
 		rc = open_rests(s, cube, snap, filter, d);
 	scan_cube_close(&cube);

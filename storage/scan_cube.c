@@ -224,6 +224,11 @@ uint64_t scan_cube_rows(const struct scan_cube *c)
 	return c->group.rows;
 }
 
+uint64_t scan_cube_given_up(const struct scan_cube *c)
+{
+	return c->group.scratch ? expr_scratch_given_up(c->group.scratch) : 0;
+}
+
 /* ---- one segment ---- */
 
 /* The last moment of a bucket. */

@@ -87,5 +87,7 @@ size_t scan_cube_rests(const struct scan_cube *c, struct scan_cube_rest *out);
 /* Segments counted from their cube, in part or whole, and rows in the cells so far: for statistics. */
 size_t scan_cube_segments(const struct scan_cube *c);
 uint64_t scan_cube_rows(const struct scan_cube *c);
+/* How often a regular expression of ask->where was given up, which counts as no match. */
+uint64_t scan_cube_given_up(const struct scan_cube *c);
 
 #endif

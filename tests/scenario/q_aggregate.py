@@ -59,6 +59,20 @@ def rows(answer):
     return out
 
 
+def t_a_regular_expression_given_up_in_a_cube_is_told(lab):
+    """The keys of a cube are few, but one of them may be hostile."""
+    c = lab.collector(env={"ASTRO_STORE_SEAL_ROWS": "1000"})
+    pairs = list(shop.records(1000, step=20 * 10**9))
+    pairs[7][1]["service"] = "a" * 60 + "!"
+    shop.ship(c, pairs)
+    astro.wait_for(lambda: c.metric("astro_store_sealed_id") >= 1000, "a seal")
+    q = lab.query()
+    whole = get(q, "query", ("q", 'service=~"^(a+)$"'), by="service")
+    told = get(q, "query", ("q", 'service=~"^(a+)+$"'), by="service")
+    astro.equal((whole.get("partial"), told.get("partial")), (None, "regex"))
+    astro.equal(told["stats"]["regex_given_up"], 1)
+
+
 def t_counts_by_fields_and_time(lab):
     q, events = store(lab)
     rnd = random.Random(5)
