@@ -30,7 +30,11 @@ enum {
  * Held by the run that reads units for groups, until its groups are gone: each may fill the memory that
  * the process has for all, and each has two threads. What cubes answer needs no turn.
  */
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t given;
+	bool taken;
+} turn = { .lock = PTHREAD_MUTEX_INITIALIZER, .given = PTHREAD_COND_INITIALIZER };
 
 /* One run over all groupings. */
 struct run {
@@ -345,14 +349,29 @@ static bool take_turn(struct run *r)
 {
 	const struct timespec until = { .tv_sec = (time_t)(r->deadline_ns / CLOCK_NS_PER_SEC),
 		.tv_nsec = (long)(r->deadline_ns % CLOCK_NS_PER_SEC) };
-	int rc = r->deadline_ns == INT64_MAX
-			 ? pthread_mutex_lock(&turn)
-			 : pthread_mutex_clocklock(&turn, CLOCK_MONOTONIC, &until);
+	int rc = 0;
 
-	r->has_turn = rc == 0;
+	/* A condition: the thread sanitizer knows no lock of a mutex by the steady clock. */
+	pthread_mutex_lock(&turn.lock);
+	while (turn.taken && rc == 0)
+		rc = r->deadline_ns == INT64_MAX ? pthread_cond_wait(&turn.given, &turn.lock)
+						 : pthread_cond_clockwait(&turn.given, &turn.lock,
+							   CLOCK_MONOTONIC, &until);
+	r->has_turn = !turn.taken;
+	turn.taken = true;
+	pthread_mutex_unlock(&turn.lock);
 	if (!r->has_turn)
 		atomic_store(&r->late, true);
 	return r->has_turn;
+}
+
+static void give_turn(void)
+{
+	pthread_mutex_lock(&turn.lock);
+	ASSERT(turn.taken);
+	turn.taken = false;
+	pthread_cond_signal(&turn.given);
+	pthread_mutex_unlock(&turn.lock);
 }
 
 static int run_groupings(struct run *r, const struct agg_spec *const *specs, struct grouping *g,
@@ -447,7 +466,7 @@ int agg_run_all(struct engine *e, struct store_snapshot *snap, const struct engi
 		malloc_trim(0);
 	block_pool_return(atomic_load(&r.lent));
 	if (r.has_turn)
-		pthread_mutex_unlock(&turn);
+		give_turn();
 	return rc < 0 ? rc : 0;
 }
 
