@@ -178,6 +178,60 @@ static void any_rows_of_any_column(void **state)
 	}
 }
 
+/* What the texts of the columns show of each row, from here on: the rows' own values, or a mark. */
+static void hold(struct world *w, const struct event *ev, const uint32_t *rows, size_t count,
+	const struct span *mark)
+{
+	static struct span hand[EVENT_TEXT_COUNT][LIMIT_BLOCK_ROWS];
+
+	block_reader_hold(w->block, rows, count, sizeof(struct span));
+	for (int t = 0; t < EVENT_TEXT_COUNT; t++) {
+		for (size_t i = 0; i < count; i++)
+			hand[t][i] = mark ? *mark : ev[rows[i]].text[t];
+		block_reader_hold_col(w->block, SEG_COL_TEXT + t, hand[t]);
+	}
+}
+
+/* Values at hand are shown by the columns that refer to them; of rows without, the page tells. */
+static void values_at_hand(void **state)
+{
+	static uint32_t rows[LIMIT_BLOCK_ROWS], some[LIMIT_BLOCK_ROWS];
+	static struct span spans[LIMIT_BLOCK_ROWS];
+	const int col = SEG_COL_TEXT + EVENT_TEXT_DESCRIPTION;
+	const struct span mark = SPAN_LIT("at hand");
+	struct world *w = *state;
+	size_t marked = 0;
+	struct needle x;
+	struct diag d;
+
+	assert_int_equal(needle_init(&x, mark), 0);
+	for (int round = 0; round < ROUNDS / 4; round++) {
+		uint32_t block = event_gen_below(&w->gen, 2);
+		uint32_t rows_count = seg_reader_block(w->reader, block)->rows_count;
+		const struct event *ev = w->events + (size_t)block * LIMIT_BLOCK_ROWS;
+		size_t n, half = 0;
+
+		block_reader_enter(w->block, w->reader, block);
+		n = pick(w, rows_count, rows);
+		for (size_t i = 0; i < n; i += 2)
+			some[half++] = rows[i];
+		hold(w, ev, rows, n, NULL);
+		check_column(w, ev, col, rows, n);
+		check_column(w, ev, SEG_COL_METADATA, some, half);
+		hold(w, ev, some, half, NULL);
+		check_column(w, ev, col, rows, n);
+		hold(w, ev, rows, n, &mark);
+		buf_reset(&w->bytes);
+		assert_int_equal(block_reader_get(w->block, col, rows, n, &w->bytes, spans, &d), 0);
+		for (size_t i = 0; i < n; i++)
+			marked += spans[i].p && needle_find(&x, spans[i], 0) != SIZE_MAX;
+		block_reader_hold(w->block, NULL, 0, 0);
+		check_column(w, ev, col, rows, n);
+	}
+	assert_true(marked > 0);
+	needle_fini(&x);
+}
+
 /* Whole columns, then single rows of them: what was decoded whole is asked. */
 static void whole_columns(void **state)
 {
@@ -420,6 +474,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_rows_of_any_column),
+		cmocka_unit_test(values_at_hand),
 		cmocka_unit_test(whole_columns),
 		cmocka_unit_test(equality),
 		cmocka_unit_test(searches),
