@@ -15,7 +15,8 @@
 #include "proto/base/check.h"
 #include "storage/scan_cube.h"
 
-enum { ROWS_MAX = LIMIT_BLOCK_ROWS, TEXT_BYTES = 64 << 20 };
+/* Rows of a unit; threads keep all this beside their stack. */
+enum { ROWS_MAX = 4096, TEXT_BYTES = 64 << 20 };
 
 /* Lives as long as the thread's last question. */
 static _Thread_local struct toy {
@@ -61,6 +62,7 @@ int scan_rows(const struct scan *s, size_t unit, struct scan_scratch *scratch,
 	const struct scan_hit *hits;
 	int rc = scan_select(s, unit, scratch, &hits, out_count, stats, d);
 
+	ASSERT(rc != 0 || *out_count <= ROWS_MAX);
 	for (size_t i = 0; rc == 0 && i < *out_count; i++)
 		toy.rows[i] = hits[i].row;
 	*out_rows = toy.rows;
