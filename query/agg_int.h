@@ -206,8 +206,8 @@ struct agg_key {
 struct agg_table {
 	const struct agg_shape *shape;
 	struct agg_dict dicts[AGG_BY_MAX];
-	struct agg_key *keys; /* by group; NULL if the shape is direct */
-	uint32_t *slots;      /* group + 1; 0: free */
+	uint8_t *keys;   /* by group, the parts that the shape has; NULL if it is direct */
+	uint32_t *slots; /* group + 1; 0: free */
 	uint32_t slots_count;
 	uint64_t *counts;               /* by group */
 	uint8_t *states[AGG_CALLS_MAX]; /* by statistic: an array by group */

@@ -154,6 +154,14 @@ static void offer(struct pick *p, const struct entry *e)
 	sink(p, 0);
 }
 
+/* Most groups of many: fewer events than the last one of those that are kept has. */
+static bool is_hopeless(const struct pick *p, const struct entry *e)
+{
+	return p->count == p->cap && p->spec->order == AGG_ORDER_DESC &&
+	       e->first.kind == AGG_CELL_INT && p->entries[0].first.kind == AGG_CELL_INT &&
+	       e->first.i < p->entries[0].first.i;
+}
+
 static int choose(struct pick *p)
 {
 	const struct agg_table *t = p->table;
@@ -172,7 +180,8 @@ static int choose(struct pick *p)
 		if (!within(p->spec, &e.first))
 			continue;
 		p->out->groups++;
-		offer(p, &e);
+		if (!is_hopeless(p, &e))
+			offer(p, &e);
 	}
 	qsort_r(p->entries, p->count, sizeof p->entries[0], compare, p);
 	return 0;

@@ -71,6 +71,39 @@ void agg_shape_make(const struct agg_spec *spec, int64_t bucket_ns, struct agg_s
 	out->direct = spec->by_count == 1 && !spec->bucket;
 }
 
+/* ---------------------------------------------------------------- keys */
+
+/* The parts of a key that the shape has; a byte where it has none. */
+static size_t key_bytes(const struct agg_shape *s)
+{
+	size_t bytes = s->spec->by_count * sizeof(uint32_t);
+
+	bytes += s->spec->bucket ? sizeof(int64_t) : 0;
+	return bytes ? bytes : 1;
+}
+
+static struct agg_key key_at(const struct agg_table *t, uint32_t group)
+{
+	const struct agg_spec *spec = t->shape->spec;
+	const uint8_t *p = t->keys + group * key_bytes(t->shape);
+	struct agg_key key = { .bucket = 0 };
+
+	memcpy(key.ids, p, spec->by_count * sizeof key.ids[0]);
+	if (spec->bucket)
+		memcpy(&key.bucket, p + spec->by_count * sizeof key.ids[0], sizeof key.bucket);
+	return key;
+}
+
+static void key_put(struct agg_table *t, uint32_t group, const struct agg_key *key)
+{
+	const struct agg_spec *spec = t->shape->spec;
+	uint8_t *p = t->keys + group * key_bytes(t->shape);
+
+	memcpy(p, key->ids, spec->by_count * sizeof key->ids[0]);
+	if (spec->bucket)
+		memcpy(p + spec->by_count * sizeof key->ids[0], &key->bucket, sizeof key->bucket);
+}
+
 /* ---------------------------------------------------------------- life */
 
 /* How many values a text field had the last time. */
@@ -121,7 +154,7 @@ void agg_table_fini(struct agg_table *t)
 		remember(&t->shape->spec->by[i], &t->dicts[i]);
 		agg_dict_fini(&t->dicts[i]);
 	}
-	agg_spare_give(t->keys, t->keys ? t->cap * sizeof t->keys[0] : 0);
+	agg_spare_give(t->keys, t->cap * key_bytes(t->shape));
 	agg_spare_give(t->slots, t->slots_count * sizeof t->slots[0]);
 	agg_spare_give(t->counts, t->cap * sizeof t->counts[0]);
 	*t = (struct agg_table){ .shape = NULL };
@@ -160,7 +193,7 @@ static int grow_groups(struct agg_table *t, uint32_t cap)
 	int rc = grow_array(&t->counts, sizeof t->counts[0], t->cap, cap, &t->held);
 
 	if (rc == 0 && !t->shape->direct)
-		rc = grow_array(&t->keys, sizeof t->keys[0], t->cap, cap, &t->held);
+		rc = grow_array(&t->keys, key_bytes(t->shape), t->cap, cap, &t->held);
 	for (uint32_t s = 0; s < t->shape->stats_count && rc == 0; s++)
 		rc = grow_array(&t->states[s], agg_state_bytes(t->shape->stats[s].kind), t->cap,
 			cap, &t->held);
@@ -192,8 +225,13 @@ static uint32_t find_slot(const struct agg_table *t, const struct agg_key *key)
 {
 	uint32_t at = hash_of(key) & (t->slots_count - 1);
 
-	while (t->slots[at] && !same(&t->keys[t->slots[at] - 1], key))
+	while (t->slots[at]) {
+		struct agg_key there = key_at(t, t->slots[at] - 1);
+
+		if (same(&there, key))
+			break;
 		at = (at + 1) & (t->slots_count - 1);
+	}
 	return at;
 }
 
@@ -209,8 +247,11 @@ static int grow_slots(struct agg_table *t)
 	agg_spare_give(t->slots, t->slots_count * sizeof slots[0]);
 	t->slots = slots;
 	t->slots_count = n;
-	for (uint32_t g = 0; g < t->count; g++)
-		slots[find_slot(t, &t->keys[g])] = g + 1;
+	for (uint32_t g = 0; g < t->count; g++) {
+		struct agg_key key = key_at(t, g);
+
+		slots[find_slot(t, &key)] = g + 1;
+	}
 	return 0;
 }
 
@@ -250,7 +291,7 @@ int agg_table_group(struct agg_table *t, const struct agg_key *key, uint32_t *ou
 		return AGG_FULL;
 	if (t->count == t->cap && grow_groups(t, t->cap ? t->cap * 2 : GROUPS_MIN) < 0)
 		return -ENOMEM;
-	t->keys[t->count] = *key;
+	key_put(t, t->count, key);
 	*out = t->count++;
 	t->slots[at] = t->count;
 	return 0;
@@ -258,7 +299,7 @@ int agg_table_group(struct agg_table *t, const struct agg_key *key, uint32_t *ou
 
 struct agg_key agg_table_key(const struct agg_table *t, uint32_t group)
 {
-	return t->shape->direct ? (struct agg_key){ .ids = { group } } : t->keys[group];
+	return t->shape->direct ? (struct agg_key){ .ids = { group } } : key_at(t, group);
 }
 
 /* ---------------------------------------------------------------- joining */

@@ -242,7 +242,7 @@ enum {
 	/* An answer's groups with their texts. */
 	LIMIT_QUERY_GROUPS_BYTES = 32 << 20,
 	/* Groups in memory, with all that functions keep of them; further groups are not told apart. */
-	LIMIT_QUERY_GROUP_BYTES = 24 << 20,
+	LIMIT_QUERY_GROUP_BYTES = 20 << 20,
 	/* Arrays of groups that lie idle until the next aggregation. */
 	LIMIT_QUERY_SPARE_BYTES = 6 << 20,
 	/* Different values of a group, and numbers for a quantile, kept one by one; then a sketch. */
