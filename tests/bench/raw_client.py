@@ -43,13 +43,14 @@ class RawClient:
         while (end := self.buf.find(b"\r\n\r\n", 0, have)) < 0:
             have += self.recv(have)
         head = bytes(self.view[:end + 2])
-        self.take(head, bytes(self.view[end + 4:have]), keep)
+        # A view, not a copy: the pages of a fresh one cost more than a whole answer.
+        self.take(head, self.view[end + 4:have], keep)
         return head
 
     def take(self, head, first, keep):
         length = LENGTH.search(head)
         left = int(length[1]) - len(first) if length else 0
-        tail = (b"\r\n" + first)[-len(CHUNKS_END):]
+        tail = (b"\r\n" + bytes(first[-len(CHUNKS_END):]))[-len(CHUNKS_END):]
         chunked = CHUNKED.search(head) is not None
         if keep is not None:
             keep += first
