@@ -218,9 +218,10 @@ static void work(void *arg)
 /* The first thread alone, until it has seen that this is a large query; false: until all was done. */
 static bool work_alone(struct worker *w)
 {
+	int64_t until_ns = clock_mono_ns() + EXEC_ALONE_NS;
 	size_t i, dear = 0;
 
-	while (w->rc == 0 && dear < EXEC_ALONE_UNITS) {
+	while (w->rc == 0 && (dear < EXEC_ALONE_UNITS || clock_mono_ns() < until_ns)) {
 		uint64_t before = w->stats.blocks_read + w->stats.journal_rows;
 
 		if (!take_unit(w, &i))

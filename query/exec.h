@@ -3,7 +3,7 @@
  *
  * Units are taken in their order, one at a time, by whoever is free. A unit that can still hold one of
  * the first k is searched; another is only counted, if a total is wanted; else the work is done. The
- * second thread starts when the first has met enough units that cost something.
+ * second thread starts when the first has met enough units that cost something, and time.
  *
  * An offset is not searched through: as long as whole clusters of units (plan_cluster) stand before the
  * page, they are counted only.
@@ -26,6 +26,8 @@ enum {
 	EXEC_THREADS_MAX = 2,
 	/* Units that cost something, done alone before help is called, and left for it to be worth it. */
 	EXEC_ALONE_UNITS = 6,
+	/* So long, too: warm units cost less than waking another thread. */
+	EXEC_ALONE_NS = 300000,
 };
 
 struct exec_conf {

@@ -115,8 +115,8 @@ bool helper_start(struct helper *h, void (*work)(void *arg), void *arg)
 	ASSERT(!h->work);
 	h->work = work;
 	h->arg = arg;
-	pthread_cond_signal(&h->wake);
 	pthread_mutex_unlock(&h->lock);
+	pthread_cond_signal(&h->wake);
 	return true;
 }
 

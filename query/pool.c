@@ -110,7 +110,10 @@ static void *work(void *arg)
 		/* From here on a cancel of this job does not reach the engine's next one. */
 		job->engine = NULL;
 		list_add(&p->done, job);
+		/* Whom this wakes must not find the lock taken. */
+		pthread_mutex_unlock(&p->lock);
 		uv_async_send(&p->async);
+		pthread_mutex_lock(&p->lock);
 	}
 	w->busy_ns = 0;
 	w->ended = true;
@@ -223,9 +226,10 @@ static int submit(struct pool *p, struct pool_job *job, size_t queue_max)
 	} else {
 		list_add(&p->queue, job);
 		p->queued++;
-		pthread_cond_signal(&p->wake);
 	}
 	pthread_mutex_unlock(&p->lock);
+	if (rc == 0)
+		pthread_cond_signal(&p->wake);
 	if (!uv_is_active((uv_handle_t *)&p->look))
 		uv_timer_start(&p->look, on_look, POOL_FAIR_MS, POOL_FAIR_MS / 2);
 	return rc;
