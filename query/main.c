@@ -27,7 +27,7 @@ enum {
 	/* Allocations of this size are mapped, so that freed ones leave no hole in the heap. */
 	BIG_BYTES = 2 << 20,
 	/* Free memory that is kept at the end of the heap. */
-	SPARE_BYTES = 6 << 20,
+	SPARE_BYTES = 2 << 20,
 	TICK_MS = 1000,
 	/* Beyond connections_max: room to accept one and tell it that there is none. */
 	CONNECTIONS_SPARE = 8,

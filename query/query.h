@@ -32,7 +32,7 @@ struct query {
 	int64_t stop_at_ms; /* on uv_now's clock: what is left then is cut */
 	unsigned jobs_open; /* requests that workers answer, in flight */
 	unsigned exports;   /* of these, exports */
-	size_t lent; /* by the pool of blocks, for answers on their way to clients */
+	size_t lent;        /* by the pool of blocks, for answers on their way to clients */
 	size_t exports_ready; /* bytes that exports have made and not yet given to their connections */
 	bool readable, told; /* of the store, as the log last said; it has said anything */
 	bool stopping;

@@ -11,7 +11,7 @@ enum {
 	BUCKETS = 256,
 	/* Of what readers hold, the heap loses about one part in so many between pieces. */
 	HEAP_LOSS = 10,
-	/* One part in so many of the budget is not lent. */
+	/* One part in so many of what they may hold is not lent. */
 	LEAST_PART = 4,
 	/* Freed at once, so much is worth looking through the heap for whole pages. */
 	TRIM_BYTES = 4 << 20,
@@ -124,9 +124,11 @@ static struct block_reader *choose(void)
 /* What idle ones may hold. */
 static size_t room(void)
 {
-	size_t least = pool.budget / LEAST_PART, others = pool.use.lent + pool.use.taken_bytes;
+	const struct block_pool_use *u = &pool.use;
+	size_t most = pool.budget > u->taken_bytes ? pool.budget - u->taken_bytes : 0;
+	size_t least = most / LEAST_PART;
 
-	return others < pool.budget - least ? pool.budget - others : least;
+	return u->lent < most - least ? most - u->lent : least;
 }
 
 /* Those over the budget, as a list by `next` to be freed without the lock. */

@@ -107,7 +107,7 @@ enum {
 	/* Decoded unsealed rows that a reader keeps in memory. */
 	LIMIT_TAIL_CACHE_BYTES = 16 << 20,
 	/* Blocks that no query uses, kept open for the next one (storage/block_pool.h). */
-	LIMIT_BLOCK_POOL_BYTES = 32 << 20,
+	LIMIT_BLOCK_POOL_BYTES = 30 << 20,
 };
 
 /* ---- segments ---- */
