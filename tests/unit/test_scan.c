@@ -390,6 +390,7 @@ static void a_damaged_page_costs_its_block(void **state)
 	}
 	assert_int_equal(failed, 1);
 	scan_close(&s);
+	scan_ask_fini(&a);
 	bytes[p.off + p.bytes / 2] ^= 4;
 	seg_fixture_store(&w->fixture, "s.seg", bytes, n);
 	seg_reader_close(&w->reader);
