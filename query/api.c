@@ -16,6 +16,7 @@
 #include "query/api_logs.h"
 #include "query/api_query.h"
 #include "query/api_stats.h"
+#include "query/api_status.h"
 
 enum {
 	METRICS_PAGE_BYTES = 1 << 20,
@@ -160,6 +161,7 @@ static const struct http_server_route routes[] = {
 	{ "/api/logs/{id}", HTTP_PARSE_GET, api_event_get },
 	{ "/api/logs/{id}/context", HTTP_PARSE_GET, api_event_context },
 	{ "/api/fields", HTTP_PARSE_GET, api_fields_get },
+	{ "/api/status", HTTP_PARSE_GET, api_status_get },
 	{ "/api/fields/{name}/values", HTTP_PARSE_GET, api_fields_values },
 	{ "/api/query", HTTP_PARSE_GET, api_query_get },
 	{ "/api/explain", HTTP_PARSE_GET, api_explain_get },

@@ -86,7 +86,8 @@ static void free_job(struct api_job *j)
 {
 	ASSERT(!j->kept);
 	j->q->jobs_open--;
-	j->kind->fini(j);
+	if (j->kind->fini)
+		j->kind->fini(j);
 	store_snapshot_free(&j->snap);
 	buf_fini(&j->body);
 	j->tag = 0;

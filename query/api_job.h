@@ -33,7 +33,7 @@ struct api_job_kind {
 	bool (*keep)(struct api_job *j);
 	/* The client left while the kind kept the job: forget it; it is ended then. NULL: nothing to do. */
 	void (*drop)(struct api_job *j);
-	/* Frees what the kind's struct holds. */
+	/* Frees what the kind's struct holds. NULL: nothing. */
 	void (*fini)(struct api_job *j);
 };
 

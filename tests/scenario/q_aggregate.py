@@ -4,6 +4,7 @@ named. Method: events of tests/support/shop, sealed in part, compared in Python.
 
 import collections
 import os
+import pathlib
 import random
 import sys
 import urllib.parse
@@ -182,6 +183,37 @@ def t_fields_and_their_values(lab):
     astro.equal([(v["value"], v["count"]) for v in got["values"]], [(6, 1)])
     got = get(q, "fields/metadata.deep.x/values")
     astro.equal([(v["value"], v["count"]) for v in got["values"]], [([1, 2.5], COUNT)])
+
+
+def size_of(path, suffix):
+    return sum(f.stat().st_size for f in path.rglob("*") if f.is_file() and f.name.endswith(suffix))
+
+
+def t_status_of_the_store(lab):
+    q, events = store(lab)
+    data = pathlib.Path(lab.path("data"))
+    # Sealing and merging end some time: then the figures are those of the files.
+    astro.wait_for(lambda: (s := get(q, "status"))["files"]["seg"]["bytes"] == size_of(data / "seg", ".seg")
+                   and s["files"]["evt"]["missing"] == 0, "what is told is what is there")
+    s = get(q, "status", check=1)
+    told = s["store"]
+    astro.equal(told["events"], len(events))
+    astro.equal(told["sealed_events"] + told["journal_events"], len(events))
+    astro.check(0 < told["sealed_events"] < len(events), "both in segments and in the journal")
+    times = sorted(shop.nanoseconds(e["timestamp"]) for e in events)
+    astro.equal((shop.nanoseconds(told["time_min"]), shop.nanoseconds(told["time_max"])), (times[0], times[-1]))
+    for kind in ("seg", "evt", "ent", "tok", "cub"):
+        f = s["files"][kind]
+        astro.equal((f["count"], f["missing"], f["stale"], f["damaged"]), (told["segments"], 0, 0, 0), kind)
+        astro.equal(f["bytes"], size_of(data / "seg", "." + kind), kind)
+    astro.equal(told["bytes"], sum(f["bytes"] for f in s["files"].values()))
+    astro.equal(sum(c["events"] for c in s["classes"]), told["sealed_events"])
+    astro.equal(s["collector"]["state"], "running")
+    next((data / "seg").rglob("*.evt")).unlink()
+    astro.equal(get(q, "status")["files"]["evt"]["missing"], 1)
+    problem = get(q, "status", check="x", status=400)
+    astro.equal((problem["field"], problem["hint"]), ("check", "check=1 looks into the sidecars, too"))
+    astro.equal(get(q, "status", chekk=1, status=400)["field"], "chekk")
 
 
 def t_nothing_there(lab):
