@@ -19,6 +19,8 @@ enum {
 	READY_PARTS = STEP_PARTS + AHEAD_PARTS,
 	SPARE_PARTS = EXPORT_PIECES_MAX,
 	HEAD_BYTES = 128,
+	/* So many work ahead of their clients; where more are under way, none does. */
+	WIDE_EXPORTS = 2,
 	/* Memory is short when the so manieth part of what answers may hold is held. */
 	SHORT_PART = 4,
 };
@@ -90,12 +92,12 @@ static void take_made(struct export_job *e)
 	e->made.count = 0;
 }
 
-/* Where many bytes wait for clients, each export waits for its own client, with one part in hand. */
+/* Where many export, or many bytes wait for clients, each waits for its own client, one part in hand. */
 static bool memory_is_short(struct query *q)
 {
 	uint64_t held = http_server_counters(q->server)->held_bytes + q->exports_ready;
 
-	return held > LIMIT_QUERY_HELD_BYTES / SHORT_PART;
+	return q->exports > WIDE_EXPORTS || held > LIMIT_QUERY_HELD_BYTES / SHORT_PART;
 }
 
 /* The memory of a part that has left; where it is short, none is kept. */

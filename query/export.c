@@ -385,6 +385,13 @@ void export_give_back(struct export_run *x, struct buf *part)
 	buf_fini(part);
 }
 
+/* A step of fewer parts needs less. */
+static void trim_stock(struct export_run *x, unsigned pieces)
+{
+	while (x->stock_count > pieces)
+		buf_fini(&x->stock[--x->stock_count]);
+}
+
 /* For each piece that will write and has no memory so far. */
 static void hand_out(struct export_run *x)
 {
@@ -534,6 +541,7 @@ int export_step(struct export_run *x, struct engine *e, unsigned pieces, struct 
 	ASSERT(pieces <= EXPORT_PIECES_MAX);
 	if (rc < 0)
 		return diag_set(d, rc, "", -1, "cannot write the events");
+	trim_stock(x, pieces);
 	/* Units without a match leave nothing to take: go on until something is there, or all is done. */
 	do {
 		if (atomic_load(engine_cancel_flag(e)))
