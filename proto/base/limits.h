@@ -105,7 +105,7 @@ enum {
 	/* Segments that a reader keeps open although no query uses them. */
 	LIMIT_SEGMENTS_OPEN = 256,
 	/* Decoded unsealed rows that a reader keeps in memory. */
-	LIMIT_TAIL_CACHE_BYTES = 16 << 20,
+	LIMIT_TAIL_CACHE_BYTES = 6 << 20,
 	/* Blocks that no query uses, kept open for the next one (storage/block_pool.h). */
 	LIMIT_BLOCK_POOL_BYTES = 30 << 20,
 };
