@@ -71,25 +71,6 @@ bool agg_source_range(const struct agg_source *s, const struct engine_request *f
 
 /* ---------------------------------------------------------------- cubes */
 
-/* The dimension of cubes that the field is; -1: none. */
-static int dim_of(const struct expr_field *f)
-{
-	if (f->kind == EXPR_FIELD_SEVERITY)
-		return SIDX_CUBE_SEVERITY;
-	if (f->kind != EXPR_FIELD_TEXT)
-		return -1;
-	switch (f->text) {
-	case EVENT_TEXT_EVENT_TYPE:
-		return SIDX_CUBE_EVENT_TYPE;
-	case EVENT_TEXT_ENTITY_TYPE:
-		return SIDX_CUBE_ENTITY_TYPE;
-	case EVENT_TEXT_SERVICE:
-		return SIDX_CUBE_SERVICE;
-	default:
-		return -1;
-	}
-}
-
 /* False: the groups or the functions are of more than cubes know. */
 static bool make_ask(const struct agg_shape *shape, const struct engine_request *filter,
 	struct store_snapshot *snap, struct scan_cube_ask *out)
@@ -104,7 +85,7 @@ static bool make_ask(const struct agg_shape *shape, const struct engine_request 
 	out->id_max = store_snapshot_committed(snap);
 	out->where = filter->where;
 	for (uint32_t i = 0; i < spec->by_count; i++) {
-		int dim = dim_of(&spec->by[i]);
+		int dim = scan_cube_dim(&spec->by[i]);
 
 		if (dim < 0)
 			return false;
@@ -160,7 +141,7 @@ static int count_cell(void *arg, const struct scan_cube_cell *c)
 	if (spec->bucket)
 		key.bucket = agg_bucket_index(&t->shape->bucket, c->time_ns);
 	for (uint32_t i = 0; i < spec->by_count && rc == 0; i++) {
-		struct agg_cell value = cell_at(c, dim_of(&spec->by[i]));
+		struct agg_cell value = cell_at(c, scan_cube_dim(&spec->by[i]));
 
 		rc = id_at(k, i, &value, &key.ids[i]);
 		left_out |= key.ids[i] == AGG_UNIT_LEFT_OUT;

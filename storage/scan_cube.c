@@ -43,32 +43,13 @@ void scan_cube_ask_init(struct scan_cube_ask *ask)
 
 /* ---- what is asked ---- */
 
-/* The dimension of a field, or -1. */
-static int dim_of(const struct expr_field *f)
-{
-	if (f->kind == EXPR_FIELD_SEVERITY)
-		return SIDX_CUBE_SEVERITY;
-	if (f->kind != EXPR_FIELD_TEXT)
-		return -1;
-	switch (f->text) {
-	case EVENT_TEXT_EVENT_TYPE:
-		return SIDX_CUBE_EVENT_TYPE;
-	case EVENT_TEXT_ENTITY_TYPE:
-		return SIDX_CUBE_ENTITY_TYPE;
-	case EVENT_TEXT_SERVICE:
-		return SIDX_CUBE_SERVICE;
-	default:
-		return -1;
-	}
-}
-
 /* Adds the dimensions that the tree tests; false: it tests something else. */
 static bool tests_dims(const struct expr *x, unsigned *dims)
 {
 	int dim;
 
 	if (x->kind == EXPR_TEST) {
-		dim = dim_of(&x->field);
+		dim = scan_cube_dim(&x->field);
 		if (dim >= 0)
 			*dims |= 1u << dim;
 		return dim >= 0;

@@ -48,6 +48,25 @@ struct scan_cube_ask {
 	int64_t bucket_from_ns; /* where any one of these begins */
 };
 
+/* The dimension of cubes that the field is; -1: none. */
+static inline int scan_cube_dim(const struct expr_field *f)
+{
+	if (f->kind == EXPR_FIELD_SEVERITY)
+		return SIDX_CUBE_SEVERITY;
+	if (f->kind != EXPR_FIELD_TEXT)
+		return -1;
+	switch (f->text) {
+	case EVENT_TEXT_EVENT_TYPE:
+		return SIDX_CUBE_EVENT_TYPE;
+	case EVENT_TEXT_ENTITY_TYPE:
+		return SIDX_CUBE_ENTITY_TYPE;
+	case EVENT_TEXT_SERVICE:
+		return SIDX_CUBE_SERVICE;
+	default:
+		return -1;
+	}
+}
+
 /* Every row, in one cell. */
 void scan_cube_ask_init(struct scan_cube_ask *ask);
 
