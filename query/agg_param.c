@@ -5,7 +5,6 @@
 #include "query/agg.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,9 +14,9 @@
 #include "proto/base/when.h"
 #include "proto/svc/conf.h"
 #include "query/agg_bucket.h"
+#include "query/engine_param_int.h"
 
 enum {
-	QUOTE_BYTES = 48, /* of a refused text, quoted in the error */
 	NUMBER_BYTES = 32,
 	ZONE_MINUTES_MAX = 18 * 60,
 };
@@ -43,31 +42,11 @@ static const char calls_hint[] =
 
 /* ---------------------------------------------------------------- errors */
 
-static int refuse(struct engine_err *err, int code, const char *hint, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static int refuse(struct engine_err *err, int code, const char *hint, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err->error, sizeof err->error, fmt, ap);
-	va_end(ap);
-	snprintf(err->hint, sizeof err->hint, "%s", hint);
-	err->code = code;
-	return code;
-}
-
-static int quoted(struct span value)
-{
-	return value.n < QUOTE_BYTES ? (int)value.n : QUOTE_BYTES;
-}
-
 static int refuse_field(
 	struct engine_err *err, const char *field, const char *error, const char *hint)
 {
 	snprintf(err->field, sizeof err->field, "%s", field);
-	return refuse(err, ERR_RANGE, hint, "%s", error);
+	return engine_param_refuse(err, ERR_RANGE, hint, "%s", error);
 }
 
 /* ---------------------------------------------------------------- the cursor */
@@ -104,10 +83,10 @@ static int wrong(struct text *t, int code, const char *hint, const char *expecte
 	struct span found = rest(t);
 
 	if (found.n == 0)
-		return refuse(
+		return engine_param_refuse(
 			t->err, code, hint, "at %zu: expected %s, found the end", t->at, expected);
-	return refuse(t->err, code, hint, "at %zu: expected %s, found \"%.*s\"", t->at, expected,
-		quoted(found), found.p);
+	return engine_param_refuse(t->err, code, hint, "at %zu: expected %s, found \"%.*s\"", t->at,
+		expected, engine_param_quoted(found), found.p);
 }
 
 /* Up to a comma, parenthesis or blank that does not stand in quotes; may be empty. */
@@ -135,7 +114,8 @@ static struct span take_word(struct text *t)
 
 static int no_memory(struct engine_err *err)
 {
-	return refuse(err, ERR_LIMIT, "ask for fewer at once", "the parameters are too long");
+	return engine_param_refuse(
+		err, ERR_LIMIT, "ask for fewer at once", "the parameters are too long");
 }
 
 static int keep(struct agg_request *req, struct span s, struct span *out, struct engine_err *err)
@@ -181,7 +161,7 @@ static int read_by(struct agg_request *req, struct span value, struct engine_err
 
 	do {
 		if (s->by_count == AGG_BY_MAX)
-			return refuse(err, ERR_LIMIT, "leave one out",
+			return engine_param_refuse(err, ERR_LIMIT, "leave one out",
 				"at %zu: more than %d fields", t.at, AGG_BY_MAX);
 		rc = take_field(req, &t, &s->by[s->by_count], &s->by_names[s->by_count]);
 		if (rc < 0)
@@ -325,7 +305,7 @@ static int read_agg(struct agg_request *req, struct span value, struct engine_er
 
 	do {
 		if (req->spec.calls_count == AGG_CALLS_MAX)
-			return refuse(err, ERR_LIMIT, "leave one out",
+			return engine_param_refuse(err, ERR_LIMIT, "leave one out",
 				"at %zu: more than %d functions", t.at, AGG_CALLS_MAX);
 		rc = take_call(req, &t);
 		if (rc < 0)
@@ -361,15 +341,17 @@ static int read_bucket(struct agg_request *req, struct span value, struct engine
 	if (span_eq(value, SPAN_LIT("auto")))
 		return 0;
 	if (is_calendar(value))
-		return refuse(err, ERR_SYNTAX, bucket_hint,
-			"months and years are not of one length: \"%.*s\"", quoted(value), value.p);
+		return engine_param_refuse(err, ERR_SYNTAX, bucket_hint,
+			"months and years are not of one length: \"%.*s\"",
+			engine_param_quoted(value), value.p);
 	rc = when_duration(value, &ns, &d);
 	if (rc < 0)
-		return refuse(err, rc, bucket_hint, "not a width of time: \"%.*s\"", quoted(value),
-			value.p);
+		return engine_param_refuse(err, rc, bucket_hint, "not a width of time: \"%.*s\"",
+			engine_param_quoted(value), value.p);
 	if (ns < 1 || ns > AGG_BUCKET_NS_MAX)
-		return refuse(err, ERR_RANGE, bucket_hint,
-			"not a width from 1ns to 146 years: \"%.*s\"", quoted(value), value.p);
+		return engine_param_refuse(err, ERR_RANGE, bucket_hint,
+			"not a width from 1ns to 146 years: \"%.*s\"", engine_param_quoted(value),
+			value.p);
 	req->spec.bucket_ns = ns;
 	return 0;
 }
@@ -394,8 +376,8 @@ static int read_tz(struct agg_request *req, struct span value, struct engine_err
 	minutes = digits > 2 ? number % 100 : 0;
 	if (value.n == 0 || !strchr("+- ", value.p[0]) || digits < 1 || digits == 3 || digits > 4 ||
 		minutes > 59 || hours * 60 + minutes > ZONE_MINUTES_MAX)
-		return refuse(err, ERR_SYNTAX, "as in +02:00 or -0530; Z is UTC",
-			"not an offset from UTC: \"%.*s\"", quoted(value), value.p);
+		return engine_param_refuse(err, ERR_SYNTAX, "as in +02:00 or -0530; Z is UTC",
+			"not an offset from UTC: \"%.*s\"", engine_param_quoted(value), value.p);
 	req->spec.zone_ns = (int64_t)(hours * 60 + minutes) * 60 * CLOCK_NS_PER_SEC;
 	if (negative)
 		req->spec.zone_ns = -req->spec.zone_ns;
@@ -410,8 +392,9 @@ static int read_count(
 	struct expr_number n = expr_number_of(value);
 
 	if (n.kind != EXPR_NUMBER_INT || n.i < (int64_t)min || n.i > (int64_t)max)
-		return refuse(err, ERR_RANGE, "", "not a number from %u to %u: \"%.*s\"", min, max,
-			quoted(value), value.p);
+		return engine_param_refuse(err, ERR_RANGE, "",
+			"not a number from %u to %u: \"%.*s\"", min, max,
+			engine_param_quoted(value), value.p);
 	*out = (uint32_t)n.i;
 	return 0;
 }
@@ -445,17 +428,18 @@ static int read_order(struct agg_request *req, struct span value, struct engine_
 	else if (span_eq(value, SPAN_LIT("group")))
 		req->spec.order = AGG_ORDER_GROUP;
 	else
-		return refuse(err, ERR_SYNTAX,
+		return engine_param_refuse(err, ERR_SYNTAX,
 			"desc and asc are by the first function, group is by time and values",
-			"neither desc, asc nor group: \"%.*s\"", quoted(value), value.p);
+			"neither desc, asc nor group: \"%.*s\"", engine_param_quoted(value),
+			value.p);
 	return 0;
 }
 
 static int read_bound(struct span value, bool *out_has, double *out, struct engine_err *err)
 {
 	if (!number_of(value, -1.7e308, 1.7e308, out))
-		return refuse(err, ERR_SYNTAX, "of the first function", "not a number: \"%.*s\"",
-			quoted(value), value.p);
+		return engine_param_refuse(err, ERR_SYNTAX, "of the first function",
+			"not a number: \"%.*s\"", engine_param_quoted(value), value.p);
 	*out_has = true;
 	return 0;
 }
@@ -520,7 +504,8 @@ static int select_events(
 	int rc;
 
 	if (is_paging(name))
-		return refuse(err, ERR_UNKNOWN, "groups have no pages: limit and top bound them",
+		return engine_param_refuse(err, ERR_UNKNOWN,
+			"groups have no pages: limit and top bound them",
 			"no such parameter of an aggregation");
 	rc = engine_param(&req->filter, name, value, err);
 	if (rc == ERR_UNKNOWN)
@@ -539,7 +524,7 @@ int agg_param(struct agg_request *req, struct span name, struct span value, stru
 		if (!span_eq(name, span_str(p->name)))
 			continue;
 		if ((req->given & p->given) && !p->again)
-			return refuse(err, ERR_SYNTAX, "give it once", "given twice");
+			return engine_param_refuse(err, ERR_SYNTAX, "give it once", "given twice");
 		req->given |= p->given;
 		return p->read(req, value, err);
 	}
@@ -565,7 +550,7 @@ int agg_request_prefix(struct agg_request *req, struct span prefix, struct engin
 {
 	*err = (struct engine_err){ .field = "prefix" };
 	if (req->spec.prefix.p)
-		return refuse(err, ERR_SYNTAX, "give it once", "given twice");
+		return engine_param_refuse(err, ERR_SYNTAX, "give it once", "given twice");
 	return keep(req, prefix, &req->spec.prefix, err);
 }
 

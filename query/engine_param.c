@@ -34,10 +34,7 @@ struct param {
 	int arg;
 };
 
-static int refuse(struct engine_err *err, int code, const char *hint, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static int refuse(struct engine_err *err, int code, const char *hint, const char *fmt, ...)
+int engine_param_refuse(struct engine_err *err, int code, const char *hint, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -49,7 +46,7 @@ static int refuse(struct engine_err *err, int code, const char *hint, const char
 	return code;
 }
 
-static int quoted(struct span value)
+int engine_param_quoted(struct span value)
 {
 	return value.n < PARAM_QUOTE_BYTES ? (int)value.n : PARAM_QUOTE_BYTES;
 }
@@ -58,13 +55,13 @@ static int quoted(struct span value)
 
 static int too_many(struct engine_err *err)
 {
-	return refuse(err, ERR_LIMIT, "ask for fewer at once", "more than %d values of one field",
-		LIMIT_QUERY_VALUES);
+	return engine_param_refuse(err, ERR_LIMIT, "ask for fewer at once",
+		"more than %d values of one field", LIMIT_QUERY_VALUES);
 }
 
 static int too_long(struct engine_err *err)
 {
-	return refuse(err, ERR_LIMIT, "ask for fewer or shorter values",
+	return engine_param_refuse(err, ERR_LIMIT, "ask for fewer or shorter values",
 		"the values are longer than %d bytes together", LIMIT_QUERY_VALUES_BYTES);
 }
 
@@ -119,9 +116,9 @@ static int read_severity(
 
 	(void)arg;
 	if (severity < 0)
-		return refuse(err, ERR_SYNTAX,
+		return engine_param_refuse(err, ERR_SYNTAX,
 			"one of emergency, alert, critical, error, warning, notice, info, debug, or 0 to 7",
-			"no severity: \"%.*s\"", quoted(value), value.p);
+			"no severity: \"%.*s\"", engine_param_quoted(value), value.p);
 	req->severity_mask |= (uint8_t)(1u << severity);
 	return 0;
 }
@@ -157,8 +154,9 @@ static int read_number(
 	if (rc == 0 && v < min)
 		rc = ERR_RANGE;
 	if (rc < 0)
-		return refuse(err, rc, "", "not a number from %llu to %llu: \"%.*s\"",
-			(unsigned long long)min, (unsigned long long)max, quoted(value), value.p);
+		return engine_param_refuse(err, rc, "", "not a number from %llu to %llu: \"%.*s\"",
+			(unsigned long long)min, (unsigned long long)max,
+			engine_param_quoted(value), value.p);
 	*out = v;
 	return 0;
 }
@@ -241,11 +239,11 @@ static int parse_time(struct span value, struct timefmt *out, struct engine_err 
 		timefmt_parse(mended, out) == 0)
 		return 0;
 	if (rc == ERR_RANGE)
-		return refuse(err, rc, time_hint, "no such date or time: \"%.*s\"", quoted(value),
-			value.p);
+		return engine_param_refuse(err, rc, time_hint, "no such date or time: \"%.*s\"",
+			engine_param_quoted(value), value.p);
 	if (rc < 0)
-		return refuse(
-			err, rc, time_hint, "not a date or time: \"%.*s\"", quoted(value), value.p);
+		return engine_param_refuse(err, rc, time_hint, "not a date or time: \"%.*s\"",
+			engine_param_quoted(value), value.p);
 	return 0;
 }
 
@@ -285,7 +283,8 @@ static int read_end_time(
 	if (rc < 0)
 		return rc;
 	if (t.ns == INT64_MIN)
-		return refuse(err, ERR_RANGE, time_hint, "nothing is before that time");
+		return engine_param_refuse(
+			err, ERR_RANGE, time_hint, "nothing is before that time");
 	req->to_ns = t.ns - 1;
 	req->spelled_as_time = true;
 	return 0;
@@ -318,8 +317,9 @@ static int read_order(
 	else if (span_eq(value, SPAN_LIT("desc")))
 		req->order = ENGINE_ORDER_DESC;
 	else
-		return refuse(err, ERR_SYNTAX, "asc is oldest first, desc newest first",
-			"neither asc nor desc: \"%.*s\"", quoted(value), value.p);
+		return engine_param_refuse(err, ERR_SYNTAX,
+			"asc is oldest first, desc newest first", "neither asc nor desc: \"%.*s\"",
+			engine_param_quoted(value), value.p);
 	return 0;
 }
 
@@ -328,8 +328,9 @@ static int read_total(
 {
 	(void)arg;
 	if (!span_eq(value, SPAN_LIT("exact")) && !span_eq(value, SPAN_LIT("none")))
-		return refuse(err, ERR_SYNTAX, "none does not count, which may be faster",
-			"neither exact nor none: \"%.*s\"", quoted(value), value.p);
+		return engine_param_refuse(err, ERR_SYNTAX,
+			"none does not count, which may be faster",
+			"neither exact nor none: \"%.*s\"", engine_param_quoted(value), value.p);
 	req->want_total = value.p[0] == 'e';
 	return 0;
 }
@@ -346,8 +347,9 @@ static int read_explain(
 {
 	(void)arg;
 	if (value.n != 1 || (value.p[0] != '0' && value.p[0] != '1'))
-		return refuse(err, ERR_SYNTAX, "1 adds to `stats` what was asked and planned",
-			"neither 0 nor 1: \"%.*s\"", quoted(value), value.p);
+		return engine_param_refuse(err, ERR_SYNTAX,
+			"1 adds to `stats` what was asked and planned", "neither 0 nor 1: \"%.*s\"",
+			engine_param_quoted(value), value.p);
 	req->explain = value.p[0] == '1';
 	return 0;
 }
@@ -357,7 +359,7 @@ static int read_cursor(
 {
 	(void)arg;
 	if (page_cursor_get(value, &req->place) < 0)
-		return refuse(err, ERR_SYNTAX,
+		return engine_param_refuse(err, ERR_SYNTAX,
 			"give `next` of an answer unchanged, or leave it out", "not a cursor");
 	return 0;
 }
@@ -405,7 +407,7 @@ static int unknown(struct engine_err *err)
 	near = conf_closest(err->field, names, ARRAY_COUNT(params));
 	if (near)
 		snprintf(hint, sizeof hint, "did you mean %s?", near);
-	return refuse(err, ERR_UNKNOWN, hint, "no such parameter");
+	return engine_param_refuse(err, ERR_UNKNOWN, hint, "no such parameter");
 }
 
 int engine_param(
@@ -423,7 +425,7 @@ int engine_param(
 	if (!p)
 		return unknown(err);
 	if (p->given & req->given)
-		return refuse(err, ERR_SYNTAX, "give it once", "given twice");
+		return engine_param_refuse(err, ERR_SYNTAX, "give it once", "given twice");
 	req->given |= p->given;
 	return p->read(req, p->arg, value, err);
 }

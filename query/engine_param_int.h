@@ -1,7 +1,14 @@
-/* engine_param_int - which single parameters a request was given; bits of engine_request.given. */
+/*
+ * engine_param_int - what those who read parameters share: which single ones a request was given, and how
+ * one is refused.
+ */
 #ifndef QUERY_ENGINE_PARAM_INT_H
 #define QUERY_ENGINE_PARAM_INT_H
 
+#include "proto/base/span.h"
+#include "query/engine.h"
+
+/* Bits of engine_request.given. */
 enum engine_param_given {
 	ENGINE_PARAM_SEARCH = 1 << 0,
 	ENGINE_PARAM_START = 1 << 1,
@@ -15,5 +22,11 @@ enum engine_param_given {
 	ENGINE_PARAM_TOTAL = 1 << 9,
 	ENGINE_PARAM_EXPLAIN = 1 << 10,
 };
+
+/* Fills in error and hint, and the code, which is returned. */
+int engine_param_refuse(struct engine_err *err, int code, const char *hint, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* How much of a refused value an error quotes: the precision of a "%.*s". */
+int engine_param_quoted(struct span value);
 
 #endif
