@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "collector/commit.h"
+#include "collector/door.h"
 #include "collector/intake.h"
 #include "collector/retire.h"
 #include "proto/net/listener.h"
@@ -50,7 +51,8 @@ struct collector {
 	struct retain_class_set *classes;
 	struct retire retire;
 	struct room *room;
-	bool full; /* the disk: no door takes anything */
+	bool full;          /* the disk: no door takes anything */
+	struct door *doors; /* for events, in the order of their opening */
 	struct door_forward *forward;
 	struct door_dgram *dgram;
 	struct door_http *http;

@@ -1,6 +1,7 @@
 #include "collector/door_dgram.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "proto/svc/logger.h"
 
 struct door_dgram {
+	struct door door;
 	struct collector *c;
 	struct dgram socket;
 	struct forward forward;
@@ -132,6 +134,59 @@ static void on_recv(void *arg, const uint8_t *p, size_t n, bool cut, const struc
 		dgram_pause(&g->socket);
 }
 
+/* ---------------------------------------------------------------- as a door */
+
+static struct door_dgram *of(struct door *d)
+{
+	return (struct door_dgram *)((char *)d - offsetof(struct door_dgram, door));
+}
+
+static void on_durable(struct door *d)
+{
+	struct door_dgram *g = of(d);
+
+	if (g->reading && commit_room(g->c->intake.commit))
+		dgram_resume(&g->socket);
+}
+
+static uint64_t bytes_in(struct door *d)
+{
+	return of(d)->counts.bytes;
+}
+
+static void stop_reading(struct door *d)
+{
+	struct door_dgram *g = of(d);
+
+	g->reading = false;
+	dgram_pause(&g->socket);
+	g->counts.dropped_full += dgram_discard(&g->socket);
+}
+
+static void close_door(struct door *d)
+{
+	dgram_close(&of(d)->socket, NULL);
+}
+
+static void free_door(struct door *d)
+{
+	struct door_dgram *g = of(d);
+
+	stage_fini(&g->stage);
+	forward_fini(&g->forward);
+	free(g);
+}
+
+static const struct door_ops door_ops = {
+	.durable = on_durable,
+	.bytes_in = bytes_in,
+	.stop_reading = stop_reading,
+	.close = close_door,
+	.free = free_door,
+};
+
+/* ---------------------------------------------------------------- life of the door */
+
 static void warn_of_buffer(unsigned granted, unsigned wanted)
 {
 	LOGGER(LOGGER_WARNING, "udp",
@@ -151,6 +206,7 @@ int door_dgram_open(struct collector *c, const struct addr *at, unsigned buffer_
 
 	if (!g)
 		return diag_set(d, -ENOMEM, "", -1, "no memory for the UDP door");
+	g->door.ops = &door_ops;
 	g->c = c;
 	g->reading = true;
 	g->origin.door = INTAKE_UDP;
@@ -158,23 +214,20 @@ int door_dgram_open(struct collector *c, const struct addr *at, unsigned buffer_
 	forward_init(&g->forward);
 	stage_init(&g->stage, &c->intake.pool);
 	rc = dgram_open(&g->socket, &c->loop, &conf, d);
-	if (rc < 0)
-		door_dgram_free(&g);
-	else if (g->socket.rcvbuf_bytes < buffer_bytes)
+	if (rc < 0) {
+		free_door(&g->door);
+		return rc;
+	}
+	if (g->socket.rcvbuf_bytes < buffer_bytes)
 		warn_of_buffer(g->socket.rcvbuf_bytes, buffer_bytes);
+	door_put(&c->doors, &g->door);
 	*out = g;
-	return rc;
+	return 0;
 }
 
 const struct addr *door_dgram_addr(const struct door_dgram *g)
 {
 	return &g->socket.addr;
-}
-
-void door_dgram_durable(struct door_dgram *g)
-{
-	if (g->reading && commit_room(g->c->intake.commit))
-		dgram_resume(&g->socket);
 }
 
 void door_dgram_counts(struct door_dgram *g, struct door_dgram_counts *out)
@@ -184,28 +237,4 @@ void door_dgram_counts(struct door_dgram *g, struct door_dgram_counts *out)
 	out->errors = g->socket.errors;
 	out->dropped_kernel = dgram_dropped(&g->socket);
 	out->buffer_bytes = g->socket.rcvbuf_bytes;
-}
-
-void door_dgram_stop_reading(struct door_dgram *g)
-{
-	g->reading = false;
-	dgram_pause(&g->socket);
-	g->counts.dropped_full += dgram_discard(&g->socket);
-}
-
-void door_dgram_close(struct door_dgram *g)
-{
-	dgram_close(&g->socket, NULL);
-}
-
-void door_dgram_free(struct door_dgram **at)
-{
-	struct door_dgram *g = *at;
-
-	if (!g)
-		return;
-	stage_fini(&g->stage);
-	forward_fini(&g->forward);
-	free(g);
-	*at = NULL;
 }

@@ -6,7 +6,7 @@
  * kernel counts: sent = stored + dropped by the kernel + dropped here. Where the disk is full they are
  * read, dropped and counted: when there is room again, what comes is new and not a buffer of old ones.
  *
- * Life:    open, run by the loop; stop_reading, close, free when the loop has run to its end.
+ * Life:    open, run by the loop; then as every door (door.h).
  * Thread:  the loop's.
  * Memory:  dgram.h, and one frame's stage.
  */
@@ -30,15 +30,10 @@ struct door_dgram_counts {
 	unsigned buffer_bytes;
 };
 
+/* Puts itself into the collector's list of doors. */
 int door_dgram_open(struct collector *c, const struct addr *at, unsigned buffer_bytes,
 	struct door_dgram **out, struct diag *d);
 const struct addr *door_dgram_addr(const struct door_dgram *g);
-/* More batches are durable: reads on if it had to stop. */
-void door_dgram_durable(struct door_dgram *g);
 void door_dgram_counts(struct door_dgram *g, struct door_dgram_counts *out);
-
-void door_dgram_stop_reading(struct door_dgram *g);
-void door_dgram_close(struct door_dgram *g);
-void door_dgram_free(struct door_dgram **g);
 
 #endif

@@ -1,6 +1,7 @@
 #include "collector/door_forward.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ enum {
 };
 
 struct door_forward {
+	struct door door;
 	struct collector *c;
 	struct listener tcp;
 	struct listener local;
@@ -438,6 +440,105 @@ static void on_accept_unix(void *arg, int fd, const struct addr *peer)
 	accept_client(arg, fd, peer, INTAKE_UNIX);
 }
 
+/* ---------------------------------------------------------------- as a door */
+
+static struct door_forward *of(struct door *d)
+{
+	return (struct door_forward *)((char *)d - offsetof(struct door_forward, door));
+}
+
+static void on_durable(struct door *d)
+{
+	struct door_forward *f = of(d);
+	struct client *next;
+
+	for (struct client *k = f->waiting; k; k = next) {
+		next = k->next;
+		send_acks(k);
+		if (!ackq_full(&k->acks))
+			conn_resume(k->conn);
+	}
+	if (f->reading && !f->c->full && commit_room(f->c->intake.commit))
+		conn_set_unstall(&f->set);
+}
+
+static void on_stall(struct door *d)
+{
+	conn_set_stall(&of(d)->set);
+}
+
+static void stop_accepting(struct door *d)
+{
+	struct door_forward *f = of(d);
+
+	listener_close(&f->tcp, NULL);
+	listener_close(&f->local, NULL);
+}
+
+static void stop_reading(struct door *d)
+{
+	struct door_forward *f = of(d);
+
+	f->reading = false;
+	conn_set_stall(&f->set);
+}
+
+static void finish(struct door *d)
+{
+	struct door_forward *f = of(d);
+
+	f->finishing = true;
+	for (struct conn *conn = f->set.head; conn; conn = conn->next) {
+		struct client *k = conn->owner;
+
+		conn_deadline(conn, LIMIT_DRAIN_WRITE_MS);
+		/* Only where the last thing sent could be lost is the peer waited for. */
+		if (k->acks.count == 0 && k->acks_sent == 0)
+			conn_close(conn, 0);
+		else if (k->acks.count == 0)
+			conn_finish(conn);
+	}
+}
+
+static bool is_empty(struct door *d)
+{
+	return of(d)->set.count == 0;
+}
+
+static void close_door(struct door *d)
+{
+	stop_accepting(d);
+	conn_set_fini(&of(d)->set);
+}
+
+static void end_all(struct door *d)
+{
+	conn_set_close(&of(d)->set, 0);
+}
+
+static void free_door(struct door *d)
+{
+	free(of(d));
+}
+
+static uint64_t bytes_in(struct door *d)
+{
+	return of(d)->set.bytes_in;
+}
+
+static const struct door_ops door_ops = {
+	.durable = on_durable,
+	.stall = on_stall,
+	.bytes_in = bytes_in,
+	.stop_accepting = stop_accepting,
+	.stop_reading = stop_reading,
+	.finish = finish,
+	.end_all = end_all,
+	.empty = is_empty,
+	.close = close_door,
+	.free = free_door,
+};
+
 /* ---------------------------------------------------------------- life of the door */
 
 int door_forward_open(struct collector *c, struct door_forward **out, struct diag *d)
@@ -449,8 +550,10 @@ int door_forward_open(struct collector *c, struct door_forward **out, struct dia
 		free(f);
 		return diag_set(d, rc, "", -1, "no memory for the Forward door");
 	}
+	f->door.ops = &door_ops;
 	f->c = c;
 	f->reading = true;
+	door_put(&c->doors, &f->door);
 	*out = f;
 	return 0;
 }
@@ -474,79 +577,9 @@ const struct addr *door_forward_tcp(const struct door_forward *f)
 	return f->tcp.addr.sa_bytes ? &f->tcp.addr : NULL;
 }
 
-void door_forward_durable(struct door_forward *f)
-{
-	struct client *next;
-
-	for (struct client *k = f->waiting; k; k = next) {
-		next = k->next;
-		send_acks(k);
-		if (!ackq_full(&k->acks))
-			conn_resume(k->conn);
-	}
-	if (f->reading && !f->c->full && commit_room(f->c->intake.commit))
-		conn_set_unstall(&f->set);
-}
-
-void door_forward_stall(struct door_forward *f)
-{
-	conn_set_stall(&f->set);
-}
-
 void door_forward_counts(const struct door_forward *f, struct door_forward_counts *out)
 {
 	*out = f->counts;
 	out->bytes_in = f->set.bytes_in;
 	out->connections = f->set.count;
-}
-
-/* ---------------------------------------------------------------- the end */
-
-void door_forward_stop_accepting(struct door_forward *f)
-{
-	listener_close(&f->tcp, NULL);
-	listener_close(&f->local, NULL);
-}
-
-void door_forward_stop_reading(struct door_forward *f)
-{
-	f->reading = false;
-	conn_set_stall(&f->set);
-}
-
-void door_forward_finish(struct door_forward *f)
-{
-	f->finishing = true;
-	for (struct conn *conn = f->set.head; conn; conn = conn->next) {
-		struct client *k = conn->owner;
-
-		conn_deadline(conn, LIMIT_DRAIN_WRITE_MS);
-		/* Only where the last thing sent could be lost is the peer waited for. */
-		if (k->acks.count == 0 && k->acks_sent == 0)
-			conn_close(conn, 0);
-		else if (k->acks.count == 0)
-			conn_finish(conn);
-	}
-}
-
-bool door_forward_empty(const struct door_forward *f)
-{
-	return f->set.count == 0;
-}
-
-void door_forward_close(struct door_forward *f)
-{
-	door_forward_stop_accepting(f);
-	conn_set_fini(&f->set);
-}
-
-void door_forward_end_all(struct door_forward *f)
-{
-	conn_set_close(&f->set, 0);
-}
-
-void door_forward_free(struct door_forward **f)
-{
-	free(*f);
-	*f = NULL;
 }

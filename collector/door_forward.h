@@ -4,7 +4,7 @@
  * A connection is read as long as the journal keeps up, its acks are taken, and its frame arrives in
  * time; whatever holds one up costs that one (WIRE.md tells what a client sees).
  *
- * Life:    open, listen, run by the loop; the end in the order of the functions below.
+ * Life:    open, listen, run by the loop; then as every door (door.h).
  * Thread:  the loop's.
  * Memory:  a few KiB per connection, its frames charged to the stage pool.
  */
@@ -32,6 +32,7 @@ struct door_forward_counts {
 	unsigned connections;
 };
 
+/* Puts itself into the collector's list of doors. */
 int door_forward_open(struct collector *c, struct door_forward **out, struct diag *d);
 /* Either address may be NULL. */
 int door_forward_listen(struct door_forward *f, const struct addr *tcp, const char *unix_path,
@@ -39,23 +40,6 @@ int door_forward_listen(struct door_forward *f, const struct addr *tcp, const ch
 /* The address as bound; NULL without one. */
 const struct addr *door_forward_tcp(const struct door_forward *f);
 
-/* More batches are durable, or the disk has room again: sends acks, and reads on. */
-void door_forward_durable(struct door_forward *f);
-
-/* The disk is full: reads nothing more until door_forward_durable finds it is not. */
-void door_forward_stall(struct door_forward *f);
-
 void door_forward_counts(const struct door_forward *f, struct door_forward_counts *out);
-
-/* The end, step by step. */
-void door_forward_stop_accepting(struct door_forward *f);
-void door_forward_stop_reading(struct door_forward *f);
-/* Lets every connection end when its acks are written, at most LIMIT_DRAIN_WRITE_MS from now. */
-void door_forward_finish(struct door_forward *f);
-void door_forward_end_all(struct door_forward *f);
-bool door_forward_empty(const struct door_forward *f);
-/* Once empty. The memory must stay until the loop has run to its end. */
-void door_forward_close(struct door_forward *f);
-void door_forward_free(struct door_forward **f);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * intake - the one path from a frame to the journal that all doors share: entry -> event -> stage,
- * and at the frame's end stage -> batch, or a known chunk id recognised. Doors differ in framing only.
+ * intake - the one path from a record to the journal that all doors share: record -> event -> stage,
+ * and at the end of a frame (a request, a read of lines) stage -> batch, or a known chunk id recognised.
+ * Doors differ in framing only.
  *
  * Thread:  the loop's.
  * Memory:  none per event or frame; what a frame needs is its stage's.
@@ -18,13 +19,27 @@
 #include "proto/base/diag.h"
 #include "proto/wire/forward.h"
 
-enum intake_door { INTAKE_TCP, INTAKE_UNIX, INTAKE_UDP, INTAKE_DOOR_COUNT };
+/* Forward by its three ways, syslog by its three, HTTP. */
+enum intake_door {
+	INTAKE_TCP,
+	INTAKE_UNIX,
+	INTAKE_UDP,
+	INTAKE_SYSLOG_TCP,
+	INTAKE_SYSLOG_UNIX,
+	INTAKE_SYSLOG_UDP,
+	INTAKE_HTTP,
+	INTAKE_DOOR_COUNT,
+};
 
 /* Why an event that its frame delivered whole was not stored. */
 enum intake_reject {
 	INTAKE_REJECT_LIMITS, /* more pairs or bytes than an event may have */
 	INTAKE_REJECT_FORM,   /* no record that can be walked: type, depth, syntax */
 	INTAKE_REJECT_COUNT,
+};
+
+enum {
+	INTAKE_REJECTED = 1, /* outcome: the event was dropped and counted, its frame goes on */
 };
 
 /* Rising numbers, read by whoever prints them on the same thread. */
@@ -54,13 +69,24 @@ struct intake_origin {
 	int64_t received_ns;
 };
 
+/*
+ * One event into the stage: 0, INTAKE_REJECTED, or negative. raw's record and what its door knows of it
+ * are the caller's; peer and time of arrival are filled in from `from`.
+ */
+int intake_event(struct intake *in, const struct intake_origin *from,
+	const struct normalise_input *raw, struct stage *stage, struct diag *d);
+/*
+ * The frame is complete; commit_room was true. Leaves the stage empty. chunk, or NULL: what a resend
+ * is recognised by. *out_seq: when it is durable the frame may be acknowledged.
+ */
+int intake_commit(struct intake *in, const struct intake_origin *from, struct stage *stage,
+	const struct store_chunk *chunk, uint64_t *out_seq, struct diag *d);
+/* The name of a frame in the store: of what it was sent under (LIMIT_TAG_BYTES at most) and its id. */
+struct store_chunk intake_chunk(struct span tag, struct span id);
+
+/* The same for the entries of a Forward frame, and its end. */
 int intake_entry(struct intake *in, const struct intake_origin *from, const struct forward *f,
 	const struct forward_entry *entry, struct stage *stage, struct diag *d);
-
-/*
- * The frame is complete; commit_room was true. Leaves the stage empty. *out_seq: when it is durable
- * the frame may be acknowledged.
- */
 int intake_end(struct intake *in, const struct intake_origin *from, const struct forward *f,
 	struct stage *stage, uint64_t *out_seq, struct diag *d);
 

@@ -161,11 +161,7 @@ static int open_store(struct collector *c, const struct store_conf *sc)
 
 static void on_durable(void *arg)
 {
-	struct collector *c = arg;
-
-	door_forward_durable(c->forward);
-	if (c->dgram)
-		door_dgram_durable(c->dgram);
+	door_durable_all(((struct collector *)arg)->doors);
 }
 
 static void on_fatal(void *arg)
@@ -194,9 +190,9 @@ static void on_room(void *arg)
 		return;
 	c->full = full;
 	if (full)
-		door_forward_stall(c->forward);
+		door_stall_all(c->doors);
 	else
-		door_forward_durable(c->forward);
+		door_durable_all(c->doors);
 }
 
 static int on_short(void *arg, uint64_t need, struct room_watch_pass *out, struct diag *d)
@@ -420,8 +416,7 @@ static void log_ready(struct collector *c)
 
 static void free_all(struct collector *c)
 {
-	door_forward_free(&c->forward);
-	door_dgram_free(&c->dgram);
+	door_free_all(&c->doors);
 	door_http_free(&c->http);
 	stop_free(&c->stop);
 	stage_pool_fini(&c->intake.pool);

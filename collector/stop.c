@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "collector/door_dgram.h"
-#include "collector/door_forward.h"
+#include "collector/door.h"
 #include "collector/door_http.h"
 #include "collector/room.h"
 #include "collector/seal.h"
@@ -40,30 +39,17 @@ static void enter(struct stop *s, enum phase phase)
 	s->phase_ns = clock_mono_ns();
 }
 
-static uint64_t received(const struct collector *c)
-{
-	struct door_forward_counts f = { 0 };
-	struct door_dgram_counts g = { 0 };
-
-	door_forward_counts(c->forward, &f);
-	if (c->dgram)
-		door_dgram_counts(c->dgram, &g);
-	return f.bytes_in + g.bytes;
-}
-
 /* Senders without acks have written and gone: what the kernel holds of it is still taken. */
 static void step_reading(struct stop *s)
 {
 	struct collector *c = s->c;
-	uint64_t now = received(c);
+	uint64_t now = door_bytes_in_all(c->doors);
 
 	if (now != s->received && passed_ms(s->phase_ns) < LIMIT_DRAIN_READ_MS && !c->broken) {
 		s->received = now;
 		return;
 	}
-	door_forward_stop_reading(c->forward);
-	if (c->dgram)
-		door_dgram_stop_reading(c->dgram);
+	door_stop_reading_all(c->doors);
 	commit_flush(c->intake.commit);
 	enter(s, COMMITTING);
 }
@@ -79,9 +65,9 @@ static void step_committing(struct stop *s)
 			"some events could not be made durable; they were not acknowledged, and "
 			"clients that wait for acks send them again");
 		c->exit_status = 1;
-		door_forward_end_all(c->forward);
+		door_end_all(c->doors);
 	}
-	door_forward_finish(c->forward);
+	door_finish_all(c->doors);
 	enter(s, ACKING);
 }
 
@@ -89,9 +75,9 @@ static void step_acking(struct stop *s)
 {
 	struct collector *c = s->c;
 
-	if (!door_forward_empty(c->forward)) {
+	if (!door_empty_all(c->doors)) {
 		if (passed_ms(s->phase_ns) > 2 * LIMIT_DRAIN_WRITE_MS)
-			door_forward_end_all(c->forward);
+			door_end_all(c->doors);
 		return;
 	}
 	if (!commit_close(&c->intake.commit))
@@ -153,7 +139,7 @@ void stop_begin(struct collector *c, int status)
 	s->received = UINT64_MAX;
 	c->stop = s;
 	enter(s, READING);
-	door_forward_stop_accepting(c->forward);
+	door_stop_accepting_all(c->doors);
 	uv_timer_init(&c->loop, &s->timer);
 	s->timer.data = s;
 	uv_timer_start(&s->timer, on_step, STEP_MS, STEP_MS);
@@ -170,9 +156,7 @@ void stop_sealed(struct collector *c, bool all)
 		LOGGER_NS("seconds", clock_mono_ns() - s->began_ns));
 	seal_close(&c->seal);
 	room_close(&c->room);
-	door_forward_close(c->forward);
-	if (c->dgram)
-		door_dgram_close(c->dgram);
+	door_close_all(c->doors);
 	if (c->http)
 		door_http_close(c->http);
 	daemon_signals_close(&c->signals);
