@@ -154,9 +154,9 @@ static int read_number(
 	if (rc == 0 && v < min)
 		rc = ERR_RANGE;
 	if (rc < 0)
-		return engine_param_refuse(err, rc, "", "not a number from %llu to %llu: \"%.*s\"",
-			(unsigned long long)min, (unsigned long long)max,
-			engine_param_quoted(value), value.p);
+		return engine_param_refuse(err, rc, "digits alone, nothing before or behind them",
+			"not a number from %llu to %llu: \"%.*s\"", (unsigned long long)min,
+			(unsigned long long)max, engine_param_quoted(value), value.p);
 	*out = v;
 	return 0;
 }
