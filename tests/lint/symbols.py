@@ -14,14 +14,17 @@ import lint
 GIVEN = {"main"}
 
 
-def exported(path):
-    r = subprocess.run(["nm", "-g", "--defined-only", path], stdout=subprocess.PIPE,
+def exported(paths):
+    """The symbols of each object; one call of nm for all of them."""
+    r = subprocess.run(["nm", "-A", "-g", "--defined-only", *paths], stdout=subprocess.PIPE,
                        encoding="utf-8", check=True)
+    found = {path: [] for path in paths}
     for line in r.stdout.splitlines():
-        symbol = line.split()[-1]
+        path, symbol = line.rpartition(":")[0], line.split()[-1]
         # Compilers' and sanitizers' own begin with two underscores.
         if not symbol.startswith("__") and "." not in symbol:
-            yield symbol
+            found[path].append(symbol)
+    return found
 
 
 def prefixes(name):
@@ -34,11 +37,9 @@ def prefixes(name):
             yield stem
 
 
-def complaints(name, path):
-    if not os.path.exists(path):
-        return
+def complaints(name, symbols):
     known = list(prefixes(name))
-    for symbol in exported(path):
+    for symbol in symbols:
         if symbol not in GIVEN and not any(symbol == p or symbol.startswith(p + "_") for p in known):
             yield f"{name}: exports {symbol}; begin it with {' or '.join(p + '_' for p in known)}, or make it static"
 
@@ -47,8 +48,10 @@ if not shutil.which("nm"):
     lint.skip_all("nm is missing (package binutils)")
 objects = lint.compile_commands()
 for folder in lint.PRODUCT:
-    wanted = [(n, o) for n, (_, o) in sorted(objects.items()) if n.startswith(folder + "/")]
+    wanted = {o: n for n, (_, o) in sorted(objects.items())
+              if n.startswith(folder + "/") and os.path.exists(o)}
     if wanted:
         lint.point(f"{folder}: exported symbols begin with the file's stem",
-                   [c for n, o in wanted for c in complaints(n, o)])
+                   [c for o, symbols in exported(list(wanted)).items()
+                    for c in complaints(wanted[o], symbols)])
 lint.done()
