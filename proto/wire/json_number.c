@@ -1,7 +1,9 @@
 /*
  * Text to double: digits below 2^53 and powers of ten up to 10^22 are exact as doubles, so that one
- * multiplication or division rounds once, and correctly (Clinger). The rest goes through strtod,
- * as digits and exponent without a point, so that no locale has a say.
+ * multiplication or division rounds once, and correctly (Clinger). Where long double has 64 bits,
+ * it does the same for any 64 bits of digits and powers up to 10^27: its result, correctly rounded
+ * to 64 bits, rounds to a double as the exact value does, unless it is just the middle between two.
+ * The rest goes through strtod, as digits and exponent without a point, so that no locale has a say.
  *
  * Double to text: most numbers in logs have few decimals. If v * 10^k rounds to an integer m below
  * 10^15 and m / 10^k is v again, then "m with k decimals" reads back as v, and with at most 15
@@ -9,6 +11,7 @@
  */
 #include "proto/wire/json_number.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
@@ -21,6 +24,8 @@
 
 enum {
 	EXACT_TENS = 22,
+	/* 5^27 is the last one below 2^64. */
+	EXTENDED_TENS = 27,
 	/* Digits that any 64-bit integer has room for. */
 	DIGITS_TAKEN_MAX = 19,
 	/* A double and the middle between two have at most 767 digits; later ones only break a tie. */
@@ -29,6 +34,12 @@ enum {
 
 static const double tens[EXACT_TENS + 1] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10,
 	1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+
+#if LDBL_MANT_DIG == 64
+static const long double extended_tens[EXTENDED_TENS + 1] = { 1e0L, 1e1L, 1e2L, 1e3L, 1e4L, 1e5L,
+	1e6L, 1e7L, 1e8L, 1e9L, 1e10L, 1e11L, 1e12L, 1e13L, 1e14L, 1e15L, 1e16L, 1e17L, 1e18L,
+	1e19L, 1e20L, 1e21L, 1e22L, 1e23L, 1e24L, 1e25L, 1e26L, 1e27L };
+#endif
 
 /* What one scan learns: the value is digits * 10^exp10, exactly if left is 0. */
 struct scan {
@@ -139,16 +150,37 @@ static double convert_slowly(const struct scan *s, const uint8_t *from)
 	return strtod(text, &end);
 }
 
+/* False: nothing is known. No digits are left, and the exponent is within EXTENDED_TENS. */
+static bool convert_extended(const struct scan *s, double *out)
+{
+#if LDBL_MANT_DIG == 64
+	enum { DROPPED_BITS = 64 - DBL_MANT_DIG };
+	long double v = (long double)s->digits;
+	uint64_t bits;
+
+	v = s->exp10 < 0 ? v / extended_tens[-s->exp10] : v * extended_tens[s->exp10];
+	memcpy(&bits, &v, sizeof bits);
+	ASSERT(bits >> 63);
+	*out = (double)v;
+	return (bits & ((UINT64_C(1) << DROPPED_BITS) - 1)) != UINT64_C(1) << (DROPPED_BITS - 1);
+#else
+	(void)s;
+	(void)out;
+	return false;
+#endif
+}
+
 static double convert(const struct scan *s, const uint8_t *from)
 {
 	double v = (double)s->digits;
 
 	if (s->digits == 0)
 		return 0;
-	if (s->left || s->digits > UINT64_C(1) << 53 || s->exp10 < -EXACT_TENS ||
-		s->exp10 > EXACT_TENS)
+	if (s->left || s->exp10 < -EXTENDED_TENS || s->exp10 > EXTENDED_TENS)
 		return convert_slowly(s, from);
-	return s->exp10 < 0 ? v / tens[-s->exp10] : v * tens[s->exp10];
+	if (s->digits <= UINT64_C(1) << 53 && s->exp10 >= -EXACT_TENS && s->exp10 <= EXACT_TENS)
+		return s->exp10 < 0 ? v / tens[-s->exp10] : v * tens[s->exp10];
+	return convert_extended(s, &v) ? v : convert_slowly(s, from);
 }
 
 /* The magnitude, if the number is an integer that 64 bits hold; -0 is none. */

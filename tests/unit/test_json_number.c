@@ -122,6 +122,28 @@ static void ties_are_broken_by_any_later_digit(void **state)
 	assert_float(text, 9007199254740992.0);
 }
 
+/* The middle between two doubles, and the integers beside it, as far as 64 bits tell them apart. */
+static void middles_and_their_neighbours_round_as_strtod_rounds(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 50000; i++) {
+		unsigned shift = 1 + (unsigned)(rnd() % 10);
+		uint64_t middle = ((rnd() >> 11 | UINT64_C(1) << 52) * 2 + 1) << (shift - 1);
+		char text[64];
+
+		for (int beside = -1; beside <= 1; beside++) {
+			for (int exp = 0; exp <= 3; exp++) {
+				snprintf(text, sizeof text, "%" PRIu64 "e%d",
+					middle + (uint64_t)beside, exp);
+				assert_float(text, strtod(text, NULL));
+				snprintf(text, sizeof text, "%" PRIu64 "e-%d",
+					middle + (uint64_t)beside, (int)(rnd() % 30));
+				assert_float(text, strtod(text, NULL));
+			}
+		}
+	}
+}
+
 static void malformed_numbers_are_refused_at_the_byte(void **state)
 {
 	static const struct {
@@ -274,6 +296,7 @@ int main(void)
 		cmocka_unit_test(what_64_bits_do_not_hold_becomes_a_float),
 		cmocka_unit_test(fractions_round_correctly),
 		cmocka_unit_test(ties_are_broken_by_any_later_digit),
+		cmocka_unit_test(middles_and_their_neighbours_round_as_strtod_rounds),
 		cmocka_unit_test(malformed_numbers_are_refused_at_the_byte),
 		cmocka_unit_test(a_number_ends_where_it_ends),
 		cmocka_unit_test(random_texts_agree_with_strtod),
