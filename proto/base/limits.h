@@ -41,6 +41,15 @@ enum {
 	LIMIT_ACKS_PENDING = 1024,
 };
 
+/* ---- compressed bodies and payloads (proto/wire/inflate.h); beyond them the rest is not read ---- */
+enum {
+	/* Window of a zstd frame, in powers of two: what RFC 8878 wants every decoder to have. */
+	LIMIT_INFLATE_WINDOW_LOG = 23,
+	/* Bytes out of one byte in, beyond the first so many: a few equal lines shrink by more. */
+	LIMIT_INFLATE_RATIO = 256,
+	LIMIT_INFLATE_FREE_BYTES = 16 << 20,
+};
+
 /* ---- journal ---- */
 enum {
 	/* A batch closes at this many bytes of rows; one event more may stand above it. */

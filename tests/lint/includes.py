@@ -27,6 +27,7 @@ LIBRARIES = {
     r"msgpack.*": ("proto/wire", "tools"),
     r"llhttp\.h": ("proto/http",),
     r"lz4.*": ("storage",),
+    r"zlib\.h|zstd.*": ("proto/wire",),
     r"xxhash\.h": ("storage", "proto/wire", "collector", "query", "tools"),
     r"ini\.h": ("proto/svc",),
     r"pcre2\.h": ("proto/expr",),
