@@ -31,6 +31,21 @@ static void close_open(struct commit *c)
 	c->stats.batches++;
 }
 
+/* Tickets of durable batches learn their ids while the slots still know them. */
+static void resolve_tickets(struct commit *c)
+{
+	uint64_t durable = atomic_load_explicit(&c->durable, memory_order_acquire);
+
+	while (c->tickets && c->tickets->number <= durable) {
+		struct commit_ticket *t = c->tickets;
+		const struct commit_slot *s = commit_slot(c, t->number);
+
+		ASSERT(s->number == t->number);
+		t->first_id = s->first_id + t->offset;
+		commit_drop(c, t);
+	}
+}
+
 /* The open batch, made ready when it is touched first: until then its slot may still be in use. */
 static struct commit_slot *open_slot(struct commit *c)
 {
@@ -40,6 +55,7 @@ static struct commit_slot *open_slot(struct commit *c)
 		return s;
 	ASSERT(c->open <= atomic_load(&c->durable) + LIMIT_COMMIT_SLOTS);
 	ASSERT(!s->spill);
+	resolve_tickets(c);
 	s->number = c->open;
 	s->rows_bytes = 0;
 	s->rows_count = 0;
@@ -91,6 +107,8 @@ uint64_t commit_put(struct commit *c, struct stage *st, const struct store_chunk
 	c->stats.rows += st->total;
 	s = slot_for(c, st);
 	number = s->number;
+	c->put_number = number;
+	c->put_offset = s->rows_count;
 	if (st->spill) {
 		ASSERT(st->rows_count == 0);
 		s->spill = st->spill;
@@ -108,6 +126,36 @@ uint64_t commit_put(struct commit *c, struct stage *st, const struct store_chunk
 		close_open(c);
 	stage_drop(st);
 	return number;
+}
+
+void commit_watch(struct commit *c, struct commit_ticket *t)
+{
+	CHECK_TAG(c, COMMIT_TAG);
+	ASSERT(c->put_number > 0);
+	*t = (struct commit_ticket){ .number = c->put_number,
+		.offset = c->put_offset,
+		.prev = c->tickets_last,
+		.waiting = true };
+	if (c->tickets_last)
+		c->tickets_last->next = t;
+	else
+		c->tickets = t;
+	c->tickets_last = t;
+}
+
+void commit_drop(struct commit *c, struct commit_ticket *t)
+{
+	if (!t->waiting)
+		return;
+	t->waiting = false;
+	if (t->prev)
+		t->prev->next = t->next;
+	else
+		c->tickets = t->next;
+	if (t->next)
+		t->next->prev = t->prev;
+	else
+		c->tickets_last = t->prev;
 }
 
 /* Batches that may still be closed before one must have become durable. */
@@ -162,6 +210,7 @@ static void on_wake(uv_async_t *wake)
 		c->conf.fatal(c->conf.arg);
 		return;
 	}
+	resolve_tickets(c);
 	c->conf.durable(c->conf.arg);
 }
 

@@ -31,6 +31,18 @@
 
 struct commit;
 
+/*
+ * A frame whose ids somebody wants to know. A frame has consecutive ids; the first one is known when it
+ * is durable and not before, for a journal that fails gives them anew.
+ */
+struct commit_ticket {
+	uint64_t number;   /* of its batch */
+	uint64_t offset;   /* of its first row in that batch */
+	uint64_t first_id; /* 0 until `durable` is called for it */
+	struct commit_ticket *prev, *next;
+	bool waiting;
+};
+
 struct commit_conf {
 	uv_loop_t *loop;
 	struct store_writer *writer; /* the thread's alone from open to close */
@@ -70,6 +82,12 @@ bool commit_known(struct commit *c, struct store_chunk chunk, uint64_t *out_seq)
  * Returns the number to wait for; 0 when the frame has no rows.
  */
 uint64_t commit_put(struct commit *c, struct stage *s, const struct store_chunk *chunk);
+/*
+ * After a commit_put that returned a number: *t, which must stay where it is until it is durable or
+ * dropped, learns the frame's first id before `durable` is called. Drop: also of one that is not waiting.
+ */
+void commit_watch(struct commit *c, struct commit_ticket *t);
+void commit_drop(struct commit *c, struct commit_ticket *t);
 /* The number of the last durable batch. */
 uint64_t commit_durable(const struct commit *c);
 

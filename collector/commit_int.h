@@ -30,6 +30,7 @@ struct commit_slot {
 	struct store_chunk *chunks; /* LIMIT_BATCH_CHUNKS */
 	uint32_t chunks_count;
 	struct spill *spill; /* instead of rows: one frame on disk */
+	uint64_t first_id;   /* of its rows, as the thread appended them last */
 };
 
 struct commit {
@@ -41,6 +42,8 @@ struct commit {
 	uint64_t open; /* number of the batch being filled; the last one before it is `closed` */
 	struct chunkset known;
 	struct commit_stats stats;
+	struct commit_ticket *tickets, *tickets_last; /* waiting, in the order of their numbers */
+	uint64_t put_number, put_offset;              /* of the last frame put */
 	uv_check_t check;
 	uv_async_t wake;
 	unsigned handles_open;

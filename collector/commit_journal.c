@@ -20,7 +20,7 @@ enum { RETRY_FIRST_MS = 100 };
 
 /* ---------------------------------------------------------------- one try */
 
-static int append_rows(struct commit *c, const struct commit_slot *s, struct diag *d)
+static int append_rows(struct commit *c, struct commit_slot *s, struct diag *d)
 {
 	struct store_batch b = { .rows = s->rows,
 		.rows_bytes = s->rows_bytes,
@@ -30,16 +30,18 @@ static int append_rows(struct commit *c, const struct commit_slot *s, struct dia
 		.chunks = s->chunks,
 		.chunks_count = s->chunks_count };
 
+	s->first_id = store_writer_next(c->conf.writer);
 	return store_writer_append(c->conf.writer, &b, d);
 }
 
 /* A frame on disk becomes a row of batches, of which the last one carries its chunk id. */
-static int append_spill(struct commit *c, const struct commit_slot *s, struct diag *d)
+static int append_spill(struct commit *c, struct commit_slot *s, struct diag *d)
 {
 	struct store_batch b;
 	int rc;
 
 	spill_rewind(s->spill);
+	s->first_id = store_writer_next(c->conf.writer);
 	for (;;) {
 		rc = spill_get(s->spill, c->spill_rows, COMMIT_SLOT_BYTES, &b, d);
 		if (rc <= 0)

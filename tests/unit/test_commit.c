@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "collector/commit.h"
+#include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
@@ -118,6 +119,12 @@ void store_writer_chunks(
 uint64_t store_writer_committed(const struct store_writer *w)
 {
 	return w->durable;
+}
+
+/* By the thread alone. */
+uint64_t store_writer_next(const struct store_writer *w)
+{
+	return w->appended + 1;
 }
 
 static void set_no_room(struct store_writer *w, int64_t time_ns)
@@ -374,6 +381,43 @@ static void test_no_room(void **state)
 	check_all(f);
 }
 
+/* The ids a frame has in the end, however often it was appended and however late one asks. */
+static void test_tickets(void **state)
+{
+	struct fixture *f = *state;
+	struct commit_ticket t[4], dropped;
+	int64_t first[ARRAY_COUNT(t)];
+
+	hold(&f->w, true);
+	f->w.commits_fail = 2;
+	for (unsigned i = 0; i < ARRAY_COUNT(t); i++) {
+		put(f, 3, 1000, NULL);
+		commit_watch(f->c, &dropped);
+		first[i] = f->put + 1;
+		put(f, 1 + i, i == 2 ? LIMIT_BATCH_BYTES / 4 : 10, NULL);
+		commit_watch(f->c, &t[i]);
+		commit_drop(f->c, &dropped);
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(t); i++)
+		assert_int_equal(t[i].first_id, 0);
+	hold(&f->w, false);
+	/* Slots are used again before the loop has looked at what became durable. */
+	for (unsigned i = 0; i < 4 * LIMIT_COMMIT_SLOTS; i++) {
+		int64_t end = clock_mono_ns() + 20 * CLOCK_NS_PER_SEC;
+
+		while (!commit_room(f->c))
+			assert_true(clock_mono_ns() < end);
+		put(f, 1, LIMIT_BATCH_BYTES, NULL);
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(t); i++) {
+		assert_false(t[i].waiting);
+		assert_int_equal(t[i].first_id, first[i]);
+	}
+	commit_drop(f->c, &t[0]);
+	check_all(f);
+}
+
 /* A journal that never works again does not hold up the end. */
 static void test_close_while_failing(void **state)
 {
@@ -397,6 +441,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_commit_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tickets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close_while_failing, setup, teardown),
 	};
 
