@@ -191,8 +191,10 @@ enum {
 	LIMIT_HTTP_HEAD_BYTES = 24 << 10,
 	/* Header fields of one request, and of its trailer; more is 431. */
 	LIMIT_HTTP_FIELDS = 64,
-	/* Chunked bodies: framing bytes beyond the body's own. */
+	/* Chunked bodies: framing bytes beyond as many as the body's own. */
 	LIMIT_HTTP_CHUNK_FRAMING_BYTES = 64 << 10,
+	/* A body that is taken as it comes may take a second more for each so many bytes that came. */
+	LIMIT_HTTP_BODY_RATE = 16 << 10,
 	/* Bytes of an answer handed to the socket at once. */
 	LIMIT_HTTP_WRITE_BYTES = 256 << 10,
 	/* Streamed answers: bytes waiting for a slow reader. */

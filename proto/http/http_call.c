@@ -35,6 +35,14 @@ const char *http_call_peer(const struct http_call *call)
 	return call->peer;
 }
 
+void http_call_read(struct http_call *call, http_call_body_cb cb, void *arg)
+{
+	CHECK_TAG(call, HTTP_CALL_TAG);
+	ASSERT(call->conn->route->streams);
+	call->on_body = cb;
+	call->body_arg = arg;
+}
+
 void http_call_on_gone(struct http_call *call, http_call_cb cb, void *arg)
 {
 	CHECK_TAG(call, HTTP_CALL_TAG);
@@ -214,7 +222,7 @@ void http_call_give(struct http_call *call, struct buf *part)
 	call->out_at = 0;
 	*part = (struct buf){ .max = part->max };
 	hc->server->counters.held_bytes += call->out.len;
-	hc->write_ms = (int64_t)uv_now(hc->server->loop);
+	hc->phase_ms = (int64_t)uv_now(hc->server->loop);
 	http_conn_deadline(hc, hc->server->conf.write_ms, call->out.len);
 	http_conn_pump(hc);
 }

@@ -34,6 +34,15 @@ struct span http_call_part(const struct http_call *call);
 /* "127.0.0.1": whom to name in a log line. Lives as long as the call. */
 const char *http_call_peer(const struct http_call *call);
 
+/*
+ * The body of a route that takes it as it comes: to be asked for inside the route's handler, unless that
+ * one answers at once. cb has the pieces in their order, the last one (it may be empty) with whole set; a
+ * piece is gone when cb returns. The call may be answered before the last one: the connection then ends
+ * with the answer. A body that breaks off, is malformed, too large or too slow is a client that has gone.
+ */
+typedef void (*http_call_body_cb)(void *arg, struct http_call *call, struct span piece, bool whole);
+void http_call_read(struct http_call *call, http_call_body_cb cb, void *arg);
+
 /* Called once when the client has gone; replaces an earlier one; NULL clears. */
 void http_call_on_gone(struct http_call *call, http_call_cb cb, void *arg);
 

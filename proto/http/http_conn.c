@@ -56,7 +56,7 @@ static void enter(struct http_conn *hc, enum http_conn_phase phase)
 	};
 
 	hc->phase = phase;
-	hc->write_ms = (int64_t)uv_now(hc->server->loop);
+	hc->phase_ms = (int64_t)uv_now(hc->server->loop);
 	http_conn_deadline(hc, ms[phase], phase == HTTP_CONN_WRITE ? hc->call.out.len : 0);
 }
 
@@ -129,7 +129,7 @@ static void on_closed(struct conn *c, int why)
 	hc->server->counters.gone++;
 	call->gone = true;
 	drop_answer(hc);
-	if (call->on_gone)
+	if (call->on_gone && !call->refused)
 		call->on_gone(call->gone_arg, call);
 }
 
@@ -159,6 +159,8 @@ void http_conn_hold(struct http_conn *hc)
 	ASSERT(!hc->call.tag);
 	hc->call.tag = HTTP_CALL_TAG;
 	hc->call.streaming = hc->call.chunked = false;
+	hc->call.gone = hc->call.refused = false;
+	hc->call.on_body = NULL;
 	enter(hc, HTTP_CONN_CALL);
 }
 
@@ -173,6 +175,22 @@ static void answer_problem(struct http_conn *hc, int status, const char *error, 
 	http_call_problem(&hc->call, &problem);
 }
 
+static void answer_refusal(struct http_conn *hc)
+{
+	answer_problem(hc, hc->parse.status, hc->parse.error, hc->parse.hint);
+}
+
+/* The handler, who has the call and waits for the body, lets go first; then the client is told. */
+static void take_back(struct http_conn *hc)
+{
+	struct http_call *call = &hc->call;
+
+	call->gone = call->refused = true;
+	enter(hc, HTTP_CONN_CALL);
+	if (call->on_gone)
+		call->on_gone(call->gone_arg, call);
+}
+
 static void refuse(struct http_conn *hc)
 {
 	struct http_server_counters *n = &hc->server->counters;
@@ -182,13 +200,40 @@ static void refuse(struct http_conn *hc)
 		n->too_large++;
 	else
 		n->malformed++;
-	answer_problem(hc, status, hc->parse.error, hc->parse.hint);
+	if (hc->call.tag)
+		take_back(hc);
+	else
+		answer_refusal(hc);
+}
+
+static void refuse_slow(struct http_conn *hc)
+{
+	hc->parse.status = 408;
+	hc->parse.error = "the request did not arrive in time";
+	hc->parse.hint = "send it faster";
+	if (hc->call.tag)
+		take_back(hc);
+	else
+		answer_refusal(hc);
+}
+
+/* A body that is taken as it comes and keeps coming is large, not stuck. */
+static bool extend_body(struct http_conn *hc)
+{
+	int64_t now = (int64_t)uv_now(hc->server->loop);
+	int64_t fair = hc->server->conf.body_ms +
+		       (int64_t)(hc->parse.body_bytes * 1000 / LIMIT_HTTP_BODY_RATE);
+
+	if (hc->phase != HTTP_CONN_BODY || !hc->call.tag || hc->phase_ms + fair <= now)
+		return false;
+	hc->deadline_ms = hc->phase_ms + fair;
+	return true;
 }
 
 void http_conn_expired(struct http_conn *hc)
 {
 	hc->deadline_ms = 0;
-	if (!is_open(hc))
+	if (!is_open(hc) || extend_body(hc))
 		return;
 	if (hc->phase == HTTP_CONN_CALL && hc->eof && !is_sending(hc)) {
 		conn_close(hc->conn, -ECONNRESET);
@@ -196,7 +241,7 @@ void http_conn_expired(struct http_conn *hc)
 	}
 	hc->server->counters.timeouts++;
 	if (hc->phase == HTTP_CONN_HEAD || hc->phase == HTTP_CONN_BODY)
-		answer_problem(hc, 408, "the request did not arrive in time", "send it faster");
+		refuse_slow(hc);
 	else
 		conn_close(hc->conn, -ETIMEDOUT);
 	advance(hc);
@@ -219,6 +264,42 @@ static void compact(struct http_conn *hc)
 		buf_fini(&hc->in);
 }
 
+/* The handler may answer at once and so begin the next request: nothing is to be done after it. */
+static void dispatch(struct http_conn *hc)
+{
+	hc->req.body = buf_span(&hc->body);
+	http_conn_hold(hc);
+	http_server_dispatch(hc->server, hc);
+}
+
+/* The handler first, who may refuse; then it has the call while the body comes. */
+static void begin_stream(struct http_conn *hc)
+{
+	bool keep_alive = hc->keep_alive;
+
+	http_conn_hold(hc);
+	hc->keep_alive = false; /* an answer now is one before the body */
+	http_server_dispatch(hc->server, hc);
+	if (hc->phase != HTTP_CONN_CALL || !hc->call.tag)
+		return;
+	ASSERT(hc->call.on_body);
+	hc->keep_alive = keep_alive;
+	enter(hc, HTTP_CONN_BODY);
+}
+
+static void begin_body(struct http_conn *hc)
+{
+	const struct http_server_route *route = http_server_admit(hc->server, hc);
+
+	if (!route)
+		return;
+	if (route->streams)
+		begin_stream(hc);
+	if (hc->phase == HTTP_CONN_BODY && hc->req.expect_continue &&
+		(hc->req.length || hc->req.chunked))
+		conn_write(hc->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+}
+
 static bool step_head(struct http_conn *hc)
 {
 	size_t took;
@@ -228,6 +309,7 @@ static bool step_head(struct http_conn *hc)
 		return false;
 	if (hc->phase == HTTP_CONN_IDLE)
 		enter(hc, HTTP_CONN_HEAD);
+	hc->parse.limits.body_max = hc->server->body_max;
 	rc = http_parse_head(
 		&hc->parse, hc->in.p + hc->in_at, hc->in.len - hc->in_at, &hc->req, &took);
 	hc->in_at += took;
@@ -242,41 +324,48 @@ static bool step_head(struct http_conn *hc)
 	}
 	hc->keep_alive = hc->req.keep_alive && !hc->server->draining && !hc->eof;
 	enter(hc, HTTP_CONN_BODY);
-	if (!http_server_admit(hc->server, hc))
-		return true;
-	if (hc->req.expect_continue && (hc->req.length || hc->req.chunked))
-		conn_write(hc->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	begin_body(hc);
 	return true;
 }
 
-/* Consumed bytes of n; *out_whole: the body's last one was among them. */
-static size_t feed_body(struct http_conn *hc, const uint8_t *p, size_t n, bool *out_whole)
+/* To the handler that has the call. It may answer now, even before the last piece. */
+static void hand_piece(struct http_conn *hc, struct span piece, bool whole)
 {
-	size_t took;
-	int rc = http_parse_body(&hc->parse, p, n, &hc->body, &took);
+	struct http_call *call = &hc->call;
+	bool keep_alive = hc->keep_alive;
 
-	*out_whole = rc == 0;
-	if (rc >= 0)
-		return took;
-	refuse(hc);
-	return n;
+	if (whole)
+		enter(hc, HTTP_CONN_CALL);
+	else
+		hc->keep_alive = false;
+	call->on_body(call->body_arg, call, piece, whole);
+	if (!whole && call->tag)
+		hc->keep_alive = keep_alive;
 }
 
-/* The handler may answer at once and so begin the next request: nothing is to be done after it. */
-static void dispatch(struct http_conn *hc)
+/* Consumed bytes of n. *at moves with them before the handler is called, who may begin the next request. */
+static void feed_body(struct http_conn *hc, const uint8_t *p, size_t n, size_t *at)
 {
-	hc->req.body = buf_span(&hc->body);
-	http_conn_hold(hc);
-	http_server_dispatch(hc->server, hc);
+	bool streams = hc->route->streams;
+	struct buf *body = streams ? &hc->server->piece : &hc->body;
+	size_t took;
+	int rc;
+
+	if (streams)
+		buf_reset(body);
+	rc = http_parse_body(&hc->parse, p, n, body, &took);
+	*at += rc < 0 ? n : took;
+	if (rc < 0)
+		refuse(hc);
+	else if (streams && (rc == 0 || body->len > 0))
+		hand_piece(hc, buf_span(body), rc == 0);
+	else if (rc == 0)
+		dispatch(hc);
 }
 
 static bool step_body(struct http_conn *hc)
 {
-	bool whole;
-
-	hc->in_at += feed_body(hc, hc->in.p + hc->in_at, hc->in.len - hc->in_at, &whole);
-	if (whole)
-		dispatch(hc);
+	feed_body(hc, hc->in.p + hc->in_at, hc->in.len - hc->in_at, &hc->in_at);
 	return hc->phase != HTTP_CONN_BODY;
 }
 
@@ -311,16 +400,13 @@ static void advance(struct http_conn *hc)
 /* Takes what it can of n bytes; 0 only while an answer is awaited and the room is used up. */
 static size_t take(struct http_conn *hc, const uint8_t *p, size_t n)
 {
-	size_t room;
-	bool whole;
+	size_t room, took = 0;
 
 	if (hc->phase == HTTP_CONN_ENDING)
 		return n;
 	if (hc->phase == HTTP_CONN_BODY) {
-		n = feed_body(hc, p, n, &whole);
-		if (whole)
-			dispatch(hc);
-		return n;
+		feed_body(hc, p, n, &took);
+		return took;
 	}
 	if (hc->phase == HTTP_CONN_CALL || hc->phase == HTTP_CONN_WRITE)
 		room = hc->in.cap - hc->in.len;
@@ -414,6 +500,10 @@ void http_conn_released(struct http_conn *hc)
 	buf_fini(&hc->call.spare);
 	if (!hc->conn) {
 		free_conn(hc);
+		return;
+	}
+	if (hc->call.refused) {
+		answer_refusal(hc);
 		return;
 	}
 	enter(hc, HTTP_CONN_WRITE);

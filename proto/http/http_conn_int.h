@@ -5,7 +5,8 @@
  * PHASES                      deadline           leaves by
  *   IDLE    no byte of a request   idle_ms       a byte
  *   HEAD    part of a head         head_ms       the head is whole (or refused)
- *   BODY    part of a body         body_ms       the body is whole (or refused)
+ *   BODY    part of a body         body_ms       the body is whole (or refused); of a stream, whose
+ *                                                handler has the call already, answered early, too
  *   CALL    a handler has it       none *        the handler's answer
  *   WRITE   the answer leaves      write_ms      the last byte is with the kernel -> IDLE or ENDING
  *   ENDING  nothing more is said   the conn's    the peer ends too, or LIMIT_LINGER_MS
@@ -47,10 +48,13 @@ struct http_call {
 	struct http_conn *conn;
 	http_call_cb on_gone, on_drain;
 	void *gone_arg, *drain_arg;
+	http_call_body_cb on_body; /* of a route that streams */
+	void *body_arg;
 	struct buf out; /* answer; bytes before out_at are with the socket */
 	size_t out_at;
 	struct buf spare; /* of a stream: memory of the last part */
 	bool streaming, chunked, gone;
+	bool refused; /* the body was: told when the handler has let go */
 	char peer[ADDR_TEXT_BYTES];
 };
 
@@ -61,9 +65,10 @@ struct http_conn {
 	struct conn *conn; /* NULL once closed */
 	enum http_conn_phase phase;
 	int64_t deadline_ms; /* on uv_now's clock; 0: none */
-	int64_t write_ms;    /* on that clock: when the answer began to leave */
+	int64_t phase_ms;    /* on that clock: when it began */
 	struct http_parse parse;
 	struct http_parse_request req;
+	const struct http_server_route *route;
 	struct span part; /* of req.path; see http_call_part */
 	struct buf in;    /* head of the request, then what follows it */
 	size_t in_at;     /* first byte not consumed */
@@ -81,6 +86,8 @@ struct http_server {
 	struct conn_set set;
 	struct http_conn *conns;
 	struct arena arena; /* decoded paths, for one dispatch */
+	struct buf piece;   /* of a body that is taken as it comes; for one call */
+	size_t body_max;    /* the largest of all routes */
 	uv_timer_t sweep, later[2];
 	bool draining, closing, listener_gone, ending;
 	http_server_closed_cb closed;
@@ -105,10 +112,10 @@ void http_conn_shed(struct http_conn *hc);
 /* ms from now and a millisecond more per write_rate bytes; 0: none. */
 void http_conn_deadline(struct http_conn *hc, unsigned ms, size_t bytes);
 
-/* http_server: finds the route and calls its handler, or answers the problem. */
+/* http_server: calls the handler of hc->route. */
 void http_server_dispatch(struct http_server *s, struct http_conn *hc);
-/* True: the head is acceptable, and its body may come. False: a problem was answered. */
-bool http_server_admit(struct http_server *s, struct http_conn *hc);
+/* The route, whose body may come; NULL: a problem was answered. */
+const struct http_server_route *http_server_admit(struct http_server *s, struct http_conn *hc);
 void http_server_left(struct http_server *s, struct http_conn *hc);
 
 #endif

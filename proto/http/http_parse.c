@@ -133,7 +133,7 @@ static int on_chunk(llhttp_t *ll)
 {
 	struct http_parse *p = ll->data;
 
-	if (ll->content_length > p->limits.body_max - p->body->len)
+	if (ll->content_length > p->limits.body_max - p->body_bytes)
 		return refuse(p, 413, "the body is too large", "send it in parts"), -1;
 	return 0;
 }
@@ -143,9 +143,10 @@ static int on_body(llhttp_t *ll, const char *at, size_t n)
 	struct http_parse *p = ll->data;
 
 	ASSERT(p->body);
-	if (n > p->limits.body_max - p->body->len)
+	if (n > p->limits.body_max - p->body_bytes)
 		return refuse(p, 413, "the body is too large", "send it in parts"), -1;
 	buf_put(p->body, at, n);
+	p->body_bytes += n;
 	return p->body->err ? -1 : 0;
 }
 
@@ -348,7 +349,7 @@ static void begin(struct http_parse *p, struct http_parse_request *out)
 	*out = (struct http_parse_request){ .keep_alive = false };
 	p->req = out;
 	p->in_body = p->done = p->headers_done = false;
-	p->body_raw = 0;
+	p->body_raw = p->body_bytes = 0;
 	p->body = NULL;
 }
 
@@ -413,7 +414,7 @@ int http_parse_body(
 		return body_failure(p, body);
 	*out_bytes = n;
 	p->body_raw += n;
-	if (p->body_raw > body->len + LIMIT_HTTP_CHUNK_FRAMING_BYTES)
+	if (p->body_raw > 2 * p->body_bytes + LIMIT_HTTP_CHUNK_FRAMING_BYTES)
 		return refuse(p, 413, "the body's chunks are too small", "send larger ones");
 	return HTTP_PARSE_MORE;
 }

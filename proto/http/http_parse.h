@@ -60,17 +60,18 @@ struct http_parse_request {
 struct http_parse_limits {
 	size_t line_max; /* request line: 414 */
 	size_t head_max; /* request line and fields: 431 */
-	size_t body_max; /* body, decoded: 413 */
+	size_t body_max; /* body without its framing: 413 */
 };
 
 /* What is kept between calls. Members are private, but for status, error and hint. */
 struct http_parse {
 	struct http_parse_limits limits;
 	struct http_parse_request *req;
-	size_t seen;       /* bytes of the head already searched for its end */
-	size_t line_end;   /* of the request line, without CRLF; 0: not seen */
-	size_t line_start; /* of the line that seen is in */
-	uint64_t body_raw; /* bytes of the body consumed, framing included */
+	size_t seen;         /* bytes of the head already searched for its end */
+	size_t line_end;     /* of the request line, without CRLF; 0: not seen */
+	size_t line_start;   /* of the line that seen is in */
+	uint64_t body_raw;   /* bytes of the body consumed, framing included */
+	uint64_t body_bytes; /* of them, the body's own */
 	struct buf *body;
 	union {
 		uint64_t align;
@@ -98,8 +99,9 @@ int http_parse_head(struct http_parse *p, const uint8_t *at, size_t n,
 	struct http_parse_request *out, size_t *out_bytes);
 
 /*
- * Takes body bytes, appending them decoded to `body`. 0: the body is complete (at once for a request
- * without one); HTTP_PARSE_MORE. *out_bytes of n were consumed; the rest is the next request.
+ * Takes body bytes, appending them without their framing to `body`, which may be emptied between two
+ * calls. 0: the body is complete (at once for a request without one); HTTP_PARSE_MORE. *out_bytes of n
+ * were consumed; the rest is the next request.
  */
 int http_parse_body(
 	struct http_parse *p, const uint8_t *at, size_t n, struct buf *body, size_t *out_bytes);

@@ -137,7 +137,28 @@ static void hold_refused(struct http_conn *hc)
 	http_conn_hold(hc);
 }
 
-bool http_server_admit(struct http_server *s, struct http_conn *hc)
+/* The most that this route takes, as one reads it before any byte of the body. */
+static bool body_fits(const struct http_server *s, struct http_conn *hc)
+{
+	size_t max = hc->route->body_max ? hc->route->body_max : s->conf.body_max;
+
+	hc->parse.limits.body_max = max;
+	hc->body.max = max;
+	return hc->req.length <= max && (max > 0 || !hc->req.chunked);
+}
+
+static void answer_large(struct http_server *s, struct http_conn *hc)
+{
+	struct http_call_problem p = { .status = 413,
+		.error = "the body is too large",
+		.hint = hc->body.max ? "send it in parts" : "send none" };
+
+	s->counters.too_large++;
+	hold_refused(hc);
+	http_call_problem(&hc->call, &p);
+}
+
+const struct http_server_route *http_server_admit(struct http_server *s, struct http_conn *hc)
 {
 	unsigned methods;
 
@@ -152,22 +173,24 @@ bool http_server_admit(struct http_server *s, struct http_conn *hc)
 		s->counters.hosts_wrong++;
 		hold_refused(hc);
 		http_call_problem(&hc->call, &p);
-		return false;
+		return NULL;
 	}
-	if (find_route(s, hc, &methods))
-		return true;
+	hc->route = find_route(s, hc, &methods);
+	if (hc->route && body_fits(s, hc))
+		return hc->route;
+	if (hc->route) {
+		answer_large(s, hc);
+		return NULL;
+	}
 	hold_refused(hc);
 	answer_lost(s, hc, methods);
-	return false;
+	return NULL;
 }
 
 void http_server_dispatch(struct http_server *s, struct http_conn *hc)
 {
-	unsigned methods;
-	const struct http_server_route *route = find_route(s, hc, &methods);
-
-	ASSERT(route);
-	route->handle(s->conf.arg, &hc->call);
+	ASSERT(hc->route);
+	hc->route->handle(s->conf.arg, &hc->call);
 }
 
 /* ---------------------------------------------------------------- accepting */
@@ -242,6 +265,11 @@ static void set_conf(struct http_server *s, const struct http_server_conf *conf)
 	c->idle_ms = or_default(c->idle_ms, LIMIT_HTTP_IDLE_MS);
 	c->write_ms = or_default(c->write_ms, LIMIT_HTTP_WRITE_MS);
 	c->write_rate = or_default(c->write_rate, LIMIT_HTTP_WRITE_RATE);
+	s->body_max = c->body_max;
+	for (size_t i = 0; i < c->routes_count; i++) {
+		if (c->routes[i].body_max > s->body_max)
+			s->body_max = c->routes[i].body_max;
+	}
 }
 
 void http_server_retune(
@@ -262,9 +290,9 @@ static struct http_conn *slowest(struct http_server *s)
 	for (struct http_conn *hc = s->conns; hc; hc = hc->next) {
 		bool sends = hc->phase == HTTP_CONN_WRITE || hc->call.streaming;
 
-		if (sends && hc->call.out.len && hc->write_ms <= before) {
+		if (sends && hc->call.out.len && hc->phase_ms <= before) {
 			found = hc;
-			before = hc->write_ms;
+			before = hc->phase_ms;
 		}
 	}
 	return found;
@@ -301,6 +329,7 @@ int http_server_open(uv_loop_t *loop, struct listener_gate *gate, const struct a
 	s->loop = loop;
 	set_conf(s, conf);
 	arena_init(&s->arena, 2 * LIMIT_HTTP_LINE_BYTES);
+	buf_init(&s->piece, LIMIT_READ_BYTES);
 	rc = conn_set_init(&s->set, loop, gate);
 	if (rc < 0) {
 		free(s);
@@ -338,6 +367,7 @@ static void on_last(uv_handle_t *h)
 	struct http_server *s = h->data;
 
 	arena_fini(&s->arena);
+	buf_fini(&s->piece);
 	s->tag = 0;
 	if (s->closed)
 		s->closed(s->closed_arg);

@@ -7,7 +7,8 @@
  *
  *	too many connections        503 and closed
  *	request line, head, body    414, 431, 413 and closed
- *	head or body too slow       408 and closed
+ *	head or body too slow       408 and closed; a body that is taken as it comes may take
+ *	                            a second more for each LIMIT_HTTP_BODY_RATE bytes of it
  *	idle, or answer not taken   closed
  *	no such path                404          another method     405 with Allow
  *	host_ok says no             421          malformed          400 and closed
@@ -17,7 +18,8 @@
  *
  * Life:    open; requests arrive through the routes; drain; close. The struct is freed after `closed`.
  * Thread:  the loop's.
- * Memory:  per connection LIMIT_HTTP_HEAD_BYTES and the body, at most; see http_call.h for answers.
+ * Memory:  per connection LIMIT_HTTP_HEAD_BYTES and the body, at most; one buffer of LIMIT_READ_BYTES for
+ *          all bodies that are taken as they come; see http_call.h for answers.
  * Errors:  open fills a diag.
  */
 #ifndef PROTO_HTTP_HTTP_SERVER_H
@@ -42,6 +44,9 @@ struct http_server_route {
 	const char *path;
 	unsigned methods; /* HTTP_PARSE_GET | ... */
 	http_call_cb handle;
+	size_t body_max; /* 0: that of the server */
+	/* The handler is called with the head and asks for the body: http_call_read. */
+	bool streams;
 };
 
 /* Zero means the default of limits.h. */
@@ -52,7 +57,7 @@ struct http_server_conf {
 	/* Which Host is ours (without the port); NULL: any. Guards against DNS rebinding. */
 	bool (*host_ok)(void *arg, struct span host);
 	unsigned conns_max;
-	size_t body_max; /* 0: requests with a body are refused with 413 */
+	size_t body_max; /* of routes without a bound of their own; 0: a body is refused with 413 */
 	unsigned head_ms;
 	unsigned body_ms;
 	unsigned idle_ms;

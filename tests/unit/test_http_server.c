@@ -32,6 +32,10 @@ struct bench {
 	struct http_call *held;   /* by /later */
 	struct http_call *giving; /* by /give, /silent */
 	unsigned gone, streamed, given, taken_back;
+	struct http_call *taking; /* by /take, whose body comes in pieces */
+	unsigned pieces;
+	size_t taken;
+	uint8_t last;
 	bool closed, broken;
 };
 
@@ -194,7 +198,53 @@ static void on_silent(void *arg, struct http_call *call)
 	http_call_begin(call, &head, NULL, NULL);
 }
 
+static void on_take_gone(void *arg, struct http_call *call)
+{
+	struct bench *b = arg;
+
+	assert_ptr_equal(call, b->taking);
+	b->gone++;
+	b->taking = NULL;
+	http_call_text(call, 200, NULL, "nobody hears this");
+}
+
+/* Answers when all is there, or at once when it meets a '!'. */
+static void on_piece(void *arg, struct http_call *call, struct span piece, bool whole)
+{
+	struct bench *b = arg;
+	char text[64];
+
+	assert_ptr_equal(call, b->taking);
+	b->pieces++;
+	b->taken += piece.n;
+	if (piece.n > 0)
+		b->last = piece.p[piece.n - 1];
+	if (piece.n > 0 && memchr(piece.p, '!', piece.n)) {
+		b->taking = NULL;
+		http_call_text(call, 400, "text/plain", "no more of this");
+	} else if (whole) {
+		snprintf(text, sizeof text, "taken %zu", b->taken);
+		b->taking = NULL;
+		http_call_text(call, 201, "text/plain", text);
+	}
+}
+
+static void on_take(void *arg, struct http_call *call)
+{
+	struct bench *b = arg;
+
+	if (http_call_request(call)->query.p) {
+		http_call_text(call, 503, "text/plain", "not now");
+		return;
+	}
+	b->taking = call;
+	b->taken = b->pieces = 0;
+	http_call_on_gone(call, on_take_gone, b);
+	http_call_read(call, on_piece, b);
+}
+
 static const struct http_server_route routes[] = {
+	{ "/take", HTTP_PARSE_POST, on_take, .body_max = 4 << 20, .streams = true },
 	{ "/echo", HTTP_PARSE_GET | HTTP_PARSE_POST, on_echo },
 	{ "/later", HTTP_PARSE_GET, on_later },
 	{ "/big", HTTP_PARSE_GET, on_big },
@@ -741,6 +791,110 @@ static void deadlines(void **state)
 	close(sleeper);
 }
 
+#define TAKE(fields) "POST /take HTTP/1.1\r\nHost: x\r\n" fields "\r\n"
+
+static void a_body_in_pieces(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 16], big[300001];
+	int fd = client(b);
+
+	/* All at once, with the next request behind it; none at all; chunks. */
+	say(fd, TAKE("Content-Length: 5\r\n") "abcde" GET("/echo?next"));
+	hear(b, fd, text, sizeof text, "next");
+	assert_non_null(strstr(text, "201 Created"));
+	assert_non_null(strstr(text, "taken 5"));
+	say(fd, TAKE("") TAKE(
+			"Transfer-Encoding: chunked\r\n") "3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n");
+	hear(b, fd, text, sizeof text, "taken 7");
+	assert_non_null(strstr(text, "taken 0"));
+	assert_int_equal(b->last, 'g');
+	/* More than any buffer of one connection holds. */
+	memset(big, 'x', sizeof big - 1);
+	say(fd, TAKE("Content-Length: 1500000\r\nExpect: 100-continue\r\n"));
+	hear(b, fd, text, sizeof text, "100 Continue");
+	assert_int_equal(b->pieces, 0);
+	assert_non_null(b->taking);
+	for (int i = 0; i < 5; i++) {
+		for (size_t at = 0; at < sizeof big - 1;) {
+			ssize_t n = send(fd, big + at, sizeof big - 1 - at, MSG_DONTWAIT);
+
+			at += n > 0 ? (size_t)n : 0;
+			uv_run(&b->loop, UV_RUN_NOWAIT);
+		}
+	}
+	hear(b, fd, text, sizeof text, "taken");
+	assert_non_null(strstr(text, "taken 1500000"));
+	assert_true(b->pieces > 4);
+	/* Its own bound, not that of the server. */
+	say(fd, TAKE("Content-Length: 4194305\r\n"));
+	hear(b, fd, text, sizeof text, NULL);
+	assert_non_null(strstr(text, "413 "));
+	assert_null(b->taking);
+	close(fd);
+}
+
+/* An answer before the body's end ends the connection, and the client reads it. */
+static void an_answer_before_the_body(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 12];
+	int fd = client(b);
+
+	say(fd, TAKE("Content-Length: 1000\r\n") "abc!");
+	say(fd, "and more");
+	hear(b, fd, text, sizeof text, NULL);
+	assert_non_null(strstr(text, "400 Bad Request"));
+	assert_non_null(strstr(text, "Connection: close"));
+	assert_non_null(strstr(text, "no more of this"));
+	close(fd);
+	fd = client(b);
+	say(fd, "POST /take?no HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n");
+	hear(b, fd, text, sizeof text, NULL);
+	assert_non_null(strstr(text, "503 "));
+	assert_null(strstr(text, "100 Continue"));
+	assert_non_null(strstr(text, "Connection: close"));
+	close(fd);
+}
+
+/* The handler hears that the client has gone; the client hears what is wrong, or nothing if it has. */
+static void a_body_that_goes_wrong(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 12];
+	int fd = client(b);
+
+	say(fd, TAKE("Transfer-Encoding: chunked\r\n") "3\r\nabc\r\nzz\r\n");
+	hear(b, fd, text, sizeof text, NULL);
+	assert_int_equal(b->gone, 1);
+	assert_non_null(strstr(text, "400 Bad Request"));
+	assert_null(strstr(text, "nobody hears this"));
+	close(fd);
+	fd = client(b);
+	say(fd, TAKE("Content-Length: 10\r\n") "abc");
+	for (int i = 0; i < 1000 && b->pieces == 0; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	assert_non_null(b->taking);
+	close(fd);
+	for (int i = 0; i < 1000 && b->gone < 2; i++)
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+	assert_int_equal(b->gone, 2);
+	assert_null(b->taking);
+}
+
+static void a_slow_body(void **state)
+{
+	struct bench *b = *state;
+	static char text[1 << 12];
+	int fd = client(b);
+
+	say(fd, TAKE("Content-Length: 10\r\n") "abc");
+	hear(b, fd, text, sizeof text, NULL);
+	assert_int_equal(b->gone, 1);
+	assert_non_null(strstr(text, "408 "));
+	close(fd);
+}
+
 static void draining(void **state)
 {
 	struct bench *b = *state;
@@ -783,6 +937,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_half_closed_client_of_a_stream, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stream_is_shed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_body_in_pieces, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_answer_before_the_body, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_body_that_goes_wrong, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_slow_body, set_up_hasty, tear_down),
 		cmocka_unit_test_setup_teardown(deadlines, set_up_hasty, tear_down),
 		cmocka_unit_test_setup_teardown(draining, set_up, tear_down),
 	};
