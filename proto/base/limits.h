@@ -79,6 +79,17 @@ enum {
 	LIMIT_SPILL_ALL_MIB = 4096,
 };
 
+/* ---- syslog ---- */
+enum {
+	/* Text of one message; a longer one is cut and flagged. */
+	LIMIT_SYSLOG_BYTES = 64 << 10,
+	/* What a count of octets may say; one above it is taken for text. */
+	LIMIT_SYSLOG_COUNT = 16 << 20,
+	/* Structured data: elements, and parameters of all of them; with more it stays text. */
+	LIMIT_SYSLOG_ELEMENTS = 64,
+	LIMIT_SYSLOG_PARAMS = 128,
+};
+
 /* ---- manifest ---- */
 enum {
 	/* Live segments; sealing waits when there are so many: astrocompact merges them. */

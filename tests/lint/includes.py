@@ -10,6 +10,7 @@ ALLOWED = {
     "proto/base": ("proto/base",),
     "proto/wire": ("proto/base", "proto/wire"),
     "proto/expr": ("proto/base", "proto/wire", "proto/expr"),
+    "proto/syslog": ("proto/base", "proto/wire", "proto/syslog"),
     "proto/net": ("proto/base", "proto/net"),
     "proto/http": ("proto/base", "proto/net", "proto/http"),
     "proto/svc": ("proto/base", "proto/svc"),
