@@ -286,13 +286,6 @@ static int take_memory(struct commit *c)
 	return c->spill_rows ? 0 : -ENOMEM;
 }
 
-static void remember(void *arg, struct store_chunk chunk)
-{
-	struct commit *c = arg;
-
-	chunkset_add(&c->known, chunk, 0);
-}
-
 static void init_sync(struct commit *c)
 {
 	pthread_condattr_t attr;
@@ -332,14 +325,12 @@ int commit_open(const struct commit_conf *conf, struct commit **out, struct diag
 	init_sync(c);
 	rc = take_memory(c);
 	if (rc == 0)
-		rc = chunkset_init(&c->known, LIMIT_CHUNKS_REMEMBERED);
-	if (rc == 0)
 		rc = open_handles(c);
 	if (rc < 0) {
 		free_memory(c);
 		return diag_set(d, rc, "", -1, "no memory for the batches");
 	}
-	store_writer_chunks(conf->writer, remember, c);
+	chunkset_move(store_writer_chunks(conf->writer), &c->known);
 	atomic_store(&c->last_id, store_writer_committed(conf->writer));
 	rc = -pthread_create(&c->thread, NULL, commit_journal_run, c);
 	if (rc < 0) {

@@ -105,6 +105,7 @@ static void log_recovery(const struct store_recovery *r)
 	if (r->damage.code)
 		LOGGER(LOGGER_ERROR, "store", "damage was found and stepped over",
 			LOGGER_UINT("lost_events", r->lost_ids),
+			LOGGER_UINT("lost_chunk_ids", r->lost_chunks),
 			LOGGER_UINT("quarantined_files", r->quarantined_files),
 			LOGGER_UINT("missing_files", r->missing_files), LOGGER_DIAG(&r->damage));
 	else if (r->quarantined_files)

@@ -189,7 +189,9 @@ static int copy_view(struct backup *b, struct diag *d)
 
 	if (rc == 0)
 		rc = backup_files_segments(b, d);
-	return rc == 0 ? backup_journal_copy(b, d) : rc;
+	if (rc == 0)
+		rc = backup_journal_copy(b, d);
+	return rc == 0 ? backup_files_chunks(b, d) : rc;
 }
 
 static int copy_all(struct backup *b, struct diag *d)

@@ -8,12 +8,13 @@
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "storage/backup_int.h"
+#include "storage/chunk_file.h"
 #include "storage/publish.h"
 #include "storage/redact.h"
 #include "storage/sidx_common.h"
 #include "storage/snapshot_int.h"
 
-enum { FOLDER_MODE = 0750, FILE_MODE = 0640, END_OF_FILE = -1 };
+enum { FOLDER_MODE = 0750, FILE_MODE = 0640, END_OF_FILE = -1, LIST_TRIES = 8 };
 
 #define DONE ".done"
 
@@ -204,6 +205,40 @@ int backup_files_segments(struct backup *b, struct diag *d)
 	rc = b->vfs->list(b->vfs->ctx, b->to, "seg", sync_day, b);
 	return rc < 0 ? diag_set(d, rc, "seg", -1, "sync the folders of the copy")
 		      : backup_files_sync(b, "seg", d);
+}
+
+/* ---- chunk ids ---- */
+
+struct chunks {
+	struct backup *b;
+	struct diag *d;
+	int rc; /* -ENOENT: the log has changed since it was listed */
+};
+
+static int bring_chunks(void *arg, const char *name)
+{
+	struct chunks *c = arg;
+
+	if (chunk_file_number(name) == 0)
+		return 0;
+	c->rc = bring(c->b, name, name, c->d);
+	return c->rc;
+}
+
+int backup_files_chunks(struct backup *b, struct diag *d)
+{
+	struct chunks c = { .b = b, .d = d, .rc = -ENOENT };
+	int rc = 0;
+
+	for (int i = 0; i < LIST_TRIES && c.rc == -ENOENT; i++) {
+		c.rc = 0;
+		rc = b->vfs->list(b->vfs->ctx, b->from, ".", bring_chunks, &c);
+	}
+	if (c.rc == -ENOENT)
+		return diag_set(d, ERR_STALE, "chunks", -1, "copy the chunk ids");
+	if (c.rc < 0)
+		return c.rc;
+	return rc < 0 ? diag_set(d, rc, ".", -1, "list the chunk ids") : 0;
 }
 
 /* ---- records of deleted events ---- */

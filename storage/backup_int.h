@@ -31,12 +31,14 @@ struct backup {
 int backup_files_redact(struct backup *b, struct diag *d);
 /* All segments of the snapshot. ERR_STALE: the store went on; take a newer snapshot. */
 int backup_files_segments(struct backup *b, struct diag *d);
+/* The chunk log; after the journal, so that what is no longer there is here. */
+int backup_files_chunks(struct backup *b, struct diag *d);
 /* Bytes 0 .. end - 1 of a file of DATA, into a new one of the same name, synced. */
 int backup_files_copy(struct backup *b, const char *name, uint64_t end, struct diag *d);
 /* fsync of a folder of the copy; "." is the copy itself. */
 int backup_files_sync(struct backup *b, const char *name, struct diag *d);
 
-/* The journal from the first unsealed row to the last committed one. ERR_STALE as above. */
+/* The journal files that are there, to the last committed one. ERR_STALE as above. */
 int backup_journal_copy(struct backup *b, struct diag *d);
 
 /* Reads the copy as a reader would. ERR_CORRUPT. */

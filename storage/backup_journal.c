@@ -1,8 +1,8 @@
 /*
  * The unsealed rows stand in journal files from the one that holds the first of them on. Their bytes up
  * to the last commit never change any more; what is copied ends there, so that the copy's last file is
- * short: a collector that opens it goes on in a new one (recover_journal.c). The newest file is copied
- * even where all is sealed: it remembers the chunk ids.
+ * short: a collector that opens it goes on in a new one (recover_journal.c). Files before it that are
+ * still there, and the newest even where all is sealed, are copied for their chunk ids.
  */
 #include <errno.h>
 
@@ -55,9 +55,9 @@ int backup_journal_copy(struct backup *b, struct diag *d)
 	if (rc < 0)
 		/* A file of the list was retired before it was opened. */
 		return rc == -ENOENT ? diag_set(d, ERR_STALE, "journal", -1, "copy") : rc;
-	first = w.file_idx;
+	first = journal_dir_next(&w.files, SIZE_MAX);
 	b->journal_end = (struct ctl_commit){ .id = committed };
-	if (first != SIZE_MAX) {
+	if (w.file_idx != SIZE_MAX) {
 		rc = find_end(&w, committed, d);
 		if (rc == -ENOENT)
 			rc = diag_set(d, ERR_STALE, "journal", -1, "copy the journal");

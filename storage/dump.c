@@ -11,6 +11,7 @@
 #include "proto/base/cursor.h"
 #include "proto/base/err.h"
 #include "proto/base/timefmt.h"
+#include "storage/chunk_file.h"
 #include "storage/dump_int.h"
 #include "storage/layout.h"
 #include "storage/seg_layout.h"
@@ -34,6 +35,7 @@ static const struct {
 	[DUMP_SIDX_CUBE] = { "cube sidecar", "ASTROCUB", ".cub" },
 	[DUMP_REDACT] = { "deletion order", "ASTRORED", ".ids" },
 	[DUMP_SCRUB] = { "state of scrubs", "ASTROSCR", "scrub" },
+	[DUMP_CHUNKS] = { "chunk ids", LAYOUT_CHUNKS_MAGIC, NULL },
 };
 
 const char *dump_kind_name(enum dump_kind kind)
@@ -218,6 +220,8 @@ static int find_kind(const struct dump *m, enum dump_kind *out)
 
 		if (i == DUMP_MANIFEST)
 			is = strncmp(base, "manifest-", 9) == 0;
+		if (i == DUMP_CHUNKS)
+			is = chunk_file_number(base) > 0;
 		if (i == DUMP_JOURNAL)
 			is |= strcmp(base, "spare") == 0;
 		if (i == DUMP_REDACT)
@@ -259,6 +263,8 @@ static int walk(struct dump *m)
 		return dump_redact(m);
 	case DUMP_SCRUB:
 		return dump_scrub(m);
+	case DUMP_CHUNKS:
+		return dump_chunks(m);
 	case DUMP_KIND_COUNT:
 		break;
 	}

@@ -30,6 +30,7 @@ enum dump_kind {
 	DUMP_SIDX_CUBE,
 	DUMP_REDACT,
 	DUMP_SCRUB,
+	DUMP_CHUNKS,
 	DUMP_KIND_COUNT,
 };
 

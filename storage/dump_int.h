@@ -39,6 +39,7 @@ int dump_manifest(struct dump *m);
 int dump_segment(struct dump *m);
 int dump_redact(struct dump *m);
 int dump_scrub(struct dump *m);
+int dump_chunks(struct dump *m);
 int dump_sidecar(struct dump *m, enum dump_kind kind);
 
 #endif

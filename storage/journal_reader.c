@@ -172,10 +172,10 @@ int journal_reader_at(
 	return rc;
 }
 
-static int read_payload(const struct journal_reader *r, const struct journal_record *rec,
+/* The first n bytes of the payload, as they are. */
+static int read_bytes(const struct journal_reader *r, const struct journal_record *rec, size_t n,
 	struct buf *payload, struct diag *d)
 {
-	size_t n = journal_record_payload_bytes(rec);
 	uint64_t at = rec->off + LAYOUT_RECORD_HEAD_BYTES;
 	ssize_t got;
 	int rc;
@@ -194,6 +194,17 @@ static int read_payload(const struct journal_reader *r, const struct journal_rec
 	if ((size_t)got < n)
 		return diag_set(d, ERR_TRUNCATED, r->name, (int64_t)at, "read a record's rows");
 	payload->len = n;
+	return 0;
+}
+
+static int read_payload(const struct journal_reader *r, const struct journal_record *rec,
+	struct buf *payload, struct diag *d)
+{
+	size_t n = journal_record_payload_bytes(rec);
+	int rc = read_bytes(r, rec, n, payload, d);
+
+	if (rc < 0)
+		return rc;
 	if (journal_record_payload_sum(r->head.salt, rec->off, payload->p, n) != rec->payload_sum)
 		return diag_set(d, ERR_CORRUPT, r->name, (int64_t)rec->off,
 			"check the rows of the record with ids from %" PRIu64, rec->first_id);
@@ -262,6 +273,17 @@ int journal_reader_chunks(struct journal_reader *r, const struct journal_record 
 
 	if (rc == 0)
 		*out = span_of(r->payload.p, (size_t)rec->chunks_count * LAYOUT_CHUNK_BYTES);
+	return rc;
+}
+
+int journal_reader_chunks_fast(struct journal_reader *r, const struct journal_record *rec,
+	struct span *out, struct diag *d)
+{
+	size_t n = (size_t)rec->chunks_count * LAYOUT_CHUNK_BYTES;
+	int rc = read_bytes(r, rec, n, &r->payload, d);
+
+	if (rc == 0)
+		*out = span_of(r->payload.p, n);
 	return rc;
 }
 

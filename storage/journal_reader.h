@@ -23,8 +23,8 @@
 enum {
 	JOURNAL_READER_NAME_BYTES = 40,
 	/* No payload is longer. */
-	JOURNAL_READER_PAYLOAD_BYTES = LIMIT_CHUNKS_REMEMBERED * LAYOUT_CHUNK_BYTES +
-				       LIMIT_BATCH_BYTES + LIMIT_EVENT_BYTES,
+	JOURNAL_READER_PAYLOAD_BYTES =
+		LIMIT_CARRY_CHUNKS * LAYOUT_CHUNK_BYTES + LIMIT_BATCH_BYTES + LIMIT_EVENT_BYTES,
 };
 
 /* "journal/<seq>.aj" into dst; returns dst. */
@@ -66,6 +66,9 @@ int journal_reader_rows(const struct journal_reader *r, const struct journal_rec
 	struct buf *payload, struct buf *dst, struct diag *d);
 /* The record's chunk ids, checked, as bytes for journal_reader_chunk; valid until the next call. */
 int journal_reader_chunks(struct journal_reader *r, const struct journal_record *rec,
+	struct span *out, struct diag *d);
+/* The same without a look at the payload's sum, for whom a wrong id does no harm: rows are not read. */
+int journal_reader_chunks_fast(struct journal_reader *r, const struct journal_record *rec,
 	struct span *out, struct diag *d);
 struct store_chunk journal_reader_chunk(struct span chunks, size_t i);
 

@@ -122,7 +122,7 @@ static bool limits_hold(const struct journal_record *r)
 {
 	if (r->kind == LAYOUT_RECORD_KIND_CARRY)
 		return r->rows_count == 0 && r->raw_bytes == 0 && r->stored_bytes == 0 &&
-		       r->chunks_count <= LIMIT_CHUNKS_REMEMBERED;
+		       r->chunks_count <= LIMIT_CARRY_CHUNKS;
 	if (r->kind != LAYOUT_RECORD_KIND_ROWS || r->chunks_count > LIMIT_BATCH_CHUNKS)
 		return false;
 	if (r->rows_count == 0 || r->rows_count > LIMIT_BATCH_ROWS)

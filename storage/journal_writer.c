@@ -13,10 +13,8 @@
 enum {
 	ZERO_BYTES = 64 << 10,
 	ROWS_BYTES_MAX = LIMIT_BATCH_BYTES + LIMIT_EVENT_BYTES,
-	CARRY_BYTES_MAX = LIMIT_CHUNKS_REMEMBERED * LAYOUT_CHUNK_BYTES,
 	BATCH_BYTES_MAX = LIMIT_BATCH_CHUNKS * LAYOUT_CHUNK_BYTES + ROWS_BYTES_MAX,
-	RECORD_BYTES_MAX = LAYOUT_RECORD_HEAD_BYTES +
-			   (CARRY_BYTES_MAX > BATCH_BYTES_MAX ? CARRY_BYTES_MAX : BATCH_BYTES_MAX),
+	RECORD_BYTES_MAX = LAYOUT_RECORD_HEAD_BYTES + BATCH_BYTES_MAX,
 	/*
 	 * Measured on rows of 270 bytes in batches of 256 KiB, CPU time and bytes an event: 1: 0.37 us,
 	 * 107 B; 4: 0.34 us, 118 B; 8: 0.31 us, 135 B; 16: 0.24 us, 164 B. A byte costs about
@@ -143,27 +141,16 @@ static void put_chunk(struct wcur *c, struct store_chunk chunk)
 	wcur_le64(c, chunk.hi);
 }
 
-static int put_carry(struct journal_writer *w, const struct chunkset *chunks, struct diag *d)
+/* The record that every file begins with; it has no payload. */
+static int put_first(struct journal_writer *w, struct diag *d)
 {
 	struct journal_record r = { .kind = LAYOUT_RECORD_KIND_CARRY };
-	struct wcur c = wcur_of(w->record + LAYOUT_RECORD_HEAD_BYTES, CARRY_BYTES_MAX);
-	uint64_t fits = w->head.file_bytes / 4 / LAYOUT_CHUNK_BYTES;
-	uint32_t have = chunkset_count(chunks);
-	uint32_t n = have;
 
-	if (n > LIMIT_CHUNKS_REMEMBERED)
-		n = LIMIT_CHUNKS_REMEMBERED;
-	if (n > fits)
-		n = (uint32_t)fits;
-	for (uint32_t i = have - n; i < have; i++)
-		put_chunk(&c, chunkset_at(chunks, i));
-	ASSERT(c.err == 0);
-	r.chunks_count = n;
 	return put_record(w, &r, d);
 }
 
-int journal_writer_begin(struct journal_writer *w, int fd, const struct journal_head *h,
-	const struct chunkset *chunks, struct diag *d)
+int journal_writer_begin(
+	struct journal_writer *w, int fd, const struct journal_head *h, struct diag *d)
 {
 	uint8_t *page = w->record;
 	int rc;
@@ -181,7 +168,7 @@ int journal_writer_begin(struct journal_writer *w, int fd, const struct journal_
 	w->synced_off = LAYOUT_JOURNAL_RECORDS;
 	rc = write_at(w, page, LAYOUT_JOURNAL_RECORDS, 0, d);
 	if (rc == 0)
-		rc = put_carry(w, chunks, d);
+		rc = put_first(w, d);
 	if (rc == 0)
 		rc = journal_writer_sync(w, d);
 	return rc;

@@ -4,7 +4,7 @@
  * Life:    new, then for each file begin or resume, put and sync..., end; free.
  * Durable: what was put is on disk when the sync that follows returned 0, not before.
  * Thread:  one. Writing twice to one file is excluded by the lock of the store.
- * Memory:  the largest record and the compressor's table (about 1.5 MiB), all taken in new.
+ * Memory:  the largest record and the compressor's table (about 1.4 MiB), all taken in new.
  * Errors:  after a failed put, sync or rewind the file must not be written again: end, and go on in
  *          another one. The kernel may have dropped the pages and cleared the error, so that a second
  *          fdatasync would succeed without the data.
@@ -15,7 +15,6 @@
 #include <stdint.h>
 
 #include "proto/base/diag.h"
-#include "storage/chunkset.h"
 #include "storage/journal_record.h"
 #include "storage/journal_walk.h"
 #include "storage/store.h"
@@ -29,11 +28,11 @@ int journal_writer_new(const struct vfs *vfs, struct journal_writer **out);
 void journal_writer_free(struct journal_writer **w);
 
 /*
- * Starts a file of zeroes: header, its copy, carry record, fdatasync. Takes the descriptor over, on
- * failure too. The newest ids of `chunks` are carried, in at most a quarter of the file.
+ * Starts a file of zeroes: header, its copy, a first record without rows, fdatasync. Takes the
+ * descriptor over, on failure too.
  */
-int journal_writer_begin(struct journal_writer *w, int fd, const struct journal_head *h,
-	const struct chunkset *chunks, struct diag *d);
+int journal_writer_begin(
+	struct journal_writer *w, int fd, const struct journal_head *h, struct diag *d);
 /* Goes on behind `pos` in a file whose rest is zeroes. Takes the descriptor over, on failure too. */
 int journal_writer_resume(struct journal_writer *w, int fd, const struct journal_head *h,
 	const struct journal_pos *pos, struct diag *d);

@@ -151,7 +151,7 @@ static_assert(LAYOUT_JOURNAL_COPY + LAYOUT_JOURNAL_HEAD_BYTES <= LAYOUT_JOURNAL_
  * JOURNAL RECORD                                 at a multiple of 8
  *   off size
  *    0    4  magic              "AJRE"
- *    4    1  kind               1 rows, 2 carry (chunk ids of earlier files; first record of a file)
+ *    4    1  kind               1 rows, 2 carry (first record of a file; see FORMAT.md)
  *    5    1  codec              0 as is, 1 LZ4 block
  *    6    1  flags              bit 0 more: the next record belongs to the same frame
  *    7    1  reserved           zero
@@ -255,6 +255,50 @@ enum {
 };
 static_assert(LAYOUT_MANIFEST_SUM + 8 == LAYOUT_MANIFEST_HEAD_BYTES, "manifest: the sum is last");
 static_assert(LAYOUT_CHANGE_HEAD_SUM + 8 == LAYOUT_CHANGE_HEAD_BYTES, "change: the sum is last");
+
+/*
+ * CHUNK FILE                                     DATA/chunks-<number, decimal>
+ *   off size
+ *    0   16  common head        magic "ASTROCHK"
+ *   16   16  uuid
+ *   32    8  number             rising; also in its name
+ *   40    8  since              the files of numbers since .. number - 1 have become this one
+ *   48    8  through_seq        ids of journal files up to this one are in the log
+ *   56    8  created_ns
+ *   64    4  ids_count
+ *   68   52  reserved           zero
+ *  120    8  sum                XXH3-64 of bytes 0..119, seed 0
+ * 4096       pages
+ *
+ * CHUNK PAGE
+ *   off size
+ *    0 4080  ids                16 bytes each, low half first, oldest first; what is not used is zero
+ * 4080    4  ids_count          of this page, 1..255
+ * 4084    4  reserved           zero
+ * 4088    8  sum                XXH3-64 of bytes 0..4087, seed number + offset of the page
+ * Crash:  made as tmp/chunks-new, synced, renamed: it is there whole or not at all. The journal files
+ *         whose ids it took over go afterwards.
+ * Why:    damage costs the ids of a page. The pages of a file whose header is damaged count all the same.
+ */
+#define LAYOUT_CHUNKS_MAGIC "ASTROCHK"
+enum {
+	LAYOUT_CHUNKS_VERSION = 1,
+	LAYOUT_CHUNKS_UUID = 16,
+	LAYOUT_CHUNKS_NUMBER = 32,
+	LAYOUT_CHUNKS_SINCE = 40,
+	LAYOUT_CHUNKS_THROUGH = 48,
+	LAYOUT_CHUNKS_CREATED = 56,
+	LAYOUT_CHUNKS_COUNT = 64,
+	LAYOUT_CHUNKS_SUM = 120,
+	LAYOUT_CHUNKS_HEAD_BYTES = 128,
+	LAYOUT_CHUNKS_PAGE_COUNT = 4080,
+	LAYOUT_CHUNKS_PAGE_SUM = 4088,
+	LAYOUT_CHUNKS_PAGE_BYTES = LAYOUT_PAGE_BYTES,
+};
+static_assert(LAYOUT_CHUNKS_SUM + 8 == LAYOUT_CHUNKS_HEAD_BYTES, "chunk file: the sum is last");
+static_assert(
+	LAYOUT_CHUNKS_PAGE_SUM + 8 == LAYOUT_CHUNKS_PAGE_BYTES, "chunk page: the sum is last");
+static_assert(LAYOUT_CHUNKS_PAGE_COUNT % LAYOUT_CHUNK_BYTES == 0, "chunk page: whole ids");
 
 /* ---- segment and sidecars ---- */
 

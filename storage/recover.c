@@ -10,6 +10,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
+#include "storage/chunk_file.h"
 #include "storage/leftover.h"
 #include "storage/manifest.h"
 #include "storage/recover_int.h"
@@ -269,6 +270,43 @@ static int settle_segments(struct recover *r, struct diag *d)
 	return rc;
 }
 
+/* ---- chunk ids ---- */
+
+int recover_add_chunk(void *arg, struct store_chunk c)
+{
+	struct recover *r = arg;
+
+	chunkset_add(&r->chunks, c, 0);
+	return 0;
+}
+
+static int load_chunks(struct recover *r, struct diag *d)
+{
+	struct chunk_log_found found;
+	char name[CHUNK_FILE_NAME_BYTES];
+	int rc = chunkset_init(&r->chunks, LIMIT_CHUNKS_REMEMBERED, LIMIT_CHUNKS_IN_FLIGHT);
+
+	if (rc < 0)
+		return diag_set(d, rc, "", -1, "remember the chunk ids");
+	rc = chunk_log_load(
+		&r->chunk_log, r->vfs, r->dir, r->format.uuid, recover_add_chunk, r, &found, d);
+	if (rc < 0)
+		return rc;
+	r->report.lost_chunks = found.lost;
+	if (found.damage.code)
+		recover_note(r, &found.damage);
+	for (size_t i = 0; i < r->chunk_log.files_count; i++) {
+		const struct chunk_log_file *f = &r->chunk_log.files[i];
+
+		if (f->damaged && recover_quarantine(r->vfs, r->dir,
+					  chunk_file_name(f->number, name), true, NULL) == 0)
+			r->report.quarantined_files++;
+	}
+	return 0;
+}
+
+/* ---- all ---- */
+
 int recover_open(const struct store_conf *conf, struct recover *out, struct diag *d)
 {
 	struct recover r = { .vfs = conf->vfs ? conf->vfs : vfs_real(), .dir = -1, .lock_fd = -1 };
@@ -283,8 +321,8 @@ int recover_open(const struct store_conf *conf, struct recover *out, struct diag
 		ctl_starting(r.ctl);
 	if (rc == 0)
 		rc = settle_segments(&r, d);
-	if (rc == 0 && chunkset_init(&r.chunks, LIMIT_CHUNKS_REMEMBERED) < 0)
-		rc = diag_set(d, -ENOMEM, conf->dir, -1, "open the store");
+	if (rc == 0)
+		rc = load_chunks(&r, d);
 	if (rc == 0)
 		rc = recover_journal(&r, d);
 	if (rc == 0)

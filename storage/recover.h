@@ -4,17 +4,18 @@
  *
  * Steps:   lock DATA/format; map ctl; read the manifest; sweep tmp/; remove what a killed change left,
  *          by its list; move segment files that the manifest does not list to bad/, which keeps the
- *          newest ones; find the end of the journal, cut a torn tail, link a damaged journal file into
- *          bad/ and step over the damage.
+ *          newest ones; read the chunk log; find the end of the journal, cut a torn tail, link a
+ *          damaged journal file into bad/ and step over the damage.
  * Durable: it can be killed at any point and run again with the same outcome.
- * Memory:  bounded by the number of files, and one journal record. Time: one pass over the unsealed
- *          journal files.
+ * Memory:  bounded by the number of files, and one journal record; the chunk ids (chunkset.h). Time:
+ *          one pass over the unsealed journal files, and over the chunk log.
  * Errors:  ERR_LOCKED, ERR_TOO_NEW, ERR_NOT_A_STORE: nothing was touched.
  */
 #ifndef STORAGE_RECOVER_H
 #define STORAGE_RECOVER_H
 
 #include "proto/base/diag.h"
+#include "storage/chunk_log.h"
 #include "storage/chunkset.h"
 #include "storage/ctl.h"
 #include "storage/journal_walk.h"
@@ -57,7 +58,8 @@ struct recover {
 	struct store_format format;
 	struct ctl *ctl;
 	uint64_t sealed_id;
-	struct chunkset chunks;
+	struct chunk_log chunk_log;
+	struct chunkset chunks; /* of the log and the journal */
 	/* Where the journal goes on: in that file, unless `begin` or seq 0 asks for a new one. */
 	struct journal_pos end;
 	struct journal_head head; /* of that file */

@@ -8,6 +8,9 @@
 /* The first damage is the one that is reported. */
 void recover_note(struct recover *r, const struct diag *why);
 
+/* Adds an id to r->chunks; for chunk_log.h. Returns 0. */
+int recover_add_chunk(void *arg, struct store_chunk c);
+
 /* Fills end, head, begin, seq_max, files_count, chunks and the report. */
 int recover_journal(struct recover *r, struct diag *d);
 /* Under the manifest lock: files in seg/ that are not listed, and listed ones that are not there. */

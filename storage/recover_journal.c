@@ -45,6 +45,15 @@ static int take_chunks(
 	return rc;
 }
 
+/* Of files that are wholly sealed, and before those that the walk goes over. */
+static int sealed_chunks(struct recover *r, const struct journal_walk *w, struct diag *d)
+{
+	if (w->file_idx == journal_dir_next(&w->files, SIZE_MAX))
+		return 0;
+	return chunk_log_journal(
+		&r->chunk_log, w->files.files[w->file_idx].seq, recover_add_chunk, r, d);
+}
+
 static void settle(struct recover *r, struct progress *p)
 {
 	if (p->end.seq != p->walk.pos.seq) {
@@ -255,13 +264,19 @@ int recover_journal(struct recover *r, struct diag *d)
 	if (ctl_commit(r->ctl, &known) == 0)
 		p.walk.known_id = known.id;
 	p.end = p.walk.pos;
-	rc = scan(r, &p, d);
+	rc = sealed_chunks(r, &p.walk, d);
+	p.chunks_end = r->chunks.end;
+	if (rc == 0)
+		rc = scan(r, &p, d);
 	if (rc < 0)
 		goto done;
 	if (p.walk.known_id && known.file_seq == p.end.seq && known.off > p.proven_off)
 		p.proven_off = known.off;
 	chunkset_undo(&r->chunks, p.chunks_end);
 	r->seq_max = p.walk.files.seq_max;
+	/* The ids of a file that has the number of one in the log would not be taken over. */
+	if (r->chunk_log.through_seq > r->seq_max)
+		r->seq_max = r->chunk_log.through_seq;
 	rc = clear_files(r, &p, d);
 	if (rc == 0 && p.end.seq != 0 && !p.damaged)
 		rc = cut_tail(r, &p, d);

@@ -184,7 +184,9 @@ static void tend_journal(struct sealer *s)
 {
 	if (!s->writer)
 		return;
-	store_writer_retire(s->writer, manifest_sealed(s->manifest), NULL);
+	if (store_writer_retire(s->writer, manifest_sealed(s->manifest), NULL) == -ENOSPC &&
+		store_writer_yield(s->writer, NULL) == 1)
+		store_writer_retire(s->writer, manifest_sealed(s->manifest), NULL);
 	store_writer_prepare(s->writer, NULL);
 }
 

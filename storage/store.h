@@ -101,7 +101,10 @@ int store_writer_prepare(struct store_writer *w, struct diag *d);
  * seal in (which frees journal files). 1: done, 0: there was none.
  */
 int store_writer_yield(struct store_writer *w, struct diag *d);
-/* Sealer thread: removes the journal files whose events all have id <= sealed_id. */
+/*
+ * Sealer thread: removes the journal files whose events all have id <= sealed_id, after their chunk ids
+ * have gone to the chunk log (storage/chunk_log.h).
+ */
 int store_writer_retire(struct store_writer *w, uint64_t sealed_id, struct diag *d);
 /* Tells whoever looks at ctl that the process is not stuck; about once a second. */
 void store_writer_beat(struct store_writer *w);
@@ -110,16 +113,21 @@ uint64_t store_writer_committed(const struct store_writer *w);
 /* The id that the next appended row gets. */
 uint64_t store_writer_next(const struct store_writer *w);
 
-/* Calls cb for each remembered chunk id, oldest first. Before the first append. */
-void store_writer_chunks(
-	const struct store_writer *w, void (*cb)(void *arg, struct store_chunk c), void *arg);
+struct chunkset; /* storage/chunkset.h */
+
+/*
+ * The chunk ids that were remembered when the store was opened, the writer's until the caller moves
+ * them out. What is appended later the caller adds himself.
+ */
+struct chunkset *store_writer_chunks(struct store_writer *w);
 
 /* What recovery found, for the start-up log line. */
 struct store_recovery {
-	uint64_t committed;  /* last id */
-	uint64_t sealed;     /* last id in segments */
-	uint64_t torn_bytes; /* cut at the journal's end: never acknowledged */
-	uint64_t lost_ids;   /* in damaged records that valid ones follow: reported, quarantined */
+	uint64_t committed;   /* last id */
+	uint64_t sealed;      /* last id in segments */
+	uint64_t torn_bytes;  /* cut at the journal's end: never acknowledged */
+	uint64_t lost_ids;    /* in damaged records that valid ones follow: reported, quarantined */
+	uint64_t lost_chunks; /* chunk ids that cannot be read, at most */
 	uint64_t quarantined_files; /* moved to DATA/bad, or linked there */
 	uint64_t bad_removed;       /* the oldest of DATA/bad, which would have grown too large */
 	uint64_t missing_files;     /* segments listed that are not there, or of another size */

@@ -38,8 +38,6 @@ struct store_writer {
 	struct journal_writer *jw;
 	struct journal_pos committed;
 	struct journal_pos whole;
-	uint64_t whole_chunks;     /* r.chunks.end at `whole` ... */
-	uint64_t committed_chunks; /* ... and at `committed` */
 	bool in_frame;
 	bool dead;
 	uint64_t next_seq;
@@ -185,7 +183,7 @@ static int begin_file(struct store_writer *w, const struct journal_pos *from, st
 	w->dead = true;
 	/* Its number is not used again, even if it comes to nothing. */
 	w->next_seq++;
-	rc = journal_writer_begin(w->jw, fd, &h, &w->r.chunks, d);
+	rc = journal_writer_begin(w->jw, fd, &h, d);
 	if (rc == 0)
 		rc = name_file(w, h.seq, d);
 	if (rc < 0)
@@ -285,7 +283,6 @@ int store_writer_open(const struct store_conf *conf, struct store_writer **out, 
 	if (rc < 0)
 		goto done;
 	w->committed = w->whole = *journal_writer_pos(w->jw);
-	w->committed_chunks = w->whole_chunks = w->r.chunks.end;
 	publish(w);
 	ctl_started(w->r.ctl, clock_wall_ns());
 done:
@@ -367,13 +364,9 @@ int store_writer_append(struct store_writer *w, const struct store_batch *b, str
 	}
 	if (rc < 0)
 		return die(w, rc, d);
-	for (uint32_t i = 0; i < b->chunks_count; i++)
-		chunkset_add(&w->r.chunks, b->chunks[i], 0);
 	w->in_frame = b->more;
-	if (!w->in_frame) {
+	if (!w->in_frame)
 		w->whole = *journal_writer_pos(w->jw);
-		w->whole_chunks = w->r.chunks.end;
-	}
 	return 0;
 }
 
@@ -389,7 +382,6 @@ int store_writer_commit(struct store_writer *w, uint64_t *out_committed, struct 
 	ASSERT(w->whole.next_id >= w->committed.next_id);
 	if (w->whole.next_id != w->committed.next_id) {
 		w->committed = w->whole;
-		w->committed_chunks = w->whole_chunks;
 		publish(w);
 	}
 	*out_committed = store_writer_committed(w);
@@ -413,7 +405,6 @@ int store_writer_restart(struct store_writer *w, struct diag *d)
 {
 	int rc;
 
-	chunkset_undo(&w->r.chunks, w->committed_chunks);
 	if (!w->dead && journal_writer_pos(w->jw)->seq == w->committed.seq) {
 		rc = journal_writer_rewind(w->jw, &w->committed, d);
 		w->dead = rc < 0;
@@ -428,7 +419,6 @@ int store_writer_restart(struct store_writer *w, struct diag *d)
 	}
 	w->in_frame = false;
 	w->whole = *journal_writer_pos(w->jw);
-	w->whole_chunks = w->r.chunks.end;
 	return 0;
 }
 
@@ -450,7 +440,9 @@ int store_writer_retire(struct store_writer *w, uint64_t sealed_id, struct diag 
 		if (files.files[i].seq <= keep && files.files[i].head.first_id <= sealed_id + 1)
 			before = files.files[i].seq;
 	}
-	for (size_t i = 0; i < files.files_count && files.files[i].seq < before; i++) {
+	if (files.files_count > 0 && files.files[0].seq < before)
+		rc = chunk_log_take(&w->r.chunk_log, before, d);
+	for (size_t i = 0; rc == 0 && i < files.files_count && files.files[i].seq < before; i++) {
 		char name[JOURNAL_READER_NAME_BYTES];
 
 		rc = v->unlink(v->ctx, w->r.dir, journal_reader_name(files.files[i].seq, name));
@@ -482,11 +474,9 @@ uint64_t store_writer_next(const struct store_writer *w)
 	return journal_writer_pos(w->jw)->next_id;
 }
 
-void store_writer_chunks(
-	const struct store_writer *w, void (*cb)(void *arg, struct store_chunk c), void *arg)
+struct chunkset *store_writer_chunks(struct store_writer *w)
 {
-	for (uint32_t i = 0; i < chunkset_count(&w->r.chunks); i++)
-		cb(arg, chunkset_at(&w->r.chunks, i));
+	return &w->r.chunks;
 }
 
 const struct store_recovery *store_writer_recovery(const struct store_writer *w)

@@ -309,6 +309,8 @@ static int run(struct verify *v, struct diag *d)
 	if (rc == 0)
 		rc = verify_journal(v, d);
 	if (rc == 0)
+		verify_chunks(v);
+	if (rc == 0)
 		rc = check_strangers(v, d);
 	if (rc == 0)
 		rc = verify_redact(v, d);

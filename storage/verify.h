@@ -5,7 +5,7 @@
  * Checked: format; ctl; the chain of manifest records; each listed segment: there, of its size and
  *          sum, every page's checksum and content, row counts, ids rising and unique over the store,
  *          bounds and counts of footer and manifest; all sidecars against their segment; every
- *          journal record, and that ids go on without a gap from segments to journal.
+ *          journal record, and that ids go on without a gap from segments to journal; the chunk log.
  * Live:    needs no lock and changes nothing. What a daemon replaces meanwhile is looked up again.
  * Thread:  one.
  * Memory:  one block; the ids seen, a bit each where they are not dense (storage/idset.h).
@@ -54,6 +54,7 @@ struct verify_report {
 	uint64_t journal_files;
 	uint64_t journal_records;
 	uint64_t journal_rows; /* not sealed */
+	uint64_t chunk_ids;    /* of journal files that are gone */
 	uint64_t bytes;
 	uint64_t id_last;     /* newest id seen */
 	uint64_t ids_missing; /* below it: retired, or lost */

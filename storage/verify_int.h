@@ -52,6 +52,7 @@ int verify_list_new(struct verify *v, struct diag *d);
 int verify_manifest(struct verify *v, struct diag *d);
 int verify_segment(struct verify *v, const struct manifest_segment *seg, struct diag *d);
 int verify_journal(struct verify *v, struct diag *d);
+void verify_chunks(struct verify *v);
 /* Takes deleted ids out of the gaps; after all rows were seen. */
 int verify_redact(struct verify *v, struct diag *d);
 

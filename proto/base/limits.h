@@ -59,7 +59,12 @@ enum {
 	/* Chunk ids in one batch. */
 	LIMIT_BATCH_CHUNKS = 4096,
 	/* Chunk ids remembered, newest kept (promise 2). */
-	LIMIT_CHUNKS_REMEMBERED = 65536,
+	LIMIT_CHUNKS_REMEMBERED = 1 << 20,
+	/* Chunk ids in one file of the chunk log (storage/chunk_log.h), and such files at a time. */
+	LIMIT_CHUNK_FILE_IDS = 65280,
+	LIMIT_CHUNK_FILES = 64,
+	/* In a carry record, which versions before the chunk log wrote. */
+	LIMIT_CARRY_CHUNKS = 65536,
 	/* One journal file, preallocated. */
 	LIMIT_JOURNAL_FILE_BYTES = 64 << 20,
 	/* The least it may be configured to. */
@@ -314,6 +319,8 @@ enum {
 	LIMIT_ROOM_HARD_MIB = 1024,
 	/* Batches between the loop and the journal thread. */
 	LIMIT_COMMIT_SLOTS = 16,
+	/* Chunk ids of frames that are not yet durable. */
+	LIMIT_CHUNKS_IN_FLIGHT = LIMIT_COMMIT_SLOTS * LIMIT_BATCH_CHUNKS,
 	/* Of them, kept free for datagrams that are received already when reading has to stop. */
 	LIMIT_COMMIT_MARGIN = 3,
 	/* Longest pause between two tries of a journal that fails: so soon it goes on where it can. */
@@ -373,6 +380,8 @@ static_assert(LIMIT_BATCH_BYTES + LIMIT_EVENT_BYTES + 16 * LIMIT_BATCH_CHUNKS + 
 	"the largest record fits the smallest journal file beside its carry record");
 static_assert(LIMIT_COMMIT_SLOTS * LIMIT_BATCH_CHUNKS <= LIMIT_CHUNKS_REMEMBERED,
 	"a chunk id is not forgotten before it is durable");
+static_assert(LIMIT_CHUNKS_REMEMBERED / LIMIT_CHUNK_FILE_IDS + 3 <= LIMIT_CHUNK_FILES,
+	"as many files as remember all ids, one that is being filled, one that is too old");
 static_assert(LIMIT_VFS_RESERVE < LIMIT_FDS_RESERVED, "the store's own descriptors are the rest");
 
 #endif

@@ -29,7 +29,7 @@ int frames_append(struct store_writer *w, uint64_t number, struct diag *d);
  */
 uint64_t frames_check_reader(const struct vfs *vfs);
 /* The remembered chunk ids are those of the frames 1 .. last, no other. */
-void frames_check_chunks(const struct store_writer *w, uint64_t last);
+void frames_check_chunks(struct store_writer *w, uint64_t last);
 
 /* The configuration of all fault tests. */
 struct store_conf frames_conf(const struct vfs *vfs);

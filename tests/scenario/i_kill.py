@@ -4,7 +4,8 @@
 Method: four clients send numbered events without pause and send again, under the same chunk id, what
 was not acknowledged when the connection was lost; the collector is killed (or, one time in ten, told to
 stop) at random moments; at the end the store is compared with what each client was promised.
-`--kills N` sets the number of kills, `--seed N` the moments.
+`--kills N` sets the number of kills, `--seed N` the moments. Then one client sends so many frames that
+their ids fill journal files and more, and after kills sends old ones again.
 """
 import os
 import random
@@ -125,6 +126,50 @@ def compare(lab, senders):
             if client == s.number:
                 whole[i // PER_FRAME] = whole.get(i // PER_FRAME, 0) + 1
         astro.check(all(v == PER_FRAME for v in whole.values()), "half a frame is there")
+
+
+# ---- ids of long ago ----
+
+MANY = 80000  # frames: more than the 65,536 ids that a journal file could ever carry
+WINDOW = 512  # frames not yet acknowledged
+
+
+def small_frame(n):
+    text = random.Random(n).randbytes(160).hex()
+    return astro.message("many", T0, {"n": n, "description": text}, {"chunk": f"many-{n}"})
+
+
+def send_many(c, numbers):
+    """Sends the frames of these numbers and takes an ack for each."""
+    with c.connect() as s:
+        for i in range(0, len(numbers) + WINDOW, WINDOW):
+            if i < len(numbers):
+                s.send(b"".join(small_frame(n) for n in numbers[i:i + WINDOW]))
+            for n in numbers[i - WINDOW:i] if i else []:
+                astro.equal(s.ack(), f"many-{n}")
+
+
+def t_ids_of_long_ago_are_known_after_kills(lab):
+    first = lab.path("data", "journal", "0000000000000001.aj")
+    args = ["--config", lab.write("a.conf", "[store]\nseal_rows = 5000\njournal_file_bytes = 8M\n")]
+    for half in (range(MANY // 2), range(MANY // 2, MANY)):
+        c = lab.collector(args)
+        send_many(c, half)
+        astro.wait_for(lambda: not os.path.exists(first), "the first journal file is sealed and gone")
+        c.kill()
+        lab.daemons.remove(c)
+    astro.check(any(name.startswith("chunks-") for name in os.listdir(lab.path("data"))),
+                "the ids of that file are in the chunk log")
+    again = [*range(1000), *range(1000, MANY, 97), *range(MANY - 1000, MANY)]
+    for _ in range(2):
+        c = lab.collector(args)
+        send_many(c, again)
+        astro.equal(c.metric("astro_collector_repeats_total"), len(again))
+        c.kill()
+        lab.daemons.remove(c)
+    numbers = [r["metadata"]["n"] for r in lab.rows()]
+    astro.equal(len(numbers), MANY, "none is stored twice")
+    astro.equal(sorted(numbers), list(range(MANY)))
 
 
 astro.main(globals())

@@ -15,6 +15,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
+#include "storage/chunkset.h"
 #include "storage/row.h"
 
 enum { ROWS_MAX = 100000 };
@@ -24,6 +25,7 @@ enum { ROWS_MAX = 100000 };
 struct store_writer {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
+	struct chunkset chunks; /* until commit has them */
 	/* Script. */
 	bool hold;              /* commit waits until it is false */
 	unsigned commits_fail;  /* so many commits fail */
@@ -109,11 +111,9 @@ int store_writer_restart(struct store_writer *w, struct diag *d)
 
 static const struct store_chunk old_chunk = { 1, 2 };
 
-void store_writer_chunks(
-	const struct store_writer *w, void (*cb)(void *arg, struct store_chunk c), void *arg)
+struct chunkset *store_writer_chunks(struct store_writer *w)
 {
-	(void)w;
-	cb(arg, old_chunk);
+	return &w->chunks;
 }
 
 uint64_t store_writer_committed(const struct store_writer *w)
@@ -178,6 +178,8 @@ static int setup(void **state)
 	uv_loop_init(&f->loop);
 	pthread_mutex_init(&f->w.lock, NULL);
 	pthread_cond_init(&f->w.changed, NULL);
+	chunkset_init(&f->w.chunks, LIMIT_CHUNKS_REMEMBERED, LIMIT_CHUNKS_IN_FLIGHT);
+	chunkset_add(&f->w.chunks, old_chunk, 0);
 	stage_pool_init(&f->pool, -1, 1 << 30, 0);
 	stage_init(&f->stage, &f->pool);
 	*state = f;
