@@ -27,6 +27,7 @@ struct door_http;
 struct room;
 struct seal;
 struct stop;
+struct syslog_doors;
 
 /* What SIGHUP may change and doors look at all the time; times in the loop's milliseconds. */
 struct collector_settings {
@@ -55,6 +56,7 @@ struct collector {
 	struct door *doors; /* for events, in the order of their opening */
 	struct door_forward *forward;
 	struct door_dgram *dgram;
+	struct syslog_doors *syslog;
 	struct door_http *http;
 	struct daemon_signals signals;
 	uv_timer_t tick;

@@ -38,6 +38,15 @@ uint64_t door_bytes_in_all(struct door *list)
 	return sum;
 }
 
+bool door_behind_any(struct door *list)
+{
+	for (struct door *d = list; d; d = d->next) {
+		if (d->ops->behind && d->ops->behind(d))
+			return true;
+	}
+	return false;
+}
+
 void door_stop_accepting_all(struct door *list)
 {
 	DOOR_EACH(list, stop_accepting);

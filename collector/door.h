@@ -22,6 +22,8 @@ struct door_ops {
 	void (*stall)(struct door *d);
 	/* Bytes of events received, rising: at the end one waits for it to stand still. */
 	uint64_t (*bytes_in)(struct door *d);
+	/* Bytes that it has, or that the kernel holds for it, wait for the journal. */
+	bool (*behind)(struct door *d);
 	/* The end, step by step. */
 	void (*stop_accepting)(struct door *d);
 	void (*stop_reading)(struct door *d);
@@ -45,6 +47,7 @@ void door_put(struct door **list, struct door *d);
 void door_durable_all(struct door *list);
 void door_stall_all(struct door *list);
 uint64_t door_bytes_in_all(struct door *list);
+bool door_behind_any(struct door *list);
 void door_stop_accepting_all(struct door *list);
 void door_stop_reading_all(struct door *list);
 void door_finish_all(struct door *list);

@@ -4,6 +4,7 @@
 #include "collector/door_forward.h"
 #include "collector/room.h"
 #include "collector/seal.h"
+#include "collector/syslog_doors.h"
 #include "proto/svc/metrics.h"
 
 /* A row of metrics with one label stands together, in the order of the enum that counts. */
@@ -158,6 +159,8 @@ void figures_refresh(struct collector *c)
 		refresh_forward(c->forward);
 	if (c->dgram)
 		refresh_dgram(c->dgram);
+	if (c->syslog)
+		syslog_doors_figures(c->syslog);
 	if (c->intake.commit)
 		refresh_commit(c);
 	if (c->seal)

@@ -16,6 +16,7 @@
 #include "collector/seal.h"
 #include "collector/settings.h"
 #include "collector/stop.h"
+#include "collector/syslog_doors.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
@@ -38,6 +39,10 @@ static const struct opt opts[] = {
 	{ "forward", 'f', "HOST:PORT", "Forward by TCP and UDP; empty: not at all", OPT_CONF,
 		.key = CONF_FORWARD_LISTEN },
 	{ "unix", 'u', "PATH", "Forward by a unix socket too", OPT_CONF, .key = CONF_FORWARD_UNIX },
+	{ "syslog", 's', "HOST:PORT", "syslog by TCP and UDP; empty: not at all", OPT_CONF,
+		.key = CONF_SYSLOG_LISTEN },
+	{ "syslog-unix", 0, "PATH", "syslog by a unix datagram socket too", OPT_CONF,
+		.key = CONF_SYSLOG_UNIX },
 	{ "http", 0, "HOST:PORT", "metrics and health; empty: not at all", OPT_CONF,
 		.key = CONF_COLLECTOR_HTTP },
 	{ "log-level", 0, "LEVEL", "error, warning, notice, info or debug", OPT_CONF,
@@ -297,6 +302,21 @@ static int open_forward(struct collector *c, struct diag *d)
 	return open_dgram(c, &at, d);
 }
 
+static int open_syslog(struct collector *c, struct diag *d)
+{
+	struct addr at;
+	int has;
+
+	if (!conf_bool(&c->conf, CONF_SYSLOG_ENABLED))
+		return 0;
+	has = door_addr(&c->conf, CONF_SYSLOG_LISTEN, &at, d);
+	if (has < 0)
+		return has;
+	if (has)
+		warn_if_open("syslog", &at);
+	return syslog_doors_open(c, has ? &at : NULL, &c->syslog, d);
+}
+
 static int open_http(struct collector *c, struct diag *d)
 {
 	struct addr at;
@@ -378,6 +398,8 @@ static int open_rest(struct collector *c, const struct store_conf *sc)
 	if (rc == 0)
 		rc = open_forward(c, &d);
 	if (rc == 0)
+		rc = open_syslog(c, &d);
+	if (rc == 0)
 		rc = open_http(c, &d);
 	if (rc == 0)
 		rc = daemon_signals_open(&c->signals, &c->loop, on_signal, c, &d);
@@ -391,12 +413,28 @@ static int open_rest(struct collector *c, const struct store_conf *sc)
 	return 0;
 }
 
+/* Where syslog is, into the ready line; text lives as long as the fields. */
+static size_t syslog_fields(
+	const struct syslog_doors *s, struct logger_field *fields, char text[2][ADDR_TEXT_BYTES])
+{
+	size_t n = 0;
+
+	if (syslog_doors_tcp(s))
+		fields[n++] = LOGGER_STR("syslog", addr_text(syslog_doors_tcp(s), text[0]));
+	if (syslog_doors_udp(s))
+		fields[n++] = LOGGER_STR("syslog_udp", addr_text(syslog_doors_udp(s), text[1]));
+	if (syslog_doors_unix(s))
+		fields[n++] = LOGGER_STR("syslog_unix", syslog_doors_unix(s));
+	return n;
+}
+
 /* The one line that says where everything is; scripts and tests read it. */
 static void log_ready(struct collector *c)
 {
 	char tcp[ADDR_TEXT_BYTES], udp[ADDR_TEXT_BYTES], http[ADDR_TEXT_BYTES];
 	const char *path = conf_text(&c->conf, CONF_FORWARD_UNIX);
-	struct logger_field fields[6];
+	char syslog[2][ADDR_TEXT_BYTES];
+	struct logger_field fields[9];
 	size_t n = 0;
 
 	if (door_forward_tcp(c->forward))
@@ -405,9 +443,12 @@ static void log_ready(struct collector *c)
 		fields[n++] = LOGGER_STR("udp", addr_text(door_dgram_addr(c->dgram), udp));
 	if (path[0] && conf_bool(&c->conf, CONF_FORWARD_ENABLED))
 		fields[n++] = LOGGER_STR("unix", path);
+	if (c->syslog)
+		n += syslog_fields(c->syslog, fields + n, syslog);
 	if (n == 0)
 		LOGGER(LOGGER_WARNING, "start",
-			"no door is open: no event can come in; see [forward] in astrolabe.conf(5)");
+			"no door is open: no event can come in; see [forward] and [syslog] in "
+			"astrolabe.conf(5)");
 	if (c->http)
 		fields[n++] = LOGGER_STR("http", addr_text(door_http_addr(c->http), http));
 	fields[n++] = LOGGER_STR("data", conf_text(&c->conf, CONF_STORE_DATA));
@@ -418,6 +459,7 @@ static void log_ready(struct collector *c)
 static void free_all(struct collector *c)
 {
 	door_free_all(&c->doors);
+	syslog_doors_close(&c->syslog);
 	door_http_free(&c->http);
 	stop_free(&c->stop);
 	stage_pool_fini(&c->intake.pool);

@@ -45,7 +45,8 @@ static void step_reading(struct stop *s)
 	struct collector *c = s->c;
 	uint64_t now = door_bytes_in_all(c->doors);
 
-	if (now != s->received && passed_ms(s->phase_ns) < LIMIT_DRAIN_READ_MS && !c->broken) {
+	if ((now != s->received || door_behind_any(c->doors)) &&
+		passed_ms(s->phase_ns) < LIMIT_DRAIN_READ_MS && !c->broken) {
 		s->received = now;
 		return;
 	}

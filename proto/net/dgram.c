@@ -4,6 +4,7 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
 #include "proto/base/span.h"
+#include "proto/net/unix_path.h"
 
 enum {
 	DGRAM_TAG = 0x4447524d,
@@ -118,8 +120,12 @@ static void hand_over(struct dgram *g)
 /* Hands over what was received, until that is all or the owner wants no more. */
 static void deliver(struct dgram *g)
 {
+	if (g->conf.begin)
+		g->conf.begin(g->conf.arg);
 	while (g->at < g->count && !g->paused && g->fd >= 0)
 		hand_over(g);
+	if (g->conf.end)
+		g->conf.end(g->conf.arg);
 }
 
 /* ---- receiving ---- */
@@ -141,8 +147,6 @@ static bool recv_batch(struct dgram *g)
 	}
 	g->count = (unsigned)n;
 	g->messages += (unsigned)n;
-	if (g->conf.begin)
-		g->conf.begin(g->conf.arg);
 	deliver(g);
 	return n == LIMIT_DGRAM_BATCH && !g->paused && g->fd >= 0;
 }
@@ -184,7 +188,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		g->ms_count = 0;
 	}
 	g->ms_count += n;
-	if (g->ms_count >= BUSY_FROM) {
+	if (g->ms_count >= BUSY_FROM && !g->conf.path) {
 		g->busy = true;
 		uv_poll_stop(&g->poll);
 		uv_timer_start(&g->timer, on_timer, BUSY_MS, 0);
@@ -239,32 +243,51 @@ static int give_up(struct dgram *g, int rc)
 	g->bufs = NULL;
 	if (g->fd >= 0)
 		close(g->fd);
+	if (g->fd >= 0 && g->conf.path)
+		unlink(g->conf.path);
 	g->fd = -1;
 	return rc;
 }
 
+/* The socket, bound. */
+static int open_socket(struct dgram *g, const char *text, struct diag *d)
+{
+	const struct addr *at = &g->conf.at;
+
+	if (g->conf.path) {
+		g->fd = unix_path_bind(SOCK_DGRAM, g->conf.path, g->conf.mode, d);
+		return g->fd < 0 ? g->fd : 0;
+	}
+	g->fd = socket(at->sa.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (g->fd < 0)
+		return diag_set(d, -errno, text, -1, "cannot make a UDP socket");
+	set_options(g);
+	if (bind(g->fd, (const struct sockaddr *)&at->sa, at->sa_bytes) < 0)
+		return diag_set(d, -errno, text, -1, "cannot receive on this UDP address; %s",
+			addr_advice(errno));
+	return 0;
+}
+
 int dgram_open(struct dgram *g, uv_loop_t *loop, const struct dgram_conf *conf, struct diag *d)
 {
-	char text[ADDR_TEXT_BYTES];
+	char text[ADDR_TEXT_BYTES] = "";
 	int rc;
 
 	*g = (struct dgram){ .fd = -1, .conf = *conf };
-	addr_text(&conf->at, text);
+	if (conf->path)
+		snprintf(text, sizeof text, "%s", conf->path);
+	else
+		addr_text(&conf->at, text);
 	g->bufs = bufs_new();
 	if (!g->bufs)
-		return diag_set(d, -ENOMEM, text, -1, "no memory for the buffers of UDP");
-	g->fd = socket(conf->at.sa.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (g->fd < 0)
-		return give_up(g, diag_set(d, -errno, text, -1, "cannot make a UDP socket"));
-	set_options(g);
-	if (bind(g->fd, (const struct sockaddr *)&conf->at.sa, conf->at.sa_bytes) < 0)
-		return give_up(
-			g, diag_set(d, -errno, text, -1, "cannot receive on this UDP address; %s",
-				   addr_advice(errno)));
+		return diag_set(d, -ENOMEM, text, -1, "no memory for the buffers of datagrams");
+	rc = open_socket(g, text, d);
+	if (rc < 0)
+		return give_up(g, rc);
 	bufs_arm(g->bufs, LIMIT_DGRAM_BATCH);
 	rc = uv_poll_init(loop, &g->poll, g->fd);
 	if (rc < 0)
-		return give_up(g, diag_set(d, rc, text, -1, "cannot watch a UDP socket"));
+		return give_up(g, diag_set(d, rc, text, -1, "cannot watch a datagram socket"));
 	uv_timer_init(loop, &g->timer);
 	g->handles_open = 2;
 	g->poll.data = g->timer.data = g;
@@ -312,9 +335,8 @@ void dgram_resume(struct dgram *g)
 	if (!g->paused || g->fd < 0)
 		return;
 	g->paused = false;
-	if (g->at < g->count && g->conf.begin)
-		g->conf.begin(g->conf.arg);
-	deliver(g);
+	if (g->at < g->count)
+		deliver(g);
 	if (!g->paused && g->fd >= 0)
 		watch(g);
 }
@@ -354,4 +376,6 @@ void dgram_close(struct dgram *g, dgram_closed_cb closed)
 	uv_close((uv_handle_t *)&g->timer, on_closed);
 	close(g->fd);
 	g->fd = -1;
+	if (g->conf.path)
+		unlink(g->conf.path);
 }

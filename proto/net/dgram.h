@@ -1,10 +1,11 @@
 /*
- * dgram - one UDP socket, read in batches (recvmmsg), with the kernel's own count of the datagrams
- * it had to drop.
+ * dgram - one UDP socket, or a unix datagram socket, read in batches (recvmmsg), with the kernel's own
+ * count of the datagrams it had to drop.
  *
  * A train of datagrams that the sender's kernel or the network card made one (UDP_GRO) is received as
  * one and handed over datagram by datagram. While datagrams come thick and fast the socket is not
- * waited on but read once a millisecond: a wake-up for each costs more than all else together.
+ * waited on but read once a millisecond: a wake-up for each costs more than all else together. Not so
+ * a unix socket: the kernel queues a few datagrams there, and a sender that finds no room waits.
  *
  * Life:    open, callbacks from the loop, close; as listener.h for the memory of the struct.
  * Thread:  the loop's.
@@ -30,15 +31,19 @@ struct dgram_bufs;
  */
 typedef void (*dgram_recv_cb)(
 	void *arg, const uint8_t *p, size_t n, bool cut, const struct addr *peer);
-/* Before the first datagram of a batch. */
+/* Before the first datagram of a batch; behind the last one, or where the owner paused. */
 typedef void (*dgram_begin_cb)(void *arg);
+typedef void (*dgram_end_cb)(void *arg);
 typedef void (*dgram_closed_cb)(void *arg);
 
 struct dgram_conf {
-	struct addr at;
+	struct addr at;        /* unless path is set */
+	const char *path;      /* of a unix socket, removed at close; must live as long */
+	unsigned mode;         /* of the path */
 	unsigned rcvbuf_bytes; /* asked with SO_RCVBUFFORCE, else SO_RCVBUF */
 	dgram_recv_cb recv;
 	dgram_begin_cb begin; /* may be NULL */
+	dgram_end_cb end;     /* may be NULL */
 	void *arg;
 };
 

@@ -8,13 +8,12 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
+#include "proto/net/unix_path.h"
 
 enum {
 	LISTENER_TAG = 0x4c49534e,
@@ -132,6 +131,14 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	}
 }
 
+void listener_drain(struct listener *l)
+{
+	for (unsigned i = 0; i < LISTENER_BACKLOG && l->tag == LISTENER_TAG && l->fd >= 0; i++) {
+		if (!accept_one(l))
+			return;
+	}
+}
+
 /* ---------------------------------------------------------------- open and close */
 
 static int start(struct listener *l, uv_loop_t *loop, struct diag *d)
@@ -189,68 +196,16 @@ int listener_open_tcp(struct listener *l, uv_loop_t *loop, struct listener_gate 
 	return rc < 0 ? give_up(l, rc) : 0;
 }
 
-/* True if somebody accepts on the path, so that it must not be taken from under them. */
-static bool alive(const struct sockaddr_un *un)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int rc;
-
-	if (fd < 0)
-		return true;
-	rc = connect(fd, (const struct sockaddr *)un, sizeof *un);
-	if (rc < 0)
-		rc = errno == ECONNREFUSED || errno == ENOENT ? -1 : 0;
-	close(fd);
-	return rc == 0;
-}
-
-static int clear_path(const struct sockaddr_un *un, struct diag *d)
-{
-	struct stat st;
-
-	if (lstat(un->sun_path, &st) < 0)
-		return errno == ENOENT ? 0
-				       : diag_set(d, -errno, un->sun_path, -1,
-						 "cannot look at the socket path");
-	if (!S_ISSOCK(st.st_mode))
-		return diag_set(d, -EEXIST, un->sun_path, -1,
-			"the socket path is taken by a file that is no socket; remove it or "
-			"choose another path");
-	if (alive(un))
-		return diag_set(d, -EADDRINUSE, un->sun_path, -1,
-			"another program listens on this socket path; stop it or choose another");
-	if (unlink(un->sun_path) < 0)
-		return diag_set(d, -errno, un->sun_path, -1, "cannot remove the stale socket");
-	return 0;
-}
-
 int listener_open_unix(struct listener *l, uv_loop_t *loop, struct listener_gate *g,
 	const char *path, unsigned mode, listener_accept_cb accept, void *arg, struct diag *d)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	mode_t old;
 	int rc;
 
 	prepare(l, g, accept, arg);
-	if (strlen(path) >= sizeof un.sun_path)
-		return diag_set(d, -ENAMETOOLONG, path, -1, "a socket path has at most %zu bytes",
-			sizeof un.sun_path - 1);
-	strcpy(un.sun_path, path);
-	rc = clear_path(&un, d);
+	rc = unix_path_bind(SOCK_STREAM, path, mode, d);
 	if (rc < 0)
 		return rc;
-	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (l->fd < 0)
-		return diag_set(d, -errno, path, -1, "cannot make a unix socket");
-	/* The mask makes the mode hold from the first moment; chmod would leave a gap. */
-	old = umask(0777 & ~mode);
-	rc = bind(l->fd, (const struct sockaddr *)&un, sizeof un);
-	umask(old);
-	if (rc < 0)
-		return give_up(
-			l, diag_set(d, -errno, path, -1,
-				   "cannot make the unix socket; its directory must be there, and "
-				   "writable for this user"));
+	l->fd = rc;
 	strcpy(l->path, path);
 	rc = listen(l->fd, LISTENER_BACKLOG);
 	if (rc == 0)

@@ -67,14 +67,14 @@ struct listener {
 /* Binds and listens; SO_REUSEADDR is set. Accepting starts at once. */
 int listener_open_tcp(struct listener *l, uv_loop_t *loop, struct listener_gate *g,
 	const struct addr *at, listener_accept_cb accept, void *arg, struct diag *d);
-/*
- * A socket file that nobody listens on is removed first; one that is alive is -EADDRINUSE, a file
- * of another kind -EEXIST. The path gets `mode`.
- */
+/* As unix_path_bind for the path. */
 int listener_open_unix(struct listener *l, uv_loop_t *loop, struct listener_gate *g,
 	const char *path, unsigned mode, listener_accept_cb accept, void *arg, struct diag *d);
 /* Safe on a zeroed struct. `closed` (may be NULL) comes when the memory may go. */
 void listener_close(struct listener *l, listener_closed_cb closed);
+
+/* Accepts all that the kernel has connected: for the end, where who wrote and left is still read. */
+void listener_drain(struct listener *l);
 
 static inline void listener_gate_leave(struct listener_gate *g)
 {

@@ -189,16 +189,30 @@ static bool is_host(struct span w)
 	return is_alnum(w.p[0]) && is_alnum(w.p[w.n - 1]);
 }
 
-/* A host without the brackets that some put around an address. */
+/* "[fe80::1]", "[10.0.0.1]": the address inside; any other word in brackets is none. */
+static bool in_brackets(struct span w, struct span *out)
+{
+	struct span inner = span_of(w.p + 1, w.n - 2);
+	size_t dots = 0;
+
+	while (dots < inner.n && (is_digit(inner.p[dots]) || inner.p[dots] == '.'))
+		dots++;
+	*out = inner;
+	return dots == inner.n || is_address(inner);
+}
+
+/* A host, without the brackets that some put around an address. */
 static bool read_host(struct scan *s, struct span *out)
 {
 	const uint8_t *end = word_end(s);
 	struct span w = span_of(s->p, (size_t)(end - s->p));
 
-	if (w.n > 2 && w.p[0] == '[' && w.p[w.n - 1] == ']')
-		w = span_of(w.p + 1, w.n - 2);
-	if (!is_host(w))
+	if (w.n > 2 && w.p[0] == '[' && w.p[w.n - 1] == ']') {
+		if (!in_brackets(w, &w))
+			return false;
+	} else if (!is_host(w)) {
 		return false;
+	}
 	*out = w;
 	s->p = end;
 	return true;

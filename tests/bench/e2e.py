@@ -80,7 +80,7 @@ class Run:
 
     def collector(self, data=None, log="collector.log"):
         return Daemon([self.build / "collector/astrocollectd", "--data", data or self.data,
-                       "--forward", "127.0.0.1:0", "--http", "127.0.0.1:0"], self.work / log)
+                       "--forward", "127.0.0.1:0", "--syslog", "", "--http", "127.0.0.1:0"], self.work / log)
 
     def send(self, to, *more, check=True):
         done = subprocess.run([self.build / "tools/astrosend", "--to", to, *more],
@@ -219,7 +219,7 @@ def udp(args, build, work):
     path = tools.generate(args.gen, work, run.events)
     data = work / "udp"
     daemon = Daemon([build / "collector/astrocollectd", "--data", data, "--forward", "127.0.0.1:0",
-                     "--http", "127.0.0.1:0"], work / "udp.log")
+                     "--syslog", "", "--http", "127.0.0.1:0"], work / "udp.log")
     to = "udp://" + daemon.ready.get("udp", daemon.ready["forward"])
     print(run.send(to, "--rate", "200000", "--datagram", "400", "--msgpack", path, check=False))
     time.sleep(1)
@@ -247,7 +247,7 @@ def real(args, build, work, name):
     with lzma.open(source) as src, open(path, "wb") as out:
         shutil.copyfileobj(src, out, tools.MIB)
     daemon = Daemon([build / "collector/astrocollectd", "--data", data, "--forward", "127.0.0.1:0",
-                     "--http", "127.0.0.1:0"], work / f"real-{name}.log")
+                     "--syslog", "", "--http", "127.0.0.1:0"], work / f"real-{name}.log")
     run = Run(args, build, work, 0)
     run.send("tcp://" + daemon.ready["forward"], "--ndjson", path)
     daemon.stop()

@@ -110,7 +110,7 @@ def bench(args, build, work):
     if args.data:
         shutil.copytree(args.data, data)
     collector = Daemon([build / "collector/astrocollectd", "--data", data, "--forward", "127.0.0.1:0",
-                        "--http", "127.0.0.1:0"], work / "collector.log", None)
+                        "--syslog", "", "--http", "127.0.0.1:0"], work / "collector.log", None)
     if not args.data:
         Rounds("fill").ship(build, collector, tools.generate(args.gen, work, args.events))
     query = Daemon([build / "query/astroqueryd", "--data", data, "--http", "127.0.0.1:0"], work / "query.log", 0.01)

@@ -215,7 +215,7 @@ def fill(args, build, work, events):
     if not sealed.exists():
         path = tools.generate(args.gen, work, events)
         daemon = Daemon([build / "collector/astrocollectd", "--data", work / "filling",
-                         "--forward", "127.0.0.1:0", "--http", "127.0.0.1:0"], work / "collector.log", None)
+                         "--forward", "127.0.0.1:0", "--syslog", "", "--http", "127.0.0.1:0"], work / "collector.log", None)
         subprocess.run([build / "tools/astrosend", "--to", "tcp://" + daemon.ready["forward"], "--msgpack", path],
                        check=True, capture_output=True)
         daemon.stop()

@@ -436,7 +436,8 @@ class Lab:
 
     def collector(self, args=(), data="data", unix=True, ready=True, **more):
         """astrocollectd on port 0 everywhere; its data directory is data below the lab."""
-        argv = ["--data", self.path(data), "--forward", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+        argv = ["--data", self.path(data), "--forward", "127.0.0.1:0",
+                "--syslog", "127.0.0.1:0", "--http", "127.0.0.1:0"]
         if unix:
             argv += ["--unix", self.path("c.sock")]
         return self.start("astrocollectd", [*argv, *args], ready, **more)

@@ -4,21 +4,27 @@
  */
 #include "tests/support/check_cmocka.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "proto/base/limits.h"
 #include "proto/net/dgram.h"
+#include "proto/net/unix_path.h"
+#include "tests/support/tmpdir.h"
 
 struct fixture {
 	uv_loop_t loop;
 	struct dgram g;
 	int sender;
-	unsigned seen, cut, begins;
+	unsigned seen, cut, begins, ends;
 	size_t bytes;
 	unsigned pause_at; /* the datagram after which it is paused; 0: none */
 	uint8_t last;      /* first byte of the last datagram, which are numbered */
@@ -45,6 +51,11 @@ static void on_recv(void *arg, const uint8_t *p, size_t n, bool cut, const struc
 static void on_begin(void *arg)
 {
 	((struct fixture *)arg)->begins++;
+}
+
+static void on_end(void *arg)
+{
+	((struct fixture *)arg)->ends++;
 }
 
 static void on_closed(void *arg)
@@ -239,6 +250,97 @@ static void test_losses_are_counted(void **state)
 	assert_true(dgram_dropped(&f->g) >= 10);
 }
 
+/* ---------------------------------------------------------------- unix */
+
+static int open_unix(struct fixture *f, struct dgram_conf *conf, const char *path)
+{
+	struct diag d;
+
+	*conf = (struct dgram_conf){ .path = path,
+		.mode = 0620,
+		.recv = on_recv,
+		.begin = on_begin,
+		.end = on_end,
+		.arg = f };
+	return dgram_open(&f->g, &f->loop, conf, &d);
+}
+
+static int unix_sender(const char *path)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	strcpy(un.sun_path, path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof un), 0);
+	return fd;
+}
+
+/* A path left behind is taken over, one that is read from or no socket is not; it goes with the door. */
+static void test_unix_path(void **state)
+{
+	struct fixture f = { .sender = -1 };
+	struct dgram_conf conf;
+	char path[300];
+	struct stat st;
+	struct diag d;
+	FILE *file;
+	int fd;
+
+	uv_loop_init(&f.loop);
+	snprintf(path, sizeof path, "%s/log", (const char *)*state);
+	file = fopen(path, "w");
+	fclose(file);
+	assert_int_equal(open_unix(&f, &conf, path), -EEXIST);
+	unlink(path);
+	fd = unix_path_bind(SOCK_DGRAM, path, 0600, &d);
+	assert_true(fd >= 0);
+	assert_int_equal(open_unix(&f, &conf, path), -EADDRINUSE);
+	close(fd);
+	assert_int_equal(open_unix(&f, &conf, path), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0620);
+	dgram_close(&f.g, NULL);
+	assert_int_equal(stat(path, &st), -1);
+	uv_run(&f.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&f.loop), 0);
+}
+
+/* Each batch has its begin and its end, and a sender that finds no room waits instead of losing. */
+static void test_unix(void **state)
+{
+	struct fixture f = { .in_order = true };
+	struct dgram_conf conf;
+	char path[300];
+	unsigned sent = 0;
+
+	uv_loop_init(&f.loop);
+	snprintf(path, sizeof path, "%s/log", (const char *)*state);
+	assert_int_equal(open_unix(&f, &conf, path), 0);
+	f.sender = unix_sender(path);
+	for (int i = 0; i < 20; i++) {
+		uint8_t bytes[100] = { 0 };
+
+		for (;;) {
+			bytes[0] = (uint8_t)(sent + 1);
+			if (send(f.sender, bytes, sizeof bytes, MSG_DONTWAIT) < 0)
+				break;
+			sent++;
+		}
+		assert_int_equal(errno, EAGAIN);
+		turns(&f, 3);
+	}
+	turns(&f, 3);
+	assert_true(sent > 100);
+	assert_int_equal(f.seen, sent);
+	assert_true(f.in_order);
+	assert_true(f.begins > 0);
+	assert_int_equal(f.begins, f.ends);
+	dgram_close(&f.g, NULL);
+	uv_run(&f.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&f.loop), 0);
+	close(f.sender);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +351,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_discard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_losses_are_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unix_path, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(test_unix, tmpdir_setup, tmpdir_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

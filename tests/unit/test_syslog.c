@@ -311,6 +311,9 @@ static void test_no_pri(void **state)
 			"failure; logname= !no_pri" },
 		{ "2021-05-04T09:43:01.123456+00:00 host sshd[12]: text",
 			"bsd 1.5 2021-05-04T09:43:01.123456Z|host|sshd|12|-|text !no_pri" },
+		{ "2021-05-04T09:43:01Z [AUTH] WARN: text",
+			"text 1.5 2021-05-04T09:43:01Z|-|-|-|-|2021-05-04T09:43:01Z [AUTH] WARN: text "
+			"!no_pri !no_header" },
 		/* Lines of programs stay whole; their time is taken. */
 		{ "2021-05-04T09:43:01Z INFO main: text",
 			"text 1.5 2021-05-04T09:43:01Z|-|-|-|-|2021-05-04T09:43:01Z INFO main: text "
