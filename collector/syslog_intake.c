@@ -33,9 +33,8 @@ void syslog_intake_close(struct syslog_intake *s)
 	syslog_record_fini(&s->record);
 }
 
-static void count(struct syslog_intake *s, unsigned problems, bool json)
+static void count_problems(struct syslog_intake *s, unsigned problems)
 {
-	s->counts.json += json;
 	for (; problems; problems &= problems - 1)
 		s->counts.problems[__builtin_ctz(problems)]++;
 }
@@ -48,14 +47,10 @@ int syslog_intake_put(struct syslog_intake *s, const struct intake_origin *from,
 		.cut = cut };
 	struct normalise_input raw = { 0 };
 	struct syslog_message m;
-	bool json;
-	int rc;
 
 	syslog_parse(&s->parser, &source, text, &m);
-	rc = syslog_record_make(&s->record, &s->parser, &m, &raw.record, &json);
-	if (rc < 0)
-		return diag_set(d, rc, "", -1, "no memory for a record of syslog");
-	count(s, m.problems, json);
+	s->counts.json += syslog_record_make(&s->record, &s->parser, &m, &raw.record);
+	count_problems(s, m.problems);
 	raw.has_time = m.has_time;
 	raw.time_ns = m.time_ns;
 	return intake_event(s->intake, from, &raw, stage, d);

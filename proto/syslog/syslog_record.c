@@ -1,6 +1,8 @@
 #include "proto/syslog/syslog_record.h"
 
 #include "proto/base/check.h"
+#include "proto/base/cursor.h"
+#include "proto/base/err.h"
 #include "proto/base/limits.h"
 #include "proto/wire/event.h"
 #include "proto/wire/json_in.h"
@@ -40,13 +42,39 @@ int syslog_record_init(struct syslog_record *r, const struct syslog_record_conf 
 	*r = (struct syslog_record){ .conf = *conf };
 	buf_init(&r->out, RECORD_BYTES_MAX);
 	buf_init(&r->json, RECORD_BYTES_MAX);
-	return buf_reserve(&r->out, LIMIT_SYSLOG_BYTES);
+	return buf_reserve(&r->out, RECORD_BYTES_MAX);
 }
 
 void syslog_record_fini(struct syslog_record *r)
 {
 	buf_fini(&r->out);
 	buf_fini(&r->json);
+}
+
+/* ---- writing: pack.h with one look at the room for each value ---- */
+
+static inline void put_str(struct wcur *w, struct span s)
+{
+	if (w->err || (size_t)(w->end - w->p) < PACK_HEAD_BYTES_MAX + s.n) {
+		w->err = ERR_LIMIT;
+		return;
+	}
+	w->p += pack_at_str(w->p, (uint32_t)s.n);
+	memcpy(w->p, s.p, s.n);
+	w->p += s.n;
+}
+
+static inline void put_text(struct wcur *w, struct span name, struct span text)
+{
+	put_str(w, name);
+	put_str(w, text);
+}
+
+static void put_head(struct wcur *w, unsigned (*pack)(uint8_t *, uint32_t), uint32_t n)
+{
+	uint8_t head[PACK_HEAD_BYTES_MAX];
+
+	wcur_bytes(w, head, pack(head, n));
 }
 
 /* ---- structured data ---- */
@@ -116,76 +144,73 @@ static void place_params(struct syslog_record *r, const struct syslog_sd *sd)
 	}
 }
 
-static void put_value(struct buf *b, const struct syslog_sd_param *p)
+static void put_value(struct wcur *w, const struct syslog_sd_param *p)
 {
 	struct span plain = p->value;
+	uint8_t *room;
 
 	if (!p->escaped) {
-		pack_str(b, p->value);
+		put_str(w, p->value);
 		return;
 	}
-	/* Without its escapes it is shorter, and so may its head be: written first, then packed. */
-	if (buf_reserve(b, PACK_HEAD_BYTES_MAX + p->value.n) < 0)
+	/* Without its escapes it is shorter, and so may its head be: written behind, then moved. */
+	if (w->err || (size_t)(w->end - w->p) < 2 * PACK_HEAD_BYTES_MAX + p->value.n) {
+		w->err = ERR_LIMIT;
 		return;
-	plain.n = syslog_sd_unescape(p->value, b->p + b->len + PACK_HEAD_BYTES_MAX);
-	plain.p = b->p + b->len + PACK_HEAD_BYTES_MAX;
-	pack_str_head(b, (uint32_t)plain.n);
-	memmove(b->p + b->len, plain.p, plain.n);
-	b->len += plain.n;
+	}
+	room = w->p + PACK_HEAD_BYTES_MAX;
+	plain = span_of(room, syslog_sd_unescape(p->value, room));
+	w->p += pack_at_str(w->p, (uint32_t)plain.n);
+	memmove(w->p, plain.p, plain.n);
+	w->p += plain.n;
 }
 
 static void put_values(
-	struct syslog_record *r, const struct syslog_sd *sd, uint16_t p, struct buf *b)
+	struct syslog_record *r, const struct syslog_sd *sd, uint16_t p, struct wcur *w)
 {
-	pack_str(b, sd->params[p].name);
+	put_str(w, sd->params[p].name);
 	if (r->values[p] == 1) {
-		put_value(b, &sd->params[p]);
+		put_value(w, &sd->params[p]);
 		return;
 	}
-	pack_array_head(b, r->values[p]);
+	put_head(w, pack_at_array, r->values[p]);
 	for (uint16_t q = p; q < sd->params_count; q++) {
 		if (r->first[q] == p)
-			put_value(b, &sd->params[q]);
+			put_value(w, &sd->params[q]);
 	}
 }
 
 static void put_element(
-	struct syslog_record *r, const struct syslog_sd *sd, uint16_t head, struct buf *b)
+	struct syslog_record *r, const struct syslog_sd *sd, uint16_t head, struct wcur *w)
 {
-	pack_str(b, sd->elements[head].id);
+	put_str(w, sd->elements[head].id);
 	if (r->names[head] == 0) {
-		pack_bool(b, true);
+		wcur_u8(w, 0xc3 /* true */);
 		return;
 	}
-	pack_map_head(b, r->names[head]);
+	put_head(w, pack_at_map, r->names[head]);
 	for (uint16_t e = head; e < sd->elements_count; e++) {
 		const struct syslog_sd_element *element = &sd->elements[e];
 
 		for (uint16_t p = element->first;
 			r->head[e] == head && p < element->first + element->count; p++) {
 			if (r->first[p] == p && r->values[p] > 0)
-				put_values(r, sd, p, b);
+				put_values(r, sd, p, w);
 		}
 	}
 }
 
-static void put_sd(struct syslog_record *r, const struct syslog_sd *sd, struct buf *b)
+static void put_sd(struct syslog_record *r, const struct syslog_sd *sd, struct wcur *w)
 {
-	pack_str(b, SPAN_LIT("sd"));
-	pack_map_head(b, r->heads_count);
+	put_str(w, SPAN_LIT("sd"));
+	put_head(w, pack_at_map, r->heads_count);
 	for (uint16_t e = 0; e < sd->elements_count; e++) {
 		if (r->head[e] == e)
-			put_element(r, sd, e, b);
+			put_element(r, sd, e, w);
 	}
 }
 
 /* ---- parts ---- */
-
-static void put_text(struct buf *b, struct span name, struct span text)
-{
-	pack_str(b, name);
-	pack_str(b, text);
-}
 
 static struct span event_type(const struct syslog_record *r, const struct syslog_message *m)
 {
@@ -198,22 +223,22 @@ static struct span event_type(const struct syslog_record *r, const struct syslog
 	return m->severity <= EVENT_SEVERITY_ERROR ? SPAN_LIT("ERROR") : SPAN_LIT("LOG");
 }
 
-static void put_problems(struct buf *b, unsigned problems)
+static void put_problems(struct wcur *w, unsigned problems)
 {
 	char text[64];
-	struct wcur w = wcur_of(text, sizeof text);
+	struct wcur names = wcur_of(text, sizeof text);
 
 	for (unsigned i = 0; i < SYSLOG_PROBLEM_COUNT; i++) {
 		const char *name = syslog_problem_name((enum syslog_problem)i);
 
 		if ((problems >> i & 1) == 0)
 			continue;
-		if ((char *)w.p > text)
-			wcur_u8(&w, ',');
-		wcur_bytes(&w, name, strlen(name));
+		if ((char *)names.p > text)
+			wcur_u8(&names, ',');
+		wcur_bytes(&names, name, strlen(name));
 	}
-	ASSERT(w.err == 0);
-	put_text(b, SPAN_LIT("parse_error"), span_of(text, (size_t)((char *)w.p - text)));
+	ASSERT(names.err == 0);
+	put_text(w, SPAN_LIT("parse_error"), span_of(text, (size_t)((char *)names.p - text)));
 }
 
 /* The parts that the message has. */
@@ -237,54 +262,52 @@ static unsigned fields_count(const struct syslog_record *r)
 }
 
 /* Top-level fields. */
-static void put_fields(struct syslog_record *r, const struct syslog_message *m, unsigned parts)
+static void put_fields(
+	struct syslog_record *r, const struct syslog_message *m, unsigned parts, struct wcur *w)
 {
 	const struct syslog_sd_param *type = r->fields[SYSLOG_RECORD_EVENT_TYPE];
-	struct buf *b = &r->out;
 
 	if (parts & 1u << PART_EVENT_TYPE) {
-		pack_str(b, SPAN_LIT("event_type"));
+		put_str(w, SPAN_LIT("event_type"));
 		if (type)
-			put_value(b, type);
+			put_value(w, type);
 		else
-			pack_str(b, event_type(r, m));
+			put_str(w, event_type(r, m));
 	}
 	if (parts & 1u << PART_SEVERITY) {
-		pack_str(b, SPAN_LIT("severity"));
-		buf_put_u8(b, m->severity);
+		put_str(w, SPAN_LIT("severity"));
+		wcur_u8(w, m->severity);
 	}
 	if (parts & 1u << PART_SERVICE)
-		put_text(b, SPAN_LIT("service"), m->app);
+		put_text(w, SPAN_LIT("service"), m->app);
 	if (parts & 1u << PART_HOST)
-		put_text(b, SPAN_LIT("host"), m->host);
+		put_text(w, SPAN_LIT("host"), m->host);
 	for (unsigned i = SYSLOG_RECORD_EVENT_TYPE + 1; i < SYSLOG_RECORD_FIELD_COUNT; i++) {
 		if (!r->fields[i])
 			continue;
-		pack_str(b, field_names[i]);
-		put_value(b, r->fields[i]);
+		put_str(w, field_names[i]);
+		put_value(w, r->fields[i]);
 	}
 }
 
 /* What goes to the metadata. */
 static void put_details(struct syslog_record *r, const struct syslog *s,
-	const struct syslog_message *m, unsigned parts)
+	const struct syslog_message *m, unsigned parts, struct wcur *w)
 {
-	struct buf *b = &r->out;
-
 	if (parts & 1u << PART_FACILITY)
-		put_text(b, SPAN_LIT("facility"), span_str(syslog_facility_name(m->facility)));
+		put_text(w, SPAN_LIT("facility"), span_str(syslog_facility_name(m->facility)));
 	if (parts & 1u << PART_PROCID)
-		put_text(b, SPAN_LIT("procid"), m->procid);
+		put_text(w, SPAN_LIT("procid"), m->procid);
 	if (parts & 1u << PART_MSGID)
-		put_text(b, SPAN_LIT("msgid"), m->msgid);
+		put_text(w, SPAN_LIT("msgid"), m->msgid);
 	if (parts & 1u << PART_SEQUENCE)
-		put_text(b, SPAN_LIT("sequence"), m->sequence);
+		put_text(w, SPAN_LIT("sequence"), m->sequence);
 	if (parts & 1u << PART_STAMP)
-		put_text(b, SPAN_LIT("stamp"), m->stamp);
+		put_text(w, SPAN_LIT("stamp"), m->stamp);
 	if (parts & 1u << PART_SD)
-		put_sd(r, &s->sd, b);
+		put_sd(r, &s->sd, w);
 	if (parts & 1u << PART_PROBLEMS)
-		put_problems(b, m->problems);
+		put_problems(w, m->problems);
 }
 
 static unsigned details_count(unsigned parts)
@@ -365,45 +388,49 @@ static unsigned scan_members(struct span map, struct rcur *members, uint32_t *ou
 
 /* False: with all it was sent with the object is too large for a record. */
 static bool make_json(struct syslog_record *r, const struct syslog *s,
-	const struct syslog_message *m, struct span map)
+	const struct syslog_message *m, struct span map, struct wcur *w)
 {
 	struct rcur members;
 	uint32_t count;
 	unsigned parts = parts_of(s, m) & ~scan_members(map, &members, &count);
 
 	count += (uint32_t)__builtin_popcount(parts) + fields_count(r);
-	pack_map_head(&r->out, count);
-	put_fields(r, m, parts);
-	put_details(r, s, m, parts);
-	buf_put(&r->out, members.p, rcur_left(&members));
-	return count <= LIMIT_MAP_PAIRS && r->out.err == 0;
+	put_head(w, pack_at_map, count);
+	put_fields(r, m, parts, w);
+	put_details(r, s, m, parts, w);
+	wcur_bytes(w, members.p, rcur_left(&members));
+	return count <= LIMIT_MAP_PAIRS && w->err == 0;
 }
 
-static void make_text(
-	struct syslog_record *r, const struct syslog *s, const struct syslog_message *m)
+static void make_text(struct syslog_record *r, const struct syslog *s,
+	const struct syslog_message *m, struct wcur *w)
 {
 	unsigned parts = parts_of(s, m), details = details_count(parts);
 
-	pack_map_head(&r->out, (uint32_t)__builtin_popcount(parts) - details + fields_count(r) + 2);
-	put_fields(r, m, parts);
-	put_text(&r->out, SPAN_LIT("description"), m->text);
-	pack_str(&r->out, SPAN_LIT("metadata"));
-	pack_map_head(&r->out, details);
-	put_details(r, s, m, parts);
+	put_head(w, pack_at_map,
+		(uint32_t)__builtin_popcount(parts) - details + fields_count(r) + 2);
+	put_fields(r, m, parts, w);
+	put_text(w, SPAN_LIT("description"), m->text);
+	put_str(w, SPAN_LIT("metadata"));
+	put_head(w, pack_at_map, details);
+	put_details(r, s, m, parts, w);
 }
 
-int syslog_record_make(struct syslog_record *r, const struct syslog *s,
-	const struct syslog_message *m, struct span *out, bool *out_json)
+bool syslog_record_make(struct syslog_record *r, const struct syslog *s,
+	const struct syslog_message *m, struct span *out)
 {
+	struct wcur w = wcur_of(r->out.p, r->out.cap);
 	struct span map;
+	bool json;
 
 	place_params(r, &s->sd);
-	buf_reset(&r->out);
-	*out_json = r->conf.json && read_json(r, m->text, &map) && make_json(r, s, m, map);
-	if (!*out_json) {
-		buf_reset(&r->out);
-		make_text(r, s, m);
+	json = r->conf.json && read_json(r, m->text, &map) && make_json(r, s, m, map, &w);
+	if (!json) {
+		w = wcur_of(r->out.p, r->out.cap);
+		make_text(r, s, m, &w);
 	}
-	*out = buf_span(&r->out);
-	return r->out.err;
+	/* A message is LIMIT_SYSLOG_BYTES at most, and each of its parts is written once or twice. */
+	ASSERT(w.err == 0);
+	*out = span_of(r->out.p, (size_t)(w.p - r->out.p));
+	return json;
 }

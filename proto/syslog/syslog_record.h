@@ -18,8 +18,8 @@
  *
  * Life:    init, make for each message, fini. What make returns dies with the next call.
  * Thread:  one at a time.
- * Memory:  one buffer, RECORD_BYTES_MAX, and one more where JSON is taken apart.
- * Errors:  -ENOMEM.
+ * Memory:  one buffer, taken in init and touched as used, and one more where JSON is taken apart.
+ * Errors:  init: -ENOMEM.
  */
 #ifndef PROTO_SYSLOG_SYSLOG_RECORD_H
 #define PROTO_SYSLOG_SYSLOG_RECORD_H
@@ -62,8 +62,10 @@ struct syslog_record {
 int syslog_record_init(struct syslog_record *r, const struct syslog_record_conf *conf);
 void syslog_record_fini(struct syslog_record *r);
 
-/* m was parsed by s last. *out_json: its text was JSON and is taken apart. */
-int syslog_record_make(struct syslog_record *r, const struct syslog *s,
-	const struct syslog_message *m, struct span *out, bool *out_json);
+/*
+ * m was parsed by s last, of at most LIMIT_SYSLOG_BYTES. True: its text was JSON and is taken apart.
+ */
+bool syslog_record_make(struct syslog_record *r, const struct syslog *s,
+	const struct syslog_message *m, struct span *out);
 
 #endif
