@@ -51,6 +51,7 @@ struct client {
 	bool in_frame;           /* as of the last look */
 	bool eof;
 	bool noted_silent;
+	bool noted_unread;
 	char peer[ADDR_TEXT_BYTES];
 	char host[ADDR_TEXT_BYTES];
 };
@@ -246,11 +247,31 @@ static bool may_take(struct client *k)
 	return true;
 }
 
+/* Once a connection: what is wrong with one payload is wrong with the next. */
+static void note_unread(struct client *k)
+{
+	static const enum forward_drop why[] = { FORWARD_DROP_CORRUPT, FORWARD_DROP_WINDOW,
+		FORWARD_DROP_BOMB };
+
+	for (size_t i = 0; i < ARRAY_COUNT(why) && !k->noted_unread; i++) {
+		if (k->forward.frame.dropped[why[i]] == 0)
+			continue;
+		k->noted_unread = true;
+		LOGGER(LOGGER_WARNING, "forward", "a compressed payload was not read to its end",
+			LOGGER_STR("peer", k->peer),
+			LOGGER_STR("reason", forward_drop_text(why[i])),
+			LOGGER_UINT("entries", k->forward.frame.entries));
+	}
+}
+
 static void end_frame(struct client *k)
 {
 	struct diag d;
 	uint64_t seq;
-	int rc = intake_end(&k->door->c->intake, &k->origin, &k->forward, &k->stage, &seq, &d);
+	int rc;
+
+	note_unread(k);
+	rc = intake_end(&k->door->c->intake, &k->origin, &k->forward, &k->stage, &seq, &d);
 
 	if (rc < 0) {
 		refuse_frame(k, rc, &d);
@@ -299,24 +320,28 @@ static bool take_frame(struct client *k, struct rcur *in)
 	}
 }
 
-/* The memory that the parser holds for this connection is the pool's too. */
+/* The memory that the parser holds for this connection is the pool's too, like what idles for all. */
 static void charge(struct client *k)
 {
-	struct stage_pool *pool = &k->door->c->intake.pool;
+	struct intake *intake = &k->door->c->intake;
+	struct stage_pool *pool = &intake->pool;
 	size_t held = forward_bytes(&k->forward);
+	size_t idle = inflate_pool_bytes(&intake->inflates);
 	struct diag d;
 
 	if (held > CLIENT_KEEP_BYTES && !forward_mid_frame(&k->forward)) {
 		forward_fini(&k->forward);
-		forward_init(&k->forward);
+		forward_init(&k->forward, &k->door->c->intake.inflates);
 		held = forward_bytes(&k->forward);
 	}
+	stage_charge(pool, intake->inflates_charged, idle);
+	intake->inflates_charged = idle;
 	stage_charge(pool, k->charged, held);
 	k->charged = held;
 	if (held <= CLIENT_KEEP_BYTES || !stage_pool_crowded(pool))
 		return;
 	diag_set(&d, ERR_BUDGET, "", -1,
-		"no memory for another large entry in flight; raise memory_max of [collector]");
+		"no memory for another large entry or compressed frame in flight; raise memory_max of [collector]");
 	pool->refused++;
 	refuse_frame(k, ERR_BUDGET, &d);
 }
@@ -402,7 +427,7 @@ static struct client *new_client(
 	addr_host(peer, k->host);
 	k->origin.door = door;
 	k->origin.host = span_str(door == INTAKE_UNIX ? f->c->host : k->host);
-	forward_init(&k->forward);
+	forward_init(&k->forward, &f->c->intake.inflates);
 	stage_init(&k->stage, &f->c->intake.pool);
 	ackq_init(&k->acks);
 	return k;

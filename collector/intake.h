@@ -59,6 +59,8 @@ struct intake {
 	struct normalise *normalise;
 	struct commit *commit;
 	struct stage_pool pool;
+	struct inflate_pool inflates; /* of all doors; what is idle in it the pool is charged for */
+	size_t inflates_charged;
 	struct intake_counts counts;
 };
 

@@ -463,6 +463,7 @@ static void free_all(struct collector *c)
 	door_http_free(&c->http);
 	stop_free(&c->stop);
 	stage_pool_fini(&c->intake.pool);
+	inflate_pool_fini(&c->intake.inflates);
 	normalise_free(&c->intake.normalise);
 	retain_class_free(&c->classes);
 	store_writer_close(&c->writer);

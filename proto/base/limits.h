@@ -35,6 +35,8 @@ enum {
 	LIMIT_DATAGRAM_BYTES = 65507,
 	/* One entry on the wire; a larger one is skipped unbuffered and counted, its frame goes on. */
 	LIMIT_ENTRY_BYTES = LIMIT_EVENT_BYTES + (64 << 10),
+	/* A compressed payload when decompressed; the entries beyond are dropped and counted. */
+	LIMIT_PAYLOAD_BYTES = 256 << 20,
 	/* Attributes of a Fluent Bit group; larger ones are not added to its entries. */
 	LIMIT_GROUP_BYTES = 16 << 10,
 	/* Acks waiting for one connection before its socket is no longer read. */
@@ -48,6 +50,11 @@ enum {
 	/* Bytes out of one byte in, beyond the first so many: a few equal lines shrink by more. */
 	LIMIT_INFLATE_RATIO = 256,
 	LIMIT_INFLATE_FREE_BYTES = 16 << 20,
+	/* Decompressors kept for the next stream, and what each may hold: zstd's usual window fits. */
+	LIMIT_INFLATE_SPARES = 2,
+	LIMIT_INFLATE_SPARE_BYTES = 4 << 20,
+	/* What is decompressed at once. */
+	LIMIT_INFLATE_PIECE_BYTES = 64 << 10,
 };
 
 /* ---- journal ---- */

@@ -6,6 +6,7 @@
  *	VALUE -> TAG -> BODY -+-> TIME -> RECORD ----------+-> OPTION -> EXTRA -> END
  *	                      +-> ENTRIES -----------------+
  *	                      +-> MAGIC -> PACKED -> SKIP -+
+ *	                      |         +-> ZIPPED ------+ |
  *	                      +-> INVALID -----------------+
  *
  * A value that straddles reads is gathered in a buffer (gather.h); one that lies whole in the input,
@@ -26,6 +27,7 @@ enum step {
 	STEP_ENTRIES, /* Forward: `left` entries */
 	STEP_MAGIC,   /* Packed: is the payload compressed? */
 	STEP_PACKED,  /* Packed: entries in `left` bytes */
+	STEP_ZIPPED,  /* Packed: compressed entries in `left` bytes */
 	STEP_SKIP,    /* Packed: `left` bytes that nobody can read */
 	STEP_TIME,    /* Message */
 	STEP_RECORD,  /* Message */
@@ -43,13 +45,16 @@ enum {
 };
 
 static_assert(LIMIT_OPTION_BYTES >= LIMIT_TAG_BYTES + 5, "the option buffer carries tags too");
+static_assert(
+	sizeof((struct forward *)0)->head >= (size_t)INFLATE_MAGIC_BYTES, "a magic fits the head");
 static_assert((int)GATHER_MORE == (int)FORWARD_MORE, "what gather asks for, forward passes on");
 
 /* ---- life ---- */
 
-void forward_init(struct forward *f)
+void forward_init(struct forward *f, struct inflate_pool *pool)
 {
 	memset(f, 0, sizeof *f);
+	f->pool = pool;
 	f->state = STEP_VALUE;
 	buf_init(&f->carry, LIMIT_ENTRY_BYTES);
 	buf_init(&f->option, LIMIT_OPTION_BYTES);
@@ -58,6 +63,7 @@ void forward_init(struct forward *f)
 
 void forward_fini(struct forward *f)
 {
+	inflate_pool_give(f->pool, &f->inflate);
 	buf_fini(&f->carry);
 	buf_fini(&f->option);
 	buf_fini(&f->group);
@@ -66,6 +72,7 @@ void forward_fini(struct forward *f)
 void forward_reset(struct forward *f)
 {
 	memset(f, 0, offsetof(struct forward, gather));
+	inflate_pool_give(f->pool, &f->inflate);
 	f->state = STEP_VALUE;
 	gather_reset(&f->gather);
 	buf_reset(&f->carry);
@@ -86,7 +93,9 @@ bool forward_mid_frame(const struct forward *f)
 
 size_t forward_bytes(const struct forward *f)
 {
-	return f->carry.cap + f->option.cap + f->group.cap;
+	size_t n = f->carry.cap + f->option.cap + f->group.cap;
+
+	return f->inflate ? n + inflate_bytes(f->inflate) : n;
 }
 
 static int give_up(struct forward *f, enum forward_fault why, int err)
@@ -295,28 +304,37 @@ static int step_entries(struct forward *f, struct rcur *in, struct forward_entry
 	return rc < 0 ? entry_refused(f, rc) : entry_whole(f, value, entry);
 }
 
+static int begin_zipped(struct forward *f, enum inflate_kind kind)
+{
+	int rc = inflate_pool_take(f->pool, &f->inflate);
+
+	if (rc == 0)
+		rc = inflate_begin(f->inflate, kind, LIMIT_PAYLOAD_BYTES);
+	if (rc < 0)
+		return give_up(f, FORWARD_FAULT_MEMORY, rc);
+	f->plain = rcur_of(NULL, 0);
+	f->plain_more = false;
+	f->plain_bad = false;
+	return go(f, STEP_ZIPPED);
+}
+
 /* No entry begins with the first byte of gzip or zstd, so a look at it decides. */
 static int step_magic(struct forward *f, struct rcur *in)
 {
-	static const uint8_t gzip[] = { 0x1f, 0x8b }, zstd[] = { 0x28, 0xb5, 0x2f, 0xfd };
-	const uint8_t *magic;
-	unsigned n;
+	enum inflate_kind kind;
 
 	if (f->left == 0 && f->head_have == 0)
 		return go(f, STEP_OPTION);
-	if (f->head_have == 0 && rcur_left(in) > 0 && *in->p != gzip[0] && *in->p != zstd[0])
+	if (f->head_have == 0 && rcur_left(in) > 0 && !forward_int_may_be_zipped(*in->p))
 		return go(f, STEP_PACKED);
-	while (f->left > 0 && f->head_have < sizeof zstd) {
+	while (f->left > 0 && f->head_have < INFLATE_MAGIC_BYTES) {
 		if (rcur_left(in) == 0)
 			return FORWARD_MORE;
 		f->head[f->head_have++] = *in->p++;
 		f->left--;
-		magic = f->head[0] == gzip[0] ? gzip : zstd;
-		n = magic == gzip ? sizeof gzip : sizeof zstd;
-		if (f->head[f->head_have - 1] != magic[f->head_have - 1])
-			break;
-		if (f->head_have == n)
-			return give_up(f, FORWARD_FAULT_COMPRESSED, ERR_TYPE);
+		kind = inflate_detect(span_of(f->head, f->head_have));
+		if (kind != INFLATE_NONE)
+			return begin_zipped(f, kind);
 	}
 	f->head_have = 0;
 	drop(f, FORWARD_DROP_SYNTAX);
@@ -345,6 +363,84 @@ static int step_packed(struct forward *f, struct rcur *in, struct forward_entry 
 		return drop(f, FORWARD_DROP_TRUNCATED);
 	}
 	if (rc == ERR_SYNTAX) {
+		drop(f, FORWARD_DROP_SYNTAX);
+		return go(f, STEP_SKIP);
+	}
+	return rc < 0 ? entry_refused(f, rc) : entry_whole(f, value, entry);
+}
+
+/* The payload cannot be read on: what came of it stays, its rest is skipped. */
+static int zipped_fault(struct forward *f)
+{
+	enum inflate_fault why = inflate_fault(f->inflate);
+
+	inflate_pool_give(f->pool, &f->inflate);
+	gather_reset(&f->gather);
+	if (why == INFLATE_FAULT_MEMORY)
+		return give_up(f, FORWARD_FAULT_MEMORY, -ENOMEM);
+	drop(f, forward_int_inflate_drop(why));
+	return go(f, STEP_SKIP);
+}
+
+static int zipped_end(struct forward *f)
+{
+	if (inflate_end(f->inflate) < 0)
+		return zipped_fault(f);
+	inflate_pool_give(f->pool, &f->inflate);
+	if (f->gather.midway)
+		drop(f, FORWARD_DROP_TRUNCATED);
+	gather_reset(&f->gather);
+	return go(f, STEP_OPTION);
+}
+
+/* The next piece of the payload, decompressed. */
+static int unzip(struct forward *f, struct rcur *from)
+{
+	struct wcur to = wcur_of(f->pool->piece, LIMIT_INFLATE_PIECE_BYTES);
+	int rc = inflate_next(f->inflate, from, &to);
+
+	/* What came out before a fault is good. */
+	f->plain_more = rc == INFLATE_FULL;
+	f->plain_bad = rc < 0;
+	f->plain = rcur_of(f->pool->piece, (size_t)(to.p - f->pool->piece));
+	return 0;
+}
+
+static int more_plain(struct forward *f, struct rcur *in)
+{
+	size_t n = rcur_left(in);
+	struct rcur from = rcur_of(f->head, f->head_have);
+	int rc;
+
+	f->head_have = 0;
+	if (f->plain_bad)
+		return zipped_fault(f);
+	if (rcur_left(&from) > 0)
+		return unzip(f, &from);
+	if (f->left == 0 && !f->plain_more)
+		return zipped_end(f);
+	if (n == 0 && !f->plain_more)
+		return FORWARD_MORE;
+	from = rcur_of(in->p, n < f->left ? n : (size_t)f->left);
+	rc = unzip(f, &from);
+	f->left -= (size_t)(from.p - in->p);
+	in->p = from.p;
+	return rc;
+}
+
+static int step_zipped(struct forward *f, struct rcur *in, struct forward_entry *entry)
+{
+	struct span value;
+	int rc;
+
+	if (rcur_left(&f->plain) == 0)
+		return more_plain(f, in);
+	rc = gather_value(
+		&f->gather, &f->plain, rcur_left(&f->plain), &f->carry, LIMIT_ENTRY_BYTES, &value);
+	if (rc == GATHER_MORE)
+		return 0;
+	if (rc == ERR_SYNTAX) {
+		inflate_pool_give(f->pool, &f->inflate);
 		drop(f, FORWARD_DROP_SYNTAX);
 		return go(f, STEP_SKIP);
 	}
@@ -498,6 +594,8 @@ static int step(struct forward *f, struct rcur *in, struct forward_entry *entry)
 		return step_entries(f, in, entry);
 	case STEP_PACKED:
 		return step_packed(f, in, entry);
+	case STEP_ZIPPED:
+		return step_zipped(f, in, entry);
 	case STEP_MAGIC:
 		return step_magic(f, in);
 	case STEP_SKIP:

@@ -10,7 +10,8 @@
  * Life:    init, next... over each piece of input until FORWARD_MORE, fini. To press back, stop
  *          calling next: the cursor remembers where to go on, keep its bytes.
  * Thread:  one at a time.
- * Memory:  grows only for what straddles reads, up to FORWARD_BYTES_MAX; forward_bytes tells.
+ * Memory:  grows only for what straddles reads, up to FORWARD_BYTES_MAX, and while a compressed
+ *          payload arrives by INFLATE_BYTES_MAX; forward_bytes tells.
  * Errors:  a negative return ends the connection: `fault` names the reason, the frame under way
  *          must be dropped, and only fini or reset may follow. One bad entry is no error: it is
  *          counted in the frame and skipped.
@@ -25,6 +26,7 @@
 #include "proto/base/cursor.h"
 #include "proto/base/limits.h"
 #include "proto/wire/gather.h"
+#include "proto/wire/inflate_pool.h"
 #include "proto/wire/walk.h"
 
 /* What forward_next found. */
@@ -54,7 +56,13 @@ enum forward_mode {
 	X(FORWARD_DROP_RECORD, "record", "the record is not a map")                       \
 	X(FORWARD_DROP_NIL, "nil", "the record is nil")                                   \
 	X(FORWARD_DROP_SYNTAX, "syntax", "the rest of the packed entries is not msgpack") \
-	X(FORWARD_DROP_TRUNCATED, "truncated", "the packed entries end inside an entry")
+	X(FORWARD_DROP_TRUNCATED, "truncated", "the packed entries end inside an entry")  \
+	X(FORWARD_DROP_CORRUPT, "corrupt",                                                \
+		"the rest of the compressed entries is damaged, cut or something else")   \
+	X(FORWARD_DROP_WINDOW, "window",                                                  \
+		"the compressed entries need a window above LIMIT_INFLATE_WINDOW_LOG")    \
+	X(FORWARD_DROP_BOMB, "bomb",                                                      \
+		"the compressed entries outgrow LIMIT_INFLATE_RATIO or LIMIT_PAYLOAD_BYTES")
 
 enum forward_drop {
 #define FORWARD_DROP_ENUM(name, label, text) name,
@@ -78,8 +86,6 @@ enum forward_drop {
 	X(FORWARD_FAULT_OPTION, "option",                                                        \
 		"the options are larger than LIMIT_OPTION_BYTES, or too deep")                   \
 	X(FORWARD_FAULT_CHUNK, "chunk", "the chunk id is longer than LIMIT_CHUNK_BYTES")         \
-	X(FORWARD_FAULT_COMPRESSED, "compressed",                                                \
-		"compressed entries are not taken: switch compression off in the client")        \
 	X(FORWARD_FAULT_COMPRESSION, "compression",                                              \
 		"the option `compressed` names no compression of the protocol")                  \
 	X(FORWARD_FAULT_TRUNCATED, "truncated", "the datagram ends inside its frame")            \
@@ -129,18 +135,24 @@ struct forward {
 	uint8_t head[5];   /* of an array, str or bin, or a payload's first bytes */
 	uint8_t head_have;
 	struct forward_entry message; /* Message mode: waits for the options that may follow it */
+	struct rcur plain; /* decompressed, not yet taken; empty whenever the input is used up */
+	bool plain_more;   /* the decompressor has more without further input */
+	bool plain_bad;    /* ... has failed behind it */
 	/* A reset clears all above. */
 	struct gather gather;
-	struct buf carry;  /* an entry or record that straddles reads */
-	struct buf option; /* options that do */
-	struct buf group;  /* attributes of the open group */
+	struct inflate_pool *pool;
+	struct inflate *inflate; /* while a compressed payload arrives */
+	struct buf carry;        /* an entry or record that straddles reads */
+	struct buf option;       /* options that do */
+	struct buf group;        /* attributes of the open group */
 	uint8_t tag[LIMIT_TAG_BYTES];
 	uint8_t chunk[LIMIT_CHUNK_BYTES];
 };
 
 enum { FORWARD_BYTES_MAX = LIMIT_ENTRY_BYTES + LIMIT_OPTION_BYTES + LIMIT_GROUP_BYTES };
 
-void forward_init(struct forward *f);
+/* The pool serves any number of parsers on this thread, and outlives them. */
+void forward_init(struct forward *f, struct inflate_pool *pool);
 void forward_fini(struct forward *f);
 /* As new, memory kept: for the next connection, or the next datagram with forward_datagram. */
 void forward_reset(struct forward *f);

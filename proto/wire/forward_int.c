@@ -46,6 +46,24 @@ unsigned forward_int_head_bytes(uint8_t first)
 	}
 }
 
+bool forward_int_may_be_zipped(uint8_t first)
+{
+	return first == 0x1f || first == 0x28;
+}
+
+enum forward_drop forward_int_inflate_drop(enum inflate_fault why)
+{
+	switch (why) {
+	case INFLATE_FAULT_WINDOW:
+		return FORWARD_DROP_WINDOW;
+	case INFLATE_FAULT_RATIO:
+	case INFLATE_FAULT_SIZE:
+		return FORWARD_DROP_BOMB;
+	default:
+		return FORWARD_DROP_CORRUPT;
+	}
+}
+
 struct span forward_int_text(struct span value)
 {
 	struct rcur c = rcur_of(value.p, value.n);

@@ -23,6 +23,11 @@ bool forward_int_is_time(uint8_t first); /* what element 1 of a Message may be *
 /* Bytes of the head of an array, str or bin; 1 for any other type. */
 unsigned forward_int_head_bytes(uint8_t first);
 
+/* The first byte of gzip or zstd, which no entry has. */
+bool forward_int_may_be_zipped(uint8_t first);
+/* What becomes of the entries when their decompression fails. */
+enum forward_drop forward_int_inflate_drop(enum inflate_fault why);
+
 /* The content of a str or bin. */
 struct span forward_int_text(struct span value);
 bool forward_int_empty_map(struct span value);

@@ -36,7 +36,11 @@ enum inflate_kind {
 	INFLATE_ZSTD,
 };
 
-enum { INFLATE_MAGIC_BYTES = 4 };
+enum {
+	INFLATE_MAGIC_BYTES = 4,
+	/* More than one ever holds. */
+	INFLATE_BYTES_MAX = (1 << LIMIT_INFLATE_WINDOW_LOG) + (1 << 20),
+};
 
 enum inflate_outcome {
 	INFLATE_MORE = 1, /* the input is used up and all of its bytes are out */

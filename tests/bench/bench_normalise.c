@@ -152,7 +152,7 @@ static uint64_t pass(struct normalise *n, struct span frame, enum stage stage, s
 	uint64_t events = 0;
 
 	in.received_ns = INT64_C(1768200000) * CLOCK_NS_PER_SEC;
-	forward_init(&f);
+	forward_init(&f, NULL);
 	for (size_t at = 0; at < frame.n; at += 64 << 10) {
 		size_t piece = frame.n - at < 64 << 10 ? frame.n - at : 64 << 10;
 		struct rcur c = rcur_of(frame.p + at, piece);

@@ -46,7 +46,7 @@ static enum inflate_fault run(enum inflate_kind kind, const uint8_t *p, size_t n
 	if (rc >= 0)
 		inflate_end(z);
 	ASSERT(got->len <= PLAIN_BYTES_MAX + room);
-	ASSERT(inflate_bytes(z) <= (1u << LIMIT_INFLATE_WINDOW_LOG) + (1u << 20));
+	ASSERT(inflate_bytes(z) <= INFLATE_BYTES_MAX);
 	return inflate_fault(z);
 }
 

@@ -14,165 +14,9 @@
 #include "proto/wire/forward.h"
 #include "proto/wire/forward_put.h"
 #include "proto/wire/pack.h"
+#include "tests/support/forward_say.h"
 
-/* ---- what forward says, as text ---- */
-
-static void put_hex(struct buf *b, struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		buf_printf(b, "%02x", s.p[i]);
-}
-
-static void put_entry(struct buf *b, const struct forward_entry *e)
-{
-	buf_put_str(b, "entry ");
-	if (e->has_time)
-		buf_printf(b, "%lld ", (long long)e->time_ns);
-	else
-		buf_put_str(b, "now ");
-	put_hex(b, e->record);
-	if (e->metadata.p) {
-		buf_put_str(b, " meta ");
-		put_hex(b, e->metadata);
-	}
-	if (e->group.p) {
-		buf_put_str(b, " group ");
-		put_hex(b, e->group);
-	}
-	buf_put_str(b, "\n");
-}
-
-static void put_end(struct buf *b, const struct forward_frame *f)
-{
-	buf_printf(b, "end %llu", (unsigned long long)f->entries);
-	if (f->chunk.p) {
-		buf_put_str(b, " chunk '");
-		buf_put_span(b, f->chunk);
-		buf_put_str(b, "'");
-	}
-	if (f->has_size)
-		buf_printf(b, " size %llu", (unsigned long long)f->size_hint);
-	if (f->signal)
-		buf_printf(b, " signal %llu", (unsigned long long)f->signal);
-	if (f->odd_option)
-		buf_put_str(b, " odd");
-	if (f->groups_large)
-		buf_printf(b, " groups_large %llu", (unsigned long long)f->groups_large);
-	for (int i = 0; i < FORWARD_DROP_COUNT; i++) {
-		if (f->dropped[i])
-			buf_printf(b, " %s %llu", forward_drop_label((enum forward_drop)i),
-				(unsigned long long)f->dropped[i]);
-	}
-	buf_put_str(b, "\n");
-}
-
-static const char mode_letters[] = { 'M', 'F', 'P', 'I' };
-
-static void put_kind(
-	struct buf *b, const struct forward *f, int kind, const struct forward_entry *e)
-{
-	switch (kind) {
-	case FORWARD_BEGIN:
-		buf_printf(b, "%c '", mode_letters[f->frame.mode]);
-		buf_put_span(b, f->frame.tag);
-		buf_put_str(b, "'\n");
-		break;
-	case FORWARD_ENTRY:
-		put_entry(b, e);
-		break;
-	case FORWARD_END:
-		put_end(b, &f->frame);
-		break;
-	case FORWARD_HEARTBEAT:
-		buf_put_str(b, "heartbeat\n");
-		break;
-	default:
-		assert_true(kind < 0);
-		buf_printf(b, "fault %s\n", forward_fault_label(f->fault));
-		break;
-	}
-}
-
-/* Feeds one piece out of memory that dies afterwards. False: the connection is over. */
-static bool feed(struct forward *f, struct span s, struct buf *out)
-{
-	uint8_t *copy = malloc(s.n ? s.n : 1);
-	struct rcur in = rcur_of(copy, s.n);
-	struct forward_entry e;
-	int kind;
-
-	if (s.n)
-		memcpy(copy, s.p, s.n);
-	while ((kind = forward_next(f, &in, &e)) != FORWARD_MORE) {
-		put_kind(out, f, kind, &e);
-		if (kind < 0)
-			break;
-	}
-	if (kind > 0)
-		assert_int_equal(rcur_left(&in), 0);
-	free(copy);
-	return kind > 0;
-}
-
-/* The whole input in pieces: the first `first` bytes, then pieces of `piece`. */
-static void run(struct span s, size_t first, size_t piece, struct buf *out)
-{
-	struct forward f;
-	size_t at = 0;
-
-	buf_reset(out);
-	forward_init(&f);
-	while (at < s.n) {
-		size_t n = at == 0 && first ? first : piece;
-
-		n = n < s.n - at ? n : s.n - at;
-		if (!feed(&f, span_of(s.p + at, n), out))
-			break;
-		at += n;
-	}
-	if (f.fault == FORWARD_FAULT_NONE && forward_mid_frame(&f))
-		buf_put_str(out, "...\n");
-	forward_fini(&f);
-	buf_put_u8(out, 0);
-	assert_int_equal(out->err, 0);
-}
-
-static void expect(struct span s, const char *want)
-{
-	struct buf out;
-
-	buf_init(&out, 64 << 20);
-	run(s, 0, SIZE_MAX, &out);
-	assert_string_equal((char *)out.p, want);
-	run(s, 0, 1, &out);
-	assert_string_equal((char *)out.p, want);
-	for (size_t first = 1; first < s.n; first++) {
-		run(s, first, SIZE_MAX, &out);
-		assert_string_equal((char *)out.p, want);
-	}
-	buf_fini(&out);
-}
-
-static void put_from_hex(struct buf *b, const char *hex)
-{
-	for (; *hex; hex += 2) {
-		char two[3] = { hex[0], hex[1], 0 };
-
-		while (*hex == ' ')
-			two[0] = *++hex, two[1] = hex[1];
-		buf_put_u8(b, (uint8_t)strtoul(two, NULL, 16));
-	}
-}
-
-static void expect_hex(const char *hex, const char *want)
-{
-	struct buf b;
-
-	buf_init(&b, 1 << 20);
-	put_from_hex(&b, hex);
-	expect(buf_span(&b), want);
-	buf_fini(&b);
-}
+static struct inflate_pool pool;
 
 /* ---- the protocol's vectors ---- */
 
@@ -244,13 +88,13 @@ static void vectors_of_real_clients(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
-		expect_hex(vectors[i].hex, vectors[i].want);
+		forward_say_expect_hex(vectors[i].hex, vectors[i].want);
 }
 
 static void frames_and_heartbeats_back_to_back(void **state)
 {
 	(void)state;
-	expect_hex("C0 92A161C0 C0C0 94A1620581A1780180 92A16290",
+	forward_say_expect_hex("C0 92A161C0 C0C0 94A1620581A1780180 92A16290",
 		"heartbeat\n"
 		"M 'a'\nend 0 shape 1\n"
 		"heartbeat\nheartbeat\n"
@@ -263,13 +107,15 @@ static void frames_and_heartbeats_back_to_back(void **state)
 static void wide_heads_and_bin_tags_are_taken(void **state)
 {
 	(void)state;
-	expect_hex("DD00000003 C40161 DC0001 DC0002 CF0000000000000005 DF00000001D9017801 80",
+	forward_say_expect_hex(
+		"DD00000003 C40161 DC0001 DC0002 CF0000000000000005 DF00000001D9017801 80",
 		"F 'a'\nentry 5000000000 df00000001d9017801\nend 1\n");
-	expect_hex("DC0004 DA000161 D30000000000000005 DE0001A17801 C0",
+	forward_say_expect_hex("DC0004 DA000161 D30000000000000005 DE0001A17801 C0",
 		"M 'a'\nentry 5000000000 de0001a17801\nend 1\n");
-	expect_hex("92A0 C6000000069205 81A17801", "P ''\nentry 5000000000 81a17801\nend 1\n");
+	forward_say_expect_hex(
+		"92A0 C6000000069205 81A17801", "P ''\nentry 5000000000 81a17801\nend 1\n");
 	/* Elements nobody asked for: of an entry, of a frame. */
-	expect_hex("94A161 91940581A178019101A5ffffffffff 81A56368756E6BA0 9192C0 07",
+	forward_say_expect_hex("94A161 91940581A178019101A5ffffffffff 81A56368756E6BA0 9192C0 07",
 		"F 'a'\nentry 5000000000 81a17801\nend 1 chunk ''\n");
 }
 
@@ -277,21 +123,21 @@ static void times_of_every_kind(void **state)
 {
 	(void)state;
 	/* ext8 EventTime, nil, zero, float32, and times that cannot be used */
-	expect_hex("92A161 9E"
-		   "92C708006553F1000000000181A17801"
-		   "92C081A17802"
-		   "920081A17803"
-		   "92CA4EFFFFFF81A17804"
-		   "92D7000000000000000000 81A17805"
-		   "92D7006553F1003B9ACA0081A17806"
-		   "92CB7FF800000000000081A17807"
-		   "92CFFFFFFFFFFFFFFFFF81A17808"
-		   "92A16181A17809"
-		   "92CF0000018BCFE5687B81A1780A"
-		   "92CF00060A24181E400181A1780B"
-		   "92CF1797 9CFE362A000181A1780C"
-		   "92D2FFFFFFFF81A1780D"
-		   "92D6FF6553F10081A1780E",
+	forward_say_expect_hex("92A161 9E"
+			       "92C708006553F1000000000181A17801"
+			       "92C081A17802"
+			       "920081A17803"
+			       "92CA4EFFFFFF81A17804"
+			       "92D7000000000000000000 81A17805"
+			       "92D7006553F1003B9ACA0081A17806"
+			       "92CB7FF800000000000081A17807"
+			       "92CFFFFFFFFFFFFFFFFF81A17808"
+			       "92A16181A17809"
+			       "92CF0000018BCFE5687B81A1780A"
+			       "92CF00060A24181E400181A1780B"
+			       "92CF1797 9CFE362A000181A1780C"
+			       "92D2FFFFFFFF81A1780D"
+			       "92D6FF6553F10081A1780E",
 		"F 'a'\n"
 		"entry 1700000000000000001 81a17801\n"
 		"entry now 81a17802\n"
@@ -313,13 +159,13 @@ static void times_of_every_kind(void **state)
 static void fluent_bit_metadata_and_groups(void **state)
 {
 	(void)state;
-	expect_hex("92A161 96"
-		   "92 92D7006553F10000000000 81A16B01 81A17801"
-		   "92 92D700FFFFFFFF00000000 80 81A16702"
-		   "92 92D7006553F10000000000 80 81A17802"
-		   "92 9105 81A17803"
-		   "92 92D700FFFFFFFE00000000 80 80"
-		   "92 90 81A17804",
+	forward_say_expect_hex("92A161 96"
+			       "92 92D7006553F10000000000 81A16B01 81A17801"
+			       "92 92D700FFFFFFFF00000000 80 81A16702"
+			       "92 92D7006553F10000000000 80 81A17802"
+			       "92 9105 81A17803"
+			       "92 92D700FFFFFFFE00000000 80 80"
+			       "92 90 81A17804",
 		"F 'a'\n"
 		"entry 1700000000000000000 81a17801 meta 81a16b01\n"
 		"entry 1700000000000000000 81a17802 group 81a16702\n"
@@ -327,25 +173,27 @@ static void fluent_bit_metadata_and_groups(void **state)
 		"entry now 81a17804\n"
 		"end 4\n");
 	/* A group ends with its frame. Plain -1 marks one only in Fluent Bit's form. */
-	expect_hex("92A1619192 92FF80 81A16702 92A161929292 FE80C092FF81A17801",
+	forward_say_expect_hex("92A1619192 92FF80 81A16702 92A161929292 FE80C092FF81A17801",
 		"F 'a'\nend 0\nF 'a'\nentry -1000000000 81a17801\nend 1\n");
 	/* Message mode carries it in the options. */
-	expect_hex("94A1610581A1780181A86D6574616461746181A16B01",
+	forward_say_expect_hex("94A1610581A1780181A86D6574616461746181A16B01",
 		"M 'a'\nentry 5000000000 81a17801 meta 81a16b01\nend 1\n");
 }
 
 static void odd_options_are_ignored_and_told(void **state)
 {
 	(void)state;
-	expect_hex("94A1610581A1780105", "M 'a'\nentry 5000000000 81a17801\nend 1 odd\n");
-	expect_hex("94A1610581A1780183A56368756E6B05A473697A65A17805C3",
+	forward_say_expect_hex(
+		"94A1610581A1780105", "M 'a'\nentry 5000000000 81a17801\nend 1 odd\n");
+	forward_say_expect_hex("94A1610581A1780183A56368756E6B05A473697A65A17805C3",
 		"M 'a'\nentry 5000000000 81a17801\nend 1 odd\n");
-	expect_hex("94A1610581A1780182A56368756E6BC0A473697A65C0",
+	forward_say_expect_hex("94A1610581A1780182A56368756E6BC0A473697A65C0",
 		"M 'a'\nentry 5000000000 81a17801\nend 1\n");
-	expect_hex("94A1610581A1780182A56368756E6BC40130AD666C75656E745F7369676E616C01",
+	forward_say_expect_hex("94A1610581A1780182A56368756E6BC40130AD666C75656E745F7369676E616C01",
 		"M 'a'\nentry 5000000000 81a17801\nend 1 chunk '0' signal 1\n");
 	/* Repeated: the last one. */
-	expect_hex("93A1619082A56368756E6BA130A56368756E6BA131", "F 'a'\nend 0 chunk '1'\n");
+	forward_say_expect_hex(
+		"93A1619082A56368756E6BA130A56368756E6BA131", "F 'a'\nend 0 chunk '1'\n");
 }
 
 /* ---- bad entries: dropped, counted, the frame goes on ---- */
@@ -353,29 +201,35 @@ static void odd_options_are_ignored_and_told(void **state)
 static void bad_entries_do_not_stop_a_frame(void **state)
 {
 	(void)state;
-	expect_hex("93A161 98 9205C0 9105 05 A161 9205A161 92059105 8105C0 920581A17801"
-		   "81A56368756E6BA130",
+	forward_say_expect_hex("93A161 98 9205C0 9105 05 A161 9205A161 92059105 8105C0 920581A17801"
+			       "81A56368756E6BA130",
 		"F 'a'\nentry 5000000000 81a17801\nend 1 chunk '0' shape 4 record 2 nil 1\n");
-	expect_hex("93A161 05 C0", "M 'a'\nend 0 nil 1\n");
-	expect_hex("93A161 05 A178", "M 'a'\nend 0 record 1\n");
-	expect_hex("93A161 81A17801 81A56368756E6BA130", "I 'a'\nend 0 chunk '0' shape 1\n");
-	expect_hex("93A161 C3 81A56368756E6BA130", "I 'a'\nend 0 chunk '0' shape 1\n");
+	forward_say_expect_hex("93A161 05 C0", "M 'a'\nend 0 nil 1\n");
+	forward_say_expect_hex("93A161 05 A178", "M 'a'\nend 0 record 1\n");
+	forward_say_expect_hex(
+		"93A161 81A17801 81A56368756E6BA130", "I 'a'\nend 0 chunk '0' shape 1\n");
+	forward_say_expect_hex("93A161 C3 81A56368756E6BA130", "I 'a'\nend 0 chunk '0' shape 1\n");
 }
 
 static void a_bad_payload_costs_its_rest(void **state)
 {
 	(void)state;
 	/* c1 in the second entry; the third is lost, the options are not. */
-	expect_hex("93A161 C415 920581A17801 9205C1 920581A17802 920581A17803 81A56368756E6BA130",
+	forward_say_expect_hex(
+		"93A161 C415 920581A17801 9205C1 920581A17802 920581A17803 81A56368756E6BA130",
 		"P 'a'\nentry 5000000000 81a17801\nend 1 chunk '0' syntax 1\n");
-	expect_hex("93A161 C408 920581A17801 9205 81A56368756E6BA130",
+	forward_say_expect_hex("93A161 C408 920581A17801 9205 81A56368756E6BA130",
 		"P 'a'\nentry 5000000000 81a17801\nend 1 chunk '0' truncated 1\n");
-	expect_hex("93A161 A3616263 81A56368756E6BA130", "P 'a'\nend 0 chunk '0' shape 3\n");
-	expect_hex("93A161 C400 81A56368756E6BA130", "P 'a'\nend 0 chunk '0'\n");
+	forward_say_expect_hex(
+		"93A161 A3616263 81A56368756E6BA130", "P 'a'\nend 0 chunk '0' shape 3\n");
+	forward_say_expect_hex("93A161 C400 81A56368756E6BA130", "P 'a'\nend 0 chunk '0'\n");
 	/* The first byte of gzip alone is no gzip. */
-	expect_hex("93A161 C4031F0005 81A56368756E6BA130", "P 'a'\nend 0 chunk '0' syntax 1\n");
-	expect_hex("93A161 C4011F 81A56368756E6BA130", "P 'a'\nend 0 chunk '0' syntax 1\n");
-	expect_hex("93A161 C40428B52FFC 81A56368756E6BA130", "P 'a'\nend 0 chunk '0' syntax 1\n");
+	forward_say_expect_hex(
+		"93A161 C4031F0005 81A56368756E6BA130", "P 'a'\nend 0 chunk '0' syntax 1\n");
+	forward_say_expect_hex(
+		"93A161 C4011F 81A56368756E6BA130", "P 'a'\nend 0 chunk '0' syntax 1\n");
+	forward_say_expect_hex(
+		"93A161 C40428B52FFC 81A56368756E6BA130", "P 'a'\nend 0 chunk '0' syntax 1\n");
 }
 
 /* ---- faults: the connection ends ---- */
@@ -404,7 +258,7 @@ static void first_bytes_of_other_protocols(void **state)
 	(void)state;
 	buf_init(&out, 4096);
 	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-		run(span_str(others[i].bytes), 0, SIZE_MAX, &out);
+		forward_say_run(span_str(others[i].bytes), 0, SIZE_MAX, &out);
 		assert_string_equal((char *)out.p, others[i].want);
 	}
 	buf_fini(&out);
@@ -414,30 +268,30 @@ static void faults_end_the_connection(void **state)
 {
 	(void)state;
 	/* After a frame it is no other protocol any more. */
-	expect_hex("92A161904745", "F 'a'\nend 0\nfault frame\n");
-	expect_hex("91A161", "fault frame\n");
-	expect_hex("90", "fault frame\n");
-	expect_hex("9205C0", "fault tag\n");
-	expect_hex("9291C0", "fault tag\n");
-	expect_hex("92C1", "fault tag\n");
-	expect_hex("93A16191C1", "F 'a'\nfault syntax\n");
-	expect_hex("93A16105C1", "M 'a'\nfault syntax\n");
-	expect_hex("93A161059205C1", "M 'a'\nfault syntax\n");
-	expect_hex("93A16190C1", "F 'a'\nfault syntax\n");
-	expect_hex("93A161C4041F8B0800", "P 'a'\nfault compressed\n");
-	expect_hex("93A161A428B52FFD", "P 'a'\nfault compressed\n");
-	expect_hex("93A161C40081AA636F6D70726573736564A26C7A", "P 'a'\nfault compression\n");
-	expect_hex("96A450494E47A161A162A163A0A0", "fault handshake\n");
+	forward_say_expect_hex("92A161904745", "F 'a'\nend 0\nfault frame\n");
+	forward_say_expect_hex("91A161", "fault frame\n");
+	forward_say_expect_hex("90", "fault frame\n");
+	forward_say_expect_hex("9205C0", "fault tag\n");
+	forward_say_expect_hex("9291C0", "fault tag\n");
+	forward_say_expect_hex("92C1", "fault tag\n");
+	forward_say_expect_hex("93A16191C1", "F 'a'\nfault syntax\n");
+	forward_say_expect_hex("93A16105C1", "M 'a'\nfault syntax\n");
+	forward_say_expect_hex("93A161059205C1", "M 'a'\nfault syntax\n");
+	forward_say_expect_hex("93A16190C1", "F 'a'\nfault syntax\n");
+	forward_say_expect_hex(
+		"93A161C40081AA636F6D70726573736564A26C7A", "P 'a'\nfault compression\n");
+	forward_say_expect_hex("96A450494E47A161A162A163A0A0", "fault handshake\n");
 }
 
 static void what_ends_early_is_no_frame(void **state)
 {
 	(void)state;
-	expect_hex("93A16191920581A178", "F 'a'\n...\n");
-	expect_hex("DD0000", "...\n");
-	expect_hex("93A161", "...\n");
-	expect_hex("93A161DBFFFFFFFF", "P 'a'\n...\n");
-	expect_hex("93A161DDFFFFFFFF920581A17801", "F 'a'\nentry 5000000000 81a17801\n...\n");
+	forward_say_expect_hex("93A16191920581A178", "F 'a'\n...\n");
+	forward_say_expect_hex("DD0000", "...\n");
+	forward_say_expect_hex("93A161", "...\n");
+	forward_say_expect_hex("93A161DBFFFFFFFF", "P 'a'\n...\n");
+	forward_say_expect_hex(
+		"93A161DDFFFFFFFF920581A17801", "F 'a'\nentry 5000000000 81a17801\n...\n");
 }
 
 /* ---- limits ---- */
@@ -457,7 +311,7 @@ static void expect_last(struct buf *b, size_t piece, const char *want)
 	size_t n;
 
 	buf_init(&out, 64 << 20);
-	run(buf_span(b), 0, piece, &out);
+	forward_say_run(buf_span(b), 0, piece, &out);
 	n = strlen(want);
 	assert_true(out.len > n);
 	assert_string_equal((char *)out.p + out.len - 1 - n, want);
@@ -478,15 +332,15 @@ static void tag_limit(void **state)
 	(void)state;
 	buf_init(&b, 1 << 20);
 	put_frame_head(&b, LIMIT_TAG_BYTES);
-	put_from_hex(&b, "9080");
+	forward_say_put_hex(&b, "9080");
 	expect_at_pieces(&b, "end 0\n");
 	buf_reset(&b);
 	put_frame_head(&b, LIMIT_TAG_BYTES + 1);
-	put_from_hex(&b, "9080");
+	forward_say_put_hex(&b, "9080");
 	expect_at_pieces(&b, "fault tag\n");
 	/* A claim is enough, its bytes need not come. */
 	buf_reset(&b);
-	put_from_hex(&b, "93DBFFFFFFFF");
+	forward_say_put_hex(&b, "93DBFFFFFFFF");
 	for (int i = 0; i < LIMIT_TAG_BYTES + 1; i++)
 		buf_put_u8(&b, 't');
 	expect_at_pieces(&b, "fault tag\n");
@@ -501,7 +355,7 @@ static void chunk_limit(void **state)
 	buf_init(&b, 1 << 20);
 	for (unsigned over = 0; over < 2; over++) {
 		buf_reset(&b);
-		put_from_hex(&b, "93A1619081A56368756E6B");
+		forward_say_put_hex(&b, "93A1619081A56368756E6B");
 		pack_str_head(&b, LIMIT_CHUNK_BYTES + over);
 		for (unsigned i = 0; i < LIMIT_CHUNK_BYTES + over; i++)
 			buf_put_u8(&b, 'c');
@@ -518,7 +372,7 @@ static void option_limit(void **state)
 	buf_init(&b, 1 << 20);
 	for (unsigned over = 0; over < 2; over++) {
 		buf_reset(&b);
-		put_from_hex(&b, "93A1619081A178DB");
+		forward_say_put_hex(&b, "93A1619081A178DB");
 		buf_put(&b,
 			(uint8_t[]){ 0, 0, (LIMIT_OPTION_BYTES - 8 + over) >> 8,
 				(uint8_t)(LIMIT_OPTION_BYTES - 8 + over) },
@@ -535,7 +389,7 @@ enum { LARGE_HEAD_BYTES = 2 + 1 + 2 + 5 };
 
 static void put_large(struct buf *b, uint32_t n)
 {
-	put_from_hex(b, "920581A178DB");
+	forward_say_put_hex(b, "920581A178DB");
 	buf_put(b,
 		(uint8_t[]){
 			(uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n },
@@ -560,9 +414,9 @@ static void entry_limit(void **state)
 			over ? "end 2 chunk '0' size 3 large 1\n" : "end 3 chunk '0' size 3\n";
 
 		buf_reset(&payload);
-		put_from_hex(&payload, "920581A17801");
+		forward_say_put_hex(&payload, "920581A17801");
 		put_large(&payload, fits + over);
-		put_from_hex(&payload, "920581A17802");
+		forward_say_put_hex(&payload, "920581A17802");
 		buf_reset(&b);
 		forward_put_packed(&b, &f, buf_span(&payload), 3);
 		expect_at_pieces(&b, want);
@@ -571,11 +425,11 @@ static void entry_limit(void **state)
 		expect_at_pieces(&b, want);
 	}
 	buf_reset(&b);
-	put_from_hex(&b, "94A161");
+	forward_say_put_hex(&b, "94A161");
 	put_large(&payload, 2 * LIMIT_ENTRY_BYTES);
 	buf_put(&b, payload.p + payload.len - 2 * LIMIT_ENTRY_BYTES - LARGE_HEAD_BYTES + 1,
 		2 * LIMIT_ENTRY_BYTES + LARGE_HEAD_BYTES - 1);
-	put_from_hex(&b, "81A56368756E6BA130");
+	forward_say_put_hex(&b, "81A56368756E6BA130");
 	expect_at_pieces(&b, "end 0 chunk '0' large 1\n");
 	buf_fini(&payload);
 	buf_fini(&b);
@@ -592,8 +446,8 @@ static void memory_stays_bounded(void **state)
 	(void)state;
 	buf_init(&b, 4096);
 	/* One entry that claims a str of 4 GiB. */
-	put_from_hex(&b, "93A16191920581A178DBFFFFFFFF");
-	forward_init(&f);
+	forward_say_put_hex(&b, "93A16191920581A178DBFFFFFFFF");
+	forward_init(&f, &pool);
 	c = rcur_of(b.p, b.len);
 	assert_int_equal(forward_next(&f, &c, &e), FORWARD_BEGIN);
 	assert_int_equal(forward_next(&f, &c, &e), FORWARD_MORE);
@@ -615,10 +469,10 @@ static void depth_limit(void **state)
 	/* The entry array and the record are two levels of the walker's. */
 	for (unsigned over = 0; over < 2; over++) {
 		buf_reset(&b);
-		put_from_hex(&b, "93A16192920581A178");
+		forward_say_put_hex(&b, "93A16192920581A178");
 		for (unsigned i = 0; i < LIMIT_WALK_DEPTH - 3 + over; i++)
 			buf_put_u8(&b, 0x91);
-		put_from_hex(&b, "90 920581A17801 81A56368756E6BA130");
+		forward_say_put_hex(&b, "90 920581A17801 81A56368756E6BA130");
 		expect_last(&b, SIZE_MAX, over ? "end 1 chunk '0' deep 1\n" : "end 2 chunk '0'\n");
 		expect_last(&b, 1, over ? "end 1 chunk '0' deep 1\n" : "end 2 chunk '0'\n");
 	}
@@ -631,11 +485,11 @@ static void group_limit(void **state)
 
 	(void)state;
 	buf_init(&b, 1 << 20);
-	put_from_hex(&b, "92A1619292 92D700FFFFFFFF0000000080 81A167C5");
+	forward_say_put_hex(&b, "92A1619292 92D700FFFFFFFF0000000080 81A167C5");
 	buf_put(&b, (uint8_t[]){ LIMIT_GROUP_BYTES >> 8, 0 }, 2);
 	for (unsigned i = 0; i < LIMIT_GROUP_BYTES; i++)
 		buf_put_u8(&b, 'g');
-	put_from_hex(&b, "92 9205 80 81A17801");
+	forward_say_put_hex(&b, "92 9205 80 81A17801");
 	expect_at_pieces(&b, "entry 5000000000 81a17801\nend 1 groups_large 1\n");
 	buf_fini(&b);
 }
@@ -653,8 +507,8 @@ static void expect_datagram(const char *hex, const char *want)
 	buf_init(&b, 4096);
 	buf_init(&out, 4096);
 	assert_int_equal(buf_reserve(&b, 1), 0);
-	put_from_hex(&b, hex);
-	forward_init(&f);
+	forward_say_put_hex(&b, hex);
+	forward_init(&f, &pool);
 	/* Twice, for one struct serves all datagrams. */
 	for (int i = 0; i < 2; i++) {
 		buf_reset(&out);
@@ -662,7 +516,7 @@ static void expect_datagram(const char *hex, const char *want)
 		c = rcur_of(b.p, b.len);
 		do {
 			kind = forward_next(&f, &c, &e);
-			put_kind(&out, &f, kind, &e);
+			forward_say_kind(&out, &f, kind, &e);
 		} while (kind == FORWARD_BEGIN || kind == FORWARD_ENTRY);
 		buf_put_u8(&out, 0);
 		assert_string_equal((char *)out.p, want);
@@ -721,11 +575,12 @@ static void written_frames_read_back(void **state)
 	forward_put_forward(&b, &f, buf_span(&entries), 2);
 	f.chunk = SPAN_NONE;
 	forward_put_packed(&b, &f, buf_span(&entries), 2);
-	expect(buf_span(&b), "M 'a.b'\nentry 1700000000000000001 80\nend 1 chunk 'c\n' size 1\n"
-			     "F 'a.b'\nentry 1700000000000000001 80\nentry now 81a17801\n"
-			     "end 2 chunk 'c\n' size 2\n"
-			     "P 'a.b'\nentry 1700000000000000001 80\nentry now 81a17801\n"
-			     "end 2 size 2\n");
+	forward_say_expect(buf_span(&b),
+		"M 'a.b'\nentry 1700000000000000001 80\nend 1 chunk 'c\n' size 1\n"
+		"F 'a.b'\nentry 1700000000000000001 80\nentry now 81a17801\n"
+		"end 2 chunk 'c\n' size 2\n"
+		"P 'a.b'\nentry 1700000000000000001 80\nentry now 81a17801\n"
+		"end 2 size 2\n");
 	buf_fini(&entries);
 	buf_fini(&b);
 }

@@ -117,7 +117,7 @@ static int setup(void **state)
 	f.fd = open(f.dir, O_RDONLY | O_DIRECTORY);
 	stage_pool_init(&f.intake.pool, f.fd, MEMORY_BYTES, MEMORY_BYTES);
 	stage_init(&f.stage, &f.intake.pool);
-	forward_init(&f.forward);
+	forward_init(&f.forward, &f.intake.inflates);
 	ackq_init(&f.acks);
 	buf_init(&f.entries, 4 << 20);
 	buf_init(&f.frame, 4 << 20);
@@ -138,6 +138,7 @@ static int teardown(void **state)
 	stage_pool_fini(&f->intake.pool);
 	normalise_free(&f->intake.normalise);
 	forward_fini(&f->forward);
+	inflate_pool_fini(&f->intake.inflates);
 	ackq_fini(&f->acks);
 	buf_fini(&f->entries);
 	buf_fini(&f->frame);
