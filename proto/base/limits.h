@@ -236,6 +236,20 @@ enum {
 	LIMIT_HTTP_HALF_CLOSED_MS = 1000,
 };
 
+/* ---- what clients of other systems send ---- */
+enum {
+	/* Body of a Loki push, as sent and decoded; a larger one is 413. */
+	LIMIT_LOKI_BODY_BYTES = 4 << 20,
+	/* Labels of one stream that are told apart; of a stream with more they are one value. */
+	LIMIT_LOKI_LABELS = 128,
+	/* Actions of one Elasticsearch bulk; with more it is 413. */
+	LIMIT_ES_ITEMS = 65536,
+	/* What is remembered of them for the answer, beyond their number; with more it is 413. */
+	LIMIT_ES_NOTES_BYTES = 1 << 20,
+	/* Name of an index, and an id, as Elasticsearch has it; a longer one fails its action. */
+	LIMIT_ES_NAME_BYTES = 512,
+};
+
 /* ---- queries ---- */
 enum {
 	/* Events on one page. */
