@@ -113,20 +113,53 @@ const struct needle *expr_regex_literal(const struct expr_regex *x)
 	return &x->literal;
 }
 
+/* A count of PCRE2, or its negative code. */
+static int match(const struct expr_regex *x, struct span text, size_t from, uint32_t options,
+	struct expr_scratch_regex *r)
+{
+	if (!r)
+		return PCRE2_ERROR_NOMEMORY;
+	return pcre2_match(x->code, text.n ? text.p : (PCRE2_SPTR) "", text.n, from, options,
+		r->data, r->context);
+}
+
 bool expr_regex_find(const struct expr_regex *x, struct span text, struct expr_scratch *s)
 {
-	struct expr_scratch_regex *r;
 	int rc;
 
 	if (x->literal.n > 0 && needle_find(&x->literal, text, 0) == SIZE_MAX)
 		return false;
-	r = expr_scratch_regex(s);
-	rc = r ? pcre2_match(x->code, text.n ? text.p : (PCRE2_SPTR) "", text.n, 0, 0, r->data,
-			 r->context)
-	       : PCRE2_ERROR_NOMEMORY;
+	rc = match(x, text, 0, 0, expr_scratch_regex(s));
 	if (rc >= 0)
 		return true;
 	if (rc != PCRE2_ERROR_NOMATCH)
 		expr_scratch_give_up(s);
 	return false;
+}
+
+enum expr_regex_outcome expr_regex_next(const struct expr_regex *x, struct span text, size_t from,
+	size_t *out_from, size_t *out_to, struct expr_scratch *s)
+{
+	struct expr_scratch_regex *r;
+	const size_t *at;
+	int rc;
+
+	ASSERT(from <= text.n);
+	/* What a match begins with may stand before `from` (a look behind), so from the start. */
+	if (from == 0 && x->literal.n > 0 && needle_find(&x->literal, text, 0) == SIZE_MAX)
+		return EXPR_REGEX_NONE;
+	r = expr_scratch_regex(s);
+	rc = match(x, text, from, PCRE2_NOTEMPTY, r);
+	if (rc == PCRE2_ERROR_NOMATCH)
+		return EXPR_REGEX_NONE;
+	if (rc < 0) {
+		expr_scratch_give_up(s);
+		return EXPR_REGEX_GIVEN_UP;
+	}
+	at = pcre2_get_ovector_pointer(r->data);
+	ASSERT(at[0] >= from);
+	ASSERT(at[0] < at[1]);
+	*out_from = at[0];
+	*out_to = at[1];
+	return EXPR_REGEX_FOUND;
 }
