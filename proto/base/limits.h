@@ -132,6 +132,21 @@ enum {
 	LIMIT_CLASS_DEPTH = 32,
 };
 
+/* ---- rules of the configuration (proto/rule) ---- */
+enum {
+	/* Rules, and the lines of each; one more is refused when the configuration is read. */
+	LIMIT_RULES = 64,
+	LIMIT_RULE_LINES = 64,
+	/* Name of a rule, with its NUL. */
+	LIMIT_RULE_NAME_BYTES = 32,
+	/* Regular expressions that one rule masks by. */
+	LIMIT_RULE_PATTERNS = 8,
+	/* Places of one text that are masked one by one; a text with more is masked as a whole. */
+	LIMIT_RULE_PLACES = 4096,
+	/* Events after which a regular expression that was given up has all its steps again. */
+	LIMIT_RULE_REGEX_EVENTS = 4096,
+};
+
 /* ---- reading ---- */
 enum {
 	/* Segments that a reader keeps open although no query uses them. */

@@ -44,6 +44,7 @@ void conf_fini(struct conf *c)
 		free(c->values[k].text);
 	free(c->file);
 	conf_class_fini(&c->classes);
+	conf_rule_fini(&c->rules);
 	*c = (struct conf){ 0 };
 }
 
@@ -106,6 +107,7 @@ static int copy_flags(struct conf *to, const struct conf *c)
 {
 	int rc = conf_init(to);
 
+	to->check = c->check;
 	for (int k = 0; rc == 0 && k < CONF_KEY_COUNT; k++)
 		if (c->values[k].source == CONF_FROM_FLAG)
 			rc = conf_set(to, k, c->values[k].text, CONF_FROM_FLAG, NULL);
@@ -118,6 +120,14 @@ static void swap_values(struct conf_value *a, struct conf_value *b)
 
 	*a = *b;
 	*b = v;
+}
+
+static void swap_rules(struct conf_rules *a, struct conf_rules *b)
+{
+	struct conf_rules r = *a;
+
+	*a = *b;
+	*b = r;
 }
 
 int conf_reload(struct conf *c, conf_changed_cb changed, void *arg, struct buf *problems)
@@ -138,7 +148,11 @@ int conf_reload(struct conf *c, conf_changed_cb changed, void *arg, struct buf *
 			changed(arg, k, entries[k].reload);
 	}
 	if (!conf_class_equal(&fresh.classes, &c->classes))
-		changed(arg, CONF_KEY_COUNT, false);
+		changed(arg, CONF_CHANGED_CLASSES, false);
+	if (!conf_rule_equal(&fresh.rules, &c->rules))
+		changed(arg, CONF_CHANGED_RULES, true);
+	/* Even if they are equal: they may stand in other lines. */
+	swap_rules(&fresh.rules, &c->rules);
 done:
 	conf_fini(&fresh);
 	return rc;
@@ -159,6 +173,7 @@ void conf_print(const struct conf *c, struct buf *out)
 			sources[c->values[k].source]);
 	}
 	conf_class_print(&c->classes, out);
+	conf_rule_print(&c->rules, out);
 }
 
 /*

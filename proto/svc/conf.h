@@ -6,7 +6,7 @@
  *	[store]                          ASTRO_STORE_DATA=/srv/astrolabe
  *	data = /srv/astrolabe            --data /srv/astrolabe
  *
- * Sections [class NAME] are no keys of the table: conf_class.h.
+ * Sections [class NAME] and [rule NAME] are no keys of the table: conf_class.h, conf_rule.h.
  *
  * A key nobody knows is an error that names the closest known one; so is a known variable's name
  * with a slip (ASTRO_STORE_DAAT). Every key of the file is checked, whichever program reads it.
@@ -27,6 +27,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/diag.h"
 #include "proto/svc/conf_class.h"
+#include "proto/svc/conf_rule.h"
 #include "proto/svc/conf_value.h"
 
 /* Read when --config and ASTRO_CONFIG name no other; it need not exist then. */
@@ -58,7 +59,13 @@ struct conf_value {
 struct conf {
 	char *file; /* as conf_load was given it */
 	struct conf_value values[CONF_KEY_COUNT];
-	struct conf_classes classes; /* of the file alone */
+	struct conf_classes classes; /* of the file alone, and so the rules */
+	struct conf_rules rules;
+	/*
+	 * Unless NULL: called at the end of conf_load, for what only the program can tell to be wrong.
+	 * 0, or negative with a line in `problems` for each mistake.
+	 */
+	int (*check)(const struct conf *c, struct buf *problems);
 };
 
 /* Every key at its default. -ENOMEM is the only failure. */
@@ -81,10 +88,12 @@ int conf_load(struct conf *c, const char *file, struct buf *problems);
 
 /*
  * Reads file and environment again. Keys that may be reread take their new values; `changed` is
- * called for each key whose text differs, applied or (restart needed) not, and with CONF_KEY_COUNT if
- * the classes do, which stay as they were read first. On any problem: nothing is changed.
+ * called for each key whose text differs, applied or (restart needed) not, with CONF_CHANGED_CLASSES if
+ * the classes do, which stay as they were read first, and with CONF_CHANGED_RULES if the rules do, which
+ * are applied. On any problem: nothing is changed.
  */
-typedef void (*conf_changed_cb)(void *arg, enum conf_key key, bool applied);
+enum { CONF_CHANGED_CLASSES = CONF_KEY_COUNT, CONF_CHANGED_RULES };
+typedef void (*conf_changed_cb)(void *arg, int key, bool applied);
 int conf_reload(struct conf *c, conf_changed_cb changed, void *arg, struct buf *problems);
 
 /* The value as written. */

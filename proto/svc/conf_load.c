@@ -195,6 +195,17 @@ static void class_pair(struct load *l, const char *section, const char *name, co
 	buf_printf(l->problems, "%s:%u: [%s] %s: %s\n", l->path, l->line, section, name, d.text);
 }
 
+static void rule_pair(struct load *l, const char *section, const char *name, const char *value)
+{
+	struct diag d;
+	int rc = conf_rule_put(&l->conf->rules, l->path, section, name, value, l->line, &d);
+
+	if (rc == 0)
+		return;
+	l->rc = rc;
+	buf_printf(l->problems, "%s:%u: [%s] %s: %s\n", l->path, l->line, section, name, d.text);
+}
+
 /* Called by inih. Problems are told here, so the answer is always "go on". */
 static int on_pair(void *user, const char *section, const char *name, const char *value)
 {
@@ -204,6 +215,10 @@ static int on_pair(void *user, const char *section, const char *name, const char
 
 	if (conf_class_is(section)) {
 		class_pair(l, section, name, value);
+		return 1;
+	}
+	if (conf_rule_is(section)) {
+		rule_pair(l, section, name, value);
 		return 1;
 	}
 	if (key < 0) {
@@ -307,16 +322,19 @@ int conf_load(struct conf *c, const char *file, struct buf *problems)
 	struct load l = { .conf = c, .problems = problems };
 	const char *path = file ? file : getenv("ASTRO_CONFIG");
 	char *copy = file ? strdup(file) : NULL;
+	int rc;
 
 	if (file && !copy)
 		return -ENOMEM;
 	free(c->file);
 	c->file = copy;
 	conf_class_fini(&c->classes);
+	conf_rule_fini(&c->rules);
 	load_env(&l);
 	check_env_names(&l);
 	l.path = path ? path : CONF_FILE_DEFAULT;
 	if (*l.path)
 		load_file(&l, path != NULL);
-	return l.rc;
+	rc = c->check ? c->check(c, problems) : 0;
+	return l.rc < 0 ? l.rc : rc;
 }

@@ -8,7 +8,8 @@
 #include "proto/svc/daemon.h"
 #include "proto/svc/logger.h"
 
-enum { TEXT_BYTES = 64 << 10 };
+/* A file has a MiB at most, and what is printed of it is about as long. */
+enum { TEXT_BYTES = 2 << 20 };
 
 /* The next line of the text, without its end; false after the last. */
 static bool next_line(struct span *text, struct span *out_line)
@@ -52,12 +53,16 @@ void conf_use_print(struct conf *conf)
 	puts("configuration ok");
 }
 
-static void log_change(void *arg, enum conf_key key, bool applied)
+static void log_change(void *arg, int key, bool applied)
 {
 	const struct conf *conf = arg;
 	char name[96] = "[class ...]";
 
-	if (key != CONF_KEY_COUNT)
+	if (key == CONF_CHANGED_RULES) {
+		LOGGER(LOGGER_NOTICE, "config", "changed", LOGGER_STR("key", "[rule ...]"));
+		return;
+	}
+	if (key != CONF_CHANGED_CLASSES)
 		snprintf(name, sizeof name, "[%s] %s", conf_entry(key)->section,
 			conf_entry(key)->name);
 	if (applied)

@@ -255,9 +255,9 @@ static void mistakes_of_the_environment(void **state)
 	conf_fini(&c);
 }
 
-static int seen[CONF_KEY_COUNT];
+static int seen[CONF_CHANGED_RULES + 1];
 
-static void on_changed(void *arg, enum conf_key key, bool applied)
+static void on_changed(void *arg, int key, bool applied)
 {
 	(void)arg;
 	seen[key] = applied ? 1 : -1;
@@ -311,6 +311,140 @@ static void what_is_printed_can_be_read_again(void **state)
 		assert_string_equal(conf_text(&c, k), conf_text(&again, k));
 	conf_fini(&c);
 	conf_fini(&again);
+	buf_fini(&b);
+}
+
+/* ---- rules ---- */
+
+static const char privacy[] = "[rule a-1]\nmatch = service = shop\nmatch = user_id = root\n"
+			      "mask = email, card\nmask_pattern = \\d+\n[store]\nnode = 3\n"
+			      "[rule b_2]\ndrop = yes\n[rule a-1]\nmask_with =\n";
+
+static void rules_are_read(void **state)
+{
+	const struct conf_rule *a;
+	struct conf c, again;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 16);
+	conf_init(&c);
+	conf_init(&again);
+	load(&c, privacy, 0);
+	assert_int_equal(c.rules.count, 2);
+	assert_string_equal(c.rules.file, path);
+	a = &c.rules.list[0];
+	assert_string_equal(a->name, "a-1");
+	assert_int_equal(a->lines_count, 5);
+	assert_int_equal(a->lines[1].key, CONF_RULE_MATCH);
+	assert_string_equal(a->lines[1].text, "user_id = root");
+	assert_int_equal(a->lines[1].line, 3);
+	assert_string_equal(a->lines[3].text, "\\d+");
+	assert_string_equal(a->lines[4].text, "");
+	assert_string_equal(c.rules.list[1].name, "b_2");
+	conf_rule_print(&c.rules, &b);
+	buf_put_u8(&b, 0);
+	load(&again, (const char *)b.p, 0);
+	assert_true(conf_rule_equal(&c.rules, &again.rules));
+	buf_fini(&b);
+	conf_fini(&again);
+	conf_fini(&c);
+}
+
+static void mistakes_in_rules(void **state)
+{
+	static const struct {
+		const char *text, *told;
+		int rc;
+	} bad[] = {
+		{ "[rule]\ndrop = yes\n", ":2: [rule] drop: the name of a rule is 1 to 31 of",
+			ERR_SYNTAX },
+		{ "[rule A]\ndrop = yes\n", ":2: [rule A] drop: the name of a rule", ERR_SYNTAX },
+		{ "[rule a]\nmask_wiht = email\n",
+			":2: [rule a] mask_wiht: no such key of a rule; did you mean 'mask_with'?",
+			ERR_UNKNOWN },
+		{ "[rule a]\nbeautify = 1\n", "no such key of a rule: match, drop", ERR_UNKNOWN },
+		{ "[rule a]\ndrop = yes\ndrop = yes\n",
+			":3: [rule a] drop: given twice, first in line 2", ERR_SYNTAX },
+		{ "[ruler a]\ndrop = yes\n", "unknown section [ruler a]", ERR_UNKNOWN },
+	};
+	struct conf c;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
+		const char *told;
+
+		conf_init(&c);
+		told = load(&c, bad[i].text, bad[i].rc);
+		if (!strstr(told, bad[i].told))
+			fail_msg("told: %s\nnot:  %s", told, bad[i].told);
+		conf_fini(&c);
+	}
+}
+
+static void rules_have_limits(void **state)
+{
+	struct conf c;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 16);
+	for (int i = 0; i <= LIMIT_RULES; i++)
+		buf_printf(&b, "[rule r%d]\ndrop = yes\n", i);
+	buf_put_u8(&b, 0);
+	conf_init(&c);
+	assert_non_null(strstr(load(&c, (char *)b.p, ERR_LIMIT), "there are more than 64 rules"));
+	b.len = 0;
+	buf_put_str(&b, "[rule a]\n");
+	for (int i = 0; i <= LIMIT_RULE_LINES; i++)
+		buf_put_str(&b, "match = user_id = a\n");
+	buf_put_u8(&b, 0);
+	assert_non_null(strstr(
+		load(&c, (char *)b.p, ERR_LIMIT), ":66: [rule a] match: a rule has at most 64"));
+	conf_fini(&c);
+	buf_fini(&b);
+}
+
+static int no_drops(const struct conf *c, struct buf *problems)
+{
+	for (size_t i = 0; i < c->rules.count; i++) {
+		if (c->rules.list[i].lines[0].key != CONF_RULE_DROP)
+			continue;
+		buf_printf(problems, "%s: nothing is dropped here\n", c->rules.list[i].name);
+		return ERR_RANGE;
+	}
+	return 0;
+}
+
+/* What the program finds wrong is a mistake as any other: nothing of the file is taken. */
+static void rules_are_reread(void **state)
+{
+	static const char bad[] = "[rule a]\ndrop = yes\n[log]\nlevel = debug\n";
+	static const char good[] = "[rule b]\nservice = x\n";
+	struct conf c;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 4096);
+	conf_init(&c);
+	c.check = no_drops;
+	load(&c, "[rule a]\nservice = x\n[log]\nlevel = error\n", 0);
+	write_file(bad, sizeof bad - 1);
+	memset(seen, 0, sizeof seen);
+	assert_int_equal(conf_reload(&c, on_changed, NULL, &b), ERR_RANGE);
+	buf_put_u8(&b, 0);
+	assert_string_equal((char *)b.p, "a: nothing is dropped here\n");
+	assert_int_equal(seen[CONF_CHANGED_RULES], 0);
+	assert_int_equal(conf_num(&c, CONF_LOG_LEVEL), LOGGER_ERROR);
+	assert_int_equal(c.rules.list[0].lines[0].key, CONF_RULE_SERVICE);
+	write_file(good, sizeof good - 1);
+	assert_int_equal(conf_reload(&c, on_changed, NULL, &b), 0);
+	assert_int_equal(seen[CONF_CHANGED_RULES], 1);
+	assert_string_equal(c.rules.list[0].name, "b");
+	memset(seen, 0, sizeof seen);
+	assert_int_equal(conf_reload(&c, on_changed, NULL, &b), 0);
+	assert_int_equal(seen[CONF_CHANGED_RULES], 0);
+	conf_fini(&c);
 	buf_fini(&b);
 }
 
@@ -532,6 +666,10 @@ int main(void)
 		cmocka_unit_test(classes_are_read),
 		cmocka_unit_test(mistakes_in_classes),
 		cmocka_unit_test(classes_have_limits),
+		cmocka_unit_test(rules_are_read),
+		cmocka_unit_test(mistakes_in_rules),
+		cmocka_unit_test(rules_have_limits),
+		cmocka_unit_test(rules_are_reread),
 		cmocka_unit_test(space),
 		cmocka_unit_test(closest_word),
 	};
