@@ -11,6 +11,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/err.h"
+#include "proto/expr/expr.h"
 #include "storage/retain_match.h"
 
 struct retain_class_set {
@@ -130,8 +131,32 @@ void retain_class_free(struct retain_class_set **at)
 	*at = NULL;
 }
 
+/* The class that a rule of the configuration chose when the event came; -1: none that is known. */
+static int chosen(const struct retain_class_set *set, const struct event *ev)
+{
+	static const struct span key = { (const uint8_t *)EVENT_CLASS_KEY,
+		sizeof(EVENT_CLASS_KEY) - 1 };
+	static const struct expr_field field = {
+		.kind = EXPR_FIELD_META, .keys = &key, .keys_count = 1
+	};
+	struct expr_cell cell;
+
+	if (!(ev->flags & EVENT_FLAG_CLASS))
+		return -1;
+	expr_cell_of(&field, ev, &cell);
+	for (unsigned i = 0; cell.kind == EXPR_CELL_TEXT && i < set->count; i++) {
+		if (span_eq(cell.text, span_str(set->names[i])))
+			return (int)i;
+	}
+	return -1;
+}
+
 unsigned retain_class_of(const struct retain_class_set *set, const struct event *ev)
 {
+	int class_idx = set ? chosen(set, ev) : -1;
+
+	if (class_idx >= 0)
+		return (unsigned)class_idx;
 	if (!set || set->first < 0)
 		return 0;
 	return (unsigned)(-1 - retain_match_run(&set->program, set->first, ev));

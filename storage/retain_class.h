@@ -1,9 +1,10 @@
 /*
  * retain_class - which retention class an event belongs to, and what becomes of each class.
  *
- * The classes are those of the configuration (proto/svc/conf_class.h) in its order: the first whose
- * match holds takes the event, and what none takes is of class 0, "default". A class is decided when
- * an event is sealed, and stands in the name of its segment: other rules affect later events only.
+ * The classes are those of the configuration (proto/svc/conf_class.h) in its order. An event for which a
+ * rule chose a class (EVENT_FLAG_CLASS) is of that one, if it is known; else the first whose match holds
+ * takes the event, and what none takes is of class 0, "default". A class is decided when an event is
+ * sealed, and stands in the name of its segment: other rules affect later events only.
  *
  * Grammar of a match, a part of that of queries:
  *

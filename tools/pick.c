@@ -157,8 +157,9 @@ struct pick_value pick_get(const struct pick *p, const struct event *ev)
 		return of_data(ev->metadata);
 	if (p->kind == PICK_FLAGS)
 		return (struct pick_value){
-			.kind = ev->flags ? PICK_VALUE_FLAGS : PICK_VALUE_ABSENT,
-			.flags = ev->flags,
+			.kind = ev->flags & EVENT_FLAGS_SHOWN ? PICK_VALUE_FLAGS
+							      : PICK_VALUE_ABSENT,
+			.flags = ev->flags & EVENT_FLAGS_SHOWN,
 		};
 	return of_field(&p->field, ev);
 }

@@ -166,7 +166,7 @@ static const char *severity(const struct event *ev)
 
 static bool has_flags(const struct event *ev)
 {
-	return ev->flags & (EVENT_FLAG_TIME_ODD | EVENT_FLAG_TIME_ARRIVAL | EVENT_FLAG_CUT);
+	return ev->flags & EVENT_FLAGS_SHOWN;
 }
 
 static bool is_absent(const struct columns_one *one, const struct event *ev, struct span value)

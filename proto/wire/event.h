@@ -49,7 +49,13 @@ enum event_flag {
 	EVENT_FLAG_TIME_ARRIVAL = 1 << 1,
 	/* A value was dropped or cut because a limit was reached. */
 	EVENT_FLAG_CUT = 1 << 2,
+	/* A rule chose the retention class: the value of EVENT_CLASS_KEY in the metadata names it. */
+	EVENT_FLAG_CLASS = 1 << 3,
 };
+
+/* Those that are shown to people. */
+#define EVENT_FLAGS_SHOWN (EVENT_FLAG_TIME_ODD | EVENT_FLAG_TIME_ARRIVAL | EVENT_FLAG_CUT)
+#define EVENT_CLASS_KEY   "_class"
 
 struct event {
 	uint64_t id;                        /* 0 before commit */

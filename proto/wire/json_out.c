@@ -474,6 +474,8 @@ const char *json_out_flag_name(enum event_flag flag)
 		return "time_arrival";
 	case EVENT_FLAG_CUT:
 		return "cut";
+	case EVENT_FLAG_CLASS:
+		break; /* not shown: its key in the metadata is */
 	}
 	UNREACHABLE();
 }
@@ -611,7 +613,7 @@ int json_out_event(const struct event *ev, struct buf *out)
 	ASSERT(ev->severity < EVENT_SEVERITY_COUNT);
 	if (event_room(ev, 0, out) && put_fields(ev, out) && ev->metadata.p)
 		rc = put_metadata(ev->metadata, out);
-	if (ev->flags & (EVENT_FLAG_TIME_ODD | EVENT_FLAG_TIME_ARRIVAL | EVENT_FLAG_CUT)) {
+	if (ev->flags & EVENT_FLAGS_SHOWN) {
 		put(out, ",\"flags\":", 9);
 		json_out_flags(ev->flags, out);
 	}

@@ -98,6 +98,35 @@ static void tests_hold(void **state)
 	assert_false(holds("event_type = X and (severity = info or severity = error)", &ev));
 }
 
+/* What a rule chose counts, and only then: any sender may write the key. */
+static void a_rule_chooses(void **state)
+{
+	static const uint8_t people[] = "\x82\xa1x\x01\xa6_class\xa6people";
+	static const uint8_t gone[] = "\x81\xa6_class\xa4gone";
+	static const uint8_t standard[] = "\x81\xa6_class\xa7"
+					  "default";
+	struct event ev = event("AUTH", NULL, NULL, EVENT_SEVERITY_INFO);
+	struct retain_class_set *set;
+
+	(void)state;
+	put("audit", "match", "event_type = AUTH");
+	put("people", "keep", "1d");
+	set = compile();
+	ev.metadata = span_of(people, sizeof people - 1);
+	assert_string_equal(retain_class_name(set, retain_class_of(set, &ev)), "audit");
+	ev.flags = EVENT_FLAG_CLASS;
+	assert_string_equal(retain_class_name(set, retain_class_of(set, &ev)), "people");
+	ev.metadata = span_of(standard, sizeof standard - 1);
+	assert_int_equal(retain_class_of(set, &ev), 0);
+	/* One that is not there any more is no choice. */
+	ev.metadata = span_of(gone, sizeof gone - 1);
+	assert_string_equal(retain_class_name(set, retain_class_of(set, &ev)), "audit");
+	ev.metadata = SPAN_NONE;
+	assert_string_equal(retain_class_name(set, retain_class_of(set, &ev)), "audit");
+	assert_int_equal(retain_class_of(NULL, &ev), 0);
+	retain_class_free(&set);
+}
+
 static void worse_is_greater(void **state)
 {
 	struct event error = event("A", NULL, NULL, EVENT_SEVERITY_ERROR);
@@ -419,6 +448,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(tests_hold),
+		T(a_rule_chooses),
 		T(worse_is_greater),
 		T(first_match_wins),
 		T(rules_are_kept),
