@@ -14,6 +14,7 @@ ALLOWED = {
     "proto/net": ("proto/base", "proto/net"),
     "proto/http": ("proto/base", "proto/net", "proto/http"),
     "proto/svc": ("proto/base", "proto/svc"),
+    "proto/rule": ("proto/base", "proto/wire", "proto/expr", "proto/svc", "proto/rule"),
     "storage": ("proto", "storage"),
     "collector": ("proto", "storage", "collector"),
     "query": ("proto", "storage", "query"),
@@ -29,7 +30,7 @@ LIBRARIES = {
     r"llhttp\.h": ("proto/http",),
     r"lz4.*": ("storage",),
     r"zlib\.h|zstd.*": ("proto/wire",),
-    r"xxhash\.h": ("storage", "proto/wire", "collector", "query", "tools"),
+    r"xxhash\.h": ("storage", "proto/wire", "proto/rule", "collector", "query", "tools"),
     r"ini\.h": ("proto/svc",),
     r"pcre2\.h": ("proto/expr",),
 }
