@@ -6,6 +6,7 @@
 
 #include "collector/figures.h"
 #include "collector/room.h"
+#include "collector/rules.h"
 #include "collector/seal.h"
 #include "proto/base/check.h"
 #include "proto/http/http_server.h"
@@ -31,6 +32,7 @@ static void on_metrics(void *arg, struct http_call *call)
 	figures_refresh(h->c);
 	buf_init(&page, METRICS_PAGE_BYTES);
 	metrics_print(&page, METRICS_GROUP_COLLECTOR | METRICS_GROUP_STORE | METRICS_GROUP_PROCESS);
+	rules_print(h->c, &page);
 	http_call_reply(call, &head, &page);
 	buf_fini(&page);
 }

@@ -20,6 +20,8 @@ int intake_event(struct intake *in, const struct intake_origin *from,
 		in->counts.rejected[rc == ERR_LIMIT ? INTAKE_REJECT_LIMITS : INTAKE_REJECT_FORM]++;
 		return INTAKE_REJECTED;
 	}
+	if (in->rules && rule_run_event(in->rules, &ev) == RULE_DROP)
+		return INTAKE_DROPPED;
 	rc = stage_put(stage, &ev, d);
 	if (rc == STAGE_TOO_LARGE) {
 		in->counts.rejected[INTAKE_REJECT_LIMITS]++;

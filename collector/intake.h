@@ -17,6 +17,7 @@
 #include "collector/normalise.h"
 #include "collector/stage.h"
 #include "proto/base/diag.h"
+#include "proto/rule/rule.h"
 #include "proto/wire/forward.h"
 
 /* Forward by its three ways, syslog by its three, HTTP. */
@@ -40,6 +41,8 @@ enum intake_reject {
 
 enum {
 	INTAKE_REJECTED = 1, /* outcome: the event was dropped and counted, its frame goes on */
+	/* Outcome: a rule of the configuration wants it not to be stored; for its sender all is well. */
+	INTAKE_DROPPED = 2,
 };
 
 /* Rising numbers, read by whoever prints them on the same thread. */
@@ -57,6 +60,7 @@ struct intake_counts {
 
 struct intake {
 	struct normalise *normalise;
+	struct rule_run *rules; /* NULL: none */
 	struct commit *commit;
 	struct stage_pool pool;
 	struct inflate_pool inflates; /* of all doors; what is idle in it the pool is charged for */
@@ -72,8 +76,8 @@ struct intake_origin {
 };
 
 /*
- * One event into the stage: 0, INTAKE_REJECTED, or negative. raw's record and what its door knows of it
- * are the caller's; peer and time of arrival are filled in from `from`.
+ * One event into the stage: 0, INTAKE_REJECTED, INTAKE_DROPPED, or negative. raw's record and what its
+ * door knows of it are the caller's; peer and time of arrival are filled in from `from`.
  */
 int intake_event(struct intake *in, const struct intake_origin *from,
 	const struct normalise_input *raw, struct stage *stage, struct diag *d);

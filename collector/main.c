@@ -13,6 +13,7 @@
 #include "collector/door_forward.h"
 #include "collector/door_http.h"
 #include "collector/room.h"
+#include "collector/rules.h"
 #include "collector/seal.h"
 #include "collector/settings.h"
 #include "collector/stop.h"
@@ -465,6 +466,7 @@ static void free_all(struct collector *c)
 	stage_pool_fini(&c->intake.pool);
 	inflate_pool_fini(&c->intake.inflates);
 	normalise_free(&c->intake.normalise);
+	rule_run_free(&c->intake.rules);
 	retain_class_free(&c->classes);
 	store_writer_close(&c->writer);
 	close(c->dir);
@@ -500,11 +502,17 @@ static int run(struct collector *c)
 	return c->exit_status;
 }
 
+static int check_conf(const struct conf *conf, struct buf *problems)
+{
+	return rules_check(conf, collector.classes, problems);
+}
+
 /* False: it cannot be used, which was said. */
 static bool load_conf(struct collector *c)
 {
 	struct diag d;
 
+	c->conf.check = check_conf;
 	if (!conf_use_load(&c->conf, conf_file, program.name))
 		return false;
 	if (retain_class_new(&c->conf.classes, conf_num(&c->conf, CONF_RETENTION_KEEP), &c->classes,

@@ -1,6 +1,7 @@
 #include "collector/settings.h"
 
 #include "collector/room.h"
+#include "collector/rules.h"
 #include "proto/base/clock.h"
 #include "proto/svc/conf_use.h"
 #include "proto/svc/logger.h"
@@ -26,6 +27,7 @@ void settings_apply(struct collector *c)
 	if (c->room)
 		room_limits(c->room, conf_num(conf, CONF_STORE_DISK_SOFT),
 			conf_num(conf, CONF_STORE_DISK_HARD));
+	rules_apply(c);
 	listener_gate_limit(&c->gate, (unsigned)conf_num(conf, CONF_COLLECTOR_CONNECTIONS_MAX));
 }
 
