@@ -249,6 +249,33 @@ enum {
 	LIMIT_HTTP_SHED_MS = 1000,
 	/* A client that closed its sending side gets its answer within this time, or none. */
 	LIMIT_HTTP_HALF_CLOSED_MS = 1000,
+	/* Connections to another server that are kept for its next requests, and how long. */
+	LIMIT_UPSTREAM_SPARES = 8,
+	LIMIT_UPSTREAM_SPARE_MS = 30000,
+};
+
+/* ---- events by HTTP ---- */
+enum {
+	/* Connections; one more is answered 503 and closed. */
+	LIMIT_POST_CONNS = 256,
+	/* Body, and what becomes of it unpacked: 413. */
+	LIMIT_POST_BYTES = 256 << 20,
+	/* One JSON value of a body that comes in pieces; the line is bad, or 413. */
+	LIMIT_JSON_STREAM_BYTES = 2 << 20,
+	/* Bad lines that an answer tells of; the others are counted. And all of an answer. */
+	LIMIT_POST_ERRORS = 20,
+	LIMIT_POST_ANSWER_BYTES = 16 << 20,
+	/* Where the journal is behind, a whole request waits so long: 503. */
+	LIMIT_POST_ROOM_MS = 10000,
+	/* And so long to become durable, then nobody knows: 503. */
+	LIMIT_POST_ANSWER_MS = 60000,
+	/* Relayed: body (413), all of them together (503), an answer (502). */
+	LIMIT_RELAY_BODY_BYTES = 8 << 20,
+	LIMIT_RELAY_HELD_BYTES = 16 << 20,
+	LIMIT_RELAY_ANSWER_BYTES = 256 << 10,
+	/* To connect to the collector (503), and to be answered (504). */
+	LIMIT_RELAY_CONNECT_MS = 2000,
+	LIMIT_RELAY_ANSWER_MS = LIMIT_POST_ROOM_MS + LIMIT_POST_ANSWER_MS + 5000,
 };
 
 /* ---- what clients of other systems send ---- */
