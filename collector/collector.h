@@ -44,9 +44,8 @@ struct collector {
 	int dir; /* DATA */
 	struct store_writer *writer;
 	uv_loop_t loop;
-	struct listener_gate gate; /* of the doors for events */
-	struct listener_gate
-		http_gate; /* its own, so that a flood of events leaves /metrics open */
+	struct listener_gate gate;      /* of the doors for events */
+	struct listener_gate http_gate; /* its own, so that a flood of frames leaves HTTP open */
 	struct intake intake;
 	struct seal *seal;
 	struct retain_class_set *classes;

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 
 #include "collector/figures.h"
+#include "collector/http_alerts.h"
+#include "collector/http_intake.h"
+#include "collector/http_jsonline.h"
+#include "collector/http_logs.h"
 #include "collector/room.h"
 #include "collector/rules.h"
 #include "collector/seal.h"
@@ -13,15 +17,16 @@
 #include "proto/svc/metrics.h"
 #include "proto/svc/version.h"
 
-enum {
-	METRICS_PAGE_BYTES = 1 << 20,
-	CONNECTIONS = 64,
-};
+enum { METRICS_PAGE_BYTES = 1 << 20 };
 
 struct door_http {
+	struct door door;
 	struct collector *c;
 	struct http_server *server;
+	struct http_intake *intake;
 };
+
+/* ---------------------------------------------------------------- pages */
 
 static void on_metrics(void *arg, struct http_call *call)
 {
@@ -79,11 +84,93 @@ static void on_ready(void *arg, struct http_call *call)
 	http_call_problem(call, &p);
 }
 
+/* ---------------------------------------------------------------- events */
+
+static void on_logs(void *arg, struct http_call *call)
+{
+	http_intake_post(((struct door_http *)arg)->intake, call, &http_logs_shape);
+}
+
+static void on_jsonline(void *arg, struct http_call *call)
+{
+	http_intake_post(((struct door_http *)arg)->intake, call, &http_jsonline_shape);
+}
+
+static void on_alerts(void *arg, struct http_call *call)
+{
+	http_intake_post(((struct door_http *)arg)->intake, call, &http_alerts_shape);
+}
+
+/* Of a shape: its bodies are taken as they come. */
+#define EVENTS(path, handle)                                                                 \
+	{                                                                                    \
+		path, HTTP_PARSE_POST, handle, .body_max = LIMIT_POST_BYTES, .streams = true \
+	}
+
 static const struct http_server_route routes[] = {
 	{ "/metrics", HTTP_PARSE_GET, on_metrics },
 	{ "/healthz", HTTP_PARSE_GET, on_health },
 	{ "/readyz", HTTP_PARSE_GET, on_ready },
+	EVENTS("/api/logs", on_logs),
+	EVENTS("/api/alerts", on_alerts),
+	EVENTS("/insert/jsonline", on_jsonline),
 };
+
+/* ---------------------------------------------------------------- as a door */
+
+static struct door_http *of(struct door *d)
+{
+	return (struct door_http *)d;
+}
+
+static void durable(struct door *d)
+{
+	http_intake_durable(of(d)->intake);
+}
+
+static uint64_t bytes_in(struct door *d)
+{
+	return http_server_counters(of(d)->server)->bytes_in;
+}
+
+static void stop_reading(struct door *d)
+{
+	http_intake_stop_reading(of(d)->intake);
+}
+
+static void end_all(struct door *d)
+{
+	http_intake_end_all(of(d)->intake);
+}
+
+/* Not before the last answers are with the kernel. /readyz is answered to the end. */
+static bool empty(struct door *d)
+{
+	return http_intake_empty(of(d)->intake) &&
+	       http_server_counters(of(d)->server)->held_bytes == 0;
+}
+
+static void close_door(struct door *d)
+{
+	http_server_close(of(d)->server, NULL, NULL);
+	http_intake_close(of(d)->intake);
+}
+
+static void free_door(struct door *d)
+{
+	http_intake_free(&of(d)->intake);
+	free(of(d));
+}
+
+static const struct door_ops ops = { .durable = durable,
+	.bytes_in = bytes_in,
+	.stop_reading = stop_reading,
+	.end_all = end_all,
+	.empty = empty,
+	.close = close_door,
+	.free = free_door };
+
+/* ---------------------------------------------------------------- life */
 
 int door_http_open(
 	struct collector *c, const struct addr *at, struct door_http **out, struct diag *d)
@@ -92,17 +179,21 @@ int door_http_open(
 	struct http_server_conf conf = { .routes = routes,
 		.routes_count = ARRAY_COUNT(routes),
 		.arg = h,
-		.conns_max = CONNECTIONS };
+		.conns_max = LIMIT_POST_CONNS };
 	int rc;
 
-	if (!h)
+	if (!h || http_intake_new(c, &h->intake) < 0) {
+		free(h);
 		return diag_set(d, -ENOMEM, "", -1, "no memory for the HTTP door");
+	}
+	h->door.ops = &ops;
 	h->c = c;
 	rc = http_server_open(&c->loop, &c->http_gate, at, &conf, &h->server, d);
 	if (rc < 0) {
-		free(h);
-		return rc;
+		http_intake_close(h->intake);
+		return rc; /* the process ends, and the memory with it */
 	}
+	door_put(&c->doors, &h->door);
 	*out = h;
 	return 0;
 }
@@ -112,14 +203,15 @@ const struct addr *door_http_addr(const struct door_http *h)
 	return http_server_addr(h->server);
 }
 
-void door_http_close(struct door_http *h)
+void door_http_counts(const struct door_http *h, struct door_http_counts *out)
 {
-	http_server_close(h->server, NULL, NULL);
-	h->server = NULL;
-}
+	const struct http_server_counters *n = http_server_counters(h->server);
 
-void door_http_free(struct door_http **h)
-{
-	free(*h);
-	*h = NULL;
+	*out = (struct door_http_counts){ .intake = *http_intake_counts(h->intake),
+		.conns_open = n->conns_open,
+		.conns_refused = n->conns_refused,
+		.malformed = n->malformed,
+		.too_large = n->too_large,
+		.timeouts = n->timeouts,
+		.bytes_in = n->bytes_in };
 }

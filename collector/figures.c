@@ -2,6 +2,7 @@
 
 #include "collector/door_dgram.h"
 #include "collector/door_forward.h"
+#include "collector/door_http.h"
 #include "collector/room.h"
 #include "collector/seal.h"
 #include "collector/syslog_doors.h"
@@ -89,6 +90,24 @@ static void refresh_dgram(struct door_dgram *g)
 	metrics_set(METRICS_COLLECTOR_UDP_BUFFER, n.buffer_bytes);
 }
 
+static void refresh_http(const struct door_http *h)
+{
+	struct door_http_counts n;
+
+	door_http_counts(h, &n);
+	metrics_set(METRICS_COLLECTOR_BYTES_HTTP, (int64_t)n.bytes_in);
+	metrics_set(METRICS_COLLECTOR_HTTP_REQUESTS, (int64_t)n.intake.requests);
+	metrics_set(METRICS_COLLECTOR_HTTP_REFUSED, (int64_t)n.intake.refused);
+	metrics_set(METRICS_COLLECTOR_HTTP_FULL, (int64_t)n.intake.full);
+	metrics_set(METRICS_COLLECTOR_HTTP_BROKEN, (int64_t)n.intake.broken);
+	metrics_set(METRICS_COLLECTOR_HTTP_OPEN, (int64_t)n.intake.open);
+	metrics_set(METRICS_COLLECTOR_HTTP_CONNECTIONS, (int64_t)n.conns_open);
+	metrics_set(METRICS_COLLECTOR_HTTP_CONNECTIONS_REFUSED, (int64_t)n.conns_refused);
+	metrics_set(METRICS_COLLECTOR_HTTP_MALFORMED, (int64_t)n.malformed);
+	metrics_set(METRICS_COLLECTOR_HTTP_TOO_LARGE, (int64_t)n.too_large);
+	metrics_set(METRICS_COLLECTOR_HTTP_TIMEOUTS, (int64_t)n.timeouts);
+}
+
 static void refresh_commit(struct collector *c)
 {
 	const struct commit *commit = c->intake.commit;
@@ -161,6 +180,8 @@ void figures_refresh(struct collector *c)
 		refresh_dgram(c->dgram);
 	if (c->syslog)
 		syslog_doors_figures(c->syslog);
+	if (c->http)
+		refresh_http(c->http);
 	if (c->intake.commit)
 		refresh_commit(c);
 	if (c->seal)

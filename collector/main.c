@@ -27,7 +27,8 @@
 #include "storage/retain_class.h"
 
 enum {
-	HTTP_CONNECTIONS = 16,
+	/* And some to tell a connection too many that it is one. */
+	HTTP_CONNECTIONS = LIMIT_POST_CONNS + 8,
 	TICK_MS = 1000,
 };
 
@@ -44,7 +45,7 @@ static const struct opt opts[] = {
 		.key = CONF_SYSLOG_LISTEN },
 	{ "syslog-unix", 0, "PATH", "syslog by a unix datagram socket too", OPT_CONF,
 		.key = CONF_SYSLOG_UNIX },
-	{ "http", 0, "HOST:PORT", "metrics and health; empty: not at all", OPT_CONF,
+	{ "http", 0, "HOST:PORT", "events by HTTP, metrics and health; empty: not at all", OPT_CONF,
 		.key = CONF_COLLECTOR_HTTP },
 	{ "log-level", 0, "LEVEL", "error, warning, notice, info or debug", OPT_CONF,
 		.key = CONF_LOG_LEVEL },
@@ -461,7 +462,6 @@ static void free_all(struct collector *c)
 {
 	door_free_all(&c->doors);
 	syslog_doors_close(&c->syslog);
-	door_http_free(&c->http);
 	stop_free(&c->stop);
 	stage_pool_fini(&c->intake.pool);
 	inflate_pool_fini(&c->intake.inflates);

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "collector/door.h"
-#include "collector/door_http.h"
 #include "collector/room.h"
 #include "collector/seal.h"
 #include "proto/base/check.h"
@@ -158,8 +157,6 @@ void stop_sealed(struct collector *c, bool all)
 	seal_close(&c->seal);
 	room_close(&c->room);
 	door_close_all(c->doors);
-	if (c->http)
-		door_http_close(c->http);
 	daemon_signals_close(&c->signals);
 	uv_close((uv_handle_t *)&c->tick, NULL);
 	uv_close((uv_handle_t *)&s->timer, NULL);
