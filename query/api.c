@@ -15,6 +15,7 @@
 #include "query/api_fields.h"
 #include "query/api_logs.h"
 #include "query/api_query.h"
+#include "query/api_relay.h"
 #include "query/api_stats.h"
 #include "query/api_status.h"
 
@@ -97,6 +98,16 @@ static void refresh_http(const struct http_server_counters *n)
 	metrics_set(METRICS_QUERY_HELD_BYTES, (int64_t)n->held_bytes);
 }
 
+static void refresh_relay(const struct api_relay_counts *n)
+{
+	if (!n)
+		return;
+	metrics_set(METRICS_QUERY_RELAYS, (int64_t)n->requests);
+	metrics_set(METRICS_QUERY_RELAY_FAILED, (int64_t)n->failed);
+	metrics_set(METRICS_QUERY_RELAY_FULL, (int64_t)n->full);
+	metrics_set(METRICS_QUERY_RELAY_HELD, (int64_t)n->held);
+}
+
 static void on_metrics(void *arg, struct http_call *call)
 {
 	static const struct http_call_head head = { .status = 200, .type = METRICS_CONTENT_TYPE };
@@ -105,6 +116,7 @@ static void on_metrics(void *arg, struct http_call *call)
 	struct buf page;
 
 	refresh_http(http_server_counters(q->server));
+	refresh_relay(api_relay_counts(q));
 	metrics_set(METRICS_QUERY_EXPORTS_OPEN, (int64_t)q->exports);
 	metrics_set(METRICS_QUERY_QUEUED, (int64_t)pool_queued(q->pool));
 	metrics_set(METRICS_QUERY_WAITING, waiters_count(q->waiters));
@@ -153,9 +165,17 @@ static bool host_ok(void *arg, struct span host)
 
 /* ---------------------------------------------------------------- the table */
 
+#define RELAYED(path)                                                                      \
+	{                                                                                  \
+		path, HTTP_PARSE_POST, api_relay_post, .body_max = LIMIT_RELAY_BODY_BYTES, \
+						       .streams = true                     \
+	}
+
 static const struct http_server_route routes[] = {
 	{ "/", HTTP_PARSE_GET, on_root },
 	{ "/api/logs", HTTP_PARSE_GET, api_logs_get },
+	RELAYED("/api/logs"),
+	RELAYED("/api/alerts"),
 	{ "/api/logs/stats", HTTP_PARSE_GET, api_stats_get },
 	{ "/api/logs/export", HTTP_PARSE_GET, api_export_get },
 	{ "/api/logs/{id}", HTTP_PARSE_GET, api_event_get },

@@ -19,6 +19,8 @@
 #include "query/view.h"
 #include "query/waiters.h"
 
+struct api_relay;
+
 struct query {
 	struct conf conf;
 	uv_loop_t loop;
@@ -28,6 +30,7 @@ struct query {
 	struct pool *pool;
 	struct waiters *waiters;
 	struct http_server *server;
+	struct api_relay *relay; /* NULL: no collector is configured */
 	uv_timer_t tick, stop_timer;
 	int64_t stop_at_ms; /* on uv_now's clock: what is left then is cut */
 	unsigned jobs_open; /* requests that workers answer, in flight */

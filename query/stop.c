@@ -2,6 +2,7 @@
 
 #include "proto/base/check.h"
 #include "proto/svc/logger.h"
+#include "query/api_relay.h"
 
 enum {
 	STOP_MS = 5000,
@@ -10,6 +11,7 @@ enum {
 
 static void end_loop(struct query *q)
 {
+	api_relay_close(q);
 	waiters_free(&q->waiters);
 	pool_free(&q->pool);
 	daemon_signals_close(&q->signals);
