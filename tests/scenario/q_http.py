@@ -99,7 +99,7 @@ def t_methods_and_paths(lab):
         astro.equal(s.send(get("/%00")).answer()[0], 404)
         astro.equal(s.send(get("/health%7a")).answer()[0], 200)
         for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"):
-            status, headers, _ = s.send(f"{method} /api/logs HTTP/1.1\r\nHost: x.y\r\n\r\n".replace(
+            status, headers, _ = s.send(f"{method} /api/fields HTTP/1.1\r\nHost: x.y\r\n\r\n".replace(
                 "x.y", "127.0.0.1")).answer()
             astro.equal((status, headers["allow"]), (405, "GET, HEAD"), method)
         status, headers, body = s.send(get("/")).answer()
