@@ -1,5 +1,5 @@
 /*
- * json_stream on any body: what is told of it does not depend on where it was cut, every value told is
+ * Goal: json_stream on any body: what is told of it does not depend on where it was cut, every value told is
  * whole msgpack, and a stream that has failed stays failed.
  *
  * Input: a byte of flags, a byte that says where to cut, then the body.

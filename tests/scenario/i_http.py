@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The collector's HTTP door: what is answered 201 is stored exactly once, with the ids that were told,
+"""Goal: of the collector's HTTP door: what is answered 201 is stored exactly once, with the ids that were told,
 whatever shape it came in; what is bad is told and costs itself alone; limits hold; a page of another
 site posts nothing; astroqueryd hands on what it is sent.
 
