@@ -83,7 +83,7 @@ static void on_recv(void *arg, const uint8_t *p, size_t n, bool cut, const struc
 	g->counts.bytes += n;
 	if (n == 0)
 		return;
-	if (g->c->full) {
+	if (g->c->full && g->origin.door == INTAKE_SYSLOG_UDP) {
 		g->counts.dropped_disk++;
 		return;
 	}
@@ -187,6 +187,8 @@ static int open_door(struct collector *c, struct syslog_intake *syslog, enum int
 		free_door(&g->door);
 		return rc;
 	}
+	if (!has_room(g))
+		dgram_pause(&g->socket);
 	door_put(&c->doors, &g->door);
 	*out = g;
 	return 0;

@@ -125,7 +125,7 @@ static void unix_figures(struct door_syslog_dgram *local)
 	door_syslog_dgram_counts(local, &n);
 	set(METRICS_COLLECTOR_SYSLOG_BYTES_UNIX, n.bytes);
 	set(METRICS_COLLECTOR_SYSLOG_DATAGRAMS_UNIX, n.received);
-	set(METRICS_COLLECTOR_SYSLOG_UNIX_FULL, n.dropped_full + n.dropped_disk);
+	set(METRICS_COLLECTOR_SYSLOG_UNIX_FULL, n.dropped_full);
 	set(METRICS_COLLECTOR_SYSLOG_ERRORS_UNIX, n.errors);
 }
 

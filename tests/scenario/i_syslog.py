@@ -236,6 +236,32 @@ def t_what_the_kernel_holds_at_the_end(lab):
         astro.equal((len(got), len(set(got))), (count, count), door)
 
 
+def t_a_full_disk_holds_senders_up(lab):
+    st = os.statvfs(lab.dir)
+
+    def conf(hard):
+        return lab.write("a.conf", f"[store]\ndisk_soft = 0\ndisk_hard = {hard}\n")
+
+    c = collector(lab, "--config", conf(2 * st.f_blocks * st.f_frsize))
+    c.wait_metric('astro_store_disk_below{limit="hard"}', 1)
+    peer = c.connect("syslog")
+    peer.send(b"".join(b"<13>tcp %d\n" % k for k in range(1000)))
+    with udp_socket(c) as s:
+        for _ in range(5):
+            s.send(b"<13>udp")
+    with unix_socket(c) as s:
+        s.send(b"<13>unix")
+    c.wait_metric('astro_collector_syslog_datagrams_dropped_total{door="udp",reason="disk"}', 5)
+    astro.equal(events(c) + events(c, "udp") + events(c, "unix"), 0)
+    conf(0)
+    c.signal(signal.SIGHUP)
+    taken(c, 1000)
+    taken(c, 1, "unix")
+    peer.close()
+    texts = sorted(r["description"] for r in stored(lab, c))
+    astro.equal(texts, sorted([f"tcp {k}" for k in range(1000)] + ["unix"]))
+
+
 def t_many_connections_at_once(lab):
     c = collector(lab)
     peers = [c.connect("syslog") for _ in range(50)]
