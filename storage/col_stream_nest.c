@@ -12,7 +12,11 @@
  * Fewer rows than one in so many of the values, in all calls together, are looked up one by one: each
  * costs a group of its own.
  */
-enum { LOOK_UP_RATIO = 256 };
+enum {
+	LOOK_UP_RATIO = 256,
+	/* Runs behind the one at hand that are looked at before any other is searched. */
+	RUNS_NEAR = 16,
+};
 
 int col_stream_nest_open(struct rcur *c, struct col_stream_body *b)
 {
@@ -115,15 +119,22 @@ static void get_runs(const struct col_stream_body *b, uint32_t first, uint32_t c
 	}
 }
 
+/* Rows rise: the next one is in the same run or mostly in one of those just behind it. */
 static void pick_runs(
 	const struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out)
 {
-	uint32_t run = 0;
+	const uint32_t *starts = b->starts;
+	uint32_t run = find_run(b, rows[0]);
 
 	for (uint32_t i = 0; i < count; i++) {
-		ASSERT(rows[i] < b->count);
-		if (rows[i] < b->starts[run] || rows[i] >= b->starts[run + 1])
-			run = find_run(b, rows[i]);
+		uint32_t row = rows[i], end = run + RUNS_NEAR;
+
+		ASSERT(row < b->count);
+		/* The count of rows stands behind the last start. */
+		while (row >= starts[run + 1] && run < end)
+			run++;
+		if (row >= starts[run + 1] || row < starts[run])
+			run = find_run(b, row);
 		out[i] = b->distinct[run];
 	}
 }
