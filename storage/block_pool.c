@@ -15,6 +15,11 @@ enum {
 	LEAST_PART = 4,
 	/* Freed at once, so much is worth looking through the heap for whole pages. */
 	TRIM_BYTES = 4 << 20,
+	/* How often blocks were asked for, by hash; halved after so many times as there are counts. */
+	HEATS = 4096,
+	HEAT_MAX = 15,
+	/* Asked for so many times more, a block takes the place of another one. */
+	HEAT_MORE = 2,
 };
 
 static struct {
@@ -25,13 +30,23 @@ static struct {
 	struct block_reader *newest, *oldest;  /* of idle ones, by when they were given back */
 	struct block_reader *taken;
 	uint32_t random;
+	uint8_t heats[HEATS];
+	uint32_t heated; /* times, since they were halved */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .budget = LIMIT_BLOCK_POOL_BYTES, .random = 1 };
+
+static uint64_t hash_of(uint64_t seg_serial, uint32_t block)
+{
+	return (seg_serial * 0x9e3779b97f4a7c15 + block) * 0x9e3779b97f4a7c15;
+}
 
 static struct block_reader **bucket_of(uint64_t seg_serial, uint32_t block)
 {
-	uint64_t h = (seg_serial * 0x9e3779b97f4a7c15 + block) * 0x9e3779b97f4a7c15;
+	return &pool.buckets[hash_of(seg_serial, block) >> 56];
+}
 
-	return &pool.buckets[h >> 56];
+static uint8_t *heat_of(uint64_t seg_serial, uint32_t block)
+{
+	return &pool.heats[(hash_of(seg_serial, block) >> 40) % HEATS];
 }
 
 /* ---- lists, with the lock held ---- */
@@ -45,20 +60,21 @@ static void chain_remove(struct block_reader *b)
 	*at = b->pooled.chain;
 }
 
-static void idle_add(struct block_reader *b, size_t bytes)
+/* passing: the first one to go. */
+static void idle_add(struct block_reader *b, size_t bytes, bool passing)
 {
 	struct block_reader **bucket = bucket_of(b->seg_serial, b->block);
+	struct block_reader *prev = passing ? pool.oldest : NULL;
+	struct block_reader *next = passing ? NULL : pool.newest;
 
 	b->pooled.bytes = bytes;
+	b->pooled.passing = passing;
 	b->pooled.chain = *bucket;
 	*bucket = b;
-	b->pooled.prev = NULL;
-	b->pooled.next = pool.newest;
-	if (pool.newest)
-		pool.newest->pooled.prev = b;
-	else
-		pool.oldest = b;
-	pool.newest = b;
+	b->pooled.prev = prev;
+	b->pooled.next = next;
+	*(prev ? &prev->pooled.next : &pool.newest) = b;
+	*(next ? &next->pooled.prev : &pool.oldest) = b;
 	pool.use.bytes += bytes;
 	pool.use.idle_count++;
 }
@@ -106,19 +122,34 @@ static void taken_remove(struct block_reader *b)
 }
 
 /*
- * Which one to give up: any of the half that was used longest ago. Were it always the oldest, a query
- * that goes through a little more than fits, again and again, would never find one warm.
+ * Which one to give up: one that passes through; else any of the half that was used longest ago, so that
+ * no order of questions always meets those that are needed next.
  */
 static struct block_reader *choose(void)
 {
 	struct block_reader *b = pool.oldest;
 	size_t steps;
 
+	if (b->pooled.passing)
+		return b;
 	pool.random = pool.random * 1664525 + 1013904223;
 	steps = (pool.random >> 16) % (pool.use.idle_count / 2 + 1);
 	while (steps-- > 0 && b->pooled.prev)
 		b = b->pooled.prev;
 	return b;
+}
+
+/* A block is asked for. */
+static void heat(uint64_t seg_serial, uint32_t block)
+{
+	uint8_t *h = heat_of(seg_serial, block);
+
+	*h += *h < HEAT_MAX;
+	if (++pool.heated < HEATS)
+		return;
+	pool.heated = 0;
+	for (uint32_t i = 0; i < HEATS; i++)
+		pool.heats[i] /= 2;
 }
 
 /* What idle ones may hold. */
@@ -129,6 +160,22 @@ static size_t room(void)
 	size_t least = most / LEAST_PART;
 
 	return u->lent < most - least ? most - u->lent : least;
+}
+
+/*
+ * Whether one that is given back only passes through: there is no room for another one beside it, and
+ * the one that would go for it is asked for about as often. A query that goes through more blocks than
+ * fit, again and again, so finds those warm that came first, and not each one gone when its turn comes.
+ */
+static bool is_passing(const struct block_reader *b, size_t bytes)
+{
+	const struct block_reader *other = pool.oldest ? choose() : NULL;
+
+	if (!other || pool.use.bytes + bytes + other->pooled.bytes <= room())
+		return false;
+	return other->pooled.passing ||
+	       *heat_of(b->seg_serial, b->block) <
+		       *heat_of(other->seg_serial, other->block) + HEAT_MORE;
 }
 
 /* Those over the budget, as a list by `next` to be freed without the lock. */
@@ -176,6 +223,7 @@ static struct block_reader *take_idle(const struct seg_reader *seg, uint32_t blo
 {
 	struct block_reader *b = find(seg, block);
 
+	heat(seg->serial, block);
 	if (b)
 		pool.use.hits++;
 	else
@@ -223,7 +271,7 @@ void block_pool_give(struct block_reader **bp)
 	pthread_mutex_lock(&pool.lock);
 	taken_remove(b);
 	if (!b->pooled.stale && bytes <= room()) {
-		idle_add(b, bytes);
+		idle_add(b, bytes, is_passing(b, bytes));
 		b = NULL;
 		over = take_excess();
 	}

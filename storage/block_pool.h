@@ -3,9 +3,9 @@
  * is at hand for whoever asks that block next. It holds no answers, only what pages say.
  *
  * A reader is taken by one thread at a time; a second thread that wants the same block gets another
- * one. Readers given back stay entered until the budget is spent and they are among those used longest
- * ago, or until their segment is closed: seg_reader_close drops them. One that is out at that time is
- * freed when it is given back; it must be asked nothing more.
+ * one. Readers given back stay entered until the budget is spent and others are asked for more often, or
+ * until their segment is closed: seg_reader_close drops them. One that is out at that time is freed when
+ * it is given back; it must be asked nothing more.
  *
  * Life:    one for the process; nothing to begin or end.
  * Thread:  free for all; one lock, for bookkeeping alone.

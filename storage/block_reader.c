@@ -17,19 +17,22 @@
 #include "storage/seg_reader_int.h"
 
 static_assert(
-	BLOCK_READER_TABLES_MAX + BLOCK_READER_LENT_MAX + BLOCK_BYTES_MAX < BLOCK_READER_BYTES_MAX,
+	BLOCK_READER_TABLES_MAX + BLOCK_READER_LENT_MAX + BLOCK_READER_HAND_MAX + BLOCK_BYTES_MAX <
+		BLOCK_READER_BYTES_MAX,
 	"the promise of block_reader.h");
 
 void block_reader_work_init(struct block_reader_work *w)
 {
 	*w = (struct block_reader_work){ .places = NULL };
 	arena_init(&w->lent, BLOCK_READER_LENT_MAX);
+	arena_init(&w->hand, BLOCK_READER_HAND_MAX);
 	buf_init(&w->bytes, BLOCK_BYTES_MAX);
 }
 
 void block_reader_work_fini(struct block_reader_work *w)
 {
 	arena_fini(&w->lent);
+	arena_fini(&w->hand);
 	buf_fini(&w->bytes);
 	free(w->places);
 	w->places = NULL;
@@ -38,9 +41,12 @@ void block_reader_work_fini(struct block_reader_work *w)
 
 void block_reader_swap(struct block_reader *b, struct block_reader_work *w)
 {
-	struct block_reader_work own = b->work;
+	struct block_reader_work own;
 
-	arena_reset(&own.lent);
+	b->hand.rows = NULL;
+	block_reader_let_go(b);
+	arena_reset(&b->work.lent);
+	own = b->work;
 	b->work = *w;
 	*w = own;
 }
@@ -99,7 +105,8 @@ void block_reader_recount(struct block_reader *b)
 size_t block_reader_held(const struct block_reader *b)
 {
 	size_t n = sizeof *b + arena_held(&b->tables) + arena_held(&b->work.lent) +
-		   b->work.bytes.cap + b->work.places_cap * sizeof *b->work.places;
+		   arena_held(&b->work.hand) + b->work.bytes.cap +
+		   b->work.places_cap * sizeof *b->work.places;
 
 	for (int i = 0; i < SEG_COL_BYTES; i++)
 		n += b->dicts[i].dict ? sizeof *b->dicts[i].dict + col_dict_held(b->dicts[i].dict)
@@ -115,6 +122,7 @@ void block_reader_leave(struct block_reader *b)
 {
 	arena_reset(&b->tables);
 	arena_reset(&b->work.lent);
+	arena_reset(&b->work.hand);
 	memset(b->cols, 0, sizeof b->cols);
 	b->hand.rows = NULL;
 	b->entered = false;

@@ -33,7 +33,7 @@
 #include "storage/col_text.h"
 #include "storage/seg_reader.h"
 
-enum { BLOCK_READER_BYTES_MAX = 224 << 20 };
+enum { BLOCK_READER_BYTES_MAX = 320 << 20 };
 
 struct block_reader;
 
@@ -56,6 +56,7 @@ int block_reader_kind(struct block_reader *b, int col, enum col_kind *out, struc
 /* Memory that questions work in, which many readers may have in turn. */
 struct block_reader_work {
 	struct arena lent;
+	struct arena hand;
 	struct buf bytes;
 	struct col_text_value *places;
 	size_t places_cap;

@@ -172,6 +172,7 @@ static bool take_from_hand(
 
 void block_reader_hold(struct block_reader *b, const uint32_t *rows, size_t count, size_t stride)
 {
+	block_reader_let_go(b);
 	b->hand = (struct block_hand){ .rows = rows, .count = count, .stride = stride };
 }
 
@@ -328,6 +329,7 @@ void block_reader_env_init(struct block_reader *b)
 {
 	b->env = (struct col_text_env){ .ctx = b,
 		.work = &b->work.lent,
+		.hand = &b->work.hand,
 		.source = source,
 		.key = key,
 		.key_column = key_column,

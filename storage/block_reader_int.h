@@ -14,9 +14,11 @@ enum {
 	/* Tables of open pages; values of columns that others refer to. */
 	BLOCK_READER_TABLES_MAX = COL_MAP_MEMORY_MAX + (48 << 20),
 	BLOCK_READER_LENT_MAX = 2 * COL_TEXT_RAW_MAX + (16 << 20),
+	BLOCK_READER_HAND_MAX = COL_MAP_MEMORY_MAX,
 	BLOCK_READER_SOME = 256,
-	/* Asked for one row in so many, a column is decoded whole. */
+	/* Asked for one row in so many, a column is decoded whole; integers, which take most room then. */
 	BLOCK_READER_MANY = 8,
+	BLOCK_READER_MANY_INTS = 2,
 };
 
 struct block_index;
@@ -72,6 +74,7 @@ struct block_reader_pooled {
 	size_t bytes;
 	uint64_t seg_serial; /* of one that is out */
 	bool stale;          /* its segment was closed while it was out */
+	bool passing;        /* it goes before any other */
 };
 
 struct block_reader {
@@ -86,8 +89,8 @@ struct block_reader {
 	struct block_dict dicts[SEG_COL_BYTES];
 	struct arena tables; /* of the block */
 	/*
-	 * Of the question at hand: values of other columns and what searches need (lent); values on
-	 * their way.
+	 * Of the question at hand: values of other columns and what searches need (lent); what maps
+	 * are read in (hand), until the hold ends where there is one; values on their way.
 	 */
 	struct block_reader_work work;
 	struct block_hand hand;
@@ -103,7 +106,8 @@ int block_reader_open(struct block_reader *b, int col, struct block_column **out
 static inline bool block_reader_prefers_whole(
 	const struct block_reader *b, struct block_column *c, size_t count)
 {
-	uint32_t most = b->rows_count / BLOCK_READER_MANY;
+	uint32_t most = b->rows_count /
+			(c->kind == COL_KIND_INTS ? BLOCK_READER_MANY_INTS : BLOCK_READER_MANY);
 
 	if (c->asked < most && count < most)
 		c->asked += (uint32_t)count;
@@ -120,10 +124,20 @@ static inline struct span block_reader_whole(const struct block_column *c, uint3
 	return v.length ? span_of(c->all_bytes + v.off, v.length - 1) : SPAN_NONE;
 }
 
+/* Memory that maps are read in is given back. */
+static inline void block_reader_let_go(struct block_reader *b)
+{
+	if (b->cols[SEG_COL_METADATA].map)
+		col_map_let_go(b->cols[SEG_COL_METADATA].map);
+	arena_reset(&b->work.hand);
+}
+
 /* What was lent for the question before is given back. */
 static inline void block_reader_begin(struct block_reader *b)
 {
 	arena_reset(&b->work.lent);
+	if (!b->hand.rows)
+		block_reader_let_go(b);
 	b->inner.code = 0;
 }
 

@@ -101,6 +101,12 @@ int col_map_get(struct col_map *m, const uint32_t *rows, size_t count, struct bu
 /* All maps one after another; lengths: 0 absent, else bytes + 1. */
 int col_map_all(struct col_map *m, uint32_t *lengths, struct buf *bytes);
 
+/*
+ * Values that maps were read from stay at hand for texts of the same rows, which may repeat them: until
+ * other maps are read, or this is called. It must be before what was taken of env->hand is reset.
+ */
+void col_map_let_go(struct col_map *m);
+
 /* ---- one path: for filters, and for columns that repeat a leaf ---- */
 
 /* Paths are numbered 0 .. count - 1; of a path inside another the outer comes first. */

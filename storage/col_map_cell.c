@@ -10,17 +10,18 @@
 enum { NUMBERS = 1u << COL_MAP_INT | 1u << COL_MAP_DECIMAL };
 
 /*
- * Which of a group's rows have the path: their ranks in m->ranks, their places among the rows in
- * m->hits. Decodes their values into m->items; their number goes to *out_count.
+ * Which of a group's rows have the path: their ranks in m->r.ranks, their places among the rows in
+ * m->r.hits. Decodes their values into m->r.items behind those held; their number goes to *out_count.
  */
 static int find_values(
 	struct col_map *m, uint32_t path, const struct col_map_rows *w, uint32_t *out_count)
 {
 	const struct col_map_path *p = &m->paths[path];
-	uint32_t row, rank = 0, n = 0;
+	uint32_t row, first, rank = 0, n = 0;
 
 	if (col_map_room_items(m, w->count) < 0 || col_map_room_rows(m, w->count) < 0)
 		return -ENOMEM;
+	first = m->items_held;
 	row = col_map_seen_at(m, w->rows[0] - w->base);
 	memset(m->stamps, 0, m->sets_count);
 	for (uint32_t i = 0; i < p->sets_count; i++) {
@@ -32,13 +33,13 @@ static int find_values(
 			rank += m->stamps[m->codes[row]];
 		if (!m->stamps[m->codes[row]])
 			continue;
-		m->ranks[n] = rank;
-		m->item_rows[n] = w->rows[i];
-		m->hits[n++] = i;
+		m->r.ranks[first + n] = rank;
+		m->r.item_rows[first + n] = w->rows[i];
+		m->r.hits[n++] = i;
 	}
 	*out_count = n;
-	m->scratch.len = 0;
-	return n ? col_map_fetch(m, path, 0, n) : 0;
+	m->r.scratch.len = 0;
+	return n ? col_map_fetch(m, path, first, n) : 0;
 }
 
 /* ---- cells ---- */
@@ -90,7 +91,7 @@ static int get_cells(struct col_map *m, uint32_t path, const struct col_map_rows
 		out[i] = (struct col_map_cell){ .present = whole ? COL_MAP_IN_WHOLE : 0 };
 	}
 	for (uint32_t i = 0; i < n; i++)
-		col_map_set_cell(&m->items[i], bytes, &out[m->hits[i]]);
+		col_map_set_cell(&m->r.items[m->items_held + i], bytes, &out[m->r.hits[i]]);
 	return bytes->err;
 }
 
@@ -146,11 +147,16 @@ static int get_leaves(
 
 	if (!stays && !(p->types & NUMBERS))
 		return 0;
+	if (col_map_at_hand(m, path, w)) {
+		for (uint32_t i = 0; i < w->count; i++)
+			set_leaf(&m->r.items[m->r.places[i]], stays, &out[i]);
+		return 0;
+	}
 	rc = col_map_load_group(m, w->base / COL_MAP_GROUP);
 	if (rc == 0)
 		rc = find_values(m, path, w, &n);
 	for (uint32_t i = 0; i < n && rc == 0; i++)
-		set_leaf(&m->items[i], stays, &out[m->hits[i]]);
+		set_leaf(&m->r.items[m->items_held + i], stays, &out[m->r.hits[i]]);
 	return rc;
 }
 

@@ -14,7 +14,7 @@ enum {
 	TEXTS_MIN = 16 << 10,
 };
 
-/* An array of the arena; what it held is lost. */
+/* An array in memory of hand; what it held is lost. */
 struct room {
 	void **p;
 	size_t size;
@@ -32,7 +32,7 @@ static int make_room(
 		want *= 2;
 	*cap = 0;
 	for (size_t i = 0; i < n; i++) {
-		*rooms[i].p = arena_alloc(m->mem, want * rooms[i].size);
+		*rooms[i].p = arena_alloc(m->hand, want * rooms[i].size);
 		if (!*rooms[i].p)
 			return -ENOMEM;
 	}
@@ -43,35 +43,39 @@ static int make_room(
 int col_map_room_items(struct col_map *m, uint32_t count)
 {
 	const struct room rooms[] = {
-		{ (void **)&m->items, sizeof *m->items },
-		{ (void **)&m->ranks, sizeof *m->ranks },
-		{ (void **)&m->item_rows, sizeof *m->item_rows },
+		{ (void **)&m->r.items, sizeof *m->r.items },
+		{ (void **)&m->r.ranks, sizeof *m->r.ranks },
+		{ (void **)&m->r.item_rows, sizeof *m->r.item_rows },
 	};
 
-	return make_room(m, rooms, ARRAY_COUNT(rooms), &m->items_cap, count);
+	uint32_t all = m->items_held + count;
+
+	if (m->r.items_cap < all)
+		col_map_hold_none(m);
+	return make_room(m, rooms, ARRAY_COUNT(rooms), &m->r.items_cap, all);
 }
 
 int col_map_room_rows(struct col_map *m, uint32_t count)
 {
 	const struct room rooms[] = {
-		{ (void **)&m->hits, sizeof *m->hits },
-		{ (void **)&m->places, sizeof *m->places },
-		{ (void **)&m->idx, sizeof *m->idx },
-		{ (void **)&m->ints, sizeof *m->ints },
-		{ (void **)&m->texts, sizeof *m->texts },
+		{ (void **)&m->r.hits, sizeof *m->r.hits },
+		{ (void **)&m->r.places, sizeof *m->r.places },
+		{ (void **)&m->r.idx, sizeof *m->r.idx },
+		{ (void **)&m->r.ints, sizeof *m->r.ints },
+		{ (void **)&m->r.texts, sizeof *m->r.texts },
 	};
 
-	return make_room(m, rooms, ARRAY_COUNT(rooms), &m->rows_cap, count);
+	return make_room(m, rooms, ARRAY_COUNT(rooms), &m->r.rows_cap, count);
 }
 
 /* Values of a group, at one depth of contexts; NULL: out of memory. */
 static uint32_t *contexts_at(struct col_map *m, unsigned depth)
 {
-	ASSERT(depth < ARRAY_COUNT(m->contexts));
-	if (!m->contexts[depth])
-		m->contexts[depth] =
-			arena_alloc(m->mem, COL_MAP_GROUP * sizeof *m->contexts[depth]);
-	return m->contexts[depth];
+	ASSERT(depth < ARRAY_COUNT(m->r.contexts));
+	if (!m->r.contexts[depth])
+		m->r.contexts[depth] =
+			arena_alloc(m->hand, COL_MAP_GROUP * sizeof *m->r.contexts[depth]);
+	return m->r.contexts[depth];
 }
 
 uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, uint32_t group)
@@ -145,21 +149,22 @@ struct col_map_rows col_map_next_rows(const uint32_t *rows, size_t count)
 
 int col_map_room_all(struct col_map *m)
 {
-	if (!m->all)
-		m->all = arena_alloc(m->mem, COL_MAP_GROUP * sizeof *m->all);
-	return m->all ? 0 : -ENOMEM;
+	if (!m->r.all)
+		m->r.all = arena_alloc(m->hand, COL_MAP_GROUP * sizeof *m->r.all);
+	return m->r.all ? 0 : -ENOMEM;
 }
 
 struct col_map_rows col_map_all_rows(struct col_map *m, uint32_t first, size_t end)
 {
 	size_t n = end - first;
 
-	ASSERT(m->all);
+	ASSERT(m->r.all);
 	if (n > COL_MAP_GROUP - first % COL_MAP_GROUP)
 		n = COL_MAP_GROUP - first % COL_MAP_GROUP;
 	for (uint32_t i = 0; i < n; i++)
-		m->all[i] = first + i;
-	return (struct col_map_rows){ m->all, (uint32_t)n, first / COL_MAP_GROUP * COL_MAP_GROUP };
+		m->r.all[i] = first + i;
+	return (struct col_map_rows){ m->r.all, (uint32_t)n,
+		first / COL_MAP_GROUP * COL_MAP_GROUP };
 }
 
 /*
@@ -315,10 +320,10 @@ uint32_t col_map_seen_at(struct col_map *m, uint32_t row)
 
 /* ---- texts ---- */
 
-/* A buffer in the arena that never grows: what stands in an older one stays where it is. */
+/* A buffer in an arena that never grows: what stands in an older one stays where it is. */
 static int new_texts(struct col_map *m, struct buf *b, size_t bytes)
 {
-	uint8_t *p = arena_alloc(m->mem, bytes);
+	uint8_t *p = arena_alloc(b == &m->keep ? m->mem : m->hand, bytes);
 
 	if (!p)
 		return -ENOMEM;
@@ -331,12 +336,12 @@ static int get_texts(struct col_map *m, struct col_text *t, const uint32_t *rows
 	struct buf *b, struct span *out)
 {
 	size_t bytes = b->cap > TEXTS_MIN ? b->cap : TEXTS_MIN;
-	const struct room values = { (void **)&m->values, sizeof *m->values };
+	const struct room values = { (void **)&m->r.values, sizeof *m->r.values };
 	int rc = b->p ? 0 : new_texts(m, b, bytes);
 
-	if (rc < 0 || make_room(m, &values, 1, &m->values_cap, count) < 0)
+	if (rc < 0 || make_room(m, &values, 1, &m->r.values_cap, count) < 0)
 		return -ENOMEM;
-	while ((rc = col_text_get(t, rows, count, b, m->values)) == ERR_LIMIT) {
+	while ((rc = col_text_get(t, rows, count, b, m->r.values)) == ERR_LIMIT) {
 		/* An empty one of this size holds all texts of the page. */
 		if (bytes > (size_t)t->raw_bytes * 2 + TEXTS_MIN && b->cap < bytes)
 			return ERR_CORRUPT;
@@ -346,9 +351,9 @@ static int get_texts(struct col_map *m, struct col_text *t, const uint32_t *rows
 	}
 	for (uint32_t i = 0; i < count && rc == 0; i++) {
 		/* Nothing is absent in a column. */
-		if (m->values[i].length == 0)
+		if (m->r.values[i].length == 0)
 			return ERR_CORRUPT;
-		out[i] = span_of(b->p + m->values[i].off, m->values[i].length - 1);
+		out[i] = span_of(b->p + m->r.values[i].off, m->r.values[i].length - 1);
 	}
 	return rc;
 }
@@ -682,30 +687,30 @@ int col_map_number_rows(
 
 /* ---- values ---- */
 
-/* The values at m->places of a part; the i-th goes to out[m->idx[i]]. */
+/* The values at m->r.places of a part; the i-th goes to out[m->r.idx[i]]. */
 static int fetch_part(struct col_map *m, struct col_map_path *p, struct col_map_part *x,
 	uint32_t count, struct col_map_item *out)
 {
 	int rc = open_part(m, p, x);
 
 	for (uint32_t i = 0; i < count && rc == 0; i++)
-		rc = m->places[i] < x->entries_count ? 0 : ERR_CORRUPT;
+		rc = m->r.places[i] < x->entries_count ? 0 : ERR_CORRUPT;
 	if (rc < 0 || count == 0)
 		return rc;
 	if (x->encoding == COL_MAP_STREAM) {
-		rc = col_stream_pick(&x->stream, m->places, count, m->ints);
+		rc = col_stream_pick(&x->stream, m->r.places, count, m->r.ints);
 		for (uint32_t i = 0; i < count && rc == 0; i++) {
-			out[m->idx[i]].i = m->ints[i];
-			out[m->idx[i]].scale = x->scale;
+			out[m->r.idx[i]].i = m->r.ints[i];
+			out[m->r.idx[i]].scale = x->scale;
 		}
 		return rc;
 	}
 	for (uint32_t i = 0; x->encoding == COL_MAP_LOOSE && i < count; i++)
-		m->places[i] += x->place;
-	rc = get_texts(m, x->encoding == COL_MAP_LOOSE ? &m->loose : &x->text, m->places, count,
-		&m->scratch, m->texts);
+		m->r.places[i] += x->place;
+	rc = get_texts(m, x->encoding == COL_MAP_LOOSE ? &m->loose : &x->text, m->r.places, count,
+		&m->r.scratch, m->r.texts);
 	for (uint32_t i = 0; i < count && rc == 0; i++)
-		out[m->idx[i]].s = m->texts[i];
+		out[m->r.idx[i]].s = m->r.texts[i];
 	return rc;
 }
 
@@ -742,7 +747,7 @@ static int type_items(const struct col_map_path *p, uint32_t base, const uint32_
 	return 0;
 }
 
-/* Which of the values of one type in the group the items are, from its first one on: to m->places. */
+/* Which of the values of one type in the group the items are, from its first one on: to m->r.places. */
 static uint32_t find_places(struct col_map *m, const struct col_map_path *p,
 	const struct col_map_part *x, uint32_t base, const uint32_t *ranks, uint32_t count)
 {
@@ -754,8 +759,8 @@ static uint32_t find_places(struct col_map *m, const struct col_map_path *p,
 			place += p->group_syms[at] == sym;
 		if (p->group_syms[at] != sym)
 			continue;
-		m->places[n] = place;
-		m->idx[n++] = i;
+		m->r.places[n] = place;
+		m->r.idx[n++] = i;
 	}
 	return n;
 }
@@ -785,19 +790,19 @@ static int fetch_copies(struct col_map *m, unsigned source, const uint32_t *rows
 	for (uint32_t i = 0; i < count; i++) {
 		if (out[i].type != COL_MAP_COPY + source)
 			continue;
-		m->places[n] = rows[i];
-		m->idx[n++] = i;
+		m->r.places[n] = rows[i];
+		m->r.idx[n++] = i;
 	}
 	if (n == 0)
 		return 0;
 	if (!m->env || !m->env->source)
 		return ERR_CORRUPT;
-	rc = m->env->source(m->env->ctx, source, m->places, n, m->texts);
+	rc = m->env->source(m->env->ctx, source, m->r.places, n, m->r.texts);
 	for (uint32_t i = 0; i < n && rc == 0; i++) {
-		if (!m->texts[i].p)
+		if (!m->r.texts[i].p)
 			return ERR_CORRUPT;
-		out[m->idx[i]].type = COL_MAP_STR;
-		out[m->idx[i]].s = m->texts[i];
+		out[m->r.idx[i]].type = COL_MAP_STR;
+		out[m->r.idx[i]].s = m->r.texts[i];
 	}
 	return rc;
 }
@@ -808,8 +813,8 @@ static int fetch_plain(struct col_map *m, struct col_map_path *p, const uint32_t
 {
 	for (uint32_t i = 0; i < count; i++) {
 		out[i] = (struct col_map_item){ .type = (uint8_t)__builtin_ctz(p->types) };
-		m->places[i] = ranks[i];
-		m->idx[i] = i;
+		m->r.places[i] = ranks[i];
+		m->r.idx[i] = i;
 	}
 	return p->parts_count ? fetch_part(m, p, &p->parts[0], count, out) : 0;
 }
@@ -817,8 +822,8 @@ static int fetch_plain(struct col_map *m, struct col_map_path *p, const uint32_t
 int col_map_fetch(struct col_map *m, uint32_t path, uint32_t first, uint32_t count)
 {
 	struct col_map_path *p = &m->paths[path];
-	struct col_map_item *out = m->items + first;
-	const uint32_t *ranks = m->ranks + first;
+	struct col_map_item *out = m->r.items + first;
+	const uint32_t *ranks = m->r.ranks + first;
 	uint32_t base = col_map_rank_at(m, p, m->group);
 	bool symbols = p->mixed || (p->parts_count && col_map_is_syms(p->parts[0].encoding));
 	int rc = 0;
@@ -837,7 +842,7 @@ int col_map_fetch(struct col_map *m, uint32_t path, uint32_t first, uint32_t cou
 		rc = fetch_plain(m, p, ranks, count, out);
 	for (unsigned s = 0; s < COL_TEXT_SOURCES && rc == 0; s++) {
 		if (p->types & 1u << (COL_MAP_COPY + s))
-			rc = fetch_copies(m, s, m->item_rows + first, count, out);
+			rc = fetch_copies(m, s, m->r.item_rows + first, count, out);
 	}
 	return rc;
 }

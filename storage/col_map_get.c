@@ -116,10 +116,10 @@ static int make_text(struct col_map *m, struct col_map_set *set)
 
 /* ---- which values ---- */
 
-/* How many values of each path, and where they stand among the items; their number in all. */
+/* How many values of each path; their number in all. */
 static uint32_t count_wanted(struct col_map *m, const struct col_map_rows *w)
 {
-	uint32_t at = 0;
+	uint32_t n = 0;
 
 	for (uint32_t p = 0; p < m->paths_count; p++)
 		m->wants[p].count = 0;
@@ -129,11 +129,19 @@ static uint32_t count_wanted(struct col_map *m, const struct col_map_rows *w)
 		for (uint32_t k = 0; k < s->count; k++)
 			m->wants[m->members[s->first + k]].count++;
 	}
+	for (uint32_t p = 0; p < m->paths_count; p++)
+		n += m->wants[p].count;
+	return n;
+}
+
+static void place_wanted(struct col_map *m)
+{
+	uint32_t at = m->items_held;
+
 	for (uint32_t p = 0; p < m->paths_count; p++) {
 		m->wants[p].first = m->wants[p].next = at;
 		at += m->wants[p].count;
 	}
-	return at;
 }
 
 /* Few rows: the rank is the sum, over the sets that have the path, of their rows before. */
@@ -155,8 +163,8 @@ static void rank_by_set(struct col_map *m, const struct col_map_rows *w)
 
 			for (uint32_t j = 0; j < p->sets_count; j++)
 				rank += m->seen[m->path_sets[p->sets + j]];
-			m->item_rows[m->wants[path].next] = w->rows[i];
-			m->ranks[m->wants[path].next++] = rank;
+			m->r.item_rows[m->wants[path].next] = w->rows[i];
+			m->r.ranks[m->wants[path].next++] = rank;
 		}
 	}
 }
@@ -210,8 +218,8 @@ static inline __attribute__((always_inline)) void rank_by_lane(
 			struct col_map_want *x = &m->wants[m->members[s->first + k]];
 			uint64_t sum = sums[x->lane / COL_MAP_WORD_LANES];
 
-			m->item_rows[x->next] = w->rows[i];
-			m->ranks[x->next++] =
+			m->r.item_rows[x->next] = w->rows[i];
+			m->r.ranks[x->next++] =
 				x->rank + (uint16_t)(sum >> x->lane % COL_MAP_WORD_LANES * 16);
 		}
 	}
@@ -235,8 +243,8 @@ static void rank_by_row(struct col_map *m, const struct col_map_rows *w)
 				struct col_map_want *x = &m->wants[m->members[s->first + k]];
 
 				if (wanted) {
-					m->item_rows[x->next] = w->rows[i];
-					m->ranks[x->next++] = x->rank;
+					m->r.item_rows[x->next] = w->rows[i];
+					m->r.ranks[x->next++] = x->rank;
 				}
 				x->rank++;
 			}
@@ -260,7 +268,7 @@ static void rank_many(struct col_map *m, const struct col_map_rows *w)
 		rank_by_lane(m, w, 1);
 }
 
-/* All values that the rows need, in m->items. */
+/* All values that the rows need, in m->r.items, where they are held from now on. */
 static int fetch_wanted(struct col_map *m, const struct col_map_rows *w)
 {
 	uint32_t n = count_wanted(m, w);
@@ -268,11 +276,12 @@ static int fetch_wanted(struct col_map *m, const struct col_map_rows *w)
 
 	if (col_map_room_items(m, n) < 0 || col_map_room_rows(m, w->count) < 0)
 		return -ENOMEM;
+	place_wanted(m);
 	if (w->count < DENSE)
 		rank_by_set(m, w);
 	else
 		rank_many(m, w);
-	m->scratch.len = 0;
+	m->r.scratch.len = 0;
 	for (uint32_t p = 0; p < m->paths_count && rc == 0; p++) {
 		const struct col_map_want *x = &m->wants[p];
 
@@ -280,7 +289,7 @@ static int fetch_wanted(struct col_map *m, const struct col_map_rows *w)
 			rc = col_map_fetch(m, p, x->first, x->count);
 		m->wants[p].next = x->first;
 	}
-	return rc;
+	return rc == 0 ? col_map_hold(m, n) : rc;
 }
 
 /* ---- maps ---- */
@@ -329,11 +338,24 @@ static int put_map(struct col_map *m, uint32_t code, struct buf *b)
 
 		buf_put(b, set->text + at, set->ends[k] - at);
 		at = set->ends[k];
-		put_value(b, &m->items[x->next++]);
+		put_value(b, &m->r.items[x->next++]);
 	}
 	if (set->count == 0)
 		buf_put(b, set->text, set->text_bytes);
 	return b->err;
+}
+
+/* Room for the items of all rows, whose groups are loaded, so that all of them can be held. */
+static int room_for(struct col_map *m, const uint32_t *rows, size_t count)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const uint16_t *codes = m->groups[rows[i] / COL_MAP_GROUP].codes;
+
+		n += m->sets[codes[rows[i] % COL_MAP_GROUP]].count;
+	}
+	return col_map_room_items(m, n);
 }
 
 static int get_group(struct col_map *m, const struct col_map_rows *w, struct buf *bytes,
@@ -364,7 +386,10 @@ int col_map_get(struct col_map *m, const uint32_t *rows, size_t count, struct bu
 	if (m->form == COL_MAP_WHOLE)
 		return col_text_get(&m->whole, rows, count, bytes, out);
 	ASSERT(count == 0 || rows[count - 1] < m->rows_count);
+	col_map_hold_none(m);
 	rc = col_map_load_groups(m, rows, count);
+	if (rc == 0)
+		rc = room_for(m, rows, count);
 	for (size_t i = 0; i < count && rc == 0;) {
 		struct col_map_rows w = col_map_next_rows(rows + i, count - i);
 
@@ -387,6 +412,7 @@ int col_map_all(struct col_map *m, uint32_t *lengths, struct buf *bytes)
 	for (uint32_t i = 0; i < m->rows_count && rc == 0;) {
 		struct col_map_rows w = col_map_all_rows(m, i, m->rows_count);
 
+		col_map_hold_none(m);
 		rc = get_group(m, &w, bytes, values);
 		for (uint32_t k = 0; k < w.count && rc == 0; k++)
 			lengths[i + k] = values[k].length;

@@ -335,6 +335,7 @@ int col_map_open(struct span page, uint32_t rows_count, const struct col_text_en
 	m->env = env;
 	m->mem = mem;
 	m->work = env && env->work ? env->work : mem;
+	m->hand = env && env->hand ? env->hand : mem;
 	m->texts_env.work = m->work;
 	m->form = rcur_u8(&c);
 	if (c.err || m->form > COL_MAP_APART)

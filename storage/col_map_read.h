@@ -105,6 +105,32 @@ struct col_map_want {
 	uint32_t lane;
 };
 
+/* Memory in which rows are read; it lives until it is let go. */
+struct col_map_rows_mem {
+	uint32_t *contexts[COL_MAP_CHAIN_MAX +
+			   2]; /* a group's, at each depth; NULL: not needed so far */
+	uint32_t *all;         /* a group's rows, when all are asked for */
+	uint32_t *hits;        /* which of the rows asked for have a path */
+	uint32_t *places;      /* of the values of one type, in these rows */
+	uint32_t *idx;
+	int64_t *ints;
+	struct span *texts;
+	struct buf scratch; /* texts of this call */
+	struct col_text_value *values;
+	uint32_t values_cap;
+	struct col_map_item *items;
+	uint32_t *ranks;
+	uint32_t *item_rows; /* of each rank */
+	uint32_t items_cap;
+	uint32_t rows_cap;
+};
+
+/* Items of a group's rows that stay at hand. */
+struct col_map_held {
+	uint32_t group;
+	uint32_t *firsts; /* of each path, and the end */
+};
+
 struct col_map {
 	uint32_t rows_count;
 	uint8_t form;
@@ -112,6 +138,7 @@ struct col_map {
 	const struct col_text_env *env;
 	struct arena *mem;
 	struct arena *work;            /* of one question */
+	struct arena *hand;            /* until let go: what is told to be of rows */
 	struct col_text_env texts_env; /* of the texts inside: nothing but that */
 	uint32_t groups_count;
 	struct col_map_path *paths;
@@ -137,23 +164,12 @@ struct col_map {
 	uint8_t *stamps;            /* of each set */
 	uint64_t *lanes;            /* [set][word]: 1 in the lane of each path that it has */
 	struct col_map_want *wants; /* of each path */
-	uint32_t *contexts[COL_MAP_CHAIN_MAX +
-			   2]; /* a group's, at each depth; NULL: not needed so far */
-	uint32_t *all;         /* a group's rows, when all are asked for */
-	uint32_t *hits;        /* which of the rows asked for have a path */
-	uint32_t *places;      /* of the values of one type, in these rows */
-	uint32_t *idx;
-	int64_t *ints;
-	struct span *texts;
-	struct buf keep;    /* texts that live as long as the map */
-	struct buf scratch; /* texts of this call */
-	struct col_text_value *values;
-	uint32_t values_cap;
-	struct col_map_item *items;
-	uint32_t *ranks;
-	uint32_t *item_rows; /* of each rank */
-	uint32_t items_cap;
-	uint32_t rows_cap;
+	struct buf keep;            /* texts that live as long as the map */
+	struct col_map_rows_mem r;
+	/* What the maps read last were made of; texts among it only if they are entries. */
+	uint32_t items_held;
+	uint32_t held_count;
+	struct col_map_held held[COL_MAP_GROUPS];
 };
 
 static inline uint32_t col_map_group_rows(const struct col_map *m, uint32_t group)
@@ -202,9 +218,14 @@ uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, 
  * loaded: to m->items. Texts are appended to scratch.
  */
 int col_map_fetch(struct col_map *m, uint32_t path, uint32_t first, uint32_t count);
+/* The items wanted, which begin at items_held, stay at hand. -ENOMEM. */
+int col_map_hold(struct col_map *m, uint32_t count);
+void col_map_hold_none(struct col_map *m);
+/* Items of these rows at the path, of each one, if they are at hand: the i-th is at m->places[i]. */
+bool col_map_at_hand(struct col_map *m, uint32_t path, const struct col_map_rows *w);
 /* The page of loose texts, of which there must be some. */
 int col_map_open_loose(struct col_map *m);
-/* Room for so many of them. */
+/* Room for so many of them behind those held, which may be held no longer then. */
 int col_map_room_items(struct col_map *m, uint32_t count);
 /* A number without sign, with as few digits behind the point as it has; out is left alone else. */
 void col_map_number_leaf(int64_t v, unsigned scale, struct col_text_leaf *out);

@@ -120,23 +120,31 @@ static void get_runs(const struct col_stream_body *b, uint32_t first, uint32_t c
 }
 
 /* Rows rise: the next one is in the same run or mostly in one of those just behind it. */
-static void pick_runs(
-	const struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out)
+static uint32_t run_of(const struct col_stream_body *b, uint32_t run, uint32_t row)
 {
 	const uint32_t *starts = b->starts;
-	uint32_t run = find_run(b, rows[0]);
+	uint32_t end = run + RUNS_NEAR;
 
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t row = rows[i], end = run + RUNS_NEAR;
+	ASSERT(row < b->count);
+	/* The count of rows stands behind the last start. */
+	while (row >= starts[run + 1] && run < end)
+		run++;
+	return row >= starts[run + 1] || row < starts[run] ? find_run(b, row) : run;
+}
 
-		ASSERT(row < b->count);
-		/* The count of rows stands behind the last start. */
-		while (row >= starts[run + 1] && run < end)
-			run++;
-		if (row >= starts[run + 1] || row < starts[run])
-			run = find_run(b, row);
-		out[i] = b->distinct[run];
+/* Their values are not kept: what is picked is less than what is read whole. */
+static int pick_runs(struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out)
+{
+	uint32_t runs[COL_STREAM_FRAME], run = find_run(b, rows[0]);
+	int rc = 0;
+
+	for (uint32_t at = 0, n; at < count && rc == 0; at += n) {
+		n = count - at < COL_STREAM_FRAME ? count - at : COL_STREAM_FRAME;
+		for (uint32_t i = 0; i < n; i++)
+			runs[i] = run = run_of(b, run, rows[at + i]);
+		rc = col_stream_body_pick(b->values, runs, n, out + at);
 	}
+	return rc;
 }
 
 /* ---- distinct values ---- */
@@ -186,8 +194,6 @@ int col_stream_nest_pick(
 		rc = col_stream_body_pick(b->places, rows, count, out);
 		return rc < 0 ? rc : look_up(b, count, out);
 	}
-	rc = load_runs(b);
-	if (rc == 0)
-		pick_runs(b, rows, count, out);
-	return rc;
+	rc = load_starts(b);
+	return rc == 0 ? pick_runs(b, rows, count, out) : rc;
 }

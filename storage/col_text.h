@@ -101,6 +101,8 @@ struct col_text_env {
 	int (*key_column)(void *ctx, enum col_text_key key, const uint16_t **out);
 	/* What a question takes for itself, to be reset between two; NULL: from the page's own. */
 	struct arena *work;
+	/* What a page of maps takes to read rows, until col_map_let_go; NULL: from the page's own. */
+	struct arena *hand;
 };
 
 struct col_text_in {

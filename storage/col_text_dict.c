@@ -37,7 +37,7 @@ struct dict_page {
 };
 
 enum {
-	WINDOW_ROWS = 4096,
+	WINDOW_ROWS = 1024,
 	WINDOW_MANY = 16,
 	ENTRIES_ALONE = 8,
 	/* Asked for the codes of one row in so many, they are kept for all. */

@@ -92,10 +92,13 @@ static size_t batch_rows(const struct col_text_shaped *p, size_t count)
 	return rows < most ? rows : most;
 }
 
-/* A batch for count rows, or for a part of them. */
+/*
+ * A batch for count rows, or for a part of them. What a page takes for one question is not kept beyond
+ * it: the batch lives until end_batch.
+ */
 static int need_batch(struct col_text_shaped *p, size_t count)
 {
-	struct arena *mem = p->base.mem;
+	struct arena *mem = p->base.work;
 	struct col_text_batch *b = p->batch;
 	size_t rows = batch_rows(p, count);
 
@@ -127,6 +130,15 @@ static int need_batch(struct col_text_shaped *p, size_t count)
 		return -ENOMEM;
 	p->batch = b;
 	return 0;
+}
+
+/* The mark was set before the batch was taken; a page without memory for questions keeps its batch. */
+static void end_batch(struct col_text_shaped *p, struct arena_mark mark)
+{
+	if (p->base.work == p->base.mem)
+		return;
+	p->batch = NULL;
+	arena_release(p->base.work, mark);
 }
 
 /* ---- numbers ---- */
@@ -514,6 +526,7 @@ int col_text_shape_get(struct col_text_page *base, const uint32_t *rows, size_t 
 {
 	struct col_text_shaped *p = (struct col_text_shaped *)base;
 	struct writer w = { .out = bytes, .budget = base->raw_bytes };
+	struct arena_mark mark = arena_mark(base->work);
 	struct buf scratch;
 	int rc = col_text_shape_codes_of(p, rows, count);
 
@@ -526,16 +539,38 @@ int col_text_shape_get(struct col_text_page *base, const uint32_t *rows, size_t 
 		rc = rebuild(p, &w, rows + i, (uint32_t)n, &scratch, out + i);
 	}
 	buf_fini(&scratch);
+	end_batch(p, mark);
 	return rc;
+}
+
+/* The whole column in batches; lengths and bytes have room. */
+static int rebuild_all(struct col_text_shaped *p, struct writer *w, uint32_t *lengths)
+{
+	uint32_t most = p->batch->rows_max, rows_count = p->base.rows_count;
+	uint32_t *rows = arena_alloc(p->base.work, most * sizeof *rows);
+	struct col_text_value *values = arena_alloc(p->base.work, most * sizeof *values);
+	struct buf scratch;
+	int rc = rows && values ? 0 : -ENOMEM;
+
+	buf_init(&scratch, COL_TEXT_RAW_MAX);
+	for (uint32_t first = 0; first < rows_count && rc == 0; first += most) {
+		uint32_t left = rows_count - first, n = left < most ? left : most;
+
+		for (uint32_t i = 0; i < n; i++)
+			rows[i] = first + i;
+		rc = rebuild(p, w, rows, n, &scratch, values);
+		for (uint32_t i = 0; i < n && rc == 0; i++)
+			lengths[first + i] = values[i].length;
+	}
+	buf_fini(&scratch);
+	return rc == 0 && w->budget != 0 ? ERR_CORRUPT : rc;
 }
 
 int col_text_shape_all(struct col_text_page *base, uint32_t *lengths, struct buf *bytes)
 {
 	struct col_text_shaped *p = (struct col_text_shaped *)base;
 	struct writer w = { .out = bytes, .budget = base->raw_bytes };
-	struct col_text_value *values;
-	struct buf scratch;
-	uint32_t *rows;
+	struct arena_mark mark = arena_mark(base->work);
 	int rc = col_text_number_all(p, lengths, bytes);
 
 	if (rc != COL_TEXT_NUMBER_NOT)
@@ -543,25 +578,10 @@ int col_text_shape_all(struct col_text_page *base, uint32_t *lengths, struct buf
 	rc = col_text_shape_codes(p);
 	if (rc == 0)
 		rc = need_batch(p, base->rows_count);
-	if (rc < 0)
-		return rc;
-	rows = arena_alloc(base->work, p->batch->rows_max * sizeof *rows);
-	values = arena_alloc(base->work, p->batch->rows_max * sizeof *values);
-	if (!rows || !values)
-		return -ENOMEM;
-	if (buf_reserve(bytes, (size_t)base->raw_bytes + 1) < 0)
-		return bytes->err;
-	buf_init(&scratch, COL_TEXT_RAW_MAX);
-	for (uint32_t first = 0; first < base->rows_count && rc == 0; first += p->batch->rows_max) {
-		uint32_t left = base->rows_count - first;
-		uint32_t n = left < p->batch->rows_max ? left : p->batch->rows_max;
-
-		for (uint32_t i = 0; i < n; i++)
-			rows[i] = first + i;
-		rc = rebuild(p, &w, rows, n, &scratch, values);
-		for (uint32_t i = 0; i < n && rc == 0; i++)
-			lengths[first + i] = values[i].length;
-	}
-	buf_fini(&scratch);
-	return rc == 0 && w.budget != 0 ? ERR_CORRUPT : rc;
+	if (rc == 0)
+		rc = buf_reserve(bytes, (size_t)base->raw_bytes + 1);
+	if (rc == 0)
+		rc = rebuild_all(p, &w, lengths);
+	end_batch(p, mark);
+	return rc;
 }

@@ -117,7 +117,7 @@ struct col_text_shaped {
 	uint32_t emails_found;          /* one by one */
 	struct col_text_page *residue;
 	struct col_text_cursor cursor;
-	struct col_text_batch *batch; /* NULL: none so far */
+	struct col_text_batch *batch; /* of the question at hand; NULL: none */
 };
 
 static inline struct span col_text_pool_at(const struct col_text_shaped *p, uint32_t i)

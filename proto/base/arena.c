@@ -24,9 +24,10 @@ void arena_init(struct arena *a, size_t max)
 	*a = (struct arena){ .max = max };
 }
 
-static void free_chunks(struct arena *a, struct arena_chunk *c)
+/* Those in front of `end`. */
+static void free_chunks(struct arena *a, struct arena_chunk *c, const struct arena_chunk *end)
 {
-	while (c) {
+	while (c != end) {
 		struct arena_chunk *next = c->next;
 
 		a->held -= sizeof *c + c->cap;
@@ -37,7 +38,7 @@ static void free_chunks(struct arena *a, struct arena_chunk *c)
 
 void arena_fini(struct arena *a)
 {
-	free_chunks(a, a->chunks);
+	free_chunks(a, a->chunks, NULL);
 	*a = (struct arena){ .max = a->max, .high = a->high, .tight = a->tight };
 }
 
@@ -48,9 +49,24 @@ void arena_reset(struct arena *a)
 	a->used = 0;
 	if (!c)
 		return;
-	free_chunks(a, c->next);
+	free_chunks(a, c->next, NULL);
 	c->next = NULL;
 	c->len = 0;
+}
+
+struct arena_mark arena_mark(const struct arena *a)
+{
+	return (struct arena_mark){ a->chunks, a->chunks ? a->chunks->len : 0, a->used };
+}
+
+void arena_release(struct arena *a, struct arena_mark m)
+{
+	ASSERT(m.used <= a->used);
+	free_chunks(a, a->chunks, m.chunk);
+	a->chunks = m.chunk;
+	if (m.chunk)
+		m.chunk->len = m.len;
+	a->used = m.used;
 }
 
 static struct arena_chunk *add_chunk(struct arena *a, size_t n)

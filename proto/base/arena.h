@@ -40,4 +40,13 @@ void *arena_alloc(struct arena *a, size_t n);
 void *arena_calloc(struct arena *a, size_t count, size_t size);
 void *arena_dup(struct arena *a, const void *p, size_t n);
 
+/* A place to go back to: release takes back all that was allocated since the mark. */
+struct arena_mark {
+	struct arena_chunk *chunk;
+	size_t len;
+	size_t used;
+};
+struct arena_mark arena_mark(const struct arena *a);
+void arena_release(struct arena *a, struct arena_mark m);
+
 #endif

@@ -1,4 +1,4 @@
-/* Goal: arena memory is aligned, apart, bounded by max, and given back by reset. */
+/* Goal: arena memory is aligned, apart, bounded by max, and given back by reset and release. */
 #include "tests/support/check_cmocka.h"
 
 #include <string.h>
@@ -71,12 +71,44 @@ static void calloc_and_dup(void **state)
 	arena_fini(&a);
 }
 
+/* Method: at any place, within a chunk and at its end; what stood before the mark is untouched. */
+static void release_goes_back(void **state)
+{
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, MAX);
+	for (size_t n = 0; n < 200; n++) {
+		struct arena_mark m = arena_mark(&a);
+		uint8_t *before, *first;
+		size_t held;
+
+		first = arena_alloc(&a, n * 113 % 9000 + 1);
+		arena_release(&a, m);
+		before = arena_alloc(&a, 100);
+		held = arena_held(&a);
+		memset(before, (int)n, 100);
+		m = arena_mark(&a);
+		for (int i = 0; i < 10; i++)
+			memset(arena_alloc(&a, n * 97 % 30000), 0xFF, n * 97 % 30000);
+		arena_release(&a, m);
+		assert_int_equal(a.used, m.used);
+		assert_int_equal(arena_held(&a), held);
+		for (int i = 0; i < 100; i++)
+			assert_int_equal(before[i], (uint8_t)n);
+		assert_non_null(first);
+	}
+	arena_fini(&a);
+	assert_int_equal(arena_held(&a), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pieces_do_not_overlap),
 		cmocka_unit_test(max_is_the_end),
 		cmocka_unit_test(calloc_and_dup),
+		cmocka_unit_test(release_goes_back),
 	};
 
 	return cmocka_run_group_tests_name("arena", tests, NULL, NULL);

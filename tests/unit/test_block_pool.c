@@ -1,5 +1,6 @@
 /*
- * Goal:   a block asked again is warm, whoever asks; idle readers never hold more than the budget; two
+ * Goal:   a block asked again is warm, whoever asks; idle readers never hold more than the budget, and
+ *         where more are asked for in turn than fit, those that fit stay; two
  *         threads never share one; a segment that closes takes its readers along, those that are out
  *         when they come back; another open of the same file finds none of the old ones.
  * Method: segments of seeded events; readers compared by address, the pool by its own figures; threads
@@ -178,6 +179,49 @@ static void budget(void **state)
 	assert_int_equal(now().idle_count, 0);
 }
 
+/* Takes, asks and gives back all segments in turn; how many were warm. */
+static unsigned round_trip(struct world *w)
+{
+	uint64_t hits = now().hits;
+
+	for (int i = 0; i < SEGMENTS; i++) {
+		struct block_reader *b = block_pool_take(w->readers[i], 0);
+
+		ask_all(b);
+		block_pool_give(&b);
+	}
+	return (unsigned)(now().hits - hits);
+}
+
+/* Of a round that does not fit, the same ones stay warm, but for the room that the others pass through. */
+static void rounds(void **state)
+{
+	struct world *w = *state;
+	struct block_reader *b = block_pool_take(w->readers[0], 0);
+	size_t one;
+
+	ask_all(b);
+	block_pool_give(&b);
+	one = now().bytes;
+	block_pool_set(4 * one + one / 2);
+	round_trip(w);
+	for (int i = 0; i < ROUNDS; i++)
+		assert_in_range(round_trip(w), 3, SEGMENTS - 1);
+	/* One that is asked for more often than others comes to stay. */
+	for (int i = 0; i < ROUNDS; i++) {
+		b = block_pool_take(w->readers[SEGMENTS - 1], 0);
+		block_pool_give(&b);
+	}
+	for (int i = 0; i < SEGMENTS - 1; i++) {
+		b = block_pool_take(w->readers[i], 0);
+		ask_all(b);
+		block_pool_give(&b);
+	}
+	b = block_pool_take(w->readers[SEGMENTS - 1], 0);
+	assert_true(b->cols[SEG_COL_TIME].open);
+	block_pool_give(&b);
+}
+
 static void lent(void **state)
 {
 	struct world *w = *state;
@@ -288,6 +332,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(warm, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(closed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(budget, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(rounds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lent_too_much, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(threads, set_up, tear_down),

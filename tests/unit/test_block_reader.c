@@ -218,6 +218,11 @@ static void values_at_hand(void **state)
 		hold(w, ev, rows, n, NULL);
 		check_column(w, ev, col, rows, n);
 		check_column(w, ev, SEG_COL_METADATA, some, half);
+		/* What maps of some rows were read from serves the texts of these, and no others. */
+		check_column(w, ev, col, rows, n);
+		check_column(w, ev, SEG_COL_METADATA, rows, n);
+		check_column(w, ev, col, some, half);
+		check_column(w, ev, col, rows, n);
 		hold(w, ev, some, half, NULL);
 		check_column(w, ev, col, rows, n);
 		hold(w, ev, rows, n, &mark);
