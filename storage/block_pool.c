@@ -248,6 +248,8 @@ struct block_reader *block_pool_take(const struct seg_reader *seg, uint32_t bloc
 		b = block_reader_new();
 		if (!b)
 			return NULL;
+		/* One that passes through needs about as much for each of its blocks. */
+		b->tables.recycle = true;
 		pthread_mutex_lock(&pool.lock);
 		taken_add(b, seg);
 		pthread_mutex_unlock(&pool.lock);
@@ -257,21 +259,30 @@ struct block_reader *block_pool_take(const struct seg_reader *seg, uint32_t bloc
 	return b;
 }
 
+static size_t bytes_of(const struct block_reader *b)
+{
+	size_t bytes = block_reader_held(b);
+
+	return bytes + bytes / HEAP_LOSS;
+}
+
 void block_pool_give(struct block_reader **bp)
 {
 	struct block_reader *b = *bp, *over = NULL;
-	size_t bytes;
+	bool passing;
 
 	*bp = NULL;
 	if (!b)
 		return;
 	block_reader_watch(b, NULL, NULL);
-	bytes = block_reader_held(b);
-	bytes += bytes / HEAP_LOSS;
 	pthread_mutex_lock(&pool.lock);
 	taken_remove(b);
-	if (!b->pooled.stale && bytes <= room()) {
-		idle_add(b, bytes, is_passing(b, bytes));
+	passing = is_passing(b, bytes_of(b));
+	/* What is left of other blocks serves the next one that passes; with one that stays it is lost. */
+	if (!passing)
+		arena_trim(&b->tables);
+	if (!b->pooled.stale && bytes_of(b) <= room()) {
+		idle_add(b, bytes_of(b), passing);
 		b = NULL;
 		over = take_excess();
 	}

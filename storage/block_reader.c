@@ -26,6 +26,7 @@ void block_reader_work_init(struct block_reader_work *w)
 	*w = (struct block_reader_work){ .places = NULL };
 	arena_init(&w->lent, BLOCK_READER_LENT_MAX);
 	arena_init(&w->hand, BLOCK_READER_HAND_MAX);
+	w->lent.recycle = w->hand.recycle = true;
 	buf_init(&w->bytes, BLOCK_BYTES_MAX);
 }
 

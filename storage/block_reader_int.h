@@ -15,6 +15,8 @@ enum {
 	BLOCK_READER_TABLES_MAX = COL_MAP_MEMORY_MAX + (48 << 20),
 	BLOCK_READER_LENT_MAX = 2 * COL_TEXT_RAW_MAX + (16 << 20),
 	BLOCK_READER_HAND_MAX = COL_MAP_MEMORY_MAX,
+	/* Of each of these two, what the next question is left. */
+	BLOCK_READER_KEEP_BYTES = 1 << 20,
 	BLOCK_READER_SOME = 256,
 	/* Asked for one row in so many, a column is decoded whole; integers, which take most room then. */
 	BLOCK_READER_MANY = 8,
@@ -130,12 +132,16 @@ static inline void block_reader_let_go(struct block_reader *b)
 	if (b->cols[SEG_COL_METADATA].map)
 		col_map_let_go(b->cols[SEG_COL_METADATA].map);
 	arena_reset(&b->work.hand);
+	if (arena_held(&b->work.hand) > BLOCK_READER_KEEP_BYTES)
+		arena_trim(&b->work.hand);
 }
 
 /* What was lent for the question before is given back. */
 static inline void block_reader_begin(struct block_reader *b)
 {
 	arena_reset(&b->work.lent);
+	if (arena_held(&b->work.lent) > BLOCK_READER_KEEP_BYTES)
+		arena_trim(&b->work.lent);
 	if (!b->hand.rows)
 		block_reader_let_go(b);
 	b->inner.code = 0;

@@ -5,6 +5,7 @@
 #include "storage/col_stream_int.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "proto/base/check.h"
 #include "proto/base/err.h"
@@ -115,21 +116,13 @@ static int fill_table(struct col_stream_code *k, const uint8_t *lengths, const u
 	return 0;
 }
 
-static int load_table(struct col_stream_body *b)
+/* lengths, order: room for all symbols. */
+static int make_table(struct col_stream_body *b, uint8_t *lengths, uint16_t *order)
 {
 	struct col_stream_code *k = b->code;
 	uint32_t *table, used;
-	uint16_t *order;
-	uint8_t *lengths;
-	int rc;
+	int rc = col_huff_lengths_get(k->lengths, k->symbols, lengths, &k->bits);
 
-	if (k->table)
-		return 0;
-	lengths = arena_alloc(b->mem, k->symbols);
-	order = arena_alloc(b->mem, k->symbols * sizeof *order);
-	if (!lengths || !order)
-		return -ENOMEM;
-	rc = col_huff_lengths_get(k->lengths, k->symbols, lengths, &k->bits);
 	if (rc == 0)
 		rc = col_huff_order(lengths, k->symbols, order, &used);
 	if (rc < 0)
@@ -140,6 +133,23 @@ static int load_table(struct col_stream_body *b)
 	rc = fill_table(k, lengths, order, used, table);
 	if (rc == 0)
 		k->table = table;
+	return rc;
+}
+
+/* What it is made from is mostly larger than the table, and not kept with it. */
+static int load_table(struct col_stream_body *b)
+{
+	struct col_stream_code *k = b->code;
+	uint16_t *order;
+	int rc;
+
+	if (k->table)
+		return 0;
+	order = malloc(k->symbols * (sizeof *order + sizeof(uint8_t)));
+	if (!order)
+		return -ENOMEM;
+	rc = make_table(b, (uint8_t *)(order + k->symbols), order);
+	free(order);
 	return rc;
 }
 

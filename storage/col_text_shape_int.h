@@ -16,7 +16,7 @@ enum {
 	/* Rows rebuilt at a time, fewer where their templates are wide. */
 	COL_TEXT_BATCH_ROWS = 4096,
 	COL_TEXT_BATCH_ROWS_MIN = 16,
-	COL_TEXT_BATCH_BYTES = 4 << 20,
+	COL_TEXT_BATCH_BYTES = 256 << 10,
 	/* Rows between two places from which counting can start. */
 	COL_TEXT_STEP_ROWS = 4096,
 	COL_TEXT_STEPS_MAX = COL_STREAM_COUNT_MAX / COL_TEXT_STEP_ROWS,

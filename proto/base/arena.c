@@ -10,6 +10,8 @@ enum {
 	ARENA_ALIGN = 16,
 	ARENA_CHUNK_BYTES_MIN = 16 * 1024,
 	ARENA_CHUNK_BYTES_MAX = 1024 * 1024,
+	/* With more than that, an arena that recycles is like any other. */
+	ARENA_RECYCLE_BYTES_MAX = 4 * 1024 * 1024,
 };
 
 struct arena_chunk {
@@ -36,10 +38,34 @@ static void free_chunks(struct arena *a, struct arena_chunk *c, const struct are
 	}
 }
 
+void arena_trim(struct arena *a)
+{
+	free_chunks(a, a->spares, NULL);
+	a->spares = NULL;
+}
+
 void arena_fini(struct arena *a)
 {
 	free_chunks(a, a->chunks, NULL);
-	*a = (struct arena){ .max = a->max, .high = a->high, .tight = a->tight };
+	arena_trim(a);
+	*a = (struct arena){
+		.max = a->max, .high = a->high, .tight = a->tight, .recycle = a->recycle
+	};
+}
+
+/* Chunks in front of `end` come before the spare ones. */
+static void spare_chunks(struct arena *a, const struct arena_chunk *end)
+{
+	struct arena_chunk **at = &a->chunks, *first = a->chunks, *rest;
+
+	while (*at != end)
+		at = &(*at)->next;
+	if (at == &a->chunks)
+		return;
+	rest = *at;
+	*at = a->spares;
+	a->spares = first;
+	a->chunks = rest;
 }
 
 void arena_reset(struct arena *a)
@@ -47,6 +73,11 @@ void arena_reset(struct arena *a)
 	struct arena_chunk *c = a->chunks;
 
 	a->used = 0;
+	if (a->recycle && a->held <= ARENA_RECYCLE_BYTES_MAX) {
+		spare_chunks(a, NULL);
+		return;
+	}
+	arena_trim(a);
 	if (!c)
 		return;
 	free_chunks(a, c->next, NULL);
@@ -62,11 +93,38 @@ struct arena_mark arena_mark(const struct arena *a)
 void arena_release(struct arena *a, struct arena_mark m)
 {
 	ASSERT(m.used <= a->used);
-	free_chunks(a, a->chunks, m.chunk);
+	if (a->recycle)
+		spare_chunks(a, m.chunk);
+	else
+		free_chunks(a, a->chunks, m.chunk);
 	a->chunks = m.chunk;
 	if (m.chunk)
 		m.chunk->len = m.len;
 	a->used = m.used;
+}
+
+/* The first spare one with room for n bytes; NULL: none. */
+static struct arena_chunk *take_spare(struct arena *a, size_t n)
+{
+	struct arena_chunk **at = &a->spares, *c;
+
+	while (*at && (*at)->cap < n)
+		at = &(*at)->next;
+	c = *at;
+	if (c)
+		*at = c->next;
+	return c;
+}
+
+static struct arena_chunk *new_chunk(struct arena *a, size_t cap)
+{
+	struct arena_chunk *c = malloc(sizeof *c + cap);
+
+	if (!c)
+		return NULL;
+	c->cap = cap;
+	a->held += sizeof *c + cap;
+	return c;
 }
 
 static struct arena_chunk *add_chunk(struct arena *a, size_t n)
@@ -80,13 +138,13 @@ static struct arena_chunk *add_chunk(struct arena *a, size_t n)
 		cap = ARENA_CHUNK_BYTES_MAX;
 	if (cap < n)
 		cap = n;
-	c = malloc(sizeof *c + cap);
+	c = take_spare(a, n);
+	if (!c)
+		c = new_chunk(a, cap);
 	if (!c)
 		return NULL;
 	c->next = a->chunks;
-	c->cap = cap;
 	c->len = 0;
-	a->held += sizeof *c + cap;
 	a->chunks = c;
 	return c;
 }

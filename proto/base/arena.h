@@ -3,8 +3,8 @@
  *
  * Life:    init, alloc..., reset at the end of the turn (pointers die), fini.
  * Thread:  one at a time.
- * Memory:  grows in chunks up to max bytes; reset keeps the first chunk and frees the others.
- *          `high` is the most that was ever in use.
+ * Memory:  grows in chunks up to max bytes; reset keeps one chunk and frees the others, or, of an arena
+ *          that recycles, keeps all for later turns until trim. `high` is the most that was ever in use.
  * Errors:  alloc returns NULL beyond max or out of memory.
  */
 #ifndef PROTO_BASE_ARENA_H
@@ -21,13 +21,17 @@ struct arena {
 	size_t max;
 	size_t used;
 	size_t high;
-	size_t held; /* by its chunks, in use or not */
-	bool tight;  /* set after init: grows by a quarter, for what is kept long */
+	size_t held;                /* by its chunks, in use or not */
+	bool tight;                 /* set after init: grows by a quarter, for what is kept long */
+	bool recycle;               /* set after init */
+	struct arena_chunk *spares; /* of turns before */
 };
 
 void arena_init(struct arena *a, size_t max);
 void arena_fini(struct arena *a);
 void arena_reset(struct arena *a);
+/* Chunks of turns before that this one has not used so far are freed. */
+void arena_trim(struct arena *a);
 /* Bytes of its chunks, in use or not. */
 static inline size_t arena_held(const struct arena *a)
 {

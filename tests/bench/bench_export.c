@@ -7,6 +7,7 @@
  * DIR is a data directory, which is only read. The parameters are those of /api/logs/export; none:
  * event_type=PAYMENT. The export is made once, then ROUNDS times; medians are printed.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "query/export.h"
 #include "storage/store.h"
 
-enum { ROUNDS_MAX = 1000, ARG_PARAMS = 4 };
+enum { ROUNDS_MAX = 1000, ARG_PARAMS = 4, HEAP_BYTES = 2 << 20 };
 
 struct bench {
 	struct store_reader *reader;
@@ -119,6 +120,9 @@ int main(int argc, char **argv)
 	struct engine_err err;
 	struct diag d;
 
+	/* As astroqueryd. */
+	mallopt(M_MMAP_THRESHOLD, HEAP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, HEAP_BYTES);
 	if (argc < 2) {
 		puts("no data directory was given");
 		return 0;

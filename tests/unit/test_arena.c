@@ -102,6 +102,38 @@ static void release_goes_back(void **state)
 	assert_int_equal(arena_held(&a), 0);
 }
 
+/* Method: the same turns again and again take no further chunk; a small one leaves the others to trim. */
+static void recycled(void **state)
+{
+	struct arena a;
+	size_t held = 0;
+
+	(void)state;
+	arena_init(&a, MAX);
+	a.recycle = a.tight = true;
+	for (int turn = 0; turn < 20; turn++) {
+		struct arena_mark m;
+
+		arena_reset(&a);
+		m = arena_mark(&a);
+		for (size_t n = 1; n < 80000; n += n / 2 + 1)
+			memset(arena_alloc(&a, n), turn, n);
+		if (turn % 2)
+			arena_release(&a, m);
+		if (turn == 5)
+			held = arena_held(&a);
+		if (turn > 5)
+			assert_int_equal(arena_held(&a), held);
+	}
+	arena_reset(&a);
+	assert_non_null(arena_alloc(&a, 100));
+	assert_int_equal(arena_held(&a), held);
+	arena_trim(&a);
+	assert_in_range(arena_held(&a), 100, held - 1);
+	arena_fini(&a);
+	assert_int_equal(arena_held(&a), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +141,7 @@ int main(void)
 		cmocka_unit_test(max_is_the_end),
 		cmocka_unit_test(calloc_and_dup),
 		cmocka_unit_test(release_goes_back),
+		cmocka_unit_test(recycled),
 	};
 
 	return cmocka_run_group_tests_name("arena", tests, NULL, NULL);
