@@ -2,13 +2,14 @@
  * astrosend - sends events as Forward frames: one from flags, or files of them (astrosend.1). Also
  * the load generator.
  *
- * This file fills frames and says what became of them; send_source reads events, send_conn and
- * send_dgram carry frames, send_args knows what is wanted.
+ * This file fills frames and says what became of them; send_source reads events, the library's
+ * client_link and client_dgram carry frames, send_args knows what is wanted.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -18,12 +19,12 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
+#include "proto/client/client_dgram.h"
+#include "proto/client/client_link.h"
 #include "proto/svc/opt.h"
 #include "proto/wire/forward_put.h"
 #include "proto/wire/pack.h"
 #include "tools/send_args.h"
-#include "tools/send_conn.h"
-#include "tools/send_dgram.h"
 #include "tools/send_source.h"
 
 enum {
@@ -43,8 +44,17 @@ enum {
 	/* From this rate on datagrams go in trains unless told otherwise. */
 	TRAIN_RATE = 100000,
 	PROGRESS_NS = 200 * 1000 * 1000,
+	TICK_MS = 200,
 	/* Bad lines and lost connections told one by one; the others are only counted. */
 	TOLD_MAX = 10,
+};
+
+/* A frame, and where its events came from. */
+struct sent {
+	struct client_frame frame; /* first, so that the link's frame is this one */
+	struct send_pos first;
+	struct send_pos last;
+	struct sent *next; /* that is free */
 };
 
 struct run {
@@ -56,8 +66,10 @@ struct run {
 	bool input_ended;
 	bool input_failed;
 	struct diag input_error;
-	struct buf entries;
-	char run_id[SEND_RUN_BYTES];
+	struct sent *window;
+	struct sent *spare;
+	struct buf entries; /* of datagrams */
+	char run_id[CLIENT_RUN_BYTES];
 	uint64_t frames;
 	uint64_t events;
 	uint64_t events_acked;
@@ -120,15 +132,18 @@ static void on_bad(void *arg, const struct send_pos *at, const char *why)
 		fprintf(stderr, "astrosend: further bad events are only counted\n");
 }
 
-static void on_acked(void *arg, const struct send_frame *f)
+static void on_acked(void *arg, struct client_frame *f)
 {
+	struct sent *s = (struct sent *)f;
 	struct run *r = arg;
 
+	s->next = r->spare;
+	r->spare = s;
 	r->events_acked += f->events;
 	if (!r->acked_log)
 		return;
 	fprintf(r->acked_log, "%s\t%" PRIu32 "\t%s:%" PRIu64 "\t%s:%" PRIu64 "\n", f->chunk,
-		f->events, f->first.file, f->first.line, f->last.file, f->last.line);
+		f->events, s->first.file, s->first.line, s->last.file, s->last.line);
 	fflush(r->acked_log);
 }
 
@@ -153,12 +168,6 @@ static void on_waiting(void *arg, int64_t seconds)
 		r->args.to, seconds, r->args.timeout_s);
 }
 
-static int on_tick(void *arg)
-{
-	show_progress(arg);
-	return 0;
-}
-
 static uint64_t bad_events(const struct run *r)
 {
 	return (r->source ? send_source_bad(r->source) : 0) + r->too_large;
@@ -180,18 +189,18 @@ static void put_summary(const struct run *r, const char *rest)
 /* ---- events and frames ---- */
 
 /* Appends the next event. False: there are no more; what came before a failure is sent all the same. */
-static bool next_event(struct run *r, int64_t now_ns, struct send_pos *at)
+static bool next_event(struct run *r, int64_t now_ns, struct buf *entries, struct send_pos *at)
 {
 	int rc = 0;
 
 	if (stopping || r->input_ended)
 		return false;
 	if (r->source) {
-		rc = send_source_next(r->source, now_ns, &r->entries, at, &r->input_error);
+		rc = send_source_next(r->source, now_ns, entries, at, &r->input_error);
 	} else if (!r->one_done) {
 		r->one_done = true;
 		*at = (struct send_pos){ "event", 1 };
-		forward_put_entry(&r->entries, now_ns, buf_span(&r->fields));
+		forward_put_entry(entries, now_ns, buf_span(&r->fields));
 		rc = 1;
 	}
 	r->input_ended = rc <= 0;
@@ -230,16 +239,17 @@ static bool has_input(const struct run *r)
 	return !r->source || send_source_ready(r->source);
 }
 
-static void fill_frame(struct run *r, struct send_frame *f)
+static void fill_frame(struct run *r, struct sent *s)
 {
-	struct forward_put_frame head = { .tag = span_str(r->args.tag) };
+	struct client_frame *f = &s->frame;
 	int64_t now = clock_wall_ns();
 	uint32_t max = batch_of(r);
 
-	buf_reset(&r->entries);
-	while (f->events < max && r->entries.len < FRAME_BYTES && next_event(r, now, &f->last)) {
+	client_frame_begin(f, span_str(r->args.tag));
+	while (f->events < max && client_frame_entries(f) < FRAME_BYTES &&
+		next_event(r, now, &f->bytes, &s->last)) {
 		if (f->events++ == 0)
-			f->first = f->last;
+			s->first = s->last;
 		if (!has_input(r))
 			break;
 	}
@@ -248,70 +258,124 @@ static void fill_frame(struct run *r, struct send_frame *f)
 	r->frames++;
 	r->events += f->events;
 	snprintf(f->chunk, sizeof f->chunk, "%s-%08" PRIx64, r->run_id, r->frames);
-	head.chunk = span_str(f->chunk);
-	forward_put_packed(&f->bytes, &head, buf_span(&r->entries), f->events);
+	client_frame_seal(f);
 }
 
 /* ---- over TCP and unix sockets ---- */
 
-static int send_frames(struct run *r, struct send_conn *c, struct diag *d)
+static int turn(struct run *r, struct client_link *l, int wait_ms, struct diag *d)
 {
-	for (;;) {
-		struct send_frame *f;
-		int rc = send_conn_frame(c, &f, d);
+	int rc = client_link_turn(l, wait_ms, d);
 
-		if (rc < 0)
-			return rc;
-		fill_frame(r, f);
-		if (f->events == 0)
+	show_progress(r);
+	return rc;
+}
+
+/* Waits until every frame is acked. */
+static int finish(struct run *r, struct client_link *l, struct diag *d)
+{
+	int rc = 0;
+
+	while (client_link_is_busy(l) && rc == 0)
+		rc = turn(r, l, TICK_MS, d);
+	return rc;
+}
+
+static int send_frames(struct run *r, struct client_link *l, struct diag *d)
+{
+	int rc = 0;
+
+	while (rc == 0) {
+		struct sent *s = r->spare;
+
+		if (!client_link_has_room(l)) {
+			rc = turn(r, l, TICK_MS, d);
+			continue;
+		}
+		fill_frame(r, s);
+		if (s->frame.events == 0)
 			return 0;
-		rc = send_conn_push(c, d);
+		if (s->frame.bytes.err)
+			return diag_set(d, s->frame.bytes.err, "", -1, "cannot make a frame");
+		r->spare = s->next;
+		client_link_push(l, &s->frame);
+		rc = turn(r, l, 0, d);
 		if (rc == 0 && !has_input(r))
-			rc = send_conn_finish(c, d);
-		if (rc < 0)
-			return rc;
-		show_progress(r);
-		pace(r);
+			rc = finish(r, l, d);
+		if (rc == 0)
+			pace(r);
 	}
+	return rc;
+}
+
+static int make_window(struct run *r)
+{
+	r->window = calloc((size_t)r->args.window, sizeof *r->window);
+	for (int64_t i = 0; r->window && i < r->args.window; i++) {
+		client_frame_init(&r->window[i].frame);
+		r->window[i].next = r->spare;
+		r->spare = &r->window[i];
+	}
+	return r->window ? 0 : -ENOMEM;
+}
+
+static void free_window(struct run *r)
+{
+	for (int64_t i = 0; r->window && i < r->args.window; i++)
+		client_frame_fini(&r->window[i].frame);
+	free(r->window);
+}
+
+static int open_link(struct run *r, struct client_link **out, struct diag *d)
+{
+	const struct client_link_conf conf = {
+		.name = r->args.to,
+		.host = r->args.where.door == CLIENT_TO_TCP ? r->args.where.host : NULL,
+		.port = r->args.where.port,
+		.hint = "is astrocollectd running there? --to names another place",
+		.window = (unsigned)r->args.window,
+		.patience_ns = r->args.timeout_s * CLOCK_NS_PER_SEC,
+		.futile = true,
+		.wake_fd = -1,
+		.acked = on_acked,
+		.lost = on_lost,
+		.waiting = on_waiting,
+		.arg = r,
+	};
+	int rc = make_window(r);
+
+	if (rc == 0)
+		rc = client_link_new(&conf, out);
+	return rc < 0 ? diag_set(d, rc, "", -1, "cannot start") : client_link_connect(*out, d);
 }
 
 static int run_stream(struct run *r)
 {
-	const struct send_conn_conf conf = {
-		.name = r->args.to,
-		.host = r->args.door == SEND_ARGS_TCP ? r->args.host : NULL,
-		.port = r->args.port,
-		.window = (unsigned)r->args.window,
-		.patience_ns = r->args.timeout_s * CLOCK_NS_PER_SEC,
-		.acked = on_acked,
-		.lost = on_lost,
-		.waiting = on_waiting,
-		.tick = on_tick,
-		.arg = r,
-	};
-	struct send_conn_counts counts;
-	struct send_conn *c = NULL;
+	struct client_link_counts counts;
+	struct client_link *l = NULL;
 	int status = EXIT_SENT, rc;
 	char rest[160];
 	struct diag d;
 
-	rc = send_conn_open(&conf, &c, &d);
+	rc = open_link(r, &l, &d);
 	if (rc == 0)
-		rc = send_frames(r, c, &d);
+		rc = send_frames(r, l, &d);
 	if (rc == 0)
-		rc = send_conn_finish(c, &d);
+		rc = finish(r, l, &d);
 	if (rc < 0) {
 		complain(r, &d);
 		status = EXIT_UNREACHED;
 	}
-	if (!c)
-		return status;
-	send_conn_counts(c, &counts);
-	snprintf(rest, sizeof rest,
-		"%" PRIu64 " acked, %" PRIu64 " frames resent, %" PRIu64 " connections",
-		counts.events_acked, counts.frames_resent, counts.connections);
-	put_summary(r, rest);
-	send_conn_close(&c);
+	if (l) {
+		client_link_counts(l, &counts);
+		snprintf(rest, sizeof rest,
+			"%" PRIu64 " acked, %" PRIu64 " frames resent, %" PRIu64 " connections",
+			counts.events_acked, counts.frames_resent, counts.connections);
+		if (counts.connections > 0)
+			put_summary(r, rest);
+	}
+	client_link_free(&l);
+	free_window(r);
 	return status;
 }
 
@@ -334,16 +398,16 @@ static uint32_t datagram_events(const struct run *r)
 }
 
 static int put_datagram(
-	struct run *r, struct send_dgram *g, struct span entries, uint32_t events, struct diag *d)
+	struct run *r, struct client_dgram *g, struct span entries, uint32_t events, struct diag *d)
 {
 	struct forward_put_frame head = { .tag = span_str(r->args.tag) };
 
 	if (events == 0)
 		return 0;
-	forward_put_packed(send_dgram_next(g), &head, entries, events);
+	forward_put_packed(client_dgram_next(g), &head, entries, events);
 	r->frames++;
 	r->events += events;
-	return send_dgram_push(g, d);
+	return client_dgram_push(g, d);
 }
 
 static void refuse_event(struct run *r, const struct send_pos *at)
@@ -356,7 +420,7 @@ static void refuse_event(struct run *r, const struct send_pos *at)
  * Sends one datagram: events as long as they fit, at least one. The event that did not fit stays in
  * r->entries for the next.
  */
-static int next_datagram(struct run *r, struct send_dgram *g, struct diag *d)
+static int next_datagram(struct run *r, struct client_dgram *g, struct diag *d)
 {
 	size_t around = FRAME_AROUND_BYTES + strlen(r->args.tag), room, used = r->entries.len;
 	uint32_t events = used > 0, max = datagram_events(r);
@@ -366,7 +430,7 @@ static int next_datagram(struct run *r, struct send_dgram *g, struct diag *d)
 
 	room = (size_t)r->args.datagram_bytes > around ? (size_t)r->args.datagram_bytes - around
 						       : 0;
-	while (events < max && used <= room && next_event(r, now, &at)) {
+	while (events < max && used <= room && next_event(r, now, &r->entries, &at)) {
 		if (r->entries.len - used + around > LIMIT_DATAGRAM_BYTES) {
 			r->entries.len = used;
 			refuse_event(r, &at);
@@ -385,7 +449,7 @@ static int next_datagram(struct run *r, struct send_dgram *g, struct diag *d)
 	return rc;
 }
 
-static int send_datagrams(struct run *r, struct send_dgram *g, struct diag *d)
+static int send_datagrams(struct run *r, struct client_dgram *g, struct diag *d)
 {
 	uint64_t flushed = 0;
 	int rc = 0;
@@ -394,30 +458,31 @@ static int send_datagrams(struct run *r, struct send_dgram *g, struct diag *d)
 		rc = next_datagram(r, g, d);
 		if (rc == 0 && (!has_input(r) ||
 				       (r->args.rate > 0 && r->events - flushed >= burst_of(r)))) {
-			rc = send_dgram_flush(g, d);
+			rc = client_dgram_flush(g, d);
 			flushed = r->events;
 			pace(r);
 		}
 		show_progress(r);
 	}
-	return rc == 0 ? send_dgram_flush(g, d) : rc;
+	return rc == 0 ? client_dgram_flush(g, d) : rc;
 }
 
 static unsigned train_of(const struct run *r)
 {
 	if (r->args.train > 0)
 		return (unsigned)r->args.train;
-	return r->args.rate == 0 || r->args.rate >= TRAIN_RATE ? SEND_DGRAM_TRAIN_MAX : 1;
+	return r->args.rate == 0 || r->args.rate >= TRAIN_RATE ? CLIENT_DGRAM_TRAIN_MAX : 1;
 }
 
 static int run_datagrams(struct run *r)
 {
-	struct send_dgram *g = NULL;
+	struct client_dgram *g = NULL;
 	int status = EXIT_SENT;
 	char rest[80];
 	struct diag d;
 
-	if (send_dgram_open(r->args.to, r->args.host, r->args.port, train_of(r), &g, &d) < 0) {
+	if (client_dgram_open(
+		    r->args.to, r->args.where.host, r->args.where.port, train_of(r), &g, &d) < 0) {
 		complain(r, &d);
 		return EXIT_UNREACHED;
 	}
@@ -425,13 +490,14 @@ static int run_datagrams(struct run *r)
 		complain(r, &d);
 		status = EXIT_UNREACHED;
 	}
-	snprintf(rest, sizeof rest, "not acked (UDP), %" PRIu64 " refused", send_dgram_refused(g));
+	snprintf(
+		rest, sizeof rest, "not acked (UDP), %" PRIu64 " refused", client_dgram_refused(g));
 	put_summary(r, rest);
-	if (send_dgram_refused(g) > 0 && status == EXIT_SENT) {
+	if (client_dgram_refused(g) > 0 && status == EXIT_SENT) {
 		fprintf(stderr, "astrosend: nobody listens on %s\n", r->args.to);
 		status = EXIT_UNREACHED;
 	}
-	send_dgram_close(&g);
+	client_dgram_close(&g);
 	return status;
 }
 
@@ -536,7 +602,7 @@ int main(int argc, char **argv)
 	watch_signals();
 	status = prepare(&r);
 	if (status < 0)
-		status = r.args.door == SEND_ARGS_UDP ? run_datagrams(&r) : run_stream(&r);
+		status = r.args.where.door == CLIENT_TO_UDP ? run_datagrams(&r) : run_stream(&r);
 	if (r.input_failed)
 		complain(&r, &r.input_error);
 	if (status == EXIT_SENT && r.input_failed)

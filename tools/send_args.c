@@ -11,12 +11,12 @@
 #include "proto/base/limits.h"
 #include "proto/base/timefmt.h"
 #include "proto/base/when.h"
+#include "proto/client/client_dgram.h"
+#include "proto/client/client_frame.h"
 #include "proto/svc/opt.h"
 #include "proto/wire/event.h"
 #include "proto/wire/json_in.h"
 #include "proto/wire/pack.h"
-#include "tools/send_dgram.h"
-#include "tools/send_frame.h"
 
 enum {
 	BATCH_DEFAULT = 1000,
@@ -24,9 +24,6 @@ enum {
 	TIMEOUT_DEFAULT_S = 60,
 	DATAGRAM_DEFAULT_BYTES = 1400,
 };
-
-static const char to_default[] = "tcp://127.0.0.1:24224";
-static const char port_default[] = "24224";
 
 static const char more[] =
 	"One event:\n"
@@ -38,56 +35,6 @@ static const char more[] =
 	"\n"
 	"Exit status: 0 all sent (over TCP: and acked), 1 some input was bad and skipped, 2 usage,\n"
 	"3 the collector could not be reached or did not ack in time, 4 input could not be read.\n";
-
-/* ---- the destination ---- */
-
-static int copy(char *dst, size_t cap, const char *s, size_t n)
-{
-	if (n >= cap)
-		return ERR_LIMIT;
-	memcpy(dst, s, n);
-	dst[n] = 0;
-	return 0;
-}
-
-/* HOST, HOST:PORT, [V6], [V6]:PORT. */
-static int split_host(struct send_args *a, const char *s)
-{
-	const char *end = *s == '[' ? strchr(s, ']') : strchr(s, ':');
-	size_t n = end ? (size_t)(end - s) : strlen(s);
-	const char *after = s + n;
-
-	if (*s == '[') {
-		if (!end)
-			return ERR_SYNTAX;
-		after = end + 1;
-		s++;
-		n--;
-	}
-	if (n == 0 || (*after && *after != ':') || (*after == ':' && !after[1]))
-		return ERR_SYNTAX;
-	if (copy(a->host, sizeof a->host, s, n) < 0)
-		return ERR_LIMIT;
-	after = *after ? after + 1 : port_default;
-	return copy(a->port, sizeof a->port, after, strlen(after));
-}
-
-static int read_to(struct send_args *a)
-{
-	if (strncmp(a->to, "tcp://", 6) == 0) {
-		a->door = SEND_ARGS_TCP;
-		return split_host(a, a->to + 6);
-	}
-	if (strncmp(a->to, "udp://", 6) == 0) {
-		a->door = SEND_ARGS_UDP;
-		return split_host(a, a->to + 6);
-	}
-	if (strncmp(a->to, "unix:", 5) == 0 && a->to[5]) {
-		a->door = SEND_ARGS_UNIX;
-		return copy(a->port, sizeof a->port, a->to + 5, strlen(a->to + 5));
-	}
-	return ERR_SYNTAX;
-}
 
 /* ---- flags ---- */
 
@@ -117,7 +64,7 @@ static int check(const struct send_args *a)
 		return usage("nothing to send: name fields, or --ndjson or --lines with files", "");
 	if (strlen(a->tag) > LIMIT_TAG_BYTES)
 		return usage("the tag is longer than 1024 bytes", "");
-	if (a->run_id && (!*a->run_id || strlen(a->run_id) >= SEND_RUN_BYTES))
+	if (a->run_id && (!*a->run_id || strlen(a->run_id) >= CLIENT_RUN_BYTES))
 		return usage("--run-id takes 1 to 63 bytes, not ", a->run_id);
 	return -1;
 }
@@ -127,7 +74,7 @@ static void defaults(struct send_args *a)
 	const char *to = getenv("ASTRO_TO");
 
 	*a = (struct send_args){
-		.to = to && *to ? to : to_default,
+		.to = to && *to ? to : CLIENT_TO_DEFAULT,
 		.tag = "astrosend",
 		.batch = BATCH_DEFAULT,
 		.window = WINDOW_DEFAULT,
@@ -175,7 +122,7 @@ int send_args_read(struct send_args *a, int argc, char **argv)
 		{ "train", 0, "N",
 			"datagrams of one size that go through the kernel as one; 0, the default: by the "
 			"rate",
-			OPT_INT, .to = &a->train, .min = 0, .max = SEND_DGRAM_TRAIN_MAX },
+			OPT_INT, .to = &a->train, .min = 0, .max = CLIENT_DGRAM_TRAIN_MAX },
 		{ "run-id", 0, "ID", "beginning of the chunk ids: a run repeated is stored once",
 			OPT_TEXT, .to = &a->run_id },
 		{ "acked-log", 0, "FILE", "append a line for each acked frame", OPT_TEXT,
@@ -201,7 +148,7 @@ int send_args_read(struct send_args *a, int argc, char **argv)
 		return rc;
 	a->operands = argv + first;
 	a->operands_count = argc - first;
-	if (read_to(a) < 0)
+	if (client_to_read(a->to, &a->where) < 0)
 		return usage("a destination is tcp://HOST:PORT, udp://HOST:PORT or unix:PATH, not ",
 			a->to);
 	return check(a);

@@ -11,23 +11,11 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/diag.h"
-
-enum send_args_door {
-	SEND_ARGS_TCP,
-	SEND_ARGS_UDP,
-	SEND_ARGS_UNIX,
-};
-
-enum {
-	SEND_ARGS_HOST_BYTES = 256,
-	SEND_ARGS_PORT_BYTES = 108, /* or the path of a unix socket */
-};
+#include "proto/client/client_to.h"
 
 struct send_args {
 	const char *to; /* as given */
-	enum send_args_door door;
-	char host[SEND_ARGS_HOST_BYTES];
-	char port[SEND_ARGS_PORT_BYTES];
+	struct client_to where;
 	const char *tag;
 
 	/* What is sent: one event, unless one of these is set. */

@@ -85,7 +85,7 @@ def malformed(page):
 lint.point("conf.def: enum names follow section and name", names_of_keys())
 lint.point("astrolabe.conf(5) says which keys are reread", rereads())
 lint.point("astrolabe.conf(5) has every key with its default", keys_against_page())
-pages = [n for n in lint.files() if re.search(r"\.[158]$", n)]
+pages = [n for n in lint.files() if re.search(r"\.[1358]$", n)]
 if shutil.which("mandoc"):
     lint.point(f"{len(pages)} pages are well formed mdoc", [c for p in pages for c in malformed(p)])
 lint.done()

@@ -1,4 +1,4 @@
-#include "tools/send_dgram.h"
+#include "proto/client/client_dgram.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -25,18 +25,18 @@ union segment {
 	struct cmsghdr head;
 };
 
-struct send_dgram {
+struct client_dgram {
 	const char *name;
 	int fd;
 	unsigned train;
 	unsigned count; /* datagrams that wait */
 	uint64_t refused;
-	struct buf bytes[SEND_DGRAM_BATCH];
+	struct buf bytes[CLIENT_DGRAM_BATCH];
 
 	/* Of one flush. */
-	struct iovec iov[SEND_DGRAM_BATCH];
-	struct mmsghdr messages[SEND_DGRAM_BATCH];
-	union segment segments[SEND_DGRAM_BATCH];
+	struct iovec iov[CLIENT_DGRAM_BATCH];
+	struct mmsghdr messages[CLIENT_DGRAM_BATCH];
+	union segment segments[CLIENT_DGRAM_BATCH];
 };
 
 static int connect_any(const struct addrinfo *list)
@@ -55,15 +55,15 @@ static int connect_any(const struct addrinfo *list)
 	return -err;
 }
 
-int send_dgram_open(const char *name, const char *host, const char *port, unsigned train,
-	struct send_dgram **out, struct diag *d)
+int client_dgram_open(const char *name, const char *host, const char *port, unsigned train,
+	struct client_dgram **out, struct diag *d)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *list;
-	struct send_dgram *g;
+	struct client_dgram *g;
 	int rc = getaddrinfo(host, port, &hints, &list), fd;
 
 	ASSERT(train >= 1);
-	ASSERT(train <= SEND_DGRAM_TRAIN_MAX);
+	ASSERT(train <= CLIENT_DGRAM_TRAIN_MAX);
 	if (rc != 0)
 		return diag_set(d, rc == EAI_SYSTEM ? -errno : ERR_UNKNOWN, name, -1, "%s",
 			gai_strerror(rc));
@@ -79,24 +79,29 @@ int send_dgram_open(const char *name, const char *host, const char *port, unsign
 	g->name = name;
 	g->fd = fd;
 	g->train = train;
-	for (unsigned i = 0; i < SEND_DGRAM_BATCH; i++)
+	for (unsigned i = 0; i < CLIENT_DGRAM_BATCH; i++)
 		buf_init(&g->bytes[i], LIMIT_DATAGRAM_BYTES);
 	*out = g;
 	return 0;
 }
 
-void send_dgram_close(struct send_dgram **g)
+void client_dgram_close(struct client_dgram **g)
 {
 	if (!*g)
 		return;
 	close((*g)->fd);
-	for (unsigned i = 0; i < SEND_DGRAM_BATCH; i++)
+	for (unsigned i = 0; i < CLIENT_DGRAM_BATCH; i++)
 		buf_fini(&(*g)->bytes[i]);
 	free(*g);
 	*g = NULL;
 }
 
-uint64_t send_dgram_refused(const struct send_dgram *g)
+void client_dgram_leave(const struct client_dgram *g)
+{
+	close(g->fd);
+}
+
+uint64_t client_dgram_refused(const struct client_dgram *g)
 {
 	return g->refused;
 }
@@ -104,7 +109,7 @@ uint64_t send_dgram_refused(const struct send_dgram *g)
 /* ---- one call ---- */
 
 /* How many datagrams from `first` on make a train: all of one size, but the last may be shorter. */
-static unsigned train_from(const struct send_dgram *g, unsigned first)
+static unsigned train_from(const struct client_dgram *g, unsigned first)
 {
 	size_t size = g->bytes[first].len, all = size;
 	unsigned n = 1;
@@ -139,7 +144,7 @@ static void set_segment(struct msghdr *m, union segment *at, size_t bytes)
 }
 
 /* Messages for the datagrams from `first` on; returns their number. */
-static unsigned make_messages(struct send_dgram *g, unsigned first)
+static unsigned make_messages(struct client_dgram *g, unsigned first)
 {
 	unsigned count = 0;
 
@@ -159,7 +164,7 @@ static unsigned make_messages(struct send_dgram *g, unsigned first)
 }
 
 /* What a failed send means. 0: try again. */
-static int send_failed(struct send_dgram *g, struct diag *d)
+static int send_failed(struct client_dgram *g, struct diag *d)
 {
 	struct pollfd p = { .fd = g->fd, .events = POLLOUT };
 
@@ -183,7 +188,7 @@ static int send_failed(struct send_dgram *g, struct diag *d)
 	}
 }
 
-int send_dgram_flush(struct send_dgram *g, struct diag *d)
+int client_dgram_flush(struct client_dgram *g, struct diag *d)
 {
 	unsigned sent = 0; /* datagrams */
 
@@ -201,14 +206,14 @@ int send_dgram_flush(struct send_dgram *g, struct diag *d)
 	return 0;
 }
 
-struct buf *send_dgram_next(struct send_dgram *g)
+struct buf *client_dgram_next(struct client_dgram *g)
 {
-	ASSERT(g->count < SEND_DGRAM_BATCH);
+	ASSERT(g->count < CLIENT_DGRAM_BATCH);
 	buf_reset(&g->bytes[g->count]);
 	return &g->bytes[g->count];
 }
 
-int send_dgram_push(struct send_dgram *g, struct diag *d)
+int client_dgram_push(struct client_dgram *g, struct diag *d)
 {
 	const struct buf *b = &g->bytes[g->count];
 
@@ -216,5 +221,5 @@ int send_dgram_push(struct send_dgram *g, struct diag *d)
 		return diag_set(d, b->err, g->name, -1, "cannot send");
 	ASSERT(b->len <= LIMIT_DATAGRAM_BYTES);
 	g->count++;
-	return g->count == SEND_DGRAM_BATCH ? send_dgram_flush(g, d) : 0;
+	return g->count == CLIENT_DGRAM_BATCH ? client_dgram_flush(g, d) : 0;
 }
