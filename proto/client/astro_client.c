@@ -298,6 +298,8 @@ static int make_room(struct astro_client *c, int64_t deadline_ns)
 	case ASTRO_CLIENT_FULL_DROP_OLDEST:
 		events = client_queue_drop(&c->queue);
 		c->counts.dropped += events;
+		if (c->waiters > 0)
+			pthread_cond_broadcast(&c->changed);
 		return events > 0 ? 0 : -EAGAIN;
 	case ASTRO_CLIENT_FULL_WAIT:
 		return await_change(c, deadline_ns) ? 0 : -EAGAIN;

@@ -1,5 +1,6 @@
 // Sends the events of a JSON file by the npm package @fluent-org/logger; says how many were acknowledged
-// (or, without acks, written). Argument: one JSON object {host, port, path, mode, ack, patience, events}.
+// (or, without acks, written). Argument: one JSON object {host, port, path, mode, ack, patience, events,
+// count}: with a count, event number i is the file's event i modulo their number, with i as metadata.ref.
 'use strict';
 const fs = require('fs');
 const { FluentClient, EventTime } = require('@fluent-org/logger');
@@ -17,7 +18,10 @@ async function run() {
   // One way of giving the time after another, as programs do.
   const times = [() => undefined, () => 1700000000, () => new Date(1700000000000),
     () => EventTime.fromTimestamp(1700000000500)];
-  const results = await Promise.all(events.map((e, i) => {
+  const count = job.count || events.length;
+  const results = await Promise.all(Array.from({ length: count }, (_, i) => {
+    const e = { ...events[i % events.length] };
+    e.metadata = { ...e.metadata, ref: job.count ? i : e.metadata.ref };
     const when = times[i % times.length]();
     return when === undefined ? client.emit('org', e) : client.emit('org', e, when);
   }));
