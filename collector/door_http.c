@@ -6,9 +6,12 @@
 
 #include "collector/figures.h"
 #include "collector/http_alerts.h"
+#include "collector/http_bulk.h"
+#include "collector/http_es.h"
 #include "collector/http_intake.h"
 #include "collector/http_jsonline.h"
 #include "collector/http_logs.h"
+#include "collector/http_loki.h"
 #include "collector/room.h"
 #include "collector/rules.h"
 #include "collector/seal.h"
@@ -101,11 +104,46 @@ static void on_alerts(void *arg, struct http_call *call)
 	http_intake_post(((struct door_http *)arg)->intake, call, &http_alerts_shape);
 }
 
+static void on_bulk(void *arg, struct http_call *call)
+{
+	http_intake_post(((struct door_http *)arg)->intake, call, &http_bulk_shape);
+}
+
+static void on_loki(void *arg, struct http_call *call)
+{
+	http_intake_post(((struct door_http *)arg)->intake, call, &http_loki_shape);
+}
+
 /* Of a shape: its bodies are taken as they come. */
 #define EVENTS(path, handle)                                                                 \
 	{                                                                                    \
 		path, HTTP_PARSE_POST, handle, .body_max = LIMIT_POST_BYTES, .streams = true \
 	}
+
+/* Under the path that clients of Elasticsearch have as their base. */
+#define ES_BULK(base)                                                    \
+	EVENTS(base "/_bulk", on_bulk), EVENTS(base "/_bulk/", on_bulk), \
+		EVENTS(base "/{index}/_bulk", on_bulk)
+#define ES_PAGE(base, path, handle)               \
+	{                                         \
+		base path, HTTP_PARSE_GET, handle \
+	}
+#define ES_THING(path)                                                                       \
+	{                                                                                    \
+		path, HTTP_PARSE_GET | HTTP_PARSE_PUT | HTTP_PARSE_POST | HTTP_PARSE_DELETE, \
+			http_es_thing, .body_max = LIMIT_ES_THING_BYTES, .streams = true     \
+	}
+#define ES(base)                                                                                  \
+	ES_BULK(base), ES_PAGE(base, "/", http_es_info),                                          \
+		ES_PAGE(base, "/_license", http_es_license),                                      \
+		ES_PAGE(base, "/_xpack", http_es_xpack),                                          \
+		ES_PAGE(base, "/_cluster/health", http_es_health),                                \
+		ES_PAGE(base, "/_cat/health", http_es_cat_health),                                \
+		ES_THING(base "/_ilm/policy/{name}"), ES_THING(base "/_template/{name}"),         \
+		ES_THING(base "/_index_template/{name}"),                                         \
+		ES_THING(base "/_component_template/{name}"),                                     \
+		ES_THING(base "/_data_stream/{name}"), ES_THING(base "/_ingest/pipeline/{name}"), \
+		ES_THING(base "/_alias/{name}")
 
 static const struct http_server_route routes[] = {
 	{ "/metrics", HTTP_PARSE_GET, on_metrics },
@@ -114,6 +152,15 @@ static const struct http_server_route routes[] = {
 	EVENTS("/api/logs", on_logs),
 	EVENTS("/api/alerts", on_alerts),
 	EVENTS("/insert/jsonline", on_jsonline),
+	EVENTS("/loki/api/v1/push", on_loki),
+	EVENTS("/insert/loki/api/v1/push", on_loki),
+	{ "/ready", HTTP_PARSE_GET, on_ready },
+	{ "/insert/loki/ready", HTTP_PARSE_GET, on_ready },
+	ES(""),
+	ES("/elasticsearch"),
+	ES_PAGE("/elasticsearch", "", http_es_info),
+	ES("/insert/elasticsearch"),
+	ES_PAGE("/insert/elasticsearch", "", http_es_info),
 };
 
 /* ---------------------------------------------------------------- as a door */

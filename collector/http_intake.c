@@ -569,6 +569,11 @@ const struct http_head *http_intake_head(const struct http_intake_request *r)
 	return &r->head;
 }
 
+const struct http_intake_result *http_intake_result(const struct http_intake_request *r)
+{
+	return &r->result;
+}
+
 struct buf *http_intake_scratch(struct http_intake_request *r)
 {
 	return &r->in->scratch;

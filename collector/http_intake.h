@@ -95,6 +95,8 @@ const struct http_intake_counts *http_intake_counts(const struct http_intake *in
 void *http_intake_state(struct http_intake_request *r);
 const struct http_parse_request *http_intake_request(const struct http_intake_request *r);
 const struct http_head *http_intake_head(const struct http_intake_request *r);
+/* As far as it has come: for a shape that tells what became of each event. */
+const struct http_intake_result *http_intake_result(const struct http_intake_request *r);
 /* For one event as msgpack; whoever calls next has it. At most LIMIT_ENTRY_BYTES. */
 struct buf *http_intake_scratch(struct http_intake_request *r);
 

@@ -288,6 +288,8 @@ enum {
 	LIMIT_ES_ITEMS = 65536,
 	/* What is remembered of them for the answer, beyond their number; with more it is 413. */
 	LIMIT_ES_NOTES_BYTES = 1 << 20,
+	/* A template, policy or pipeline, which is read and forgotten: 413. */
+	LIMIT_ES_THING_BYTES = 16 << 20,
 	/* Name of an index, and an id, as Elasticsearch has it; a longer one fails its action. */
 	LIMIT_ES_NAME_BYTES = 512,
 };

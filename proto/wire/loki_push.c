@@ -34,6 +34,12 @@ void loki_push_fini(struct loki_push *p)
 	buf_fini(&p->document);
 }
 
+size_t loki_push_bytes(const struct loki_push *p)
+{
+	return p->text.cap + p->head.cap + p->extra.cap + p->line.cap + p->record.cap +
+	       p->document.cap;
+}
+
 /* ---- labels ---- */
 
 /* What a label may be called that is one of our fields; the name of the field itself comes first. */

@@ -62,6 +62,8 @@ struct loki_push {
 
 void loki_push_init(struct loki_push *p, loki_push_cb cb, void *arg);
 void loki_push_fini(struct loki_push *p);
+/* Memory held. */
+size_t loki_push_bytes(const struct loki_push *p);
 
 /* A PushRequest, not compressed. ERR_TRUNCATED, ERR_CORRUPT, ERR_SYNTAX: it is none. ERR_LIMIT, -ENOMEM. */
 int loki_push_protobuf(struct loki_push *p, struct span body);
