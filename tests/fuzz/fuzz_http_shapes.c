@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "collector/http_alerts.h"
+#include "collector/http_bulk.h"
 #include "collector/http_head.h"
 #include "collector/http_jsonline.h"
 #include "collector/http_logs.h"
@@ -29,7 +30,8 @@ struct http_intake_request {
 	void *state;
 	struct http_parse_request req;
 	struct http_head head;
-	uint64_t sum, events, bad;
+	struct http_intake_result result;
+	uint64_t sum;
 };
 
 static struct normalise *normalise;
@@ -58,6 +60,11 @@ const struct http_head *http_intake_head(const struct http_intake_request *r)
 	return &r->head;
 }
 
+const struct http_intake_result *http_intake_result(const struct http_intake_request *r)
+{
+	return &r->result;
+}
+
 struct buf *http_intake_scratch(struct http_intake_request *r)
 {
 	(void)r;
@@ -73,7 +80,7 @@ int http_intake_event(struct http_intake_request *r, const struct normalise_inpu
 	ASSERT(walk_skip(&c) == 0);
 	ASSERT(rcur_left(&c) == 0);
 	ASSERT(at.name);
-	r->events++;
+	r->result.stored++;
 	add(r, raw->record.p, raw->record.n);
 	normalise_event(normalise, raw, &ev);
 	return 0;
@@ -81,7 +88,7 @@ int http_intake_event(struct http_intake_request *r, const struct normalise_inpu
 
 void http_intake_bad(struct http_intake_request *r, struct http_intake_place at, const char *why)
 {
-	r->bad++;
+	r->result.rejected++;
 	add(r, &at.n, sizeof at.n);
 	ASSERT(strlen(why) > 0);
 }
@@ -141,6 +148,22 @@ static int take(struct http_intake_request *r, const struct http_intake_shape *s
 	return rc;
 }
 
+/* The body was taken to its end. */
+static void answer(struct http_intake_request *r, const struct http_intake_shape *shape)
+{
+	struct http_call_head head = { .status = 0 };
+	struct buf body;
+
+	if (!shape->answer)
+		return;
+	buf_init(&body, LIMIT_POST_ANSWER_BYTES);
+	r->result.first_id = 1;
+	shape->answer(r, &r->result, &head, &body);
+	ASSERT(head.status >= 200);
+	ASSERT(body.err == 0);
+	buf_fini(&body);
+}
+
 static struct http_intake_request run(
 	const struct http_intake_shape *shape, struct span line, struct span body, size_t cut)
 {
@@ -154,7 +177,9 @@ static struct http_intake_request run(
 	if (rc == 0)
 		rc = take(&r, shape, span_of(body.p, cut), false);
 	if (rc == 0)
-		take(&r, shape, span_of(body.p + cut, body.n - cut), true);
+		rc = take(&r, shape, span_of(body.p + cut, body.n - cut), true);
+	if (rc == 0)
+		answer(&r, shape);
 	shape->fini(&r);
 	free(r.state);
 	return r;
@@ -163,7 +188,7 @@ static struct http_intake_request run(
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct http_intake_shape *const shapes[] = { &http_logs_shape,
-		&http_jsonline_shape, &http_alerts_shape };
+		&http_jsonline_shape, &http_alerts_shape, &http_bulk_shape };
 	const struct http_intake_shape *shape;
 	struct http_intake_request whole, cut;
 	const uint8_t *end;
@@ -181,8 +206,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	body = span_of(data + 2 + line.n, size - 2 - line.n);
 	whole = run(shape, line, body, body.n);
 	cut = run(shape, line, body, (size_t)data[1] * body.n / 256);
-	ASSERT(whole.events == cut.events);
-	ASSERT(whole.bad == cut.bad);
+	ASSERT(whole.result.stored == cut.result.stored);
+	ASSERT(whole.result.rejected == cut.result.rejected);
 	ASSERT(whole.sum == cut.sum);
 	return 0;
 }
