@@ -74,9 +74,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	syslog_init(&s, &zone);
 	syslog_parse(&s, &from, span_of(data + 1, n - 1), &m);
 	check_message(span_of(data + 1, n - 1), &m);
-	ASSERT(syslog_record_init(&r, &conf) == 0);
+	if (!r.out.p)
+		ASSERT(syslog_record_init(&r, &conf) == 0);
 	syslog_record_make(&r, &s, &m, &record);
 	check_record(record);
-	syslog_record_fini(&r);
 	return 0;
 }
