@@ -687,6 +687,15 @@ bool http_intake_empty(const struct http_intake *in)
 	return !in->head;
 }
 
+bool http_intake_reading(const struct http_intake *in)
+{
+	for (const struct http_intake_request *r = in->head; r; r = r->next) {
+		if (r->phase == READING)
+			return true;
+	}
+	return false;
+}
+
 void http_intake_close(struct http_intake *in)
 {
 	uv_close((uv_handle_t *)&in->sweep, NULL);

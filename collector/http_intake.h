@@ -78,6 +78,8 @@ void http_intake_durable(struct http_intake *in);
 void http_intake_stop_reading(struct http_intake *in);
 void http_intake_end_all(struct http_intake *in);
 bool http_intake_empty(const struct http_intake *in);
+/* A body is on its way. */
+bool http_intake_reading(const struct http_intake *in);
 /* No request is left; the loop must run once more. */
 void http_intake_close(struct http_intake *in);
 

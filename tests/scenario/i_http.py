@@ -6,11 +6,14 @@ site posts nothing; astroqueryd hands on what it is sent.
 Method: raw sockets and http.client against both daemons; the store is read back without them.
 """
 
+import contextlib
 import gzip
 import http.client
 import json
 import os
+import shutil
 import socket
+import subprocess
 import sys
 import threading
 import zlib
@@ -407,9 +410,30 @@ def t_metrics_are_well_formed(lab):
             seen.add(key)
         else:
             check(line.startswith("# HELP "), line)
+    if shutil.which("promtool"):
+        r = subprocess.run(["promtool", "check", "metrics"], input=page.body, check=False,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        equal((r.returncode, r.stdout), (0, b""))
     equal(c.metric('astro_collector_events_total{door="http"}'), 1)
     equal(c.metric("astro_collector_http_requests_total"), 2)
     equal(c.metric("astro_collector_http_refused_total"), 1)
+
+
+def t_too_many_connections(lab):
+    c = lab.collector()
+    where = astro.split_address(c.address("http"))
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.create_connection(where)) for _ in range(256)]
+        for s in held:
+            s.settimeout(astro.DEADLINE * astro.TIME_SCALE)
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            found(rb"200 OK", s.recv(1000))
+        out = raw(c, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        found(rb"503 Service Unavailable", out)
+        found(rb"too many connections", out)
+    astro.wait_for(lambda: raw(c, b"GET /healthz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200"),
+                   "there is room again")
+    check(c.metric("astro_collector_http_connections_refused_total") >= 1)
 
 
 # ---------------------------------------------------------------- the relay
@@ -434,6 +458,19 @@ def t_relay(lab):
     big = b'{"msg":"%s"}\n' % (b"z" * 1000) * 7000
     r = post(q, big, headers=LINES)
     equal((r.status, r.json["stored"]), (201, 7000))
+    # What is on its way together has a bound, too.
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            s = stack.enter_context(
+                socket.create_connection(astro.split_address(q.address("http"))))
+            s.settimeout(astro.DEADLINE * astro.TIME_SCALE)
+            s.sendall(b"POST /api/logs HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+                      % (7 << 20))
+            with contextlib.suppress(OSError):
+                s.sendall(b" " * (6 << 20))
+        found(rb"503 Service Unavailable", s.recv(1000))
+    astro.wait_for(lambda: q.metric("astro_query_relay_held_bytes") == 0, "all is let go")
+    equal(q.metric("astro_query_relay_full_total"), 1)
     c.kill()
     r = post(q, {"msg": "nobody there"})
     equal((r.status, r.headers["retry-after"]), (503, "1"))
