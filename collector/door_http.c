@@ -28,6 +28,7 @@ struct door_http {
 	struct http_server *server;
 	struct http_intake *intake;
 	uint64_t looks; /* at the end, while bodies were on their way */
+	bool ending;    /* nobody is waited for any more */
 };
 
 /* ---------------------------------------------------------------- pages */
@@ -190,6 +191,7 @@ static void stop_reading(struct door *d)
 
 static void end_all(struct door *d)
 {
+	of(d)->ending = true;
 	http_intake_end_all(of(d)->intake);
 }
 
@@ -197,7 +199,7 @@ static void end_all(struct door *d)
 static bool empty(struct door *d)
 {
 	return http_intake_empty(of(d)->intake) &&
-	       http_server_counters(of(d)->server)->held_bytes == 0;
+	       (of(d)->ending || http_server_counters(of(d)->server)->held_bytes == 0);
 }
 
 static void close_door(struct door *d)

@@ -10,7 +10,9 @@
 
 bool http_head_is(struct span text, const char *word)
 {
-	return text.n == strlen(word) && strncasecmp((const char *)text.p, word, text.n) == 0;
+	if (text.n != strlen(word))
+		return false;
+	return text.n == 0 || strncasecmp((const char *)text.p, word, text.n) == 0;
 }
 
 static struct span trimmed(struct span s)

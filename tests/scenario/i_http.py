@@ -11,6 +11,7 @@ import gzip
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -384,6 +385,54 @@ def t_a_full_disk_and_the_end(lab):
         found(rb"201 Created", s.recv(1000))
     equal(c.wait(), 0)
     equal(len(lab.rows()), 1)
+
+
+def journal_thread(c):
+    for task in os.listdir(f"/proc/{c.pid}/task"):
+        with open(f"/proc/{c.pid}/task/{task}/comm", encoding="ascii") as f:
+            if f.read().strip() == "journal":
+                return task
+    raise astro.Failure("there is no thread of the journal")
+
+
+def t_a_journal_that_is_behind(lab):
+    astro.strace()
+    c = lab.collector()
+    equal(post(c, {"msg": "first"}).status, 201)
+    task = journal_thread(c)
+    # The next sync takes longer than a request may wait for room.
+    tracer = subprocess.Popen(
+        ["strace", "-qq", "-o", lab.path("trace"), "-p", task, "-e", "trace=fdatasync", "-e",
+         "inject=fdatasync:delay_enter=12000000:when=1"])
+    try:
+        def traced():
+            with open(f"/proc/{c.pid}/task/{task}/status", encoding="ascii") as f:
+                return not re.search(r"TracerPid:\t0\n", f.read())
+
+        astro.wait_for(traced, "the journal's thread is traced")
+        body = b'{"msg":"%s"}\n' % (b"w" * 1000) * 300
+        answers = []
+
+        def sender():
+            answers.append(post(c, body, headers=LINES, timeout=40))
+
+        threads = [threading.Thread(target=sender, daemon=True) for _ in range(24)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    finally:
+        tracer.terminate()
+        tracer.wait()
+    good = [r for r in answers if r.status == 201]
+    late = [r for r in answers if r.status == 503]
+    equal(len(good) + len(late), 24)
+    check(len(good) >= 10 and len(late) >= 4, f"{len(good)} good, {len(late)} late")
+    for r in late:
+        found("journal is behind: nothing was stored", r.json["error"])
+        equal(r.headers["retry-after"], "1")
+    c.kill()
+    equal(len(lab.rows()), 1 + 300 * len(good))
 
 
 def t_metrics_are_well_formed(lab):
