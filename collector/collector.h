@@ -16,7 +16,9 @@
 #include "collector/door.h"
 #include "collector/intake.h"
 #include "collector/retire.h"
+#include "proto/net/admit.h"
 #include "proto/net/listener.h"
+#include "proto/net/peers.h"
 #include "proto/svc/conf.h"
 #include "proto/svc/daemon.h"
 #include "storage/store.h"
@@ -46,6 +48,9 @@ struct collector {
 	uv_loop_t loop;
 	struct listener_gate gate;      /* of the doors for events */
 	struct listener_gate http_gate; /* its own, so that a flood of frames leaves HTTP open */
+	struct peers peers;             /* those of gate, and the memory of all */
+	struct peers http_peers;        /* those of http_gate */
+	struct admit admit[INTAKE_DOOR_COUNT];
 	struct intake intake;
 	struct seal *seal;
 	struct retain_class_set *classes;

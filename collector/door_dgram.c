@@ -211,6 +211,7 @@ int door_dgram_open(struct collector *c, const struct addr *at, unsigned buffer_
 	g->reading = true;
 	g->origin.door = INTAKE_UDP;
 	conf.arg = g;
+	conf.admit = &c->admit[INTAKE_UDP];
 	forward_init(&g->forward, &c->intake.inflates);
 	stage_init(&g->stage, &c->intake.pool);
 	rc = dgram_open(&g->socket, &c->loop, &conf, d);

@@ -52,6 +52,7 @@ struct client {
 	bool eof;
 	bool noted_silent;
 	bool noted_unread;
+	struct addr addr; /* of the peer */
 	char peer[ADDR_TEXT_BYTES];
 	char host[ADDR_TEXT_BYTES];
 };
@@ -336,9 +337,9 @@ static void charge(struct client *k)
 	}
 	stage_charge(pool, intake->inflates_charged, idle);
 	intake->inflates_charged = idle;
-	stage_charge(pool, k->charged, held);
+	stage_hold(&k->stage, k->charged, held);
 	k->charged = held;
-	if (held <= CLIENT_KEEP_BYTES || !stage_pool_crowded(pool))
+	if (held <= CLIENT_KEEP_BYTES || !stage_pool_crowded_by(pool, &k->addr))
 		return;
 	diag_set(&d, ERR_BUDGET, "", -1,
 		"no memory for another large entry or compressed frame in flight; raise memory_max of [collector]");
@@ -394,7 +395,7 @@ static void free_client(struct client *k)
 {
 	unlist(k);
 	stage_fini(&k->stage);
-	stage_charge(&k->door->c->intake.pool, k->charged, 0);
+	stage_hold(&k->stage, k->charged, 0);
 	forward_fini(&k->forward);
 	ackq_fini(&k->acks);
 	k->tag = 0;
@@ -423,12 +424,14 @@ static struct client *new_client(
 		return NULL;
 	k->tag = CLIENT_TAG;
 	k->door = f;
+	k->addr = *peer;
 	addr_text(peer, k->peer);
 	addr_host(peer, k->host);
 	k->origin.door = door;
 	k->origin.host = span_str(door == INTAKE_UNIX ? f->c->host : k->host);
 	forward_init(&k->forward, &f->c->intake.inflates);
 	stage_init(&k->stage, &f->c->intake.pool);
+	k->stage.peer = &k->addr;
 	ackq_init(&k->acks);
 	return k;
 }
@@ -440,8 +443,7 @@ static void accept_client(
 	int rc = -ENOMEM;
 
 	if (!k) {
-		close(fd);
-		listener_gate_leave(&f->c->gate);
+		listener_drop(&f->c->gate, fd, peer);
 	} else {
 		rc = conn_open(&f->set, fd, peer, CLIENT_OUT_BYTES, &client_ops, k, &k->conn);
 	}
@@ -591,6 +593,7 @@ int door_forward_listen(struct door_forward *f, const struct addr *tcp, const ch
 
 	if (tcp)
 		rc = listener_open_tcp(&f->tcp, &c->loop, &c->gate, tcp, on_accept_tcp, f, d);
+	f->tcp.admit = &c->admit[INTAKE_TCP];
 	if (rc == 0 && unix_path)
 		rc = listener_open_unix(
 			&f->local, &c->loop, &c->gate, unix_path, unix_mode, on_accept_unix, f, d);

@@ -240,6 +240,7 @@ int door_http_open(
 	}
 	h->door.ops = &ops;
 	h->c = c;
+	conf.admit = &c->admit[INTAKE_HTTP];
 	rc = http_server_open(&c->loop, &c->http_gate, at, &conf, &h->server, d);
 	if (rc < 0) {
 		http_intake_close(h->intake);

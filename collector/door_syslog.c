@@ -129,9 +129,9 @@ static void charge(struct peer *k)
 	size_t held = syslog_frame_bytes(&k->frame);
 	struct diag d;
 
-	stage_charge(pool, k->charged, held);
+	stage_pool_hold(pool, &k->conn->peer, k->charged, held);
 	k->charged = held;
-	if (held <= PART_FREE_BYTES || !stage_pool_crowded(pool))
+	if (held <= PART_FREE_BYTES || !stage_pool_crowded_by(pool, &k->conn->peer))
 		return;
 	diag_set(&d, ERR_BUDGET, "", -1,
 		"no memory for another long message in flight; raise memory_max of [collector]");
@@ -226,7 +226,8 @@ static void on_expired(struct conn *conn)
 static void free_peer(struct peer *k)
 {
 	k->door->ended -= k->ended;
-	stage_charge(&k->door->c->intake.pool, k->charged, 0);
+	if (k->charged > 0)
+		stage_pool_hold(&k->door->c->intake.pool, &k->conn->peer, k->charged, 0);
 	syslog_frame_fini(&k->frame);
 	k->tag = 0;
 	free(k);
@@ -256,8 +257,7 @@ static void on_accept(void *arg, int fd, const struct addr *at)
 	int rc = -ENOMEM;
 
 	if (!k) {
-		close(fd);
-		listener_gate_leave(&s->c->gate);
+		listener_drop(&s->c->gate, fd, at);
 	} else {
 		k->tag = PEER_TAG;
 		k->door = s;
@@ -388,7 +388,9 @@ int door_syslog_open(struct collector *c, struct syslog_intake *syslog, const st
 	stage_init(&s->stage, &c->intake.pool);
 	door_put(&c->doors, &s->door);
 	*out = s;
-	return listener_open_tcp(&s->listener, &c->loop, &c->gate, at, on_accept, s, d);
+	rc = listener_open_tcp(&s->listener, &c->loop, &c->gate, at, on_accept, s, d);
+	s->listener.admit = &c->admit[INTAKE_SYSLOG_TCP];
+	return rc;
 }
 
 const struct addr *door_syslog_addr(const struct door_syslog *s)

@@ -181,6 +181,7 @@ static int open_door(struct collector *c, struct syslog_intake *syslog, enum int
 	conf->begin = on_begin;
 	conf->end = on_end;
 	conf->arg = g;
+	conf->admit = &c->admit[door];
 	stage_init(&g->stage, &c->intake.pool);
 	rc = dgram_open(&g->socket, &c->loop, conf, d);
 	if (rc < 0) {

@@ -6,6 +6,7 @@
 #include "collector/room.h"
 #include "collector/seal.h"
 #include "collector/syslog_doors.h"
+#include "proto/base/check.h"
 #include "proto/svc/metrics.h"
 
 /* A row of metrics with one label stands together, in the order of the enum that counts. */
@@ -165,6 +166,31 @@ static void refresh_room(struct room *r)
 	metrics_set(METRICS_STORE_DISK_FAILURES, (int64_t)n.failures);
 }
 
+static void refresh_admit(const struct collector *c)
+{
+	static const struct {
+		enum intake_door door;
+		enum admit_reason reason;
+		enum metrics_id id;
+	} rows[] = {
+		{ INTAKE_TCP, ADMIT_NETWORK, METRICS_COLLECTOR_ADMIT_TCP_NETWORK },
+		{ INTAKE_TCP, ADMIT_CONNECTIONS, METRICS_COLLECTOR_ADMIT_TCP_CONNECTIONS },
+		{ INTAKE_UDP, ADMIT_NETWORK, METRICS_COLLECTOR_ADMIT_UDP_NETWORK },
+		{ INTAKE_UDP, ADMIT_RATE, METRICS_COLLECTOR_ADMIT_UDP_RATE },
+		{ INTAKE_SYSLOG_TCP, ADMIT_NETWORK, METRICS_COLLECTOR_ADMIT_SYSLOG_TCP_NETWORK },
+		{ INTAKE_SYSLOG_TCP, ADMIT_CONNECTIONS,
+			METRICS_COLLECTOR_ADMIT_SYSLOG_TCP_CONNECTIONS },
+		{ INTAKE_SYSLOG_UDP, ADMIT_NETWORK, METRICS_COLLECTOR_ADMIT_SYSLOG_UDP_NETWORK },
+		{ INTAKE_SYSLOG_UDP, ADMIT_RATE, METRICS_COLLECTOR_ADMIT_SYSLOG_UDP_RATE },
+		{ INTAKE_HTTP, ADMIT_NETWORK, METRICS_COLLECTOR_ADMIT_HTTP_NETWORK },
+		{ INTAKE_HTTP, ADMIT_CONNECTIONS, METRICS_COLLECTOR_ADMIT_HTTP_CONNECTIONS },
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+		metrics_set(rows[i].id, (int64_t)c->admit[rows[i].door].refused[rows[i].reason]);
+	metrics_set(METRICS_COLLECTOR_SLOWED, (int64_t)(c->gate.slowed + c->http_gate.slowed));
+}
+
 void figures_refresh(struct collector *c)
 {
 	metrics_set(METRICS_COLLECTOR_CONNECTIONS, c->gate.open);
@@ -172,6 +198,7 @@ void figures_refresh(struct collector *c)
 	metrics_set(METRICS_COLLECTOR_ACCEPTED, (int64_t)c->gate.accepted);
 	metrics_set(METRICS_COLLECTOR_REFUSED, (int64_t)c->gate.refused);
 	metrics_set(METRICS_COLLECTOR_STARVED, (int64_t)c->gate.starved);
+	refresh_admit(c);
 	refresh_intake(&c->intake);
 	refresh_normalise(c->intake.normalise);
 	if (c->forward)

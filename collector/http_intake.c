@@ -61,6 +61,7 @@ struct http_intake_request {
 	char error[TEXT_BYTES], hint[TEXT_BYTES];
 	const char *field;
 	char host[64];
+	struct addr peer; /* of that host */
 	_Alignas(16) uint8_t state[];
 };
 
@@ -106,7 +107,7 @@ static void free_request(struct http_intake_request *r)
 		commit_drop(in->c->intake.commit, &r->ticket);
 	give_inflate(in, &r->inflate);
 	stage_fini(&r->stage);
-	stage_charge(&in->c->intake.pool, r->charged, 0);
+	stage_hold(&r->stage, r->charged, 0);
 	buf_fini(&r->whole);
 	buf_fini(&r->errors);
 	if (r->prev)
@@ -412,9 +413,9 @@ static int charge(struct http_intake_request *r)
 
 	if (r->inflate)
 		held += inflate_bytes(r->inflate);
-	stage_charge(pool, r->charged, held);
+	stage_hold(&r->stage, r->charged, held);
 	r->charged = held;
-	if (held <= KEEP_BYTES || !stage_pool_crowded(pool))
+	if (held <= KEEP_BYTES || !stage_pool_crowded_by(pool, r->stage.peer))
 		return 0;
 	pool->refused++;
 	return http_intake_refuse(r, 503, "no memory for another large body in flight",
@@ -483,6 +484,8 @@ static void set_origin(struct http_intake_request *r)
 
 	ASSERT(peer.n < sizeof r->host);
 	memcpy(r->host, peer.p, peer.n);
+	if (addr_from_host(r->host, &r->peer))
+		r->stage.peer = &r->peer;
 	r->origin = (struct intake_origin){ .door = INTAKE_HTTP,
 		.host = span_of(r->host, peer.n),
 		.received_ns = clock_wall_ns() };

@@ -335,9 +335,16 @@ static int open_gates(struct collector *c, struct diag *d)
 	unsigned wanted = (unsigned)conf_num(&c->conf, CONF_COLLECTOR_CONNECTIONS_MAX);
 	int rc = listener_gate_init(&c->gate, wanted, d);
 
-	if (rc == 0)
-		listener_gate_split(&c->gate, HTTP_CONNECTIONS, &c->http_gate);
-	return rc;
+	if (rc < 0)
+		return rc;
+	listener_gate_split(&c->gate, HTTP_CONNECTIONS, &c->http_gate);
+	if (peers_init(&c->peers) < 0 || peers_init(&c->http_peers) < 0)
+		return diag_set(d, -ENOMEM, "", -1, "no memory for the shares of peers");
+	c->gate.peers = &c->peers;
+	c->http_gate.peers = &c->http_peers;
+	for (int i = 0; i < INTAKE_DOOR_COUNT; i++)
+		c->admit[i].peers = &c->peers;
+	return 0;
 }
 
 /* ---------------------------------------------------------------- start */
@@ -392,6 +399,7 @@ static int open_rest(struct collector *c, const struct store_conf *sc)
 	int rc = open_gates(c, &d);
 
 	stage_pool_init(&c->intake.pool, c->dir, 0, 0);
+	c->intake.pool.peers = &c->peers;
 	settings_apply(c);
 	if (rc == 0)
 		rc = open_threads(c, sc, &d);
@@ -465,6 +473,8 @@ static void free_all(struct collector *c)
 	stop_free(&c->stop);
 	stage_pool_fini(&c->intake.pool);
 	inflate_pool_fini(&c->intake.inflates);
+	peers_fini(&c->peers);
+	peers_fini(&c->http_peers);
 	normalise_free(&c->intake.normalise);
 	rule_run_free(&c->intake.rules);
 	retain_class_free(&c->classes);

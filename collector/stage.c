@@ -44,6 +44,9 @@ static void take_buffer(struct stage *s)
 	if (s->rows.p || p->spares_count == 0)
 		return;
 	s->rows = p->spares[--p->spares_count];
+	/* It was nobody's. */
+	p->bytes -= s->rows.cap;
+	stage_hold(s, 0, s->rows.cap);
 }
 
 static void give_buffer(struct stage *s)
@@ -53,10 +56,11 @@ static void give_buffer(struct stage *s)
 	if (!s->rows.p)
 		return;
 	buf_reset(&s->rows);
+	stage_hold(s, s->rows.cap, 0);
 	if (p->spares_count < LIMIT_STAGE_SPARES && !stage_pool_full(p)) {
+		p->bytes += s->rows.cap;
 		p->spares[p->spares_count++] = s->rows;
 	} else {
-		p->bytes -= s->rows.cap;
 		buf_fini(&s->rows);
 	}
 	buf_init(&s->rows, LIMIT_STAGE_BYTES);
@@ -88,14 +92,25 @@ static int spill_rows(struct stage *s, struct diag *d)
 	return 0;
 }
 
+bool stage_pool_may_hold(const struct stage_pool *p, const struct addr *peer, size_t more)
+{
+	size_t left = p->bytes + more < p->bytes_max ? p->bytes_max - p->bytes - more : 0;
+
+	if (!p->peers || !peer)
+		return true;
+	return peers_may_hold(p->peers, peer, more, left * PEERS_RATIO);
+}
+
 /* True when n more bytes of rows are paid for: in the buffer already, or within the pool's memory. */
 static bool affordable(const struct stage *s, size_t n)
 {
-	size_t cap = s->rows.cap;
+	const struct stage_pool *p = s->pool;
+	size_t cap = s->rows.cap, more;
 
 	if (n <= cap - s->rows.len)
 		return true;
-	return s->pool->bytes + (s->rows.len + n > 2 * cap ? n : cap) <= s->pool->bytes_max;
+	more = s->rows.len + n > 2 * cap ? n : cap;
+	return p->bytes + more <= p->bytes_max && stage_pool_may_hold(p, s->peer, more);
 }
 
 static int make_room(struct stage *s, size_t n, struct diag *d)
@@ -116,7 +131,7 @@ static int make_room(struct stage *s, size_t n, struct diag *d)
 	}
 	was = s->rows.cap;
 	rc = buf_reserve(&s->rows, n);
-	stage_charge(s->pool, was, s->rows.cap);
+	stage_hold(s, was, s->rows.cap);
 	return rc < 0 ? diag_set(d, rc, "", -1, "no memory for the rows of a frame") : 0;
 }
 

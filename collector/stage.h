@@ -8,7 +8,9 @@
  * Thread:  the loop's.
  * Memory:  charged to the pool, with what connections hold otherwise (stage_charge); a stage takes a
  *          buffer with its first row and gives it back with the frame, so idle connections hold none.
- *          Above bytes_max rows go to disk early, and what cannot is refused.
+ *          Above bytes_max rows go to disk early, and what cannot is refused. Where the pool knows
+ *          peers, so it is above a peer's share: peer_memory_max, and PEERS_RATIO times what is
+ *          free, so that one flood leaves an eighth to others.
  * Errors:  ERR_BUDGET, the pool's memory is used up; ERR_LIMIT, its disk is; or the errno of the disk.
  *          After an error only stage_drop may follow.
  */
@@ -21,10 +23,12 @@
 #include "proto/base/buf.h"
 #include "proto/base/diag.h"
 #include "proto/base/limits.h"
+#include "proto/net/peers.h"
 #include "proto/wire/event.h"
 #include "storage/spill.h"
 
 struct stage_pool {
+	struct peers *peers; /* whose shares of the memory count; NULL: nobody's */
 	struct spill_pool spills;
 	size_t bytes; /* held now */
 	size_t bytes_max;
@@ -36,7 +40,8 @@ struct stage_pool {
 
 struct stage {
 	struct stage_pool *pool;
-	struct buf rows; /* those not in the spill */
+	const struct addr *peer; /* who pays for it; NULL after init: nobody */
+	struct buf rows;         /* those not in the spill */
 	uint32_t rows_count;
 	int64_t time_min_ns; /* of them */
 	int64_t time_max_ns;
@@ -57,6 +62,18 @@ static inline void stage_charge(struct stage_pool *p, size_t was, size_t is)
 {
 	p->bytes += is - was;
 }
+/* The same, and that peer (NULL: none) pays for it. */
+static inline void stage_pool_hold(
+	struct stage_pool *p, const struct addr *peer, size_t was, size_t is)
+{
+	stage_charge(p, was, is);
+	if (p->peers && peer)
+		peers_hold(p->peers, peer, was, is);
+}
+static inline void stage_hold(const struct stage *s, size_t was, size_t is)
+{
+	stage_pool_hold(s->pool, s->peer, was, is);
+}
 static inline bool stage_pool_full(const struct stage_pool *p)
 {
 	return p->bytes > p->bytes_max;
@@ -66,6 +83,14 @@ static inline bool stage_pool_full(const struct stage_pool *p)
 static inline bool stage_pool_crowded(const struct stage_pool *p)
 {
 	return p->bytes > p->bytes_max - p->bytes_max / 8;
+}
+
+/* Whether that peer may hold so many bytes more, with what it holds. */
+bool stage_pool_may_hold(const struct stage_pool *p, const struct addr *peer, size_t more);
+/* Large frames of that peer end: there is little room, or it holds more than its share. */
+static inline bool stage_pool_crowded_by(const struct stage_pool *p, const struct addr *peer)
+{
+	return stage_pool_crowded(p) || !stage_pool_may_hold(p, peer, 0);
 }
 
 void stage_init(struct stage *s, struct stage_pool *p);

@@ -544,8 +544,7 @@ void http_conn_open(struct http_server *s, int fd, const struct addr *peer)
 	struct conn *c;
 
 	if (!hc) {
-		close(fd);
-		listener_gate_leave(s->set.gate);
+		listener_drop(s->set.gate, fd, peer);
 		return;
 	}
 	if (conn_open(&s->set, fd, peer, HTTP_CONN_OUT_BYTES, &ops, hc, &c) < 0) {

@@ -201,7 +201,7 @@ static const char refusal[] =
 	"{\"status\":\"error\",\"error\":\"too many connections\",\"hint\":\"close some, or try later\"}\n";
 
 /* What the peer has sent is read, else the kernel resets the connection and the answer with it. */
-static void turn_away(struct http_server *s, int fd)
+static void turn_away(struct http_server *s, int fd, const struct addr *peer)
 {
 	char scrap[4096];
 
@@ -213,8 +213,7 @@ static void turn_away(struct http_server *s, int fd)
 	shutdown(fd, SHUT_WR);
 	while (recv(fd, scrap, sizeof scrap, MSG_DONTWAIT) == (ssize_t)sizeof scrap) {
 	}
-	close(fd);
-	listener_gate_leave(s->set.gate);
+	listener_drop(s->set.gate, fd, peer);
 }
 
 static void on_sweep(uv_timer_t *t)
@@ -239,7 +238,7 @@ static void on_accept(void *arg, int fd, const struct addr *peer)
 
 	CHECK_TAG(s, HTTP_SERVER_TAG);
 	if (s->counters.conns_open >= s->conf.conns_max) {
-		turn_away(s, fd);
+		turn_away(s, fd, peer);
 		return;
 	}
 	http_conn_open(s, fd, peer);
@@ -344,6 +343,7 @@ int http_server_open(uv_loop_t *loop, struct listener_gate *gate, const struct a
 		http_server_close(s, NULL, NULL);
 		return rc;
 	}
+	s->listener.admit = conf->admit;
 	*out = s;
 	return 0;
 }

@@ -54,6 +54,7 @@ struct http_server_conf {
 	const struct http_server_route *routes;
 	size_t routes_count;
 	void *arg;
+	struct admit *admit; /* who may connect (proto/net/admit.h); NULL: everyone */
 	/* Which Host is ours (without the port); NULL: any. Guards against DNS rebinding. */
 	bool (*host_ok)(void *arg, struct span host);
 	unsigned conns_max;

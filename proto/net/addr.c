@@ -127,6 +127,24 @@ const char *addr_text(const struct addr *a, char dst[ADDR_TEXT_BYTES])
 	return dst;
 }
 
+bool addr_from_host(const char *text, struct addr *out)
+{
+	struct addr a = { .sa_bytes = sizeof(struct sockaddr_in) };
+	struct sockaddr_in *v4 = (void *)&a.sa;
+	struct sockaddr_in6 *v6 = (void *)&a.sa;
+
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+		a.sa.ss_family = AF_INET;
+	} else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+		a.sa.ss_family = AF_INET6;
+		a.sa_bytes = sizeof *v6;
+	} else {
+		return false;
+	}
+	*out = a;
+	return true;
+}
+
 unsigned addr_port(const struct addr *a)
 {
 	if (a->sa.ss_family == AF_INET)

@@ -32,6 +32,9 @@ const char *addr_text(const struct addr *a, char dst[ADDR_TEXT_BYTES]);
 /* The same without the port; an IPv4 address that came over IPv6 as plain IPv4. */
 const char *addr_host(const struct addr *a, char dst[ADDR_TEXT_BYTES]);
 
+/* What addr_host wrote, with port 0; false when it is no IPv4 or IPv6 address. */
+bool addr_from_host(const char *text, struct addr *out);
+
 unsigned addr_port(const struct addr *a);
 void addr_set_port(struct addr *a, unsigned port);
 bool addr_is_loopback(const struct addr *a);

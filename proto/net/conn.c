@@ -11,10 +11,12 @@
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
+#include "proto/net/peers.h"
 
 enum { CONN_TAG = 0x434f4e4e };
 
 static void on_event(uv_poll_t *poll, int status, int events);
+static void unblock(struct conn *c, unsigned bit);
 
 static int64_t now_ms(const struct conn *c)
 {
@@ -31,6 +33,8 @@ static void on_sweep(uv_timer_t *t)
 
 	for (struct conn *c = s->head; c; c = next) {
 		next = c->next;
+		if ((c->blocked & CONN_SLOWED) && c->slow_until_ms <= now)
+			unblock(c, CONN_SLOWED);
 		if (c->closing || c->blocked || !c->deadline_ms || c->deadline_ms > now)
 			continue;
 		c->deadline_ms = 0;
@@ -140,8 +144,7 @@ int conn_open(struct conn_set *s, int fd, const struct addr *peer, size_t out_ca
 
 	if (rc < 0) {
 		free(c);
-		close(fd);
-		listener_gate_leave(s->gate);
+		listener_drop(s->gate, fd, peer);
 		return rc;
 	}
 	tune(fd);
@@ -186,7 +189,7 @@ static void on_closed(uv_handle_t *h)
 	CHECK_TAG(c, CONN_TAG);
 	c->ops->closed(c, c->why);
 	set_remove(c->set, c);
-	listener_gate_leave(c->set->gate);
+	listener_gate_leave(c->set->gate, &c->peer);
 	buf_fini(&c->out);
 	free(c->held);
 	c->tag = 0;
@@ -360,6 +363,19 @@ static void at_eof(struct conn *c)
 		c->ops->eof(c);
 }
 
+/* Whoever sends more than his rate is not read for as long as that takes. */
+static void pay(struct conn *c, size_t n)
+{
+	struct listener_gate *g = c->set->gate;
+	unsigned wait_ms = g->peers ? peers_spend(g->peers, &c->peer, n, now_ms(c)) : 0;
+
+	if (wait_ms == 0 || c->finishing)
+		return;
+	g->slowed++;
+	c->slow_until_ms = now_ms(c) + wait_ms;
+	block(c, CONN_SLOWED);
+}
+
 /* False when this turn is over: nothing left, paused, ended, or the peer's share is used up. */
 static bool read_once(struct conn *c)
 {
@@ -379,6 +395,7 @@ static bool read_once(struct conn *c)
 	took = hand_over(c, c->set->read_buf, (size_t)n);
 	if (took < (size_t)n)
 		hold(c, c->set->read_buf + took, (size_t)n - took);
+	pay(c, (size_t)n);
 	return n == LIMIT_READ_BYTES && may_read(c);
 }
 

@@ -39,6 +39,8 @@ struct conn;
 enum {
 	CONN_PAUSED = 1 << 0,
 	CONN_STALLED = 1 << 1,
+	CONN_SLOWED =
+		1 << 2, /* by the rate of its peer (peers.h), until a sweep after slow_until_ms */
 };
 
 struct conn_ops {
@@ -80,8 +82,9 @@ struct conn {
 	size_t held_at, held_n;
 	size_t read_stop; /* nothing is read while more than this is queued for writing */
 	struct conn *stalled_next;
-	unsigned blocked;    /* why the owner's side does not read: CONN_PAUSED, CONN_STALLED */
-	int64_t blocked_ms;  /* since when */
+	unsigned blocked;   /* why nothing is read: CONN_PAUSED, CONN_STALLED, CONN_SLOWED */
+	int64_t blocked_ms; /* since when */
+	int64_t slow_until_ms;
 	int64_t deadline_ms; /* on uv_now's clock; 0: none */
 	int why;
 	int watched; /* events asked of libuv */

@@ -15,6 +15,7 @@
 #include "proto/base/limits.h"
 #include "proto/base/span.h"
 #include "proto/net/unix_path.h"
+#include "proto/net/admit.h"
 
 enum {
 	DGRAM_TAG = 0x4447524d,
@@ -114,6 +115,8 @@ static void hand_over(struct dgram *g)
 	bool cut = s.n > LIMIT_DATAGRAM_BYTES || (m->msg_hdr.msg_flags & MSG_TRUNC && !g->at_off);
 
 	peer->sa_bytes = m->msg_hdr.msg_namelen;
+	if (g->conf.admit && !admit_dgram(g->conf.admit, peer, s.n, (int64_t)uv_now(g->poll.loop)))
+		return;
 	g->conf.recv(g->conf.arg, s.p, s.n, cut, peer);
 }
 

@@ -22,6 +22,7 @@
 #include "proto/base/diag.h"
 #include "proto/net/addr.h"
 
+struct admit;
 struct dgram;
 struct dgram_bufs;
 
@@ -45,6 +46,7 @@ struct dgram_conf {
 	dgram_begin_cb begin; /* may be NULL */
 	dgram_end_cb end;     /* may be NULL */
 	void *arg;
+	struct admit *admit; /* whose datagrams are taken; NULL: everyone's */
 };
 
 struct dgram {

@@ -14,6 +14,8 @@
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
 #include "proto/net/unix_path.h"
+#include "proto/net/admit.h"
+#include "proto/net/peers.h"
 
 enum {
 	LISTENER_TAG = 0x4c49534e,
@@ -94,6 +96,51 @@ static bool starved(int err)
 	return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
 }
 
+/* Whether the peer's share allows one connection more. */
+static bool enter_share(struct listener *l, const struct addr *peer)
+{
+	struct listener_gate *g = l->gate;
+
+	ASSERT(g->open < g->open_max);
+	if (!g->peers || peers_enter(g->peers, peer, peers_share(g->open_max - g->open)))
+		return true;
+	if (l->admit)
+		l->admit->refused[ADMIT_CONNECTIONS]++;
+	return false;
+}
+
+/* True: it counts in the gate. */
+static bool enter(struct listener *l, const struct addr *peer)
+{
+	struct listener_gate *g = l->gate;
+
+	if (l->admit && !admit_network(l->admit, peer))
+		return false;
+	if (g->open >= g->open_max) {
+		g->refused++;
+		return false;
+	}
+	if (!enter_share(l, peer))
+		return false;
+	g->open++;
+	g->accepted++;
+	return true;
+}
+
+void listener_gate_leave(struct listener_gate *g, const struct addr *peer)
+{
+	ASSERT(g->open > 0);
+	g->open--;
+	if (g->peers)
+		peers_leave(g->peers, peer);
+}
+
+void listener_drop(struct listener_gate *g, int fd, const struct addr *peer)
+{
+	close(fd);
+	listener_gate_leave(g, peer);
+}
+
 /* True to go on accepting in this turn. */
 static bool accept_one(struct listener *l)
 {
@@ -107,13 +154,10 @@ static bool accept_one(struct listener *l)
 		/* Any other error but EAGAIN is of that one connection, which is gone already. */
 		return errno != EAGAIN && errno != EWOULDBLOCK && !starved(errno);
 	}
-	if (l->gate->open >= l->gate->open_max) {
-		l->gate->refused++;
+	if (!enter(l, &peer)) {
 		close(fd);
 		return true;
 	}
-	l->gate->open++;
-	l->gate->accepted++;
 	l->accept(l->arg, fd, &peer);
 	return l->fd >= 0;
 }

@@ -6,6 +6,10 @@
  * that the peer learns it and the kernel's queue does not keep the loop awake. When the kernel has
  * no descriptor at all (EMFILE, ENFILE), accepting rests for LIMIT_ACCEPT_REST_MS.
  *
+ * Where the gate knows peers (peers.h), a peer may have as many connections as its limit says, and no
+ * more than PEERS_RATIO times what is still free (peers_share): alone it gets seven of eight,
+ * two get seven of fifteen each; and however many flood the gate, its last place is for another one.
+ *
  * Life:    gate_init; open, the accept callback runs from the loop, close. After close no
  *          callback comes; the struct must stay until the loop has run once more, or until
  *          listener_close's `closed` was called.
@@ -23,13 +27,18 @@
 #include "proto/base/diag.h"
 #include "proto/net/addr.h"
 
+struct admit;
+struct peers;
+
 struct listener_gate {
 	unsigned open;         /* descriptors held by peers now */
 	unsigned open_max;     /* at most */
 	unsigned open_ceiling; /* what the kernel's limit leaves for open_max */
 	uint64_t accepted;
-	uint64_t refused; /* accepted and closed: the gate was full */
-	uint64_t starved; /* times the kernel had no descriptor left */
+	uint64_t refused;    /* accepted and closed: the gate was full */
+	uint64_t starved;    /* times the kernel had no descriptor left */
+	struct peers *peers; /* whose shares the connections count in; NULL: no share is kept */
+	uint64_t slowed;     /* times a connection was not read for a while, by its peer's rate */
 };
 
 /*
@@ -44,8 +53,8 @@ void listener_gate_limit(struct listener_gate *g, unsigned wanted);
 
 struct listener;
 /*
- * fd is non-blocking and close-on-exec and counts in the gate until listener_gate_leave; conn_open
- * takes both over.
+ * fd is non-blocking and close-on-exec and counts in the gate, until listener_drop; conn_open takes
+ * both over.
  */
 typedef void (*listener_accept_cb)(void *arg, int fd, const struct addr *peer);
 typedef void (*listener_closed_cb)(void *arg);
@@ -56,7 +65,8 @@ struct listener {
 	uv_poll_t poll;
 	uv_timer_t rest;
 	struct listener_gate *gate;
-	struct addr addr; /* as bound: the real port */
+	struct admit *admit; /* of the door; NULL after open: everyone may come */
+	struct addr addr;    /* as bound: the real port */
 	listener_accept_cb accept;
 	listener_closed_cb closed;
 	void *arg;
@@ -70,15 +80,15 @@ int listener_open_tcp(struct listener *l, uv_loop_t *loop, struct listener_gate 
 /* As unix_path_bind for the path. */
 int listener_open_unix(struct listener *l, uv_loop_t *loop, struct listener_gate *g,
 	const char *path, unsigned mode, listener_accept_cb accept, void *arg, struct diag *d);
+/* Closes a connection that no conn has taken over, and gives its place back. */
+void listener_drop(struct listener_gate *g, int fd, const struct addr *peer);
 /* Safe on a zeroed struct. `closed` (may be NULL) comes when the memory may go. */
 void listener_close(struct listener *l, listener_closed_cb closed);
 
 /* Accepts all that the kernel has connected: for the end, where who wrote and left is still read. */
 void listener_drain(struct listener *l);
 
-static inline void listener_gate_leave(struct listener_gate *g)
-{
-	g->open--;
-}
+/* A connection of that peer is gone. */
+void listener_gate_leave(struct listener_gate *g, const struct addr *peer);
 
 #endif

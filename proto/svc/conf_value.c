@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "proto/base/check.h"
+#include "proto/base/cidr.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/when.h"
@@ -227,6 +228,7 @@ static int parse_number(const struct conf_entry *e, const char *text, int64_t *o
 int conf_value_parse(const struct conf_entry *e, const char *text, int64_t *out_num, struct diag *d)
 {
 	struct conf_addr addr;
+	struct cidr_list nets;
 	int64_t num = 0;
 	int rc;
 
@@ -241,6 +243,9 @@ int conf_value_parse(const struct conf_entry *e, const char *text, int64_t *out_
 	case CONF_LEVEL:
 		rc = parse_level(text, &num);
 		break;
+	case CONF_NETS:
+		*out_num = 0;
+		return cidr_parse(text, &nets, d);
 	default:
 		rc = parse_number(e, text, &num);
 		if (rc == 0 && (num < e->min || num > e->max))

@@ -22,6 +22,7 @@ enum conf_type {
 	CONF_MODE,     /* octal file mode -> the number */
 	CONF_LEVEL,    /* error warning notice info debug -> enum logger_level */
 	CONF_ADDR,     /* HOST:PORT, [v6]:PORT; empty: none; port 0: any free one */
+	CONF_NETS,     /* networks and addresses (base/cidr.h); empty: none */
 };
 
 /* A row of conf.def. */

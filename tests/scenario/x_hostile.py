@@ -376,7 +376,7 @@ def t_connection_flood_leaves_the_store_its_descriptors(lab):
             idle.append(c.connect(timeout=5))
         except OSError:
             break
-    c.wait_metric("astro_collector_refused_total", 500)
+    c.wait_metric('astro_collector_turned_away_total{door="tcp",reason="connections"}', 500)
     payload = os.urandom(3000).hex()
     for n in range(60):
         events = [[T0, {"n": n * 100 + i, "t": payload}] for i in range(100)]

@@ -82,12 +82,29 @@ static void test_unix(void **state)
 	assert_true(addr_is_loopback(&a));
 }
 
+static void test_from_host(void **state)
+{
+	char text[ADDR_TEXT_BYTES];
+	struct addr a;
+
+	(void)state;
+	assert_true(addr_from_host("192.0.2.7", &a));
+	assert_string_equal(addr_text(&a, text), "192.0.2.7:0");
+	assert_true(addr_from_host("2001:db8::7", &a));
+	assert_string_equal(addr_text(&a, text), "[2001:db8::7]:0");
+	assert_false(addr_from_host("web-1", &a));
+	assert_false(addr_from_host("192.0.2.7:80", &a));
+	assert_false(addr_from_host("", &a));
+	assert_string_equal(addr_host(&a, text), "2001:db8::7");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_unix),
+		cmocka_unit_test(test_from_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

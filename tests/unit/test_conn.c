@@ -18,6 +18,7 @@
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
 #include "proto/net/conn.h"
+#include "proto/net/peers.h"
 
 struct fixture {
 	uv_loop_t loop;
@@ -364,6 +365,38 @@ static void test_dead_hosts_are_probed_for(void **state)
 	close(listener);
 }
 
+/* More than a second's worth at once: nothing is read for as long as the rate asks, then all. */
+static void test_rate_of_a_peer(void **state)
+{
+	enum { RATE = 100000, BYTES = 105000 };
+	static uint8_t bytes[BYTES];
+	struct fixture *f = *state;
+	struct sockaddr_in *in = (void *)&f->c->peer.sa;
+	struct peers peers;
+
+	assert_int_equal(peers_init(&peers), 0);
+	in->sin_family = AF_INET;
+	in->sin_addr.s_addr = htonl(0x7f000002);
+	peers.limits.rate_max = RATE;
+	f->gate.peers = &peers;
+	assert_true(peers_enter(&peers, &f->c->peer, 1));
+	assert_int_equal(send(f->peer, bytes, sizeof bytes, 0), sizeof bytes);
+	for (int i = 0; i < 1000 && !f->c->blocked; i++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(f->c->blocked, CONN_SLOWED);
+	assert_int_equal(f->gate.slowed, 1);
+	assert_int_equal(send(f->peer, bytes, 10, 0), 10);
+	for (int i = 0; i < 1000 && f->got.len < BYTES + 10; i++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(f->got.len, BYTES + 10);
+	conn_close(f->c, 0);
+	while (f->closes == 0)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	uv_run(&f->loop, UV_RUN_NOWAIT);
+	f->gate.peers = NULL;
+	peers_fini(&peers);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +405,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pause_keeps_the_rest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stall, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_stop, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rate_of_a_peer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close_in_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_cap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_finish_sends_the_queue, setup, teardown),

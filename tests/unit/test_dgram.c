@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "proto/base/limits.h"
+#include "proto/net/admit.h"
 #include "proto/net/dgram.h"
+#include "proto/net/peers.h"
 #include "proto/net/unix_path.h"
 #include "tests/support/tmpdir.h"
 
@@ -250,6 +252,36 @@ static void test_losses_are_counted(void **state)
 	assert_true(dgram_dropped(&f->g) >= 10);
 }
 
+/* Of networks that are not allowed, and beyond the rate of its peer, none is handed over. */
+static void test_admission(void **state)
+{
+	struct fixture *f = *state;
+	struct admit admit = { .allow = { .count = 0 } };
+	struct peers peers;
+
+	assert_int_equal(peers_init(&peers), 0);
+	f->g.conf.admit = &admit;
+	assert_int_equal(cidr_parse("10.0.0.0/8 ::1", &admit.allow, NULL), 0);
+	for (uint8_t i = 1; i <= 5; i++)
+		assert_int_equal(send(f->sender, &i, 1, 0), 1);
+	for (int i = 0; i < 1000 && admit.refused[ADMIT_NETWORK] < 5; i++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(admit.refused[ADMIT_NETWORK], 5);
+	assert_int_equal(f->seen, 0);
+	/* One byte a second: what is sent first is more than the burst allows. */
+	admit.allow.count = 0;
+	admit.peers = &peers;
+	peers.limits.rate_max = 1;
+	for (uint8_t i = 1; i <= 5; i++)
+		assert_int_equal(send(f->sender, (uint8_t[2000]){ i }, 2000, 0), 2000);
+	for (int i = 0; i < 1000 && admit.refused[ADMIT_RATE] < 4; i++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(admit.refused[ADMIT_RATE], 4);
+	assert_int_equal(f->seen, 1);
+	assert_int_equal(f->last, 1);
+	peers_fini(&peers);
+}
+
 /* ---------------------------------------------------------------- unix */
 
 static int open_unix(struct fixture *f, struct dgram_conf *conf, const char *path)
@@ -350,6 +382,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pause_in_a_train, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_discard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_admission, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_losses_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unix_path, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(test_unix, tmpdir_setup, tmpdir_teardown),

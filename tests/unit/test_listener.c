@@ -19,7 +19,9 @@
 
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
+#include "proto/net/admit.h"
 #include "proto/net/listener.h"
+#include "proto/net/peers.h"
 
 enum { FDS_MAX = 600 };
 
@@ -111,13 +113,51 @@ static void test_gate(void **state)
 	assert_int_equal(f->gate.open, 3);
 	/* The refused learn it at once. */
 	assert_int_equal(recv(fds[4], &c, 1, 0), 0);
-	listener_gate_leave(&f->gate);
+	listener_gate_leave(&f->gate, &f->l.addr);
 	assert_int_equal(f->gate.open, 2);
 	for (int i = 0; i < 5; i++)
 		close(fds[i]);
 	fds[0] = connect_to(&f->l.addr);
 	turn_until(f, &f->gate.accepted, 4);
 	close(fds[0]);
+}
+
+/* The door's networks, and the share of one address. */
+static void test_admission(void **state)
+{
+	struct fixture *f = *state;
+	struct admit admit = { .allow = { .count = 0 } };
+	struct peers peers;
+	int fds[12];
+
+	open_tcp(f);
+	f->l.admit = &admit;
+	assert_int_equal(peers_init(&peers), 0);
+	f->gate.peers = &peers;
+	f->gate.open_max = 8;
+	assert_int_equal(cidr_parse("10.0.0.0/8 ::1", &admit.allow, NULL), 0);
+	fds[0] = connect_to(&f->l.addr);
+	turn_until(f, &admit.refused[ADMIT_NETWORK], 1);
+	assert_int_equal(f->gate.open, 0);
+	close(fds[0]);
+	assert_int_equal(cidr_parse("127.0.0.0/8", &admit.allow, NULL), 0);
+	for (int i = 0; i < 12; i++)
+		fds[i] = connect_to(&f->l.addr);
+	turn_until(f, &admit.refused[ADMIT_CONNECTIONS], 5);
+	assert_int_equal(f->gate.open, 7);
+	assert_int_equal(f->gate.refused, 0);
+	peers.limits.conns_max = 3;
+	for (int i = 0; i < 5; i++)
+		listener_gate_leave(&f->gate, &f->l.addr);
+	for (int i = 0; i < 3; i++) {
+		close(fds[i]);
+		fds[i] = connect_to(&f->l.addr);
+	}
+	turn_until(f, &admit.refused[ADMIT_CONNECTIONS], 7);
+	assert_int_equal(f->gate.open, 3);
+	for (int i = 0; i < 12; i++)
+		close(fds[i]);
+	peers_fini(&peers);
 }
 
 /* The kernel's table is full: the loop rests instead of spinning, and accepts when it may again. */
@@ -246,6 +286,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_gate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_admission, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_starved, setup, teardown),
 		cmocka_unit_test(test_gate_init),
 		cmocka_unit_test_setup_teardown(test_port_taken, setup, teardown),

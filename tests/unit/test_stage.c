@@ -5,6 +5,7 @@
 #include "tests/support/check_cmocka.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +189,67 @@ static void test_buffers_are_shared(void **state)
 	stage_charge(&f->pool, 200, 0);
 }
 
+static struct addr v4(uint32_t host)
+{
+	struct addr a = { .sa_bytes = sizeof(struct sockaddr_in) };
+	struct sockaddr_in *in = (void *)&a.sa;
+
+	in->sin_family = AF_INET;
+	in->sin_addr.s_addr = htonl(host);
+	return a;
+}
+
+/* A peer that holds its share is refused the next frame; another one finds room. */
+static void test_shares_of_peers(void **state)
+{
+	struct fixture *f = *state;
+	const struct addr loud = v4(1), quiet = v4(2);
+	struct stage all[6], calm;
+	struct peers peers;
+	unsigned refused = 0;
+	size_t more;
+
+	assert_int_equal(peers_init(&peers), 0);
+	peers.limits.held_max = 3 << 20;
+	f->pool.peers = &peers;
+	for (int i = 0; i < 6; i++) {
+		int rc = 0;
+
+		stage_init(&all[i], &f->pool);
+		all[i].peer = &loud;
+		for (int k = 0; k < 9 && rc == 0; k++)
+			rc = put(f, &all[i], 1, 100000);
+		/* Nothing is left for the first row of another frame. */
+		if (rc < 0)
+			assert_int_equal(rc, ERR_BUDGET);
+		refused += rc < 0;
+	}
+	assert_int_equal(refused, 3);
+	stage_init(&calm, &f->pool);
+	calm.peer = &quiet;
+	for (int k = 0; k < 9; k++)
+		assert_int_equal(put(f, &calm, 1, 100000), 0);
+	assert_null(calm.spill);
+	assert_false(stage_pool_crowded_by(&f->pool, calm.peer));
+	peers.limits.held_max = 1;
+	assert_true(stage_pool_crowded_by(&f->pool, calm.peer));
+	/* Without a limit of its own one peer leaves an eighth. */
+	peers.limits.held_max = 0;
+	stage_drop(&calm);
+	for (int i = 0; i < 6; i++)
+		stage_fini(&all[i]);
+	stage_pool_fini(&f->pool); /* the spares */
+	more = f->pool.bytes_max / 8 * 7;
+	stage_hold(&calm, 0, more);
+	assert_false(stage_pool_may_hold(&f->pool, calm.peer, 100000));
+	calm.peer = &loud;
+	assert_true(stage_pool_may_hold(&f->pool, calm.peer, 100000));
+	calm.peer = &quiet;
+	stage_hold(&calm, more, 0);
+	f->pool.peers = NULL;
+	peers_fini(&peers);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +259,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_memory_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_disk_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_buffers_are_shared, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shares_of_peers, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
