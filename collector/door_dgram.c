@@ -104,11 +104,16 @@ static void take_frame(struct door_dgram *g, struct rcur *in, const struct addr 
 	drop_bad(g, rc < 0 ? forward_fault_text(g->forward.fault) : "it is empty");
 }
 
-/* One time for the datagrams of a batch: they have come within microseconds of each other. */
+/*
+ * One time for the datagrams of a batch: they have come within microseconds of each other. Another door
+ * may have taken the last room; then they wait.
+ */
 static void on_begin(void *arg)
 {
 	struct door_dgram *g = arg;
 
+	if (!commit_room(g->c->intake.commit))
+		dgram_pause(&g->socket);
 	g->origin.received_ns = clock_wall_ns();
 }
 

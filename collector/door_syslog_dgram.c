@@ -66,11 +66,16 @@ static void hand_over(struct door_syslog_dgram *g)
 		dgram_pause(&g->socket);
 }
 
-/* One time for the datagrams of a batch: they have come within microseconds of each other. */
+/*
+ * One time for the datagrams of a batch: they have come within microseconds of each other. Another door
+ * may have taken the last room; then they wait.
+ */
 static void on_begin(void *arg)
 {
 	struct door_syslog_dgram *g = arg;
 
+	if (!has_room(g))
+		dgram_pause(&g->socket);
 	g->origin.received_ns = clock_wall_ns();
 }
 

@@ -32,7 +32,7 @@ struct dgram_bufs;
  */
 typedef void (*dgram_recv_cb)(
 	void *arg, const uint8_t *p, size_t n, bool cut, const struct addr *peer);
-/* Before the first datagram of a batch; behind the last one, or where the owner paused. */
+/* Before the first datagram of a batch, and may pause; behind the last one, or where the owner paused. */
 typedef void (*dgram_begin_cb)(void *arg);
 typedef void (*dgram_end_cb)(void *arg);
 typedef void (*dgram_closed_cb)(void *arg);

@@ -262,6 +262,26 @@ def t_a_full_disk_holds_senders_up(lab):
     astro.equal(texts, sorted([f"tcp {k}" for k in range(1000)] + ["unix"]))
 
 
+def t_a_slow_disk_holds_senders_up(lab):
+    """With 50 ms for each sync, and the end told while senders wait: everything that was sent is stored."""
+    c = collector(lab, prefix=astro.strace("--seccomp-bpf", "-o", "/dev/null", "-e", "trace=fdatasync",
+                                           "-e", "inject=fdatasync:delay_enter=50000"))
+    for n in range(3):
+        send_tcp(c, b"".join(b"<13>tcp %d %04d %s\n" % (n, k, b"y" * 1000) for k in range(4000)))
+    with unix_socket(c) as s:
+        for k in range(500):
+            s.send(b"<13>unix 0 %04d" % k)
+    with c.udp() as s:
+        for k in range(500):
+            s.send(astro.message("udp", 1700000000, {"msg": "forward 0 %04d" % k}))
+    stalls = c.metric("astro_collector_syslog_stalls_total")
+    rows = stored(lab, c)
+    astro.check(stalls > 0, "reading never stopped")
+    astro.check(c.proc.returncode == 0)
+    texts = [tuple(r["description"].split()[:3]) for r in rows]
+    astro.equal((len(texts), len(set(texts))), (13000, 13000))
+
+
 def t_many_connections_at_once(lab):
     c = collector(lab)
     peers = [c.connect("syslog") for _ in range(50)]
