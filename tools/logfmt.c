@@ -195,8 +195,8 @@ void logfmt_put_event(const struct event *ev, struct buf *raw, struct buf *out)
 		logfmt_put_data(SPAN_LIT("metadata"), ev->metadata, raw, out);
 	logfmt_put_pair(SPAN_LIT("id"), span_of(id, (size_t)n), out);
 	put_time("received", ev->received_ns, out);
-	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_CUT; bit <<= 1) {
-		if (ev->flags & bit)
+	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_PARTIAL; bit <<= 1) {
+		if (ev->flags & EVENT_FLAGS_SHOWN & bit)
 			logfmt_put_pair(SPAN_LIT("flag"),
 				span_str(json_out_flag_name((enum event_flag)bit)), out);
 	}

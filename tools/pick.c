@@ -170,10 +170,10 @@ static void put_flags(unsigned flags, bool json, struct buf *out)
 {
 	const char *before = json ? "[" : "";
 
-	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_CUT; bit <<= 1) {
+	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_PARTIAL; bit <<= 1) {
 		const char *quote = json ? "\"" : "";
 
-		if (!(flags & bit))
+		if (!(flags & EVENT_FLAGS_SHOWN & bit))
 			continue;
 		buf_printf(out, "%s%s%s%s", before, quote, json_out_flag_name((enum event_flag)bit),
 			quote);

@@ -67,8 +67,8 @@ static uint8_t read_flags(struct rcur *c, uint32_t count)
 	unsigned flags = 0;
 
 	for (; count && walk_read(c, &v) == 0; count--) {
-		for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_CUT; bit <<= 1) {
-			if (v.type == WALK_STR &&
+		for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_PARTIAL; bit <<= 1) {
+			if ((EVENT_FLAGS_SHOWN & bit) && v.type == WALK_STR &&
 				span_eq(v.data, span_str(json_out_flag_name((enum event_flag)bit))))
 				flags |= bit;
 		}

@@ -117,8 +117,8 @@ static void put_metadata(struct show *s, struct span metadata, struct buf *out)
 
 static void put_flags(unsigned flags, struct buf *out)
 {
-	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_CUT; bit <<= 1) {
-		if (flags & bit)
+	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_PARTIAL; bit <<= 1) {
+		if (flags & EVENT_FLAGS_SHOWN & bit)
 			buf_printf(out, "    flag=%s\n", json_out_flag_name((enum event_flag)bit));
 	}
 }

@@ -39,6 +39,21 @@ enum {
 	LIMIT_PAYLOAD_BYTES = 256 << 20,
 	/* Attributes of a Fluent Bit group; larger ones are not added to its entries. */
 	LIMIT_GROUP_BYTES = 16 << 10,
+	/* The client's answer to the greeting, and the time it has for it. */
+	LIMIT_PING_BYTES = 4096,
+	LIMIT_HANDSHAKE_MS = 10000,
+	/* Users of a shared key, and the file of them. */
+	LIMIT_USERS = 256,
+	LIMIT_USERS_BYTES = 64 << 10,
+	/*
+	 * Messages in parts (Docker) that one connection may have open, the bytes of all, the parts of
+	 * one, and how long it is waited for: shorter where an ack is. Then the parts are stored.
+	 */
+	LIMIT_PARTIALS = 16,
+	LIMIT_PARTIAL_BYTES = 1 << 20,
+	LIMIT_PARTIAL_PARTS = 1024,
+	LIMIT_PARTIAL_MS = 5000,
+	LIMIT_PARTIAL_ACK_MS = 100,
 	/* Acks waiting for one connection before its socket is no longer read. */
 	LIMIT_ACKS_PENDING = 1024,
 };

@@ -78,9 +78,17 @@ int64_t conf_num(const struct conf *c, enum conf_key key)
 	enum conf_type type = conf_entry(key)->type;
 
 	ASSERT(type != CONF_STRING);
+	ASSERT(type != CONF_SECRET);
 	ASSERT(type != CONF_PATH);
 	ASSERT(type != CONF_ADDR);
 	return c->values[key].num;
+}
+
+const char *conf_shown(const struct conf *c, enum conf_key key)
+{
+	const char *text = conf_text(c, key);
+
+	return conf_entry(key)->type == CONF_SECRET && *text ? "(secret)" : text;
 }
 
 bool conf_bool(const struct conf *c, enum conf_key key)
@@ -169,7 +177,7 @@ void conf_print(const struct conf *c, struct buf *out)
 		if (strcmp(e->section, section) != 0)
 			buf_printf(out, "%s[%s]\n", *section ? "\n" : "", e->section);
 		section = e->section;
-		buf_printf(out, "%s = %s\t; %s\n", e->name, conf_text(c, k),
+		buf_printf(out, "%s = %s\t; %s\n", e->name, conf_shown(c, k),
 			sources[c->values[k].source]);
 	}
 	conf_class_print(&c->classes, out);

@@ -98,6 +98,8 @@ int conf_reload(struct conf *c, conf_changed_cb changed, void *arg, struct buf *
 
 /* The value as written. */
 const char *conf_text(const struct conf *c, enum conf_key key);
+/* The same for whoever shows it: a secret that is set is "(secret)". */
+const char *conf_shown(const struct conf *c, enum conf_key key);
 /* Bytes, nanoseconds, number, 0 or 1, mode, level: by the key's type. Asserts that it has one. */
 int64_t conf_num(const struct conf *c, enum conf_key key);
 bool conf_bool(const struct conf *c, enum conf_key key);

@@ -67,7 +67,7 @@ static void log_change(void *arg, int key, bool applied)
 			conf_entry(key)->name);
 	if (applied)
 		LOGGER(LOGGER_NOTICE, "config", "changed", LOGGER_STR("key", name),
-			LOGGER_STR("value", conf_text(conf, key)));
+			LOGGER_STR("value", conf_shown(conf, key)));
 	else
 		LOGGER(LOGGER_WARNING, "config", "changed, but takes effect with a restart only",
 			LOGGER_STR("key", name));

@@ -165,6 +165,7 @@ static int bad(const struct conf_entry *e, const char *text, int rc, struct diag
 {
 	static const char *const wanted[] = {
 		[CONF_STRING] = "a text",
+		[CONF_SECRET] = "a text",
 		[CONF_PATH] = "a path",
 		[CONF_BYTES] = "bytes, like 65536, 64k, 512M or 2G",
 		[CONF_SPACE] = "bytes, like 512M or 2G, or up to 90% of the disk, like 5%",
@@ -177,13 +178,16 @@ static int bad(const struct conf_entry *e, const char *text, int rc, struct diag
 	};
 	char range[96] = "", lo[32], hi[32];
 
-	if (e->type == CONF_STRING || e->type == CONF_PATH)
+	if (e->type == CONF_STRING || e->type == CONF_SECRET || e->type == CONF_PATH)
 		snprintf(range, sizeof range, " of %" PRId64 " to %" PRId64 " bytes", e->min,
 			e->max);
 	else if (e->max > e->min && e->type != CONF_BOOL && e->type != CONF_SPACE &&
 		 e->max < INT64_MAX)
 		snprintf(range, sizeof range, ", from %s to %s", bound(e, e->min, lo),
 			bound(e, e->max, hi));
+	if (e->type == CONF_SECRET)
+		return diag_set(
+			d, rc, "", -1, "is not allowed: write %s%s", wanted[e->type], range);
 	return diag_set(
 		d, rc, "", -1, "'%.64s' is not allowed: write %s%s", text, wanted[e->type], range);
 }
@@ -234,6 +238,7 @@ int conf_value_parse(const struct conf_entry *e, const char *text, int64_t *out_
 
 	switch (e->type) {
 	case CONF_STRING:
+	case CONF_SECRET:
 	case CONF_PATH:
 		rc = parse_text(e, text);
 		break;

@@ -13,6 +13,7 @@
 
 enum conf_type {
 	CONF_STRING,   /* min..max: bytes */
+	CONF_SECRET,   /* min..max: bytes; never shown */
 	CONF_PATH,     /* min..max: bytes; absolute or relative to where the program started */
 	CONF_BYTES,    /* 4096, 64k, 512M, 2G (1024 each) -> bytes */
 	CONF_SPACE,    /* bytes, or 5%: 0 to 90 percent -> bytes, or minus the percent */

@@ -139,8 +139,8 @@ void csv_out_flags(unsigned flags, struct buf *out)
 {
 	const char *space = "";
 
-	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_CUT; bit <<= 1) {
-		if (flags & bit) {
+	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_PARTIAL; bit <<= 1) {
+		if (flags & EVENT_FLAGS_SHOWN & bit) {
 			buf_put_str(out, space);
 			buf_put_str(out, json_out_flag_name((enum event_flag)bit));
 			space = " ";

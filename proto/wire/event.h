@@ -51,11 +51,14 @@ enum event_flag {
 	EVENT_FLAG_CUT = 1 << 2,
 	/* A rule chose the retention class: the value of EVENT_CLASS_KEY in the metadata names it. */
 	EVENT_FLAG_CLASS = 1 << 3,
+	/* A part of a message whose other parts did not come, or came too late, to be joined to it. */
+	EVENT_FLAG_PARTIAL = 1 << 4,
 };
 
 /* Those that are shown to people. */
-#define EVENT_FLAGS_SHOWN (EVENT_FLAG_TIME_ODD | EVENT_FLAG_TIME_ARRIVAL | EVENT_FLAG_CUT)
-#define EVENT_CLASS_KEY   "_class"
+#define EVENT_FLAGS_SHOWN \
+	(EVENT_FLAG_TIME_ODD | EVENT_FLAG_TIME_ARRIVAL | EVENT_FLAG_CUT | EVENT_FLAG_PARTIAL)
+#define EVENT_CLASS_KEY "_class"
 
 struct event {
 	uint64_t id;                        /* 0 before commit */

@@ -3,6 +3,8 @@
  * head, a tag, one entry, the options), takes them from the input and names the next step; when
  * they are not all there it keeps what there is and asks for more.
  *
+ * (A connection whose first byte is a bracket speaks JSON and has a machine of its own.)
+ *
  *	VALUE -> TAG -> BODY -+-> TIME -> RECORD ----------+-> OPTION -> EXTRA -> END
  *	                      +-> ENTRIES -----------------+
  *	                      +-> MAGIC -> PACKED -> SKIP -+
@@ -35,6 +37,7 @@ enum step {
 	STEP_OPTION,
 	STEP_EXTRA, /* elements behind the options */
 	STEP_END,
+	STEP_JSON, /* the connection speaks JSON: forward_json.c */
 };
 
 enum {
@@ -56,6 +59,7 @@ void forward_init(struct forward *f, struct inflate_pool *pool)
 	memset(f, 0, sizeof *f);
 	f->pool = pool;
 	f->state = STEP_VALUE;
+	buf_init(&f->converted, LIMIT_ENTRY_BYTES);
 	buf_init(&f->carry, LIMIT_ENTRY_BYTES);
 	buf_init(&f->option, LIMIT_OPTION_BYTES);
 	buf_init(&f->group, LIMIT_GROUP_BYTES);
@@ -64,6 +68,7 @@ void forward_init(struct forward *f, struct inflate_pool *pool)
 void forward_fini(struct forward *f)
 {
 	inflate_pool_give(f->pool, &f->inflate);
+	buf_fini(&f->converted);
 	buf_fini(&f->carry);
 	buf_fini(&f->option);
 	buf_fini(&f->group);
@@ -75,9 +80,20 @@ void forward_reset(struct forward *f)
 	inflate_pool_give(f->pool, &f->inflate);
 	f->state = STEP_VALUE;
 	gather_reset(&f->gather);
+	buf_reset(&f->converted);
 	buf_reset(&f->carry);
 	buf_reset(&f->option);
 	buf_reset(&f->group);
+}
+
+void forward_trim(struct forward *f)
+{
+	ASSERT(!forward_mid_frame(f));
+	ASSERT(!f->inflate);
+	buf_fini(&f->converted);
+	buf_fini(&f->carry);
+	buf_fini(&f->option);
+	buf_fini(&f->group);
 }
 
 void forward_datagram(struct forward *f)
@@ -88,12 +104,14 @@ void forward_datagram(struct forward *f)
 
 bool forward_mid_frame(const struct forward *f)
 {
+	if (f->state == STEP_JSON)
+		return !forward_json_idle(&f->json);
 	return f->state != STEP_VALUE || f->head_have > 0;
 }
 
 size_t forward_bytes(const struct forward *f)
 {
-	size_t n = f->carry.cap + f->option.cap + f->group.cap;
+	size_t n = f->converted.cap + f->carry.cap + f->option.cap + f->group.cap;
 
 	return f->inflate ? n + inflate_bytes(f->inflate) : n;
 }
@@ -161,7 +179,7 @@ static int take_head(struct forward *f, struct rcur *in, uint64_t *out_n)
 
 /* ---- the frame's head ---- */
 
-static void frame_reset(struct forward *f)
+void forward_int_begin(struct forward *f)
 {
 	memset(&f->frame, 0, sizeof f->frame);
 	memset(&f->message, 0, sizeof f->message);
@@ -174,13 +192,18 @@ static int step_value(struct forward *f, struct rcur *in)
 	int rc;
 
 	if (f->head_have == 0) {
-		frame_reset(f);
+		forward_int_begin(f);
 		if (*in->p == 0xc0 && !f->datagram) {
 			in->p++;
 			return FORWARD_HEARTBEAT;
 		}
 		if (!forward_int_is_array(*in->p)) {
 			struct span seen = span_of(in->p, rcur_left(in));
+
+			if (f->bytes == 0 && !f->datagram && *in->p == '[') {
+				f->is_json = true;
+				return go(f, STEP_JSON);
+			}
 
 			return give_up(f,
 				f->bytes == 0 ? forward_int_diagnose(seen) : FORWARD_FAULT_FRAME,
@@ -267,8 +290,7 @@ static int group_begin(struct forward *f, struct span attributes)
 	return f->group.err ? give_up(f, FORWARD_FAULT_MEMORY, f->group.err) : 0;
 }
 
-/* One whole entry. FORWARD_ENTRY, or 0: nothing to hand out. */
-static int entry_whole(struct forward *f, struct span value, struct forward_entry *entry)
+int forward_int_whole(struct forward *f, struct span value, struct forward_entry *entry)
 {
 	int what = forward_int_entry(value, entry);
 
@@ -301,7 +323,7 @@ static int step_entries(struct forward *f, struct rcur *in, struct forward_entry
 	if (rc == FORWARD_MORE)
 		return rc;
 	f->left--;
-	return rc < 0 ? entry_refused(f, rc) : entry_whole(f, value, entry);
+	return rc < 0 ? entry_refused(f, rc) : forward_int_whole(f, value, entry);
 }
 
 static int begin_zipped(struct forward *f, enum inflate_kind kind)
@@ -366,7 +388,7 @@ static int step_packed(struct forward *f, struct rcur *in, struct forward_entry 
 		drop(f, FORWARD_DROP_SYNTAX);
 		return go(f, STEP_SKIP);
 	}
-	return rc < 0 ? entry_refused(f, rc) : entry_whole(f, value, entry);
+	return rc < 0 ? entry_refused(f, rc) : forward_int_whole(f, value, entry);
 }
 
 /* The payload cannot be read on: what came of it stays, its rest is skipped. */
@@ -444,7 +466,7 @@ static int step_zipped(struct forward *f, struct rcur *in, struct forward_entry 
 		drop(f, FORWARD_DROP_SYNTAX);
 		return go(f, STEP_SKIP);
 	}
-	return rc < 0 ? entry_refused(f, rc) : entry_whole(f, value, entry);
+	return rc < 0 ? entry_refused(f, rc) : forward_int_whole(f, value, entry);
 }
 
 static int step_skip(struct forward *f, struct rcur *in)
@@ -606,6 +628,8 @@ static int step(struct forward *f, struct rcur *in, struct forward_entry *entry)
 		return step_extra(f, in);
 	case STEP_END:
 		return step_end(f);
+	case STEP_JSON:
+		return forward_json_step(f, in, entry);
 	default:
 		break;
 	}

@@ -25,6 +25,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/cursor.h"
 #include "proto/base/limits.h"
+#include "proto/wire/forward_json.h"
 #include "proto/wire/gather.h"
 #include "proto/wire/inflate_pool.h"
 #include "proto/wire/walk.h"
@@ -49,19 +50,20 @@ enum forward_mode {
  * Why an entry was skipped. Such an entry will never be right, so its frame is acked all the same.
  * X(name, label of the counter, text)
  */
-#define FORWARD_DROP_TABLE(X)                                                             \
-	X(FORWARD_DROP_LARGE, "large", "the entry is larger than LIMIT_ENTRY_BYTES")      \
-	X(FORWARD_DROP_DEEP, "deep", "the entry is nested deeper than LIMIT_DEPTH")       \
-	X(FORWARD_DROP_SHAPE, "shape", "the entry is not [time, record]")                 \
-	X(FORWARD_DROP_RECORD, "record", "the record is not a map")                       \
-	X(FORWARD_DROP_NIL, "nil", "the record is nil")                                   \
-	X(FORWARD_DROP_SYNTAX, "syntax", "the rest of the packed entries is not msgpack") \
-	X(FORWARD_DROP_TRUNCATED, "truncated", "the packed entries end inside an entry")  \
-	X(FORWARD_DROP_CORRUPT, "corrupt",                                                \
-		"the rest of the compressed entries is damaged, cut or something else")   \
-	X(FORWARD_DROP_WINDOW, "window",                                                  \
-		"the compressed entries need a window above LIMIT_INFLATE_WINDOW_LOG")    \
-	X(FORWARD_DROP_BOMB, "bomb",                                                      \
+#define FORWARD_DROP_TABLE(X)                                                            \
+	X(FORWARD_DROP_LARGE, "large", "the entry is larger than LIMIT_ENTRY_BYTES")     \
+	X(FORWARD_DROP_DEEP, "deep", "the entry is nested deeper than LIMIT_DEPTH")      \
+	X(FORWARD_DROP_SHAPE, "shape", "the entry is not [time, record]")                \
+	X(FORWARD_DROP_RECORD, "record", "the record is not a map")                      \
+	X(FORWARD_DROP_NIL, "nil", "the record is nil")                                  \
+	X(FORWARD_DROP_SYNTAX, "syntax",                                                 \
+		"the entry, or the rest of the packed ones, is not well formed")         \
+	X(FORWARD_DROP_TRUNCATED, "truncated", "the packed entries end inside an entry") \
+	X(FORWARD_DROP_CORRUPT, "corrupt",                                               \
+		"the rest of the compressed entries is damaged, cut or something else")  \
+	X(FORWARD_DROP_WINDOW, "window",                                                 \
+		"the compressed entries need a window above LIMIT_INFLATE_WINDOW_LOG")   \
+	X(FORWARD_DROP_BOMB, "bomb",                                                     \
 		"the compressed entries outgrow LIMIT_INFLATE_RATIO or LIMIT_PAYLOAD_BYTES")
 
 enum forward_drop {
@@ -77,9 +79,13 @@ enum forward_drop {
 	X(FORWARD_FAULT_TLS, "tls", "a TLS hello on a plain port: switch TLS off in the client") \
 	X(FORWARD_FAULT_HTTP, "http", "an HTTP request on the Forward port")                     \
 	X(FORWARD_FAULT_SYSLOG, "syslog", "a syslog message on the Forward port")                \
-	X(FORWARD_FAULT_JSON, "json", "JSON on the Forward port: send msgpack")                  \
+	X(FORWARD_FAULT_JSON, "json", "JSON that is no frame, or in a datagram")                 \
 	X(FORWARD_FAULT_HANDSHAKE, "handshake",                                                  \
 		"a handshake PING, but no shared key is configured here")                        \
+	X(FORWARD_FAULT_PING, "ping",                                                            \
+		"no PING of a handshake: does the client have a shared key?")                    \
+	X(FORWARD_FAULT_KEY, "key", "the client has another shared key")                         \
+	X(FORWARD_FAULT_USER, "user", "the client's user is unknown, or its password wrong")     \
 	X(FORWARD_FAULT_FRAME, "frame", "not a frame: an array of a tag and at least one more")  \
 	X(FORWARD_FAULT_SYNTAX, "syntax", "not msgpack: the byte c1")                            \
 	X(FORWARD_FAULT_TAG, "tag", "the tag is not text, or longer than LIMIT_TAG_BYTES")       \
@@ -113,7 +119,7 @@ struct forward_frame {
 	enum forward_mode mode;
 	struct span chunk;  /* answer with it when the events are safe; absent: no ack is wanted */
 	uint64_t entries;   /* handed out */
-	uint64_t bytes;     /* of the frame on the wire, so far */
+	uint64_t bytes;     /* of the frame on the wire, so far; blanks before JSON may count */
 	uint64_t size_hint; /* what the client says, never trusted */
 	bool has_size;
 	bool odd_option; /* the options, or the value of one we know, had a wrong type: ignored */
@@ -126,10 +132,12 @@ struct forward {
 	struct forward_frame frame; /* for the caller to read */
 	enum forward_fault fault;   /* likewise, after a negative return */
 	uint64_t bytes;             /* taken from the connection, in all */
+	bool is_json;               /* so are its answers */
 
 	/* The rest is forward.c's own. */
 	int state;
 	bool datagram;
+	struct forward_json json;
 	uint32_t elements; /* of the frame's array not yet begun */
 	uint64_t left;     /* entries (Forward) or payload bytes (Packed) still to come */
 	uint8_t head[5];   /* of an array, str or bin, or a payload's first bytes */
@@ -142,6 +150,7 @@ struct forward {
 	struct gather gather;
 	struct inflate_pool *pool;
 	struct inflate *inflate; /* while a compressed payload arrives */
+	struct buf converted;    /* an entry or record that came as JSON */
 	struct buf carry;        /* an entry or record that straddles reads */
 	struct buf option;       /* options that do */
 	struct buf group;        /* attributes of the open group */
@@ -149,11 +158,13 @@ struct forward {
 	uint8_t chunk[LIMIT_CHUNK_BYTES];
 };
 
-enum { FORWARD_BYTES_MAX = LIMIT_ENTRY_BYTES + LIMIT_OPTION_BYTES + LIMIT_GROUP_BYTES };
+enum { FORWARD_BYTES_MAX = 2 * LIMIT_ENTRY_BYTES + LIMIT_OPTION_BYTES + LIMIT_GROUP_BYTES };
 
 /* The pool serves any number of parsers on this thread, and outlives them. */
 void forward_init(struct forward *f, struct inflate_pool *pool);
 void forward_fini(struct forward *f);
+/* Between frames: gives memory back that only a large entry needed. */
+void forward_trim(struct forward *f);
 /* As new, memory kept: for the next connection, or the next datagram with forward_datagram. */
 void forward_reset(struct forward *f);
 /*

@@ -28,6 +28,11 @@ bool forward_int_may_be_zipped(uint8_t first);
 /* What becomes of the entries when their decompression fails. */
 enum forward_drop forward_int_inflate_drop(enum inflate_fault why);
 
+/* What forward.c does of a frame, for JSON connections too. */
+void forward_int_begin(struct forward *f);
+/* One whole entry. FORWARD_ENTRY, 0: nothing to hand out, or negative. */
+int forward_int_whole(struct forward *f, struct span value, struct forward_entry *entry);
+
 /* The content of a str or bin. */
 struct span forward_int_text(struct span value);
 bool forward_int_empty_map(struct span value);

@@ -62,6 +62,34 @@ size_t forward_put_ack(uint8_t dst[FORWARD_PUT_ACK_BYTES], struct span chunk)
 	return b.len;
 }
 
+size_t forward_put_ack_json(uint8_t dst[FORWARD_PUT_ACK_JSON_BYTES], struct span chunk)
+{
+	struct buf b = {
+		.p = dst, .cap = FORWARD_PUT_ACK_JSON_BYTES, .max = FORWARD_PUT_ACK_JSON_BYTES
+	};
+
+	ASSERT(chunk.n <= LIMIT_CHUNK_BYTES);
+	buf_put_str(&b, "{\"ack\":\"");
+	for (size_t i = 0; i < chunk.n; i++) {
+		static const char hex[] = "0123456789abcdef";
+		uint8_t c = chunk.p[i];
+
+		if (c < 0x20) {
+			buf_put_str(&b, "\\u00");
+			buf_put_u8(&b, (uint8_t)hex[c >> 4]);
+			buf_put_u8(&b, (uint8_t)hex[c & 15]);
+			continue;
+		}
+		if (c == '"' || c == '\\')
+			buf_put_u8(&b, '\\');
+		buf_put_u8(&b, c);
+	}
+	buf_put_str(&b, "\"}");
+	ASSERT(b.err == 0);
+	ASSERT(b.p == dst);
+	return b.len;
+}
+
 void forward_put_entry(struct buf *b, int64_t time_ns, struct span record)
 {
 	buf_put_u8(b, 0x92);

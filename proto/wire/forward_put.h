@@ -15,12 +15,16 @@
 enum {
 	/* {"ack": chunk}: map head, "ack", and a str16 at most. */
 	FORWARD_PUT_ACK_BYTES = 1 + 4 + 3 + LIMIT_CHUNK_BYTES,
+	/* {"ack":"..."} with each byte of it escaped. */
+	FORWARD_PUT_ACK_JSON_BYTES = 8 + 6 * LIMIT_CHUNK_BYTES + 2,
 	/* Array head and EventTime before an entry's record. */
 	FORWARD_PUT_ENTRY_HEAD_BYTES = 1 + 10,
 };
 
 /* The ack of a chunk (at most LIMIT_CHUNK_BYTES) into dst; returns its length. */
 size_t forward_put_ack(uint8_t dst[FORWARD_PUT_ACK_BYTES], struct span chunk);
+/* The same on a JSON connection. */
+size_t forward_put_ack_json(uint8_t dst[FORWARD_PUT_ACK_JSON_BYTES], struct span chunk);
 
 /* [EventTime, record]; record is one msgpack map. Times outside EventTime's u32 seconds go as nil. */
 void forward_put_entry(struct buf *b, int64_t time_ns, struct span record);

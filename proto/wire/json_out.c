@@ -476,6 +476,8 @@ const char *json_out_flag_name(enum event_flag flag)
 		return "cut";
 	case EVENT_FLAG_CLASS:
 		break; /* not shown: its key in the metadata is */
+	case EVENT_FLAG_PARTIAL:
+		return "partial";
 	}
 	UNREACHABLE();
 }
@@ -580,8 +582,8 @@ void json_out_flags(unsigned flags, struct buf *out)
 	const char *comma = "";
 
 	put_byte(out, '[');
-	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_CUT; bit <<= 1) {
-		if (!(flags & bit))
+	for (unsigned bit = EVENT_FLAG_TIME_ODD; bit <= EVENT_FLAG_PARTIAL; bit <<= 1) {
+		if (!(flags & EVENT_FLAGS_SHOWN & bit))
 			continue;
 		buf_put_str(out, comma);
 		json_out_string(span_str(json_out_flag_name((enum event_flag)bit)), out);

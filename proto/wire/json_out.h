@@ -60,7 +60,7 @@ void json_out_flags(unsigned flags, struct buf *out);
 /* As json_out_string without the quotes. */
 void json_out_escaped(struct span s, struct buf *out);
 
-/* "time_odd", "time_arrival", "cut": the word for one bit of event.flags. Static text. */
+/* "time_odd", "time_arrival", "cut", "partial": the word for one bit of event.flags. Static text. */
 const char *json_out_flag_name(enum event_flag flag);
 
 #endif

@@ -31,6 +31,7 @@ LIBRARIES = {
     r"llhttp\.h": ("proto/http",),
     r"lz4.*": ("storage",),
     r"zlib\.h|zstd.*": ("proto/wire",),
+    r"openssl/.*": ("proto/wire",),
     r"xxhash\.h": ("storage", "proto/wire", "proto/rule", "collector", "query", "tools"),
     r"ini\.h": ("proto/svc",),
     r"pcre2\.h": ("proto/expr",),

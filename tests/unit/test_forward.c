@@ -247,7 +247,7 @@ static void first_bytes_of_other_protocols(void **state)
 		{ "<34>1 2026", "fault syslog\n" },
 		{ "123 <34>1", "fault syslog\n" },
 		{ "{\"a\":1}", "fault json\n" },
-		{ "[\"a\"]", "fault json\n" },
+		{ "[\"a\"]", "fault frame\n" },
 		{ "hello", "fault frame\n" },
 		{ "12345", "fault frame\n" },
 		{ "\xc1", "fault syntax\n" },
