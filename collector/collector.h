@@ -14,6 +14,7 @@
 
 #include "collector/commit.h"
 #include "collector/door.h"
+#include "collector/forward_keys.h"
 #include "collector/intake.h"
 #include "collector/retire.h"
 #include "proto/net/admit.h"
@@ -41,6 +42,7 @@ struct collector_settings {
 struct collector {
 	struct conf conf;
 	struct collector_settings settings;
+	struct forward_keys keys;
 	char host[256]; /* this machine: the host of events that come by unix socket */
 
 	int dir; /* DATA */

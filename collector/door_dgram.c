@@ -20,6 +20,7 @@ struct door_dgram {
 	struct intake_origin origin;
 	struct door_dgram_counts counts;
 	bool reading;
+	bool unkeyed; /* frames are refused, for no datagram proves who sent it */
 	struct addr
 		peer; /* of the last datagram, whose text `host` is: most come from one sender */
 	char host[ADDR_TEXT_BYTES];
@@ -128,6 +129,11 @@ static void on_recv(void *arg, const uint8_t *p, size_t n, bool cut, const struc
 		drop_bad(g, "it is longer than LIMIT_DATAGRAM_BYTES");
 		return;
 	}
+	if (g->unkeyed && n > 1) {
+		g->c->intake.counts.faults[FORWARD_FAULT_KEY]++;
+		drop_bad(g, "a shared key is set, and udp_unkeyed of [forward] is not");
+		return;
+	}
 	if (g->c->full) {
 		g->counts.dropped_disk++;
 		return;
@@ -214,6 +220,7 @@ int door_dgram_open(struct collector *c, const struct addr *at, unsigned buffer_
 	g->door.ops = &door_ops;
 	g->c = c;
 	g->reading = true;
+	g->unkeyed = c->keys.server.key.n > 0 && !conf_bool(&c->conf, CONF_FORWARD_UDP_UNKEYED);
 	g->origin.door = INTAKE_UDP;
 	conf.arg = g;
 	conf.admit = &c->admit[INTAKE_UDP];

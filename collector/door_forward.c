@@ -5,57 +5,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "collector/ackq.h"
+#include "collector/door_forward_int.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/net/conn.h"
 #include "proto/svc/logger.h"
 #include "proto/wire/forward_put.h"
-
-enum {
-	CLIENT_TAG = 0x434c4e54,
-	/* Room for all acks that can wait, so that writing one never meets the cap. */
-	CLIENT_OUT_BYTES = LIMIT_ACKS_PENDING * FORWARD_PUT_ACK_BYTES,
-	/* A parser that holds more than this between frames gives it back. */
-	CLIENT_KEEP_BYTES = 64 << 10,
-};
-
-struct door_forward {
-	struct door door;
-	struct collector *c;
-	struct listener tcp;
-	struct listener local;
-	struct conn_set set;
-	struct client *waiting; /* clients with acks to come */
-	struct door_forward_counts counts;
-	bool reading;
-	bool finishing;
-};
-
-struct client {
-	unsigned tag;
-	struct door_forward *door;
-	struct conn *conn;
-	struct client *prev, *next; /* in door->waiting */
-	bool listed;
-	struct intake_origin origin;
-	struct forward forward;
-	struct stage stage;
-	struct ackq acks;
-	size_t charged;  /* of the parser's memory, to the stage pool */
-	uint64_t frames; /* complete */
-	uint64_t acks_sent;
-	uint64_t frames_watched; /* `frames` when the deadline of the frame under way was set */
-	uint64_t frame_ms;       /* time that frame has been given so far */
-	bool in_frame;           /* as of the last look */
-	bool eof;
-	bool noted_silent;
-	bool noted_unread;
-	struct addr addr; /* of the peer */
-	char peer[ADDR_TEXT_BYTES];
-	char host[ADDR_TEXT_BYTES];
-};
+#include "proto/wire/handshake.h"
 
 /* ---------------------------------------------------------------- ending one */
 
@@ -152,6 +109,9 @@ static void on_expired(struct conn *conn)
 	CHECK_TAG(k, CLIENT_TAG);
 	if (f->finishing) {
 		conn_close(conn, 0);
+	} else if (k->greeting) {
+		f->c->intake.counts.faults[FORWARD_FAULT_PING]++;
+		end_client(k, -ETIMEDOUT, "no PING within 10 s of the greeting");
 	} else if (conn_queued(conn) > 0) {
 		f->counts.deaf++;
 		end_client(k, -ETIMEDOUT, "the client does not read its acks");
@@ -192,17 +152,27 @@ static void unlist(struct client *k)
 		k->next->prev = k->prev;
 }
 
+/* An ack behind a frame whose message is not whole waits for the message. */
+static bool may_ack(const struct client *k, uint64_t durable)
+{
+	return k->free_acks > 0 || k->hold_seq <= durable;
+}
+
 /* Each ack in a write of its own: there are clients that take one read for one ack. */
-static void send_acks(struct client *k)
+void door_forward_send_acks(struct client *k)
 {
 	uint64_t durable = commit_durable(k->door->c->intake.commit);
-	uint8_t bytes[FORWARD_PUT_ACK_BYTES];
+	uint8_t bytes[FORWARD_PUT_ACK_JSON_BYTES];
 	struct span chunk;
+	size_t n;
 
 	if (k->conn->closing)
 		return;
-	while (ackq_pop(&k->acks, durable, &chunk)) {
-		if (conn_write(k->conn, bytes, forward_put_ack(bytes, chunk)) < 0)
+	while (may_ack(k, durable) && ackq_pop(&k->acks, durable, &chunk)) {
+		k->free_acks -= k->free_acks > 0;
+		n = k->forward.is_json ? forward_put_ack_json(bytes, chunk)
+				       : forward_put_ack(bytes, chunk);
+		if (conn_write(k->conn, bytes, n) < 0)
 			return;
 		k->door->counts.acks++;
 		k->acks_sent++;
@@ -225,6 +195,67 @@ static void on_drained(struct conn *conn)
 	CHECK_TAG(k, CLIENT_TAG);
 	k->in_frame = false; /* the clock of its frame starts anew */
 	set_deadline(k);
+}
+
+/* ---------------------------------------------------------------- the greeting */
+
+static void end_greeting(struct client *k)
+{
+	if (!k->greeting)
+		return;
+	handshake_fini(k->greeting);
+	free(k->greeting);
+	k->greeting = NULL;
+}
+
+/* Where a shared key is set the server speaks first. */
+static int begin_greeting(struct client *k)
+{
+	const struct handshake_keys *keys = &k->door->c->keys.server;
+	uint8_t helo[HANDSHAKE_OUT_BYTES];
+	int rc;
+
+	if (keys->key.n == 0)
+		return 0;
+	k->greeting = malloc(sizeof *k->greeting);
+	if (!k->greeting)
+		return -ENOMEM;
+	rc = handshake_init(k->greeting, keys);
+	if (rc < 0)
+		return rc;
+	conn_deadline(k->conn, at_most_idle(k->door, LIMIT_HANDSHAKE_MS));
+	return conn_write(k->conn, helo, handshake_helo(k->greeting, helo));
+}
+
+static void refuse_client(struct client *k, enum forward_fault why)
+{
+	k->door->c->intake.counts.faults[why]++;
+	LOGGER(LOGGER_WARNING, "forward", "connection refused", LOGGER_STR("peer", k->peer),
+		LOGGER_STR("reason", forward_fault_text(why)));
+	/* It is to read why. */
+	conn_deadline(k->conn, LIMIT_DRAIN_WRITE_MS);
+	conn_finish(k->conn);
+}
+
+/* True when the client has proved what it must know, and frames may follow. */
+static bool greet(struct client *k, struct rcur *in)
+{
+	uint8_t pong[HANDSHAKE_OUT_BYTES];
+	size_t n;
+	int rc = handshake_next(k->greeting, &k->door->c->keys.server, in, pong, &n);
+
+	if (rc == HANDSHAKE_MORE)
+		return false;
+	if (rc < 0 || conn_write(k->conn, pong, n) < 0) {
+		conn_close(k->conn, rc);
+		return false;
+	}
+	if (rc == HANDSHAKE_REFUSED) {
+		refuse_client(k, k->greeting->fault);
+		return false;
+	}
+	end_greeting(k);
+	return true;
 }
 
 /* ---------------------------------------------------------------- frames */
@@ -272,13 +303,17 @@ static void end_frame(struct client *k)
 	int rc;
 
 	note_unread(k);
-	rc = intake_end(&k->door->c->intake, &k->origin, &k->forward, &k->stage, &seq, &d);
+	rc = door_forward_parts_settle(k, &d);
+	if (rc == 0)
+		rc = intake_end(&k->door->c->intake, &k->origin, &k->forward, &k->stage, &seq, &d);
 
 	if (rc < 0) {
 		refuse_frame(k, rc, &d);
 		return;
 	}
 	k->frames++;
+	if (k->parts)
+		door_forward_parts_settled(k, seq);
 	if (!k->forward.frame.chunk.p)
 		return;
 	rc = ackq_push(&k->acks, seq, k->forward.frame.chunk);
@@ -298,7 +333,7 @@ static bool take_frame(struct client *k, struct rcur *in)
 		rc = forward_next(&k->forward, in, &entry);
 		switch (rc) {
 		case FORWARD_ENTRY:
-			rc = intake_entry(intake, &k->origin, &k->forward, &entry, &k->stage, &d);
+			rc = door_forward_parts_entry(k, &entry, &d);
 			if (rc < 0) {
 				refuse_frame(k, rc, &d);
 				return false;
@@ -331,8 +366,7 @@ static void charge(struct client *k)
 	struct diag d;
 
 	if (held > CLIENT_KEEP_BYTES && !forward_mid_frame(&k->forward)) {
-		forward_fini(&k->forward);
-		forward_init(&k->forward, &k->door->c->intake.inflates);
+		forward_trim(&k->forward);
 		held = forward_bytes(&k->forward);
 	}
 	stage_charge(pool, intake->inflates_charged, idle);
@@ -353,6 +387,8 @@ static size_t on_read(struct conn *conn, const uint8_t *p, size_t n)
 	struct rcur in = rcur_of(p, n);
 
 	CHECK_TAG(k, CLIENT_TAG);
+	if (k->greeting && !greet(k, &in))
+		return n;
 	k->origin.received_ns = clock_wall_ns();
 	while (may_take(k)) {
 		if (!take_frame(k, &in))
@@ -363,7 +399,7 @@ static size_t on_read(struct conn *conn, const uint8_t *p, size_t n)
 	charge(k);
 	set_deadline(k);
 	if (k->acks.count > 0)
-		send_acks(k);
+		door_forward_send_acks(k);
 	return (size_t)(in.p - p);
 }
 
@@ -394,6 +430,8 @@ static void on_eof(struct conn *conn)
 static void free_client(struct client *k)
 {
 	unlist(k);
+	door_forward_parts_orphan(k);
+	end_greeting(k);
 	stage_fini(&k->stage);
 	stage_hold(&k->stage, k->charged, 0);
 	forward_fini(&k->forward);
@@ -428,6 +466,7 @@ static struct client *new_client(
 	addr_text(peer, k->peer);
 	addr_host(peer, k->host);
 	k->origin.door = door;
+	k->origin.joins = true;
 	k->origin.host = span_str(door == INTAKE_UNIX ? f->c->host : k->host);
 	forward_init(&k->forward, &f->c->intake.inflates);
 	stage_init(&k->stage, &f->c->intake.pool);
@@ -455,6 +494,9 @@ static void accept_client(
 	}
 	conn_read_stop(k->conn, 0);
 	conn_deadline(k->conn, at_most_idle(f, LIMIT_SILENT_MS));
+	rc = begin_greeting(k);
+	if (rc < 0)
+		conn_close(k->conn, rc);
 }
 
 static void on_accept_tcp(void *arg, int fd, const struct addr *peer)
@@ -481,12 +523,13 @@ static void on_durable(struct door *d)
 
 	for (struct client *k = f->waiting; k; k = next) {
 		next = k->next;
-		send_acks(k);
+		door_forward_send_acks(k);
 		if (!ackq_full(&k->acks))
 			conn_resume(k->conn);
 	}
 	if (f->reading && !f->c->full && commit_room(f->c->intake.commit))
 		conn_set_unstall(&f->set);
+	door_forward_parts_store(f);
 }
 
 static void on_stall(struct door *d)
@@ -508,6 +551,7 @@ static void stop_reading(struct door *d)
 
 	f->reading = false;
 	conn_set_stall(&f->set);
+	door_forward_parts_flush(f);
 }
 
 static void finish(struct door *d)
@@ -529,22 +573,26 @@ static void finish(struct door *d)
 
 static bool is_empty(struct door *d)
 {
-	return of(d)->set.count == 0;
+	return of(d)->set.count == 0 && !of(d)->orphans;
 }
 
 static void close_door(struct door *d)
 {
 	stop_accepting(d);
+	uv_close((uv_handle_t *)&of(d)->parts_tick, NULL);
 	conn_set_fini(&of(d)->set);
 }
 
 static void end_all(struct door *d)
 {
+	door_forward_parts_free(of(d));
 	conn_set_close(&of(d)->set, 0);
 }
 
 static void free_door(struct door *d)
 {
+	stage_fini(&of(d)->parts_stage);
+	door_forward_parts_free(of(d));
 	free(of(d));
 }
 
@@ -580,6 +628,9 @@ int door_forward_open(struct collector *c, struct door_forward **out, struct dia
 	f->door.ops = &door_ops;
 	f->c = c;
 	f->reading = true;
+	uv_timer_init(&c->loop, &f->parts_tick);
+	f->parts_tick.data = f;
+	stage_init(&f->parts_stage, &c->intake.pool);
 	door_put(&c->doors, &f->door);
 	*out = f;
 	return 0;

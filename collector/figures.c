@@ -40,6 +40,8 @@ static void refresh_intake(const struct intake *in)
 	set_row(METRICS_COLLECTOR_FAULT_TLS, n->faults + 1, FORWARD_FAULT_COUNT - 1);
 	metrics_set(METRICS_COLLECTOR_SIGNALS, (int64_t)n->signals);
 	metrics_set(METRICS_COLLECTOR_ODD_OPTIONS, (int64_t)n->odd_options);
+	metrics_set(METRICS_COLLECTOR_PARTS_JOINED, (int64_t)n->parts_joined);
+	metrics_set(METRICS_COLLECTOR_PARTS_ALONE, (int64_t)n->parts_alone);
 	metrics_set(METRICS_COLLECTOR_GROUPS_LARGE, (int64_t)n->groups_large);
 	metrics_set(METRICS_COLLECTOR_FRAMES_REFUSED, (int64_t)in->pool.refused);
 	metrics_set(METRICS_COLLECTOR_FRAMES_SPILLED, (int64_t)in->pool.spilled);

@@ -15,11 +15,14 @@ int intake_event(struct intake *in, const struct intake_origin *from,
 
 	input.peer = from->host;
 	input.received_ns = from->received_ns;
+	input.joins = from->joins;
 	rc = normalise_event(in->normalise, &input, &ev);
 	if (rc < 0) {
 		in->counts.rejected[rc == ERR_LIMIT ? INTAKE_REJECT_LIMITS : INTAKE_REJECT_FORM]++;
 		return INTAKE_REJECTED;
 	}
+	if (rc == NORMALISE_PART)
+		return INTAKE_PART;
 	if (in->rules && rule_run_event(in->rules, &ev) == RULE_DROP)
 		return INTAKE_DROPPED;
 	rc = stage_put(stage, &ev, d);
@@ -107,7 +110,7 @@ int intake_end(struct intake *in, const struct intake_origin *from, const struct
 		stage_drop(stage);
 		return 0;
 	}
-	if (!has_chunk(from, frame))
+	if (from->forgetful || !has_chunk(from, frame))
 		return intake_commit(in, from, stage, NULL, out_seq, d);
 	chunk = intake_chunk(frame->tag, frame->chunk);
 	return intake_commit(in, from, stage, &chunk, out_seq, d);

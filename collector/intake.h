@@ -43,6 +43,7 @@ enum {
 	INTAKE_REJECTED = 1, /* outcome: the event was dropped and counted, its frame goes on */
 	/* Outcome: a rule of the configuration wants it not to be stored; for its sender all is well. */
 	INTAKE_DROPPED = 2,
+	INTAKE_PART, /* it is a part of a message, and not staged: from->joins */
 };
 
 /* Rising numbers, read by whoever prints them on the same thread. */
@@ -55,6 +56,8 @@ struct intake_counts {
 	uint64_t faults[FORWARD_FAULT_COUNT];
 	uint64_t signals;      /* frames of metrics or traces, discarded */
 	uint64_t odd_options;  /* frames with options of a wrong type, which were ignored */
+	uint64_t parts_joined; /* messages put together from their parts */
+	uint64_t parts_alone;  /* parts stored as they came */
 	uint64_t groups_large; /* groups whose attributes were too many to add to their entries */
 };
 
@@ -73,6 +76,8 @@ struct intake_origin {
 	enum intake_door door;
 	struct span host; /* default of the event's host */
 	int64_t received_ns;
+	bool joins;     /* parts of messages are told, not staged */
+	bool forgetful; /* the frame's chunk id is not remembered: something of it is not stored yet */
 };
 
 /*

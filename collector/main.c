@@ -300,7 +300,8 @@ static int open_forward(struct collector *c, struct diag *d)
 		(unsigned)conf_num(&c->conf, CONF_FORWARD_UNIX_MODE), d);
 	if (rc < 0 || !has)
 		return rc;
-	warn_if_open("forward", door_forward_tcp(c->forward));
+	if (c->keys.server.key.n == 0)
+		warn_if_open("forward", door_forward_tcp(c->forward));
 	return open_dgram(c, &at, d);
 }
 
@@ -478,6 +479,7 @@ static void free_all(struct collector *c)
 	normalise_free(&c->intake.normalise);
 	rule_run_free(&c->intake.rules);
 	retain_class_free(&c->classes);
+	forward_keys_fini(&c->keys);
 	store_writer_close(&c->writer);
 	close(c->dir);
 	conf_fini(&c->conf);
@@ -490,8 +492,6 @@ static int run(struct collector *c)
 	struct store_conf sc;
 	struct diag d = { 0 };
 
-	if (gethostname(c->host, sizeof c->host - 1) < 0)
-		strcpy(c->host, "localhost");
 	if (daemon_prepare(files, &files, &d) < 0) {
 		fail(&d);
 		return 1;
@@ -525,11 +525,14 @@ static bool load_conf(struct collector *c)
 	c->conf.check = check_conf;
 	if (!conf_use_load(&c->conf, conf_file, program.name))
 		return false;
+	if (gethostname(c->host, sizeof c->host - 1) < 0)
+		strcpy(c->host, "localhost");
 	if (retain_class_new(&c->conf.classes, conf_num(&c->conf, CONF_RETENTION_KEEP), &c->classes,
-		    &d) == 0)
-		return true;
-	fprintf(stderr, "%s: %s\n", program.name, d.text);
-	return false;
+		    &d) < 0) {
+		fprintf(stderr, "%s: %s\n", program.name, d.text);
+		return false;
+	}
+	return forward_keys_load(&c->keys, &c->conf, c->host, &d) == 0 || fail(&d) == 0;
 }
 
 int main(int argc, char **argv)

@@ -39,7 +39,8 @@
 	X(KEY_SEVERITY, "severity")       \
 	X(KEY_LEVEL, "level")             \
 	X(KEY_TIMESTAMP, "timestamp")     \
-	X(KEY_METADATA, "metadata")
+	X(KEY_METADATA, "metadata")       \
+	X(KEY_PARTIAL_MESSAGE, "partial_message")
 
 enum key {
 #define KEY_ENUM(constant, name) constant,
@@ -183,6 +184,8 @@ static int find_key(struct span s)
 	case 11:
 		return s.p[0] == 'e' ? same_name(s, KEY_ENTITY_TYPE)
 				     : same_name(s, KEY_DESCRIPTION);
+	case 15:
+		return same_name(s, KEY_PARTIAL_MESSAGE);
 	default:
 		return -1;
 	}
@@ -531,6 +534,16 @@ static int fill_metadata(struct normalise *n, const struct normalise_input *in, 
 	return 0;
 }
 
+/* Docker says so as text, others might as a truth value. */
+static bool is_part(const struct normalise *n)
+{
+	const struct walk_value *v = &n->slots[KEY_PARTIAL_MESSAGE].v;
+
+	if (!(n->have >> KEY_PARTIAL_MESSAGE & 1))
+		return false;
+	return walk_is_text(v) ? span_eq(v->data, SPAN_LIT("true")) : v->type == WALK_BOOL && v->b;
+}
+
 int normalise_event(struct normalise *n, const struct normalise_input *in, struct event *out)
 {
 	struct event ev = { .severity = EVENT_SEVERITY_INFO };
@@ -538,6 +551,11 @@ int normalise_event(struct normalise *n, const struct normalise_input *in, struc
 
 	if (rc < 0)
 		return rc;
+	if (is_part(n)) {
+		if (in->joins)
+			return NORMALISE_PART;
+		ev.flags |= EVENT_FLAG_PARTIAL;
+	}
 	fill_texts(n, in, &ev);
 	fill_severity(n, &ev);
 	fill_time(n, in, &ev);

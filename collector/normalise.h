@@ -28,6 +28,13 @@ struct normalise_input {
 	int64_t received_ns;
 	int64_t time_ns; /* the frame's time, valid if has_time */
 	bool has_time;
+	/* The door joins messages in parts: a part is not shaped but told. */
+	bool joins;
+};
+
+enum {
+	/* Outcome: the record is a part of a message (partial_message). */
+	NORMALISE_PART = 1,
 };
 
 /* What was done beyond copying; all events together, rising. */
@@ -49,6 +56,7 @@ void normalise_free(struct normalise **n);
 
 /*
  * Fills *out; its spans point into the input and into n, and die with the next call. out->id is 0.
+ * NORMALISE_PART, where in->joins: *out is untouched.
  * ERR_TYPE: the record is not a map. ERR_LIMIT: more than LIMIT_MAP_PAIRS pairs in one map, or more
  * than LIMIT_EVENT_BYTES. ERR_DEPTH, ERR_SYNTAX, ERR_TRUNCATED: as walk.
  */

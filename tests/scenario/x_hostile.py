@@ -49,7 +49,7 @@ def t_what_is_no_frame_ends_its_connection(lab):
         ("http", b"POST /api/logs HTTP/1.1\r\n"),
         ("syslog", b"<34>1 2003-10-11T22:14:15.003Z host app - - - hello\n"),
         ("syslog", b"123 <34>1 2003-10-11T22:14:15.003Z host app - - - hello\n"),
-        ("json", b'["tag",1700000000,{"a":1}]'),
+        ("json", b'["tag",1700000000 {"a":1}]'),
         ("json", b'{"a":1}'),
         ("frame", astro.pack(["only a tag"])),
         ("frame", astro.pack([])),
