@@ -271,7 +271,7 @@ static int read_path(struct http_intake_request *r)
 {
 	struct bulk *b = http_intake_state(r);
 	struct span path = http_intake_request(r)->path, index;
-	const uint8_t *end = memmem(path.p, path.n, "/_bulk", 6), *from;
+	const uint8_t *end = path.n ? memmem(path.p, path.n, "/_bulk", 6) : NULL, *from;
 
 	if (!end || end == path.p)
 		return 0;
