@@ -310,7 +310,7 @@ static void make_event(struct event *ev, struct buf *meta, char model[PLACES], c
 /* One rule of random moves, done to the model at once; false: it drops the event. */
 static bool add_rule(struct conf_rules *conf, unsigned number, char model[PLACES])
 {
-	char section[16], text[64];
+	char section[32], text[64];
 	unsigned asked = below(PLACES), lines = 1 + below(LINES_MAX - 1);
 	char wanted = below(2) && model[asked] ? model[asked] : 'Z';
 	bool holds = model[asked] == wanted, drops = below(12) == 0;
