@@ -70,7 +70,7 @@ static int refused(struct source_http *s, int status, struct diag *d)
 	char text[200];
 
 	reply_error(&s->reply, buf_span(&s->body), status, text, sizeof text);
-	if (status == 404)
+	if (status == 404 || status == 405)
 		return diag_set(d, -ENOENT, http_client_name(s->client), -1,
 			"%.*s is not answered here: %s; is another program listening there?",
 			(int)strcspn((const char *)s->target.p, "?"), (const char *)s->target.p,
