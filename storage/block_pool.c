@@ -15,9 +15,10 @@ enum {
 	LEAST_PART = 4,
 	/* Freed at once, so much is worth looking through the heap for whole pages. */
 	TRIM_BYTES = 4 << 20,
-	/* How often blocks were asked for, by hash; halved after so many times as there are counts. */
+	/* How often blocks were asked for, by hash; halved after so many times for each idle one. */
 	HEATS = 4096,
-	HEAT_MAX = 15,
+	HEAT_TURNS = 8,
+	HEAT_MAX = 200,
 	/* Asked for so many times more, a block takes the place of another one. */
 	HEAT_MORE = 2,
 };
@@ -122,21 +123,27 @@ static void taken_remove(struct block_reader *b)
 }
 
 /*
- * Which one to give up: one that passes through; else any of the half that was used longest ago, so that
- * no order of questions always meets those that are needed next.
+ * Of those that do not pass through, any of the half that was used longest ago, so that no order of
+ * questions always meets those that are needed next. NULL: there is none.
  */
-static struct block_reader *choose(void)
+static struct block_reader *old_one(void)
 {
 	struct block_reader *b = pool.oldest;
 	size_t steps;
 
-	if (b->pooled.passing)
-		return b;
+	while (b && b->pooled.passing)
+		b = b->pooled.prev;
 	pool.random = pool.random * 1664525 + 1013904223;
 	steps = (pool.random >> 16) % (pool.use.idle_count / 2 + 1);
-	while (steps-- > 0 && b->pooled.prev)
+	while (steps-- > 0 && b && b->pooled.prev)
 		b = b->pooled.prev;
 	return b;
+}
+
+/* Which one to give up: one that passes through, else an old one. */
+static struct block_reader *choose(void)
+{
+	return pool.oldest->pooled.passing ? pool.oldest : old_one();
 }
 
 /* A block is asked for. */
@@ -145,7 +152,7 @@ static void heat(uint64_t seg_serial, uint32_t block)
 	uint8_t *h = heat_of(seg_serial, block);
 
 	*h += *h < HEAT_MAX;
-	if (++pool.heated < HEATS)
+	if (++pool.heated < HEAT_TURNS * (pool.use.idle_count + 1))
 		return;
 	pool.heated = 0;
 	for (uint32_t i = 0; i < HEATS; i++)
@@ -169,13 +176,12 @@ static size_t room(void)
  */
 static bool is_passing(const struct block_reader *b, size_t bytes)
 {
-	const struct block_reader *other = pool.oldest ? choose() : NULL;
+	const struct block_reader *other = old_one();
 
 	if (!other || pool.use.bytes + bytes + other->pooled.bytes <= room())
 		return false;
-	return other->pooled.passing ||
-	       *heat_of(b->seg_serial, b->block) <
-		       *heat_of(other->seg_serial, other->block) + HEAT_MORE;
+	return *heat_of(b->seg_serial, b->block) <
+	       *heat_of(other->seg_serial, other->block) + HEAT_MORE;
 }
 
 /* Those over the budget, as a list by `next` to be freed without the lock. */

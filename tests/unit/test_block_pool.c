@@ -222,6 +222,35 @@ static void rounds(void **state)
 	block_pool_give(&b);
 }
 
+/* However often some were asked for, others that are asked for now are soon warm. */
+static void turn_of_others(void **state)
+{
+	enum { OLD = SEGMENTS / 2 };
+	struct world *w = *state;
+	struct block_reader *b = block_pool_take(w->readers[0], 0);
+	uint64_t hits;
+	size_t one;
+
+	ask_all(b);
+	block_pool_give(&b);
+	one = now().bytes;
+	block_pool_set(OLD * one + one / 2);
+	for (int i = 0; i < ROUNDS * OLD; i++) {
+		b = block_pool_take(w->readers[i % OLD], 0);
+		ask_all(b);
+		block_pool_give(&b);
+	}
+	for (int i = 0; i < ROUNDS; i++) {
+		hits = now().hits;
+		for (int k = OLD; k < SEGMENTS - 1; k++) {
+			b = block_pool_take(w->readers[k], 0);
+			ask_all(b);
+			block_pool_give(&b);
+		}
+	}
+	assert_int_equal(now().hits - hits, SEGMENTS - 1 - OLD);
+}
+
 static void lent(void **state)
 {
 	struct world *w = *state;
@@ -333,6 +362,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(closed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(budget, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rounds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(turn_of_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lent_too_much, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(threads, set_up, tear_down),
