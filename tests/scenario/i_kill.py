@@ -155,7 +155,8 @@ def t_ids_of_long_ago_are_known_after_kills(lab):
     for half in (range(MANY // 2), range(MANY // 2, MANY)):
         c = lab.collector(args)
         send_many(c, half)
-        astro.wait_for(lambda: not os.path.exists(first), "the first journal file is sealed and gone")
+        # The sealer's thread is the last to get the processor.
+        astro.wait_for(lambda: not os.path.exists(first), "the first journal file is sealed and gone", 120)
         c.kill()
         lab.daemons.remove(c)
     astro.check(any(name.startswith("chunks-") for name in os.listdir(lab.path("data"))),
