@@ -472,7 +472,9 @@ def t_too_many_connections(lab):
     c = lab.collector()
     where = astro.split_address(c.address("http"))
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.create_connection(where)) for _ in range(256)]
+        # From as many addresses: one peer alone may not have all of them.
+        held = [stack.enter_context(socket.create_connection(where, source_address=(f"127.0.1.{n}", 0)))
+                for n in range(256)]
         for s in held:
             s.settimeout(astro.DEADLINE * astro.TIME_SCALE)
             s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -545,6 +547,10 @@ def t_relay_of_a_collector_that_breaks_off(lab):
                 con, _ = server.accept()
                 con.recv(65536)
                 con.sendall(text)
+                # What is closed with bytes unread is reset, and the answer with it.
+                con.shutdown(socket.SHUT_WR)
+                while con.recv(65536):
+                    pass
                 con.close()
 
         t = threading.Thread(target=serve)

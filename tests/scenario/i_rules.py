@@ -215,7 +215,7 @@ def t_what_is_masked_is_in_no_byte_of_the_store(lab):
 def t_nor_in_a_frame_that_waits_on_disk(lab):
     """A frame beyond the memory of frames is spilled to tmp: masked as well."""
     c = with_rules(lab, PRIVACY, env={"ASTRO_COLLECTOR_MEMORY_MAX": "4M"})
-    batch = astro.pack(*[[T0, record(i)] for i in range(8000)])
+    batch = astro.pack(*[[T0, record(i)] for i in range(20000)])
     frame = astro.packed("shop", batch, {"chunk": "big"})
     with c.connect() as s:
         s.send(frame[:-40])
@@ -226,7 +226,7 @@ def t_nor_in_a_frame_that_waits_on_disk(lab):
     nothing_of(lab, SECRETS)
     c.stop()
     rows = lab.rows()
-    astro.equal(len(rows), 8000)
+    astro.equal(len(rows), 20000)
     check_masked(rows[-1])
 
 
