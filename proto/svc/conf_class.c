@@ -12,6 +12,7 @@
 #include "proto/base/timefmt.h"
 #include "proto/base/when.h"
 #include "proto/svc/conf.h"
+#include "proto/svc/conf_section.h"
 #include "proto/svc/conf_value.h"
 
 #define SEC_NS INT64_C(1000000000)
@@ -33,30 +34,10 @@ static const struct conf_entry entries[KEY_COUNT] = {
 
 bool conf_class_is(const char *section)
 {
-	size_t n = strlen("class");
-
-	return strncmp(section, "class", n) == 0 && (section[n] == 0 || isspace(section[n]));
+	return conf_section_is(section, "class");
 }
 
 /* ---- the class ---- */
-
-/* The name becomes part of file names. */
-static int read_name(const char *section, char dst[LIMIT_CLASS_BYTES], struct diag *d)
-{
-	const char *name = section + strlen("class");
-	size_t n;
-
-	while (isspace((unsigned char)*name))
-		name++;
-	n = strlen(name);
-	if (n == 0 || n >= LIMIT_CLASS_BYTES ||
-		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != n)
-		return diag_set(d, ERR_SYNTAX, "", -1,
-			"the name of a class is 1 to %d of the letters a-z, digits, _ and -",
-			LIMIT_CLASS_BYTES - 1);
-	memcpy(dst, name, n + 1);
-	return 0;
-}
 
 const struct conf_class *conf_class_find(const struct conf_classes *c, const char *name)
 {
@@ -169,7 +150,7 @@ int conf_class_put(struct conf_classes *classes, const char *file, const char *s
 {
 	char name[LIMIT_CLASS_BYTES];
 	struct conf_class *c;
-	int rc = read_name(section, name, d), key;
+	int rc = conf_section_name(section, "class", name, sizeof name, d), key;
 
 	if (rc < 0)
 		return rc;

@@ -1,6 +1,5 @@
 #include "proto/svc/conf_rule.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "proto/svc/conf.h"
+#include "proto/svc/conf_section.h"
 
 static const char *const key_names[] = { "match", "drop", "sample", "map", "copy", "event_type",
 	"entity_type", "entity_id", "user_id", "description", "ip_address", "user_agent", "service",
@@ -25,34 +25,13 @@ static bool may_repeat(enum conf_rule_key key)
 
 bool conf_rule_is(const char *section)
 {
-	size_t n = strlen("rule");
-
-	return strncmp(section, "rule", n) == 0 &&
-	       (section[n] == 0 || isspace((unsigned char)section[n]));
+	return conf_section_is(section, "rule");
 }
 
 const char *conf_rule_key_name(enum conf_rule_key key)
 {
 	ASSERT((unsigned)key < CONF_RULE_KEY_COUNT);
 	return key_names[key];
-}
-
-/* The name becomes the label of metrics. */
-static int read_name(const char *section, char dst[LIMIT_RULE_NAME_BYTES], struct diag *d)
-{
-	const char *name = section + strlen("rule");
-	size_t n;
-
-	while (isspace((unsigned char)*name))
-		name++;
-	n = strlen(name);
-	if (n == 0 || n >= LIMIT_RULE_NAME_BYTES ||
-		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != n)
-		return diag_set(d, ERR_SYNTAX, "", -1,
-			"the name of a rule is 1 to %d of the letters a-z, digits, _ and -",
-			LIMIT_RULE_NAME_BYTES - 1);
-	memcpy(dst, name, n + 1);
-	return 0;
 }
 
 static int find_key(const char *name, struct diag *d)
@@ -130,7 +109,7 @@ int conf_rule_put(struct conf_rules *r, const char *file, const char *section, c
 {
 	char name[LIMIT_RULE_NAME_BYTES];
 	struct conf_rule *rule;
-	int rc = read_name(section, name, d), key;
+	int rc = conf_section_name(section, "rule", name, sizeof name, d), key;
 
 	if (rc < 0)
 		return rc;
