@@ -122,7 +122,9 @@ def t_logger_with_structured_data(lab):
 
 # ---------------------------------------------------------------- rsyslogd
 
+# With two workers, which a long queue gets, the order of lines is not kept.
 CONF = """global(workDirectory="{dir}" net.enableDNS="off")
+main_queue(queue.workerThreads="1")
 module(load="imfile")
 input(type="imfile" file="{dir}/lines.log" tag="shop[77]:" severity="warning" facility="local3")
 *.* action(type="omfwd" target="127.0.0.1" port="{port}" {how})
