@@ -18,6 +18,7 @@
 #include "query/api_relay.h"
 #include "query/api_stats.h"
 #include "query/api_status.h"
+#include "query/web.h"
 
 enum {
 	METRICS_PAGE_BYTES = 1 << 20,
@@ -25,28 +26,6 @@ enum {
 };
 
 /* ---------------------------------------------------------------- small pages */
-
-static const char root_page[] =
-	"<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Astrolabe</title>\n"
-	"<h1>Astrolabe</h1>\n<p>This is the query API of an event store. Try\n"
-	"<ul>\n<li><a href=\"/api/logs?limit=20\">/api/logs?limit=20</a>: the newest events\n"
-	"<li><a href=\"/api/logs?severity=error\">/api/logs?severity=error</a>: errors\n"
-	"<li><a href=\"/readyz\">/readyz</a>, <a href=\"/metrics\">/metrics</a>\n</ul>\n"
-	"<p>query/API.md has every parameter; astroquery(1) asks from a terminal.\n</html>\n";
-
-static void on_root(void *arg, struct http_call *call)
-{
-	static const struct http_call_head head = { .status = 200,
-		.type = "text/html; charset=utf-8",
-		.fields =
-			"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n" };
-	struct buf body;
-
-	(void)arg;
-	buf_init(&body, sizeof root_page);
-	buf_put(&body, root_page, sizeof root_page - 1);
-	http_call_reply(call, &head, &body);
-}
 
 static void on_health(void *arg, struct http_call *call)
 {
@@ -172,7 +151,13 @@ static bool host_ok(void *arg, struct span host)
 	}
 
 static const struct http_server_route routes[] = {
-	{ "/", HTTP_PARSE_GET, on_root },
+	{ "/", HTTP_PARSE_GET, web_page },
+	{ "/live", HTTP_PARSE_GET, web_page },
+	{ "/stats", HTTP_PARSE_GET, web_page },
+	{ "/notifications", HTTP_PARSE_GET, web_page },
+	{ "/thoughts", HTTP_PARSE_GET, web_page },
+	{ "/status", HTTP_PARSE_GET, web_page },
+	{ "/web/{file}", HTTP_PARSE_GET, web_file },
 	{ "/api/logs", HTTP_PARSE_GET, api_logs_get },
 	RELAYED("/api/logs"),
 	RELAYED("/api/alerts"),

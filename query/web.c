@@ -1,0 +1,90 @@
+#include "query/web.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "proto/base/buf.h"
+#include "query/web/assets.h"
+
+#define WEB_POLICY                                                                           \
+	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; " \
+	"img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "          \
+	"frame-ancestors 'none'\r\n"                                                         \
+	"X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+
+static int by_name(const void *key, const void *at)
+{
+	const struct span *name = key;
+	const struct assets_file *file = at;
+	size_t n = strlen(file->name);
+	int rc = memcmp(name->p, file->name, name->n < n ? name->n : n);
+
+	return rc != 0 ? rc : (name->n > n) - (name->n < n);
+}
+
+static const struct assets_file *find(struct span name)
+{
+	return bsearch(&name, assets_files, assets_files_count, sizeof assets_files[0], by_name);
+}
+
+static struct span field(const struct http_call *call, const char *name)
+{
+	const struct http_parse_request *req = http_call_request(call);
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < req->fields_count; i++) {
+		const struct http_parse_field *f = &req->fields[i];
+
+		if (f->name.n == n && strncasecmp((const char *)f->name.p, name, n) == 0)
+			return f->value;
+	}
+	return SPAN_NONE;
+}
+
+static bool has(struct span list, const char *word)
+{
+	return list.p && memmem(list.p, list.n, word, strlen(word)) != NULL;
+}
+
+static void answer(struct http_call *call, const struct assets_file *file)
+{
+	bool gzip = has(field(call, "accept-encoding"), "gzip");
+	char fields[640];
+	struct http_call_head head = { .status = 200, .type = file->type, .fields = fields };
+	struct buf body;
+
+	snprintf(fields, sizeof fields,
+		"%sCache-Control: no-cache\r\nVary: Accept-Encoding\r\nETag: \"%s%s\"\r\n%s",
+		WEB_POLICY, file->etag, gzip ? "-gz" : "",
+		gzip ? "Content-Encoding: gzip\r\n" : "");
+	buf_init(&body, file->plain_bytes + file->gzip_bytes);
+	if (has(field(call, "if-none-match"), file->etag))
+		head.status = 304;
+	else if (gzip)
+		buf_put(&body, file->gzip, file->gzip_bytes);
+	else
+		buf_put(&body, file->plain, file->plain_bytes);
+	http_call_reply(call, &head, &body);
+}
+
+void web_page(void *arg, struct http_call *call)
+{
+	(void)arg;
+	answer(call, find(SPAN_LIT("index.html")));
+}
+
+void web_file(void *arg, struct http_call *call)
+{
+	const struct assets_file *file = find(http_call_part(call));
+	struct http_call_problem p = {
+		.status = 404, .error = "no such file", .hint = "the viewer is at /"
+	};
+
+	(void)arg;
+	if (file)
+		answer(call, file);
+	else
+		http_call_problem(call, &p);
+}

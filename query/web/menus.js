@@ -1,0 +1,77 @@
+/*
+ * menus - what pages with filters share: the chips, the export and the saved views.
+ */
+import { el, put, plain } from './el.js';
+import { ask, send, url } from './api.js';
+
+export function chips(state) {
+	return state.chips.map((chip) => el('li', {}, el('span', {}, plain(chip)),
+		el('button', { type: 'button', 'aria-label': `Remove filter ${chip}`, onclick: () => state.drop(chip) }, '\u2715')));
+}
+
+const FORMATS = [['csv', 'CSV, for spreadsheets'], ['json', 'JSON, one document'], ['ndjson', 'NDJSON, an event a line']];
+
+/* Links are made when the menu opens: what is shown then is what is exported. */
+export function exportMenu(state) {
+	const list = el('ul', { class: 'sheet' });
+	const node = el('details', { class: 'menu' }, el('summary', { title: 'Export (x)' }, 'Export'), list);
+
+	node.addEventListener('toggle', () => {
+		let pairs;
+		try {
+			pairs = state.filters();
+		} catch (e) {
+			put(list, el('li', {}, e.message));
+			return;
+		}
+		put(list, FORMATS.map(([format, name]) => el('li', {},
+			el('a', { href: url('/api/logs/export', [...pairs, ['format', format]]), download: `astrolabe-events.${format}` }, name))));
+	});
+	return node;
+}
+
+function viewItem(state, view, redraw) {
+	return el('li', { class: 'row' },
+		el('a', { href: view.address, class: 'grow', onclick: (e) => {
+			e.preventDefault();
+			state.go(view.address);
+		} }, plain(view.name)),
+		el('button', { type: 'button', 'aria-label': `Delete view ${view.name}`, onclick: async () => {
+			await send('DELETE', `/api/views/${encodeURIComponent(view.name)}`);
+			redraw();
+		} }, '\u2715'));
+}
+
+export function viewsMenu(state) {
+	const list = el('ul');
+	const bad = el('p', { class: 'bad', role: 'alert' });
+	const name = el('input', { id: 'view-name', type: 'text', required: true, maxlength: '80', autocomplete: 'off' });
+	const node = el('details', { class: 'menu' }, el('summary', {}, 'Views'),
+		el('form', { class: 'sheet', onsubmit: (e) => {
+			e.preventDefault();
+			save();
+		} }, list, el('label', { for: 'view-name' }, 'Name of this view'), name, bad,
+		el('button', { type: 'submit', class: 'main' }, 'Save')));
+
+	async function redraw() {
+		try {
+			const answer = await ask('/api/views');
+			put(list, answer.views.map((v) => viewItem(state, v, redraw)),
+				answer.views.length === 0 && el('li', { class: 'none' }, 'No views are saved yet.'));
+		} catch (e) {
+			put(list, el('li', { class: 'bad' }, e.message));
+		}
+	}
+	async function save() {
+		put(bad);
+		try {
+			await send('PUT', `/api/views/${encodeURIComponent(name.value.trim())}`, { address: state.address() });
+			name.value = '';
+			redraw();
+		} catch (e) {
+			put(bad, `${e.message}. ${e.hint || ''}`);
+		}
+	}
+	node.addEventListener('toggle', () => node.open && redraw());
+	return node;
+}

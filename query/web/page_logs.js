@@ -1,0 +1,225 @@
+/*
+ * page_logs - events: question, range, chips, histogram, facets and the list.
+ *
+ * A page is a class with `node`, `show()` (the state has changed, or the page is entered), `close()` and
+ * `keys` (what the keyboard does while it is shown).
+ */
+import { el, put } from './el.js';
+import { Asker, aborted, events, ask, url } from './api.js';
+import { AskBox } from './ask_box.js';
+import { RangeBox } from './range_box.js';
+import { Facets } from './facets.js';
+import { Chart, buckets } from './chart.js';
+import { List } from './list.js';
+import { choose } from './columns.js';
+import { detail } from './detail.js';
+import { chips, exportMenu, viewsMenu } from './menus.js';
+import { iso, label } from './when.js';
+import { SEVERITIES } from './lang.js';
+
+const BARS = 120;
+
+export class PageLogs {
+	constructor(state) {
+		this.state = state;
+		this.asker = new Asker();
+		this.ask = new AskBox(state, (q) => this.question(q));
+		this.range = new RangeBox(state);
+		this.facets = new Facets(state, this.asker);
+		this.chart = new Chart({ name: 'Events over time', utc: () => state.utc,
+			pick: (from, to) => state.set({ from: iso(from), to: iso(Math.ceil(to) - 1) }) });
+		this.status = el('p', { class: 'status', role: 'status' });
+		this.list = new List(state, (text, bad) => this.note(text, bad));
+		this.list.addEventListener('opened', (e) =>
+			state.set({ entry: e.detail.open ? String(e.detail.event.id) : '' }, true));
+		this.single = el('section', { class: 'single', hidden: true, 'aria-label': 'Linked event' });
+		this.chips = el('ul', { class: 'chips', 'aria-label': 'Filters' });
+		this.cancel = el('button', { type: 'button', hidden: true, onclick: () => this.stop() }, 'Cancel');
+		this.empty = el('section', { class: 'empty', hidden: true });
+		this.node = this.build();
+		this.keys = { '/': () => this.ask.input.focus(), t: () => this.range.summary.click(),
+			j: () => this.list.move(1), k: () => this.list.move(-1), x: () => this.exports.querySelector('summary').click(),
+			f: () => this.facets.node.querySelector('button')?.focus(), Enter: null };
+	}
+
+	build() {
+		this.exports = exportMenu(this.state);
+		return el('div', { class: 'logs' },
+			el('div', { class: 'bar', role: 'search' }, this.ask.node, this.range.node,
+				el('button', { type: 'button', class: 'main', onclick: () => this.ask.ask() }, 'Ask'), this.cancel,
+				el('button', { type: 'button', onclick: () => choose(() => this.columnsChanged()) }, 'Columns'),
+				this.exports, viewsMenu(this.state)),
+			this.chips, this.chart.node, this.status,
+			el('div', { class: 'split' }, this.facets.node,
+				el('div', { class: 'main-list' }, this.single, this.empty, this.list.node)));
+	}
+
+	question(q) {
+		if (q === this.state.q)
+			this.show();
+		else
+			this.state.set({ q, entry: '' });
+	}
+
+	columnsChanged() {
+		this.list.heading();
+		this.list.draw(true);
+	}
+
+	note(text, bad = false) {
+		put(this.status, text);
+		this.status.classList.toggle('bad', bad);
+	}
+
+	stop() {
+		this.asker.cancelAll();
+		this.list.abort.abort();
+		this.busy(false);
+		this.note('Cancelled. Ask again to continue.');
+	}
+
+	busy(on) {
+		this.cancel.hidden = !on;
+		this.node.setAttribute('aria-busy', String(on));
+	}
+
+	close() {
+		this.asker.cancelAll();
+		this.list.close();
+	}
+
+	/* What is asked, without what is open: a row that opens asks nothing anew. */
+	key() {
+		const { q, chips: f, from, to, order, utc } = this.state;
+
+		return JSON.stringify([q, f, from, to, order, utc]);
+	}
+
+	show(change = {}) {
+		this.ask.show(this.state.q);
+		this.range.show();
+		put(this.chips, chips(this.state));
+		if (change.changes && this.key() === this.shown)
+			return;
+		this.shown = this.key();
+		this.load();
+	}
+
+	async load() {
+		const began = performance.now();
+		let range;
+
+		this.ask.fault(null);
+		this.empty.hidden = true;
+		try {
+			range = this.state.range;
+		} catch (e) {
+			this.note(e.message, true);
+			return;
+		}
+		const pairs = this.state.filters({ range });
+		this.busy(true);
+		this.note('Reading\u2026');
+		const parts = [this.list.start(pairs), this.histogram(pairs, range), this.facets.load(pairs), this.linked()];
+		try {
+			const first = await parts[0];
+			this.took = Math.round(performance.now() - began);
+			this.list.node.hidden = false;
+			if (first && events(first).length === 0)
+				await this.nothing(range);
+			await Promise.all(parts);
+			if (!this.list.abort.signal.aborted)
+				this.busy(false);
+		} catch (e) {
+			this.failed(e);
+		}
+	}
+
+	failed(e) {
+		if (aborted(e))
+			return;
+		this.busy(false);
+		if (e.field === 'q' || e.field === 'search')
+			this.ask.fault(e);
+		this.note(e.hint ? `${e.message}. ${e.hint}` : e.message, true);
+		if (!e.status)
+			this.retry();
+	}
+
+	/* The server is away: says so, and goes on when it is there again. */
+	retry() {
+		clearTimeout(this.again);
+		this.again = setTimeout(async () => {
+			if (!this.node.isConnected)
+				return;
+			try {
+				await ask('/readyz');
+				this.load();
+			} catch {
+				this.retry();
+			}
+		}, 2000);
+	}
+
+	async histogram(pairs, range) {
+		const answer = await this.asker.ask('histogram', url('/api/query', [...pairs, ['by', 'severity'],
+			['buckets', BARS], ['order', 'group'], ['limit', 10000]]));
+
+		this.chart.draw(buckets(answer, SEVERITIES), range.from, range.to);
+		this.tell(answer);
+	}
+
+	tell(answer) {
+		const total = answer.total.toLocaleString('en');
+		const partial = answer.partial ? ` \u00b7 partial (${answer.partial}): not everything could be looked at` : '';
+
+		this.total = answer.total;
+		this.note(`${total} event${answer.total === 1 ? '' : 's'}${this.took ? ` \u00b7 first page in ${this.took} ms` : ''}${partial}`,
+			!!answer.partial);
+	}
+
+	/* An event that a link names is shown on top, whatever the filters. */
+	async linked() {
+		const id = this.state.entry;
+
+		this.single.hidden = true;
+		if (!id || !/^\d+$/.test(id))
+			return;
+		try {
+			const answer = await this.asker.ask('entry', `/api/logs/${id}`);
+			put(this.single, el('h2', {}, `Event ${id}`), el('button', { type: 'button', onclick: () => {
+				this.single.hidden = true;
+				this.state.set({ entry: '' }, true);
+			} }, 'Close'), detail(answer.log, this.state, { needles: this.list.needles }));
+		} catch (e) {
+			if (aborted(e))
+				return;
+			put(this.single, el('p', { class: 'bad' }, `${e.message}. ${e.hint || ''}`));
+		}
+		this.single.hidden = false;
+	}
+
+	async nothing(range) {
+		const steps = [];
+
+		if (this.state.chips.length || this.state.q)
+			steps.push(el('button', { type: 'button', onclick: () => this.state.set({ q: '', chips: [] }) }, 'Without question and filters'));
+		if (range.from !== undefined || range.to !== undefined)
+			steps.push(el('button', { type: 'button', onclick: () => this.state.set({ from: '', to: '' }) }, 'All time'));
+		put(this.empty, el('h2', {}, 'No events'), el('p', {}, await this.why()), el('p', { class: 'row' }, steps));
+		this.empty.hidden = false;
+		this.list.node.hidden = true;
+	}
+
+	async why() {
+		try {
+			const { store } = await ask('/api/status');
+			if (!store.events)
+				return 'The store is empty. Send a first event: astrosend -t AUTH -m "signed in"';
+			return `Nothing matches. The store has ${store.events.toLocaleString('en')} events, from ` +
+				`${label(Date.parse(store.time_min), this.state.utc)} to ${label(Date.parse(store.time_max), this.state.utc)}.`;
+		} catch {
+			return 'Nothing matches.';
+		}
+	}
+}
