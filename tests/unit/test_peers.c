@@ -170,23 +170,30 @@ static void datagrams_are_dropped(void **state)
 	assert_in_range(passed, 10990, 11010);
 }
 
-/* Among many peers a quiet one is hardly ever in the cells of a flood. */
+/*
+ * Among many peers a quiet one is hardly ever in the cells of a flood: the seed is random, and one run in
+ * twelve has one that is.
+ */
 static void strangers_do_not_count(void **state)
 {
 	struct peers *p = *state;
+	unsigned refused = 0;
 
 	p->limits.conns_max = 1;
 	for (uint32_t i = 0; i < 50; i++) {
 		struct addr a = v4(0x0a000000 + i);
 
-		assert_true(peers_enter(p, &a, MANY));
+		refused += !peers_enter(p, &a, MANY);
 	}
 	for (uint32_t i = 0; i < 2000; i++) {
 		struct addr a = v4(0x0b000000 + i);
 
-		assert_true(peers_enter(p, &a, MANY));
-		peers_leave(p, &a);
+		if (peers_enter(p, &a, MANY))
+			peers_leave(p, &a);
+		else
+			refused++;
 	}
+	assert_in_range(refused, 0, 5);
 }
 
 int main(void)
