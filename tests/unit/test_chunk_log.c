@@ -25,39 +25,9 @@
 #include "storage/row.h"
 #include "storage/store_format.h"
 #include "storage/verify.h"
+#include "tests/support/alloc_fault.h"
 #include "tests/support/simfs.h"
 #include "tests/support/tmpdir.h"
-
-/* ---- allocations that fail ---- */
-
-static unsigned alloc_count, alloc_fails; /* the alloc_fails-th one; 0: none */
-
-static bool fails(void)
-{
-	return ++alloc_count == alloc_fails;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t m);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t m);
-void *__wrap_realloc(void *p, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t m)
-{
-	return fails() ? NULL : __real_calloc(n, m);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __real_realloc(p, n);
-}
 
 /* ---- a store ---- */
 
@@ -289,23 +259,21 @@ static void every_allocation_fails(void **state)
 
 	begin_at(&w, NULL, *state);
 	for (unsigned nth = 1;; nth++) {
-		unsigned tried;
+		bool failed;
 		int rc;
 
 		fill(&w, w.ids + 100000, false);
 		append(&w, 0);
-		alloc_count = 0;
-		alloc_fails = nth;
+		alloc_fault_set(nth);
 		rc = store_writer_retire(w.w, w.rows, &w.d);
-		tried = alloc_count;
-		alloc_fails = 0;
+		failed = alloc_fault_end();
 		if (rc < 0)
 			assert_int_equal(rc, -ENOMEM);
 		assert_int_equal(seal(&w), 0);
 		assert_int_equal(journal_files(&w), 1);
 		reopen(&w);
 		check_known(&w, 1, w.ids);
-		if (tried < nth)
+		if (!failed)
 			break;
 	}
 	end(&w);

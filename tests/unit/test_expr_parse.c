@@ -14,37 +14,7 @@
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
 #include "proto/expr/expr_parse.h"
-
-/* ---- allocations ---- */
-
-static uint64_t fail_in; /* the so-many-th from now fails; 0: none */
-
-static bool fails(void)
-{
-	return fail_in > 0 && --fail_in == 0;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t m);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t m);
-void *__wrap_realloc(void *p, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t m)
-{
-	return fails() ? NULL : __real_calloc(n, m);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __real_realloc(p, n);
-}
+#include "tests/support/alloc_fault.h"
 
 /* ---- texts ---- */
 
@@ -347,7 +317,8 @@ static void out_of_memory(void **state)
 	static const char part[] =
 		"(type in (A, B) or host=~\"ab+c\" or not msg:disk or entity in (a/b, c) or "
 		"metadata.a.\"b c\" in (1, 2) or id in (7, 9, 12) or severity>=error) ";
-	uint64_t nth = 0, left;
+	unsigned nth = 0;
+	bool failed;
 	struct buf text, out;
 	int rc;
 
@@ -357,13 +328,12 @@ static void out_of_memory(void **state)
 		buf_put_str(&text, part);
 	do {
 		buf_init(&out, LIMIT_EXPR_BYTES);
-		fail_in = ++nth;
+		alloc_fault_set(++nth);
 		rc = ask(buf_span(&text), &out);
-		left = fail_in;
-		fail_in = 0;
-		assert_int_equal(rc, left > 0 ? 0 : -ENOMEM);
+		failed = alloc_fault_end();
+		assert_int_equal(rc, failed ? -ENOMEM : 0);
 		buf_fini(&out);
-	} while (left == 0);
+	} while (failed);
 	assert_true(nth > 50);
 	buf_fini(&text);
 }

@@ -7,55 +7,19 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include "proto/base/check.h"
 #include "proto/wire/forward.h"
 #include "proto/wire/forward_put.h"
 #include "tests/support/forward_say.h"
-
-static void put_gzip(struct buf *out, struct span s)
-{
-	z_stream z = { 0 };
-	size_t bound;
-
-	assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
-	bound = deflateBound(&z, (uLong)s.n);
-	assert_int_equal(buf_reserve(out, bound), 0);
-	z.next_in = (z_const Bytef *)(uintptr_t)s.p;
-	z.avail_in = (uInt)s.n;
-	z.next_out = out->p + out->len;
-	z.avail_out = (uInt)bound;
-	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-	out->len += bound - z.avail_out;
-	deflateEnd(&z);
-}
-
-static void put_zstd(struct buf *out, struct span s, int window_log)
-{
-	ZSTD_CCtx *c = ZSTD_createCCtx();
-	ZSTD_inBuffer from = { s.p, s.n, 0 };
-	ZSTD_outBuffer to;
-
-	assert_int_equal(buf_reserve(out, ZSTD_compressBound(s.n)), 0);
-	to = (ZSTD_outBuffer){ out->p + out->len, out->cap - out->len, 0 };
-	if (window_log > 0) {
-		ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, window_log);
-		ZSTD_CCtx_setParameter(c, ZSTD_c_contentSizeFlag, 0);
-		ZSTD_compressStream2(c, &to, &from, ZSTD_e_continue);
-	}
-	assert_int_equal(ZSTD_compressStream2(c, &to, &from, ZSTD_e_end), 0);
-	out->len += to.pos;
-	ZSTD_freeCCtx(c);
-}
+#include "tests/support/pack.h"
 
 static void put_part(struct buf *out, bool zstd, struct span s)
 {
 	if (zstd)
-		put_zstd(out, s, 0);
+		pack_zstd(out, s, 0);
 	else
-		put_gzip(out, s);
+		pack_gzip(out, s);
 }
 
 /* [tag, payload, {chunk: "c"}] */
@@ -241,7 +205,7 @@ static void growth_and_windows_have_limits(void **state)
 	}
 	begin();
 	put_three();
-	put_zstd(&payload, buf_span(&entries), LIMIT_INFLATE_WINDOW_LOG + 1);
+	pack_zstd(&payload, buf_span(&entries), LIMIT_INFLATE_WINDOW_LOG + 1);
 	expect_frame("P 'a'\nend 0 chunk 'c' size 3 window 1\n");
 	buf_fini(&out);
 	free(zeroes);
@@ -266,7 +230,7 @@ static void a_payload_has_a_length(void **state)
 	}
 	memcpy(noise, "\xdb\x00\xff\xff\xfb", 5);
 	begin();
-	put_zstd(&payload, span_of(noise, PART_BYTES), 0);
+	pack_zstd(&payload, span_of(noise, PART_BYTES), 0);
 	forward_init(&f, &pool);
 	forward_say_put_hex(&frame, "93A161C6FFFFFFFF");
 	c = rcur_of(frame.p, frame.len);
@@ -297,7 +261,7 @@ static void idle_connections_hold_nothing(void **state)
 	(void)state;
 	begin();
 	put_three();
-	put_gzip(&payload, buf_span(&entries));
+	pack_gzip(&payload, buf_span(&entries));
 	put_frame(&frame, buf_span(&payload));
 	half = 20; /* in the payload */
 	for (unsigned i = 0; i < PARSERS; i++) {

@@ -9,57 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
-#include <zstd.h>
 
 #include "proto/base/buf.h"
 #include "proto/base/check.h"
 #include "proto/wire/inflate.h"
+#include "tests/support/pack.h"
 
 /* ---- compressors ---- */
-
-static void put_gz(struct buf *out, struct span s, int bits)
-{
-	z_stream z = { 0 };
-	size_t bound;
-
-	assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
-	bound = deflateBound(&z, (uLong)s.n);
-	assert_int_equal(buf_reserve(out, bound), 0);
-	z.next_in = (z_const Bytef *)(uintptr_t)s.p;
-	z.avail_in = (uInt)s.n;
-	z.next_out = out->p + out->len;
-	z.avail_out = (uInt)bound;
-	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-	out->len += bound - z.avail_out;
-	deflateEnd(&z);
-}
-
-static void put_zstd(struct buf *out, struct span s, int window_log)
-{
-	ZSTD_CCtx *c = ZSTD_createCCtx();
-	ZSTD_inBuffer from = { s.p, s.n, 0 };
-	ZSTD_outBuffer to;
-
-	assert_int_equal(buf_reserve(out, ZSTD_compressBound(s.n)), 0);
-	to = (ZSTD_outBuffer){ out->p + out->len, out->cap - out->len, 0 };
-	ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
-	if (window_log > 0) {
-		/* A frame whose length is not known must name its window. */
-		ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, window_log);
-		ZSTD_CCtx_setParameter(c, ZSTD_c_contentSizeFlag, 0);
-		ZSTD_compressStream2(c, &to, &from, ZSTD_e_continue);
-	}
-	assert_int_equal(ZSTD_compressStream2(c, &to, &from, ZSTD_e_end), 0);
-	out->len += to.pos;
-	ZSTD_freeCCtx(c);
-}
 
 static void put(struct buf *out, enum inflate_kind kind, struct span s)
 {
 	if (kind == INFLATE_ZSTD)
-		put_zstd(out, s, 0);
+		pack_zstd(out, s, 0);
+	else if (kind == INFLATE_GZIP)
+		pack_gzip(out, s);
 	else
-		put_gz(out, s, kind == INFLATE_GZIP ? 31 : 15);
+		pack_zlib(out, s);
 }
 
 static const enum inflate_kind kinds[] = { INFLATE_GZIP, INFLATE_ZLIB, INFLATE_ZSTD };
@@ -350,12 +315,12 @@ static void windows_have_a_limit(void **state)
 	buf_reset(&plain);
 	put_lines(&plain, 0, 1000);
 	buf_reset(&packed);
-	put_zstd(&packed, buf_span(&plain), LIMIT_INFLATE_WINDOW_LOG);
+	pack_zstd(&packed, buf_span(&plain), LIMIT_INFLATE_WINDOW_LOG);
 	expect_plain(INFLATE_ZSTD, 0, SIZE_MAX, 4096);
 	assert_in_range(inflate_bytes(z), 1 << LIMIT_INFLATE_WINDOW_LOG,
 		(1 << LIMIT_INFLATE_WINDOW_LOG) + (1 << 20));
 	buf_reset(&packed);
-	put_zstd(&packed, buf_span(&plain), LIMIT_INFLATE_WINDOW_LOG + 1);
+	pack_zstd(&packed, buf_span(&plain), LIMIT_INFLATE_WINDOW_LOG + 1);
 	expect_fault(INFLATE_ZSTD, buf_span(&packed), INFLATE_FAULT_WINDOW);
 }
 

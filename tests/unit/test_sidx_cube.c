@@ -16,6 +16,7 @@
 #include "proto/base/err.h"
 #include "storage/sidx_cube.h"
 #include "storage/sidx_set.h"
+#include "tests/support/alloc_fault.h"
 #include "tests/support/event_gen.h"
 #include "tests/support/mem_vfs.h"
 #include "tests/support/seg_fixture.h"
@@ -28,37 +29,6 @@ enum {
 	ALL = (1 << SIDX_CUBE_DIMS) - 1,
 	SMALL = 1 << SIDX_CUBE_EVENT_TYPE | 1 << SIDX_CUBE_SEVERITY,
 };
-
-/* ---- allocations ---- */
-
-static uint64_t fail_in; /* the so-many-th from now fails; 0: none */
-
-static bool fails(void)
-{
-	return fail_in > 0 && --fail_in == 0;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t m);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t m);
-void *__wrap_realloc(void *p, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t m)
-{
-	return fails() ? NULL : __real_calloc(n, m);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __real_realloc(p, n);
-}
 
 /* ---- the world ---- */
 
@@ -477,30 +447,29 @@ static void out_of_memory(void **state)
 	struct event *ev = event_gen_many(&w->gen, EVENTS);
 	struct seg_reader *r = check(w, ev, EVENTS);
 	struct sidx_cube *x = NULL;
-	uint64_t nth = 0, left;
+	unsigned nth = 0;
+	bool failed;
 	struct buf b;
 	int rc;
 
 	do {
 		buf_init(&b, SIDX_COMMON_FILE_BYTES_MAX);
-		fail_in = ++nth;
+		alloc_fault_set(++nth);
 		rc = sidx_common_build(SIDX_CUBE, r, &b, NULL);
-		left = fail_in;
-		fail_in = 0;
-		assert_int_equal(rc, left > 0 ? 0 : -ENOMEM);
+		failed = alloc_fault_end();
+		assert_int_equal(rc, failed ? -ENOMEM : 0);
 		buf_fini(&b);
-	} while (left == 0);
+	} while (failed);
 	assert_true(nth > 20);
 	nth = 0;
 	do {
-		fail_in = ++nth;
+		alloc_fault_set(++nth);
 		rc = sidx_cube_open(
 			vfs_real(), w->fixture.dir, "s.cub", seg_reader_info(r), &x, NULL);
-		left = fail_in;
-		fail_in = 0;
-		assert_int_equal(rc, left > 0 ? 0 : -ENOMEM);
+		failed = alloc_fault_end();
+		assert_int_equal(rc, failed ? -ENOMEM : 0);
 		sidx_cube_close(&x);
-	} while (left == 0);
+	} while (failed);
 	assert_true(nth > 5);
 	seg_reader_close(&r);
 	free(ev);
