@@ -16,8 +16,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "storage/backup.h"
-#include "tests/support/simfs.h"
-#include "tests/support/store_kit.h"
+#include "tests/fault/sim_store.h"
 
 #define COPY "copy"
 
@@ -26,42 +25,6 @@ struct world {
 	struct store_kit kit;
 	struct backup_report report;
 };
-
-static void assert_rc(struct world *w, int rc, const char *what, uint64_t nth)
-{
-	if (rc != 0)
-		print_error("operation %lu, %s: %s; %s: %s (%s)\n", (unsigned long)nth, what,
-			w->kit.wrong, w->kit.d.file, w->kit.d.text, err_name(w->kit.d.code));
-	assert_int_equal(rc, 0);
-}
-
-/* Two seals over two days, rows that are not sealed, and rows that are not committed. */
-static void make_store(struct world *w)
-{
-	struct store_conf conf = {
-		.dir = SIMFS_DIR,
-		.journal_file_bytes = LIMIT_JOURNAL_FILE_BYTES_MIN,
-	};
-
-	w->fs = simfs_new(3);
-	conf.vfs = simfs_vfs(w->fs);
-	store_kit_init(&w->kit, &conf, 3);
-	w->kit.gen.wild = 0;
-	assert_rc(w, store_kit_open(&w->kit), "open", 0);
-	for (int i = 0; i < 3; i++) {
-		assert_rc(w, store_kit_append(&w->kit, 12, 24 * 2), "append", 0);
-		assert_rc(w, store_kit_commit(&w->kit), "commit", 0);
-		if (i < 2)
-			assert_rc(w, store_kit_seal(&w->kit), "seal", 0);
-	}
-}
-
-static void end_store(struct world *w)
-{
-	store_kit_fini(&w->kit);
-	assert_int_equal(simfs_fds(w->fs), 0);
-	simfs_free(&w->fs);
-}
 
 static int act(struct world *w, bool copy)
 {
@@ -94,21 +57,21 @@ static void go_on_in_copy(struct world *w, uint64_t nth)
 
 	store_kit_close(&w->kit);
 	w->kit.conf.dir = COPY;
-	assert_rc(w, store_kit_open(&w->kit), "open the copy", nth);
+	sim_store_ok(&w->kit, store_kit_open(&w->kit), "open the copy", nth);
 	assert_int_equal(w->kit.events_count, before);
-	assert_rc(w, store_kit_append(&w->kit, 5, 5), "append to the copy", nth);
-	assert_rc(w, store_kit_commit(&w->kit), "commit in the copy", nth);
-	assert_rc(w, store_kit_seal(&w->kit), "seal in the copy", nth);
-	assert_rc(w, store_kit_compact(&w->kit, true, 0, 0), "merge in the copy", nth);
-	assert_rc(w, check_at(w, COPY), "check the copy after more", nth);
+	sim_store_ok(&w->kit, store_kit_append(&w->kit, 5, 5), "append to the copy", nth);
+	sim_store_ok(&w->kit, store_kit_commit(&w->kit), "commit in the copy", nth);
+	sim_store_ok(&w->kit, store_kit_seal(&w->kit), "seal in the copy", nth);
+	sim_store_ok(&w->kit, store_kit_compact(&w->kit, true, 0, 0), "merge in the copy", nth);
+	sim_store_ok(&w->kit, check_at(w, COPY), "check the copy after more", nth);
 	store_kit_close(&w->kit);
 	for (size_t i = before; i < w->kit.events_count; i++)
 		w->kit.events[i].gone = true;
 	w->kit.committed_count = before;
 	w->kit.conf.dir = SIMFS_DIR;
-	assert_rc(w, store_kit_open(&w->kit), "open the store again", nth);
+	sim_store_ok(&w->kit, store_kit_open(&w->kit), "open the store again", nth);
 	assert_int_equal(w->kit.events_count, before);
-	assert_rc(w, check_at(w, SIMFS_DIR), "check the store at the end", nth);
+	sim_store_ok(&w->kit, check_at(w, SIMFS_DIR), "check the store at the end", nth);
 }
 
 /* The copy is refused by readers and writers alike, and by another run. */
@@ -154,28 +117,28 @@ static bool try_one(uint64_t nth, enum simfs_failure kind, int error, bool copy)
 	bool fired;
 	int rc;
 
-	make_store(&w);
+	sim_store_begin(&w.fs, &w.kit, 3, 12, 2);
 	simfs_fail(w.fs, nth, kind, error);
 	rc = act(&w, copy);
 	fired = simfs_fired(w.fs);
 	simfs_fail(w.fs, 0, kind, 0);
 	if (!fired)
-		assert_rc(&w, rc, "the copy itself", nth);
+		sim_store_ok(&w.kit, rc, "the copy itself", nth);
 	if (kind == SIMFS_CRASH && fired) {
 		store_kit_close(&w.kit);
 		simfs_reboot(w.fs, (enum simfs_policy)(nth % (SIMFS_POLICIES + 1)));
-		assert_rc(&w, store_kit_open(&w.kit), "open after a crash", nth);
+		sim_store_ok(&w.kit, store_kit_open(&w.kit), "open after a crash", nth);
 	}
-	assert_rc(&w, check_at(&w, SIMFS_DIR), "check the store", nth);
+	sim_store_ok(&w.kit, check_at(&w, SIMFS_DIR), "check the store", nth);
 	if (rc == 0)
 		assert_true(is_store(&w));
 	if (is_store(&w)) {
-		assert_rc(&w, check_at(&w, COPY), "check the copy", nth);
+		sim_store_ok(&w.kit, check_at(&w, COPY), "check the copy", nth);
 		go_on_in_copy(&w, nth);
 	} else {
 		assert_no_store(&w);
 	}
-	end_store(&w);
+	sim_store_end(&w.fs, &w.kit);
 	return fired;
 }
 
@@ -218,19 +181,19 @@ static void an_order_done_meanwhile(void **state)
 	struct world w;
 
 	(void)state;
-	make_store(&w);
+	sim_store_begin(&w.fs, &w.kit, 3, 12, 2);
 	which[3] = which[20] = true;
-	assert_rc(&w, store_kit_delete(&w.kit, which), "delete", 0);
+	sim_store_ok(&w.kit, store_kit_delete(&w.kit, which), "delete", 0);
 	sound = w.kit.conf.vfs;
 	late = *sound;
 	late.list = list_late;
 	w.kit.conf.vfs = &late;
 	listings = 0;
-	assert_rc(&w, act(&w, false), "snapshot", 0);
+	sim_store_ok(&w.kit, act(&w, false), "snapshot", 0);
 	assert_int_equal(listings, 3);
 	w.kit.conf.vfs = sound;
-	assert_rc(&w, check_at(&w, COPY), "check the copy", 0);
-	end_store(&w);
+	sim_store_ok(&w.kit, check_at(&w, COPY), "check the copy", 0);
+	sim_store_end(&w.fs, &w.kit);
 }
 
 #define T(name, kind, error, copy)       \

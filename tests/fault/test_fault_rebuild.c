@@ -15,8 +15,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "storage/manifest_rebuild.h"
-#include "tests/support/simfs.h"
-#include "tests/support/store_kit.h"
+#include "tests/fault/sim_store.h"
 
 #define DAY_NS (INT64_C(86400) * CLOCK_NS_PER_SEC)
 
@@ -29,20 +28,12 @@ struct world {
 	bool lossy;
 };
 
-static void assert_rc(struct world *w, int rc, const char *what, uint64_t nth)
-{
-	if (rc != 0)
-		print_error("operation %lu, %s: %s; %s: %s (%s)\n", (unsigned long)nth, what,
-			w->kit.wrong, w->kit.d.file, w->kit.d.text, err_name(w->kit.d.code));
-	assert_int_equal(rc, 0);
-}
-
 static void seal_some(struct world *w, unsigned seals, unsigned hours)
 {
 	for (unsigned i = 0; i < seals; i++) {
-		assert_rc(w, store_kit_append(&w->kit, 9, hours), "append", 0);
-		assert_rc(w, store_kit_commit(&w->kit), "commit", 0);
-		assert_rc(w, store_kit_seal(&w->kit), "seal", 0);
+		sim_store_ok(&w->kit, store_kit_append(&w->kit, 9, hours), "append", 0);
+		sim_store_ok(&w->kit, store_kit_commit(&w->kit), "commit", 0);
+		sim_store_ok(&w->kit, store_kit_seal(&w->kit), "seal", 0);
 	}
 }
 
@@ -61,18 +52,18 @@ static void make_store(struct world *w)
 	store_kit_init(&w->kit, &conf, 3);
 	w->kit.gen.wild = 0;
 	clock_fake(w->kit.now_ns, 1000);
-	assert_rc(w, store_kit_open(&w->kit), "open", 0);
+	sim_store_ok(&w->kit, store_kit_open(&w->kit), "open", 0);
 	seal_some(w, 3, 24 * 4);
-	assert_rc(w, store_kit_compact(&w->kit, true, 0, 0), "compact", 0);
+	sim_store_ok(&w->kit, store_kit_compact(&w->kit, true, 0, 0), "compact", 0);
 	for (size_t i = 0; i < w->kit.committed_count; i += 3)
 		which[i] = true;
-	assert_rc(w, store_kit_delete(&w->kit, which), "delete", 0);
-	assert_rc(w, store_kit_purge(&w->kit), "purge", 0);
+	sim_store_ok(&w->kit, store_kit_delete(&w->kit, which), "delete", 0);
+	sim_store_ok(&w->kit, store_kit_purge(&w->kit), "purge", 0);
 	seal_some(w, 2, 24 * 100);
 	w->kit.now_ns -= w->kit.now_ns % DAY_NS - DAY_NS / 2;
 	seal_some(w, SEALER_MERGE_FANOUT, 1);
-	assert_rc(w, store_kit_append(&w->kit, 12, 24 * 3), "append", 0);
-	assert_rc(w, store_kit_commit(&w->kit), "commit", 0);
+	sim_store_ok(&w->kit, store_kit_append(&w->kit, 12, 24 * 3), "append", 0);
+	sim_store_ok(&w->kit, store_kit_commit(&w->kit), "commit", 0);
 }
 
 static int act(struct world *w, enum step step)
@@ -130,12 +121,12 @@ static int rebuild(struct world *w)
 
 static void assert_whole(struct world *w, uint64_t nth)
 {
-	assert_rc(w, store_kit_open(&w->kit), "open", nth);
-	assert_rc(w, store_kit_check(&w->kit), "check", nth);
-	assert_rc(w, store_kit_verify(&w->kit), "verify", nth);
+	sim_store_ok(&w->kit, store_kit_open(&w->kit), "open", nth);
+	sim_store_ok(&w->kit, store_kit_check(&w->kit), "check", nth);
+	sim_store_ok(&w->kit, store_kit_verify(&w->kit), "verify", nth);
 	seal_some(w, 1, 24);
-	assert_rc(w, store_kit_compact(&w->kit, true, 0, 0), "compact", nth);
-	assert_rc(w, store_kit_check(&w->kit), "check at the end", nth);
+	sim_store_ok(&w->kit, store_kit_compact(&w->kit, true, 0, 0), "compact", nth);
+	sim_store_ok(&w->kit, store_kit_check(&w->kit), "check at the end", nth);
 }
 
 static void end_store(struct world *w)
@@ -161,7 +152,7 @@ static bool try_step(enum step step, uint64_t nth)
 	if (fired)
 		simfs_reboot(w.fs, (enum simfs_policy)(nth % SIMFS_POLICIES));
 	lose_manifest(&w);
-	assert_rc(&w, rebuild(&w), "rebuild", nth);
+	sim_store_ok(&w.kit, rebuild(&w), "rebuild", nth);
 	assert_int_equal(w.report.left_out[MANIFEST_REBUILD_UNREADABLE], 0);
 	assert_whole(&w, nth);
 	end_store(&w);
@@ -226,14 +217,14 @@ static void at_rest(void **state)
 	store_kit_close(&w.kit);
 	assert_int_equal(rebuild(&w), MANIFEST_REBUILD_SOUND);
 	lose_manifest(&w);
-	assert_rc(&w, rebuild(&w), "rebuild", 0);
+	sim_store_ok(&w.kit, rebuild(&w), "rebuild", 0);
 	assert_int_equal(w.report.left_out[MANIFEST_REBUILD_UNREADABLE], 0);
 	assert_int_equal(w.report.left_out[MANIFEST_REBUILD_MERGED], 0);
 	assert_int_equal(w.report.left_out[MANIFEST_REBUILD_UNFINISHED], 0);
 	assert_int_equal(rebuild(&w), MANIFEST_REBUILD_SOUND);
-	assert_rc(&w, store_kit_open(&w.kit), "open", 0);
+	sim_store_ok(&w.kit, store_kit_open(&w.kit), "open", 0);
 	assert_int_equal(rebuild(&w), ERR_LOCKED);
-	assert_rc(&w, store_kit_check(&w.kit), "check", 0);
+	sim_store_ok(&w.kit, store_kit_check(&w.kit), "check", 0);
 	end_store(&w);
 }
 
@@ -247,15 +238,15 @@ static void the_last_rows_were_deleted(void **state)
 		struct world w;
 
 		make_store(&w);
-		assert_rc(&w, store_kit_seal(&w.kit), "seal", 0);
+		sim_store_ok(&w.kit, store_kit_seal(&w.kit), "seal", 0);
 		memset(which + w.kit.committed_count - 5, true, 5);
-		assert_rc(&w, store_kit_delete(&w.kit, which), "delete", 0);
-		assert_rc(&w, store_kit_purge(&w.kit), "purge", 0);
+		sim_store_ok(&w.kit, store_kit_delete(&w.kit, which), "delete", 0);
+		sim_store_ok(&w.kit, store_kit_purge(&w.kit), "purge", 0);
 		store_kit_close(&w.kit);
 		if (!with_ctl)
 			simfs_truncate(w.fs, "ctl", 0);
 		lose_manifest(&w);
-		assert_rc(&w, rebuild(&w), "rebuild", 0);
+		sim_store_ok(&w.kit, rebuild(&w), "rebuild", 0);
 		assert_whole(&w, 0);
 		end_store(&w);
 	}
@@ -292,9 +283,9 @@ static void an_unreadable_segment(void **state)
 	assert_int_equal(store_kit_open(&w.kit), ERR_CORRUPT);
 	store_kit_close(&w.kit);
 	w.lossy = true;
-	assert_rc(&w, rebuild(&w), "rebuild", 0);
+	sim_store_ok(&w.kit, rebuild(&w), "rebuild", 0);
 	assert_int_equal(w.report.left_out[MANIFEST_REBUILD_UNREADABLE], 1);
-	assert_rc(&w, store_kit_open(&w.kit), "open", 0);
+	sim_store_ok(&w.kit, store_kit_open(&w.kit), "open", 0);
 	end_store(&w);
 }
 

@@ -15,8 +15,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "storage/compact_redact.h"
-#include "tests/support/simfs.h"
-#include "tests/support/store_kit.h"
+#include "tests/fault/sim_store.h"
 
 enum { EVENTS_MAX = 64, EVERY = 3 };
 
@@ -24,42 +23,6 @@ struct world {
 	struct simfs *fs;
 	struct store_kit kit;
 };
-
-static void assert_rc(struct world *w, int rc, const char *what, uint64_t nth)
-{
-	if (rc != 0)
-		print_error("operation %lu, %s: %s; %s: %s (%s)\n", (unsigned long)nth, what,
-			w->kit.wrong, w->kit.d.file, w->kit.d.text, err_name(w->kit.d.code));
-	assert_int_equal(rc, 0);
-}
-
-/* Two seals over two days, and rows that are not sealed. */
-static void make_store(struct world *w)
-{
-	struct store_conf conf = {
-		.dir = SIMFS_DIR,
-		.journal_file_bytes = LIMIT_JOURNAL_FILE_BYTES_MIN,
-	};
-
-	w->fs = simfs_new(5);
-	conf.vfs = simfs_vfs(w->fs);
-	store_kit_init(&w->kit, &conf, 5);
-	w->kit.gen.wild = 0;
-	assert_rc(w, store_kit_open(&w->kit), "open", 0);
-	for (int i = 0; i < 3; i++) {
-		assert_rc(w, store_kit_append(&w->kit, 8, 24 * 2), "append", 0);
-		assert_rc(w, store_kit_commit(&w->kit), "commit", 0);
-		if (i < 2)
-			assert_rc(w, store_kit_seal(&w->kit), "seal", 0);
-	}
-}
-
-static void end_store(struct world *w)
-{
-	store_kit_fini(&w->kit);
-	assert_int_equal(simfs_fds(w->fs), 0);
-	simfs_free(&w->fs);
-}
 
 static int with_compact(struct world *w, int (*act)(struct world *, struct compact *))
 {
@@ -109,7 +72,7 @@ static bool hidden(struct world *w, uint64_t nth)
 	unsigned wanted = 0, there = 0;
 
 	assert_true(w->kit.events_count <= EVENTS_MAX);
-	assert_rc(w, store_kit_see(&w->kit, seen), "read", nth);
+	sim_store_ok(&w->kit, store_kit_see(&w->kit, seen), "read", nth);
 	for (uint64_t id = 1; id <= w->kit.events_count; id += EVERY) {
 		wanted++;
 		there += seen[id - 1];
@@ -126,8 +89,8 @@ static void mark_gone(struct world *w)
 
 static void assert_sound(struct world *w, uint64_t nth)
 {
-	assert_rc(w, store_kit_check(&w->kit), "check", nth);
-	assert_rc(w, store_kit_verify(&w->kit), "verify", nth);
+	sim_store_ok(&w->kit, store_kit_check(&w->kit), "check", nth);
+	sim_store_ok(&w->kit, store_kit_verify(&w->kit), "verify", nth);
 }
 
 static int see_done(void *arg, const struct redact_info *info, const struct idset *ids)
@@ -148,8 +111,8 @@ static void to_the_end(struct world *w, uint64_t nth)
 	unsigned done = 0;
 	int dir;
 
-	assert_rc(w, store_kit_seal(&w->kit), "seal the rest", nth);
-	assert_rc(w, with_compact(w, purge), "purge the rest", nth);
+	sim_store_ok(&w->kit, store_kit_seal(&w->kit), "seal the rest", nth);
+	sim_store_ok(&w->kit, with_compact(w, purge), "purge the rest", nth);
 	assert_sound(w, nth);
 	dir = v->open_dir(v->ctx, SIMFS_DIR);
 	assert_int_equal(redact_each(v, dir, NULL, see_done, NULL, &done, NULL), 0);
@@ -168,7 +131,7 @@ static void after_failure(struct world *w, uint64_t nth, enum simfs_failure kind
 		return;
 	store_kit_close(&w->kit);
 	simfs_reboot(w->fs, (enum simfs_policy)(nth % SIMFS_POLICIES));
-	assert_rc(w, store_kit_open(&w->kit), "open after a crash", nth);
+	sim_store_ok(&w->kit, store_kit_open(&w->kit), "open after a crash", nth);
 }
 
 static bool try_order(uint64_t nth, enum simfs_failure kind, int error)
@@ -177,23 +140,23 @@ static bool try_order(uint64_t nth, enum simfs_failure kind, int error)
 	bool fired;
 	int rc;
 
-	make_store(&w);
+	sim_store_begin(&w.fs, &w.kit, 5, 8, 2);
 	simfs_fail(w.fs, nth, kind, error);
 	rc = with_compact(&w, order);
 	fired = simfs_fired(w.fs);
 	after_failure(&w, nth, kind, fired);
 	if (!fired)
-		assert_rc(&w, rc, "the order", nth);
+		sim_store_ok(&w.kit, rc, "the order", nth);
 	/* Durable but not announced: a reader may still not know, so a failed one is given again. */
 	if (rc == 0)
 		assert_true(hidden(&w, nth));
 	else if (!hidden(&w, nth))
-		assert_rc(&w, with_compact(&w, order), "the order again", nth);
+		sim_store_ok(&w.kit, with_compact(&w, order), "the order again", nth);
 	assert_true(hidden(&w, nth));
 	mark_gone(&w);
 	assert_sound(&w, nth);
 	to_the_end(&w, nth);
-	end_store(&w);
+	sim_store_end(&w.fs, &w.kit);
 	return fired;
 }
 
@@ -203,19 +166,19 @@ static bool try_purge(uint64_t nth, enum simfs_failure kind, int error)
 	bool fired;
 	int rc;
 
-	make_store(&w);
-	assert_rc(&w, with_compact(&w, order), "the order", nth);
+	sim_store_begin(&w.fs, &w.kit, 5, 8, 2);
+	sim_store_ok(&w.kit, with_compact(&w, order), "the order", nth);
 	mark_gone(&w);
 	simfs_fail(w.fs, nth, kind, error);
 	rc = with_compact(&w, purge);
 	fired = simfs_fired(w.fs);
 	after_failure(&w, nth, kind, fired);
 	if (!fired)
-		assert_rc(&w, rc, "the purge", nth);
+		sim_store_ok(&w.kit, rc, "the purge", nth);
 	assert_true(hidden(&w, nth));
 	assert_sound(&w, nth);
 	to_the_end(&w, nth);
-	end_store(&w);
+	sim_store_end(&w.fs, &w.kit);
 	return fired;
 }
 

@@ -19,8 +19,7 @@
 #include "storage/scrub.h"
 #include "storage/sidx_common.h"
 #include "storage/snapshot_int.h"
-#include "tests/support/simfs.h"
-#include "tests/support/store_kit.h"
+#include "tests/fault/sim_store.h"
 
 enum step { STEP_SEAL, STEP_MERGE, STEP_RETAIN, STEP_SIDECARS, STEP_SCRUB, STEP_TIDY };
 
@@ -32,42 +31,6 @@ struct world {
 	struct store_kit kit;
 	int64_t mono_ns; /* STEP_TIDY */
 };
-
-static void assert_rc(struct world *w, int rc, const char *what, uint64_t nth)
-{
-	if (rc != 0)
-		print_error("operation %lu, %s: %s; %s: %s (%s)\n", (unsigned long)nth, what,
-			w->kit.wrong, w->kit.d.file, w->kit.d.text, err_name(w->kit.d.code));
-	assert_int_equal(rc, 0);
-}
-
-/* Three seals over four days, and a few rows that are not sealed. */
-static void make_store(struct world *w)
-{
-	struct store_conf conf = {
-		.dir = SIMFS_DIR,
-		.journal_file_bytes = LIMIT_JOURNAL_FILE_BYTES_MIN,
-	};
-
-	w->fs = simfs_new(3);
-	conf.vfs = simfs_vfs(w->fs);
-	store_kit_init(&w->kit, &conf, 3);
-	w->kit.gen.wild = 0;
-	assert_rc(w, store_kit_open(&w->kit), "open", 0);
-	for (int i = 0; i < 3; i++) {
-		assert_rc(w, store_kit_append(&w->kit, 12, 24 * 4), "append", 0);
-		assert_rc(w, store_kit_commit(&w->kit), "commit", 0);
-		if (i < 2)
-			assert_rc(w, store_kit_seal(&w->kit), "seal", 0);
-	}
-}
-
-static void end_store(struct world *w)
-{
-	store_kit_fini(&w->kit);
-	assert_int_equal(simfs_fds(w->fs), 0);
-	simfs_free(&w->fs);
-}
 
 /* One sidecar of the first segment is of no use. */
 static void spoil_sidecar(struct world *w)
@@ -106,9 +69,9 @@ static void make_small_segments(struct world *w)
 {
 	w->kit.now_ns -= w->kit.now_ns % DAY_NS - DAY_NS / 2;
 	for (int i = 0; i < 2 * SEALER_MERGE_FANOUT; i++) {
-		assert_rc(w, store_kit_append(&w->kit, 2, 1), "append", 0);
-		assert_rc(w, store_kit_commit(&w->kit), "commit", 0);
-		assert_rc(w, store_kit_seal(&w->kit), "seal", 0);
+		sim_store_ok(&w->kit, store_kit_append(&w->kit, 2, 1), "append", 0);
+		sim_store_ok(&w->kit, store_kit_commit(&w->kit), "commit", 0);
+		sim_store_ok(&w->kit, store_kit_seal(&w->kit), "seal", 0);
 	}
 }
 
@@ -205,9 +168,9 @@ static void assert_sound(struct world *w, enum step step, uint64_t nth)
 {
 	if (step == STEP_RETAIN)
 		store_kit_expect_retired(&w->kit, w->kit.now_ns - KEEP_NS);
-	assert_rc(w, store_kit_check(&w->kit), "check", nth);
+	sim_store_ok(&w->kit, store_kit_check(&w->kit), "check", nth);
 	if (step != STEP_SIDECARS)
-		assert_rc(w, store_kit_verify(&w->kit), "verify", nth);
+		sim_store_ok(&w->kit, store_kit_verify(&w->kit), "verify", nth);
 }
 
 /* False: the step passed before its nth operation. */
@@ -218,7 +181,7 @@ static bool try_one(enum step step, uint64_t nth, enum simfs_failure kind, int e
 	bool fired;
 	int rc;
 
-	make_store(&w);
+	sim_store_begin(&w.fs, &w.kit, 3, 12, 4);
 	if (step == STEP_SIDECARS)
 		spoil_sidecar(&w);
 	if (step == STEP_TIDY)
@@ -228,15 +191,15 @@ static bool try_one(enum step step, uint64_t nth, enum simfs_failure kind, int e
 	fired = simfs_fired(w.fs);
 	simfs_fail(w.fs, 0, kind, 0);
 	if (!fired)
-		assert_rc(&w, rc, "the step itself", nth);
+		sim_store_ok(&w.kit, rc, "the step itself", nth);
 	if (kind == SIMFS_CRASH && fired) {
 		store_kit_close(&w.kit);
 		simfs_reboot(w.fs, (enum simfs_policy)(nth % SIMFS_POLICIES));
-		assert_rc(&w, store_kit_open(&w.kit), "open after a crash", nth);
+		sim_store_ok(&w.kit, store_kit_open(&w.kit), "open after a crash", nth);
 	}
 	assert_sound(&w, step, nth);
 	gone = count_gone(&w);
-	assert_rc(&w, act(&w, step), "the step once more", nth);
+	sim_store_ok(&w.kit, act(&w, step), "the step once more", nth);
 	assert_sound(&w, step == STEP_SIDECARS ? STEP_MERGE : step, nth);
 	gone_after = count_gone(&w);
 	assert_true(gone == 0 || gone == gone_after);
@@ -245,10 +208,10 @@ static bool try_one(enum step step, uint64_t nth, enum simfs_failure kind, int e
 	if (step == STEP_TIDY)
 		assert_in_range(count_live(&w), 1, 2 * SEALER_MERGE_FANOUT);
 	store_kit_close(&w.kit);
-	assert_rc(&w, store_kit_open(&w.kit), "open at the end", nth);
-	assert_rc(&w, store_kit_check(&w.kit), "check at the end", nth);
+	sim_store_ok(&w.kit, store_kit_open(&w.kit), "open at the end", nth);
+	sim_store_ok(&w.kit, store_kit_check(&w.kit), "check at the end", nth);
 	assert_tidy(&w, nth);
-	end_store(&w);
+	sim_store_end(&w.fs, &w.kit);
 	clock_real();
 	return fired;
 }
