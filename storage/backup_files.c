@@ -13,6 +13,7 @@
 #include "storage/redact.h"
 #include "storage/sidx_common.h"
 #include "storage/snapshot_int.h"
+#include "storage/vfs_file.h"
 
 enum { FOLDER_MODE = 0750, FILE_MODE = 0640, END_OF_FILE = -1, LIST_TRIES = 8 };
 
@@ -20,14 +21,8 @@ enum { FOLDER_MODE = 0750, FILE_MODE = 0640, END_OF_FILE = -1, LIST_TRIES = 8 };
 
 int backup_files_sync(struct backup *b, const char *name, struct diag *d)
 {
-	const struct vfs *v = b->vfs;
-	int fd = v->open(v->ctx, b->to, name, O_RDONLY | O_DIRECTORY, 0);
-	int rc = fd;
+	int rc = vfs_file_sync_dir(b->vfs, b->to, name);
 
-	if (fd >= 0) {
-		rc = v->fsync(v->ctx, fd);
-		v->close(v->ctx, fd);
-	}
 	return rc < 0 ? diag_set(d, rc, name, -1, "sync a folder of the copy") : 0;
 }
 

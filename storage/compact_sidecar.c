@@ -13,6 +13,7 @@
 #include "storage/publish.h"
 #include "storage/recover.h"
 #include "storage/sidx_common.h"
+#include "storage/vfs_file.h"
 
 enum { TMP_BYTES = 64 };
 
@@ -23,7 +24,7 @@ static int place_sidecar(struct compact *c, const struct manifest_segment *seg, 
 	const struct manifest_segment *live;
 	char dir_name[MANIFEST_PATH_BYTES];
 	size_t n;
-	int fd, rc = manifest_lock(c->manifest, d);
+	int rc = manifest_lock(c->manifest, d);
 
 	if (rc < 0)
 		return rc;
@@ -37,10 +38,7 @@ static int place_sidecar(struct compact *c, const struct manifest_segment *seg, 
 	if (rc < 0)
 		return diag_set(d, rc, path, -1, "replace a sidecar");
 	manifest_segment_dir(seg, dir_name);
-	fd = c->vfs->open(c->vfs->ctx, c->dir, dir_name, O_RDONLY | O_DIRECTORY, 0);
-	rc = fd < 0 ? fd : c->vfs->fsync(c->vfs->ctx, fd);
-	if (fd >= 0)
-		c->vfs->close(c->vfs->ctx, fd);
+	rc = vfs_file_sync_dir(c->vfs, c->dir, dir_name);
 	return rc < 0 ? diag_set(d, rc, dir_name, -1, "fsync of a directory") : 0;
 }
 

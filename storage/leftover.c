@@ -1,7 +1,6 @@
 #include "storage/leftover.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "storage/sidx_common.h"
+#include "storage/vfs_file.h"
 
 enum {
 	SUM_DIGITS = 16,
@@ -33,32 +33,6 @@ static void put_paths(struct buf *b, const struct manifest_segment *segs, size_t
 	}
 }
 
-static int write_new(const struct vfs *v, int dir, const struct buf *b)
-{
-	int fd = v->open(v->ctx, dir, NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC, 0640);
-	int rc = fd;
-
-	if (fd < 0)
-		return rc;
-	rc = v->pwrite_all(v->ctx, fd, b->p, b->len, 0);
-	if (rc == 0)
-		rc = v->fsync(v->ctx, fd);
-	v->close(v->ctx, fd);
-	return rc;
-}
-
-static int sync_tmp(const struct vfs *v, int dir)
-{
-	int fd = v->open(v->ctx, dir, "tmp", O_RDONLY | O_DIRECTORY, 0);
-	int rc = fd;
-
-	if (fd >= 0) {
-		rc = v->fsync(v->ctx, fd);
-		v->close(v->ctx, fd);
-	}
-	return rc;
-}
-
 int leftover_write(const struct vfs *v, int dir, const struct manifest_segment *adds,
 	size_t adds_count, const struct manifest_segment *drops, size_t drops_count, struct diag *d)
 {
@@ -75,12 +49,12 @@ int leftover_write(const struct vfs *v, int dir, const struct manifest_segment *
 		snprintf(head, sizeof head, "%016" PRIx64 "\n",
 			(uint64_t)XXH3_64bits(b.p + HEAD_BYTES, b.len - HEAD_BYTES));
 		memcpy(b.p, head, HEAD_BYTES);
-		rc = write_new(v, dir, &b);
+		rc = vfs_file_write(v, dir, NEW_NAME, buf_span(&b));
 	}
 	if (rc == 0)
 		rc = v->rename(v->ctx, dir, NEW_NAME, LEFTOVER_NAME);
 	if (rc == 0)
-		rc = sync_tmp(v, dir);
+		rc = vfs_file_sync_dir(v, dir, "tmp");
 	buf_fini(&b);
 	return rc < 0 ? diag_set(d, rc, LEFTOVER_NAME, -1, "write the list of a change") : 0;
 }
@@ -90,36 +64,12 @@ void leftover_forget(const struct vfs *v, int dir)
 	v->unlink(v->ctx, dir, LEFTOVER_NAME);
 }
 
-static int read_all(const struct vfs *v, int fd, struct buf *b)
-{
-	struct vfs_stat st;
-	ssize_t n;
-	int rc = v->fstat(v->ctx, fd, &st);
-
-	if (rc < 0)
-		return rc;
-	if (st.bytes > b->max)
-		return ERR_CORRUPT;
-	rc = buf_reserve(b, st.bytes);
-	if (rc < 0)
-		return rc;
-	n = v->pread(v->ctx, fd, b->p, st.bytes, 0);
-	if (n >= 0)
-		b->len = (size_t)n;
-	return n < 0 ? (int)n : 0;
-}
-
 /* The list of paths into b. -ENOENT: none. ERR_CORRUPT: it does not hold. */
 static int read_list(const struct vfs *v, int dir, struct buf *b, struct span *out_paths)
 {
 	char head[HEAD_BYTES + 1];
-	int fd = v->open(v->ctx, dir, LEFTOVER_NAME, O_RDONLY, 0);
-	int rc = fd;
+	int rc = vfs_file_read(v, dir, LEFTOVER_NAME, b);
 
-	if (fd < 0)
-		return rc;
-	rc = read_all(v, fd, b);
-	v->close(v->ctx, fd);
 	if (rc < 0)
 		return rc;
 	if (b->len < HEAD_BYTES)
@@ -192,17 +142,9 @@ static int settle(struct clearing *c, struct diag *d)
 /* The directory of a file that was removed, or seg/ where it is gone itself. */
 static int sync_dir_of(const struct clearing *c, const char *dir)
 {
-	const struct vfs *v = c->vfs;
-	int fd = v->open(v->ctx, c->dir, dir, O_RDONLY | O_DIRECTORY, 0);
-	int rc;
+	int rc = vfs_file_sync_dir(c->vfs, c->dir, dir);
 
-	if (fd == -ENOENT)
-		fd = v->open(v->ctx, c->dir, "seg", O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		return fd;
-	rc = v->fsync(v->ctx, fd);
-	v->close(v->ctx, fd);
-	return rc;
+	return rc == -ENOENT ? vfs_file_sync_dir(c->vfs, c->dir, "seg") : rc;
 }
 
 static int remove_one(struct clearing *c, const char *path, struct diag *d)

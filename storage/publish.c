@@ -1,7 +1,6 @@
 #include "storage/publish.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include "storage/seg_writer.h"
 #include "storage/sidx_common.h"
 #include "storage/sidx_maker.h"
+#include "storage/vfs_file.h"
 
 enum {
 	TMP_BYTES = 64,
@@ -344,14 +344,8 @@ static int choose_name(const struct publish *p, struct made *m, struct diag *d)
 
 static int sync_dir(const struct publish *p, const char *name, struct diag *d)
 {
-	const struct vfs *v = p->conf.vfs;
-	int fd = v->open(v->ctx, p->conf.dir, name, O_RDONLY | O_DIRECTORY, 0);
-	int rc = fd;
+	int rc = vfs_file_sync_dir(p->conf.vfs, p->conf.dir, name);
 
-	if (fd >= 0) {
-		rc = v->fsync(v->ctx, fd);
-		v->close(v->ctx, fd);
-	}
 	return rc < 0 ? diag_set(d, rc, name, -1, "fsync of a directory") : 0;
 }
 

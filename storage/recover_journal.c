@@ -15,6 +15,7 @@
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "storage/recover_int.h"
+#include "storage/vfs_file.h"
 
 enum { PATCH_BYTES = 64 << 10 };
 
@@ -112,7 +113,7 @@ static int clear_files(struct recover *r, const struct progress *p, struct diag 
 {
 	const struct journal_dir *files = &p->walk.files;
 	char name[JOURNAL_READER_NAME_BYTES];
-	int fd, rc = 0;
+	int rc = 0;
 
 	for (size_t i = files->files_count; i-- > 0 && rc == 0;) {
 		const struct journal_dir_file *f = &files->files[i];
@@ -132,10 +133,7 @@ static int clear_files(struct recover *r, const struct progress *p, struct diag 
 	if (rc < 0)
 		return rc;
 	/* In any case: the process that named the newest file may have died before it did this. */
-	fd = r->vfs->open(r->vfs->ctx, r->dir, "journal", O_RDONLY | O_DIRECTORY, 0);
-	rc = fd < 0 ? fd : r->vfs->fsync(r->vfs->ctx, fd);
-	if (fd >= 0)
-		r->vfs->close(r->vfs->ctx, fd);
+	rc = vfs_file_sync_dir(r->vfs, r->dir, "journal");
 	return rc < 0 ? diag_set(d, rc, "journal", -1, "sync the folder") : 0;
 }
 

@@ -35,6 +35,7 @@
 #include "proto/base/check.h"
 #include "proto/base/cursor.h"
 #include "proto/base/err.h"
+#include "storage/vfs_file.h"
 
 #define MAGIC    "ASTRORED"
 #define TMP_NAME "tmp/redact-new"
@@ -268,18 +269,6 @@ static int write_file(const struct vfs *v, int dir, const struct buf *b, const c
 	return rc < 0 ? rc : v->rename(v->ctx, dir, TMP_NAME, path);
 }
 
-static int sync_folder(const struct vfs *v, int dir, const char *name)
-{
-	int fd = v->open(v->ctx, dir, name, O_RDONLY | O_DIRECTORY, 0);
-	int rc = fd;
-
-	if (fd < 0)
-		return rc;
-	rc = v->fsync(v->ctx, fd);
-	v->close(v->ctx, fd);
-	return rc;
-}
-
 /* The folder is made by the first order. */
 static int make_folder(const struct vfs *v, int dir)
 {
@@ -355,9 +344,9 @@ int redact_write(const struct vfs *vfs, int dir, const uint8_t *uuid, const stru
 		rc = write_file(vfs, dir, &b, path_of(&info, path));
 	}
 	if (rc == 0)
-		rc = sync_folder(vfs, dir, REDACT_DIR);
+		rc = vfs_file_sync_dir(vfs, dir, REDACT_DIR);
 	if (rc == 0)
-		rc = sync_folder(vfs, dir, ".");
+		rc = vfs_file_sync_dir(vfs, dir, ".");
 	buf_fini(&b);
 	if (rc < 0)
 		return diag_set(d, rc, REDACT_DIR, -1, "write the record of deleted events");
@@ -375,7 +364,7 @@ int redact_finish(const struct vfs *vfs, int dir, struct redact_info *info, stru
 	done.done = true;
 	rc = vfs->rename(vfs->ctx, dir, path_of(info, from), path_of(&done, to));
 	if (rc == 0)
-		rc = sync_folder(vfs, dir, REDACT_DIR);
+		rc = vfs_file_sync_dir(vfs, dir, REDACT_DIR);
 	if (rc < 0)
 		return diag_set(d, rc, from, -1, "mark a deletion as done");
 	info->done = true;
@@ -439,28 +428,6 @@ static int list_names(const struct vfs *v, int dir, struct names *out, struct di
 	return 0;
 }
 
-static int read_file(const struct vfs *v, int dir, const char *path, struct buf *b)
-{
-	struct vfs_stat st;
-	ssize_t n = -1;
-	int fd = v->open(v->ctx, dir, path, O_RDONLY, 0), rc;
-
-	if (fd < 0)
-		return fd;
-	rc = v->fstat(v->ctx, fd, &st);
-	if (rc == 0 && st.bytes > b->max)
-		rc = ERR_CORRUPT;
-	if (rc == 0)
-		rc = buf_reserve(b, (size_t)st.bytes + 1);
-	if (rc == 0) {
-		n = v->pread(v->ctx, fd, b->p, (size_t)st.bytes, 0);
-		rc = n < 0 ? (int)n : 0;
-	}
-	v->close(v->ctx, fd);
-	b->len = n > 0 ? (size_t)n : 0;
-	return rc;
-}
-
 /* Its ids are added to `ids`, which may be NULL. -ENOENT: it has another name by now. */
 static int read_order(const struct vfs *v, int dir, const uint8_t *uuid, struct redact_info *info,
 	struct idset *ids, struct diag *d)
@@ -471,7 +438,7 @@ static int read_order(const struct vfs *v, int dir, const uint8_t *uuid, struct 
 	int rc;
 
 	buf_init(&b, LIMIT_REDACT_FILE_BYTES);
-	rc = read_file(v, dir, path_of(info, path), &b);
+	rc = vfs_file_read(v, dir, path_of(info, path), &b);
 	if (rc < 0)
 		diag_set(d, rc, path, -1, "read the record of deleted events");
 	else

@@ -13,6 +13,7 @@
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
 #include "storage/layout.h"
+#include "storage/vfs_file.h"
 
 enum {
 	VERSION = 1,
@@ -129,58 +130,22 @@ int scrub_state_get(const uint8_t *p, size_t n, const uint8_t *uuid, struct scru
 
 /* ---- the file ---- */
 
-static int read_all(const struct vfs *v, int fd, struct buf *b)
-{
-	struct vfs_stat st;
-	ssize_t n;
-	int rc = v->fstat(v->ctx, fd, &st);
-
-	if (rc < 0)
-		return rc;
-	if (st.bytes > b->max)
-		return ERR_CORRUPT;
-	rc = buf_reserve(b, st.bytes + 1);
-	if (rc < 0)
-		return rc;
-	n = v->pread(v->ctx, fd, b->p, st.bytes, 0);
-	b->len = n > 0 ? (size_t)n : 0;
-	return n < 0 ? (int)n : 0;
-}
-
 int scrub_state_load(
 	const struct vfs *v, int dir, const uint8_t *uuid, struct scrub_state *out, struct diag *d)
 {
-	int fd = v->open(v->ctx, dir, SCRUB_STATE_NAME, O_RDONLY, 0);
 	struct buf b;
-	int rc = fd;
+	int rc;
 
 	*out = (struct scrub_state){ .count = 0 };
-	if (fd == -ENOENT)
-		return fd;
-	buf_init(&b, FILE_BYTES_MAX + 1);
-	if (fd >= 0) {
-		rc = read_all(v, fd, &b);
-		v->close(v->ctx, fd);
-	}
+	buf_init(&b, FILE_BYTES_MAX);
+	rc = vfs_file_read(v, dir, SCRUB_STATE_NAME, &b);
 	if (rc == 0)
 		rc = scrub_state_get(b.p, b.len, uuid, out);
 	buf_fini(&b);
+	if (rc == -ENOENT)
+		return rc;
 	return rc < 0 ? diag_set(d, rc, SCRUB_STATE_NAME, -1, "read where the last scrub ended")
 		      : 0;
-}
-
-static int write_new(const struct vfs *v, int dir, const struct buf *b)
-{
-	int fd = v->open(v->ctx, dir, NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC, 0640);
-	int rc = fd;
-
-	if (fd < 0)
-		return rc;
-	rc = v->pwrite_all(v->ctx, fd, b->p, b->len, 0);
-	if (rc == 0)
-		rc = v->fsync(v->ctx, fd);
-	v->close(v->ctx, fd);
-	return rc;
 }
 
 int scrub_state_save(const struct vfs *v, int dir, const uint8_t *uuid, const struct scrub_state *s,
@@ -194,7 +159,7 @@ int scrub_state_save(const struct vfs *v, int dir, const uint8_t *uuid, const st
 	put(s, uuid, &b);
 	rc = b.err;
 	if (rc == 0)
-		rc = write_new(v, dir, &b);
+		rc = vfs_file_write(v, dir, NEW_NAME, buf_span(&b));
 	if (rc == 0)
 		rc = v->rename(v->ctx, dir, NEW_NAME, SCRUB_STATE_NAME);
 	else
