@@ -12,7 +12,7 @@
 	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; " \
 	"img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "          \
 	"frame-ancestors 'none'\r\n"                                                         \
-	"X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+	"Referrer-Policy: no-referrer\r\n"
 
 static int by_name(const void *key, const void *at)
 {
@@ -52,11 +52,12 @@ static void answer(struct http_call *call, const struct assets_file *file)
 {
 	bool gzip = has(field(call, "accept-encoding"), "gzip");
 	char fields[640];
-	struct http_call_head head = { .status = 200, .type = file->type, .fields = fields };
+	struct http_call_head head = {
+		.status = 200, .type = file->type, .fields = fields, .cache = "no-cache"
+	};
 	struct buf body;
 
-	snprintf(fields, sizeof fields,
-		"%sCache-Control: no-cache\r\nVary: Accept-Encoding\r\nETag: \"%s%s\"\r\n%s",
+	snprintf(fields, sizeof fields, "%sVary: Accept-Encoding\r\nETag: \"%s%s\"\r\n%s",
 		WEB_POLICY, file->etag, gzip ? "-gz" : "",
 		gzip ? "Content-Encoding: gzip\r\n" : "");
 	buf_init(&body, file->plain_bytes + file->gzip_bytes);

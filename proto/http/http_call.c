@@ -66,7 +66,12 @@ static void count(struct http_call *call, int status)
 static void make_head(struct http_call *call, const struct http_call_head *head,
 	enum http_reply_body kind, uint64_t length, struct buf *out)
 {
+	const struct http_server_conf *conf = &call->conn->server->conf;
+
 	http_reply_head(out, head, kind, length, call->conn->keep_alive, clock_wall_ns());
+	if (conf->put_fields)
+		conf->put_fields(conf->arg, &call->conn->req, out);
+	buf_put_str(out, "\r\n");
 	ASSERT(!out->err || out->err == -ENOMEM);
 }
 
@@ -116,7 +121,9 @@ void http_call_text(struct http_call *call, int status, const char *type, const 
 
 void http_call_problem(struct http_call *call, const struct http_call_problem *problem)
 {
-	struct http_call_head head = { problem->status, "application/json", problem->fields };
+	struct http_call_head head = {
+		.status = problem->status, .type = "application/json", .fields = problem->fields
+	};
 	struct buf body;
 
 	buf_init(&body, CALL_PROBLEM_BYTES);

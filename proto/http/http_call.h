@@ -51,6 +51,7 @@ struct http_call_head {
 	int status;
 	const char *type;   /* Content-Type; NULL: none */
 	const char *fields; /* "Allow: GET\r\n" */
+	const char *cache;  /* Cache-Control; NULL: no-store */
 };
 
 /* A whole answer. The buffer is taken over and left empty. HEAD: its length is told, not its bytes. */

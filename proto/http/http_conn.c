@@ -171,6 +171,7 @@ static void answer_problem(struct http_conn *hc, int status, const char *error, 
 	struct http_call_problem problem = { .status = status, .error = error, .hint = hint };
 
 	hc->keep_alive = false;
+	hc->req.fields_count = 0; /* they are not to be trusted */
 	http_conn_hold(hc);
 	http_call_problem(&hc->call, &problem);
 }

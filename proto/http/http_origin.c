@@ -29,7 +29,7 @@ static bool is_fixed(struct span host)
 	return host.n > 0;
 }
 
-static bool is_own(const struct http_parse_request *req)
+bool http_origin_is_own(const struct http_parse_request *req)
 {
 	struct span origin = http_parse_field(req, "Origin");
 	struct span site = http_parse_field(req, "Sec-Fetch-Site");
@@ -39,20 +39,27 @@ static bool is_own(const struct http_parse_request *req)
 		return false;
 	if (!origin.p)
 		return true;
-	if (scheme == 0 || !is_fixed(req->host))
+	if (scheme == 0 || req->host.n == 0)
 		return false;
 	return origin.n - scheme == req->host.n &&
 	       strncasecmp((const char *)origin.p + scheme, (const char *)req->host.p,
 		       req->host.n) == 0;
 }
 
+void http_origin_problem(struct http_call_problem *problem)
+{
+	*problem = (struct http_call_problem){ .status = 403,
+		.error = "a page of another site may not do this",
+		.field = "Origin",
+		.hint = "send it from a program, or from a page of this server" };
+}
+
 bool http_origin_ok(const struct http_parse_request *req, struct http_call_problem *problem)
 {
-	if (is_own(req))
+	bool named = http_parse_field(req, "Origin").p != NULL;
+
+	if (http_origin_is_own(req) && (!named || is_fixed(req->host)))
 		return true;
-	*problem = (struct http_call_problem){ .status = 403,
-		.error = "a page of another site may not send events",
-		.field = "Origin",
-		.hint = "send them from a program, or from a page of this server" };
+	http_origin_problem(problem);
 	return false;
 }

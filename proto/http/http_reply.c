@@ -21,6 +21,7 @@ static const struct {
 	{ 404, "Not Found" },
 	{ 405, "Method Not Allowed" },
 	{ 408, "Request Timeout" },
+	{ 409, "Conflict" },
 	{ 413, "Content Too Large" },
 	{ 414, "URI Too Long" },
 	{ 415, "Unsupported Media Type" },
@@ -73,13 +74,12 @@ void http_reply_head(struct buf *out, const struct http_call_head *head, enum ht
 			out, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n", head->type);
 	if (body == HTTP_REPLY_CHUNKED)
 		buf_put_str(out, "Transfer-Encoding: chunked\r\n");
-	else if (body == HTTP_REPLY_LENGTH && head->status != 204)
+	else if (body == HTTP_REPLY_LENGTH && head->status != 204 && head->status != 304)
 		buf_printf(out, "Content-Length: %llu\r\n", (unsigned long long)length);
-	buf_printf(out, "Cache-Control: no-store\r\nConnection: %s\r\n",
-		keep_alive ? "keep-alive" : "close");
+	buf_printf(out, "Cache-Control: %s\r\nConnection: %s\r\n",
+		head->cache ? head->cache : "no-store", keep_alive ? "keep-alive" : "close");
 	if (head->fields)
 		buf_put_str(out, head->fields);
-	buf_put_str(out, "\r\n");
 }
 
 /* C0 controls, the quote and the backslash are escaped; what is no UTF-8 is replaced. */

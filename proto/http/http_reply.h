@@ -23,7 +23,7 @@ enum http_reply_body {
 /* "Not Found"; "Unknown" for a status that is never sent here. Static text. */
 const char *http_reply_reason(int status);
 
-/* Status line, fields and the empty line. length counts for HTTP_REPLY_LENGTH. */
+/* Status line and fields, without the empty line. length counts for HTTP_REPLY_LENGTH. */
 void http_reply_head(struct buf *out, const struct http_call_head *head, enum http_reply_body body,
 	uint64_t length, bool keep_alive, int64_t wall_ns);
 

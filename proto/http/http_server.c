@@ -15,13 +15,14 @@
 
 enum { ALLOW_BYTES = 128 };
 
-/* "Allow: GET, HEAD\r\n" for what the routes of that path take. */
+/* "Allow: GET, HEAD, OPTIONS\r\n" for what the routes of that path take. */
 static void put_allow(char dst[ALLOW_BYTES], unsigned methods)
 {
 	size_t n;
 
 	if (methods & HTTP_PARSE_GET)
 		methods |= HTTP_PARSE_HEAD;
+	methods |= HTTP_PARSE_OPTIONS;
 	strcpy(dst, "Allow: ");
 	for (unsigned bit = HTTP_PARSE_GET; bit < HTTP_PARSE_OTHER; bit <<= 1) {
 		if (!(methods & bit))
@@ -67,18 +68,19 @@ static const char *find_path(struct http_server *s, struct http_conn *hc)
 static const struct http_server_route *find_route(
 	struct http_server *s, struct http_conn *hc, unsigned *out_methods)
 {
+	bool any = span_eq(hc->req.path, SPAN_LIT("*"));
 	const char *path = find_path(s, hc);
 	unsigned method = hc->req.method == HTTP_PARSE_HEAD ? HTTP_PARSE_GET : hc->req.method;
 	const struct http_server_route *found = NULL;
 
 	*out_methods = 0;
-	for (size_t i = 0; path && i < s->conf.routes_count; i++) {
+	for (size_t i = 0; (path || any) && i < s->conf.routes_count; i++) {
 		const struct http_server_route *r = &s->conf.routes[i];
 
-		if (strcmp(path, r->path) != 0)
+		if (!any && strcmp(path, r->path) != 0)
 			continue;
 		*out_methods |= r->methods;
-		if (r->methods & method)
+		if (!any && (r->methods & method))
 			found = r;
 	}
 	return found;
@@ -95,12 +97,28 @@ static void put_paths(const struct http_server *s, struct buf *out)
 	buf_put_u8(out, 0);
 }
 
+static void answer_options(struct http_conn *hc, unsigned methods)
+{
+	char allow[ALLOW_BYTES];
+	const struct http_call_head head = { .status = 204, .fields = allow };
+	struct buf none;
+
+	put_allow(allow, methods);
+	buf_init(&none, 0);
+	http_call_reply(&hc->call, &head, &none);
+}
+
+/* No route: OPTIONS of a path that is there, another method of it, or no such path. */
 static void answer_lost(struct http_server *s, struct http_conn *hc, unsigned methods)
 {
 	char allow[ALLOW_BYTES];
 	struct http_call_problem p = { .status = 404, .error = "no such path" };
 	struct buf paths;
 
+	if (methods && hc->req.method == HTTP_PARSE_OPTIONS) {
+		answer_options(hc, methods);
+		return;
+	}
 	buf_init(&paths, 4096);
 	if (methods) {
 		put_allow(allow, methods);

@@ -13,8 +13,8 @@
  *	no such path                404          another method     405 with Allow
  *	host_ok says no             421          malformed          400 and closed
  *
- * HEAD is answered wherever GET is, by the same handler. `Expect: 100-continue` is answered when the
- * head is acceptable.
+ * HEAD is answered wherever GET is, by the same handler; OPTIONS for every path that is there, and for
+ * `*`, with 204 and Allow. `Expect: 100-continue` is answered when the head is acceptable.
  *
  * Life:    open; requests arrive through the routes; drain; close. The struct is freed after `closed`.
  * Thread:  the loop's.
@@ -57,6 +57,11 @@ struct http_server_conf {
 	struct admit *admit; /* who may connect (proto/net/admit.h); NULL: everyone */
 	/* Which Host is ours (without the port); NULL: any. Guards against DNS rebinding. */
 	bool (*host_ok)(void *arg, struct span host);
+	/*
+	 * Further fields of every answer, each ended by CRLF; NULL: none. Of what was no request the fields
+	 * are not known: req has none then.
+	 */
+	void (*put_fields)(void *arg, const struct http_parse_request *req, struct buf *out);
 	unsigned conns_max;
 	size_t body_max; /* of routes without a bound of their own; 0: a body is refused with 413 */
 	unsigned head_ms;

@@ -9,6 +9,7 @@
 #include "proto/base/cidr.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "proto/base/origin.h"
 #include "proto/base/when.h"
 #include "proto/svc/logger.h"
 
@@ -251,6 +252,9 @@ int conf_value_parse(const struct conf_entry *e, const char *text, int64_t *out_
 	case CONF_NETS:
 		*out_num = 0;
 		return cidr_parse(text, &nets, d);
+	case CONF_ORIGINS:
+		*out_num = 0;
+		return origin_check(text, d);
 	default:
 		rc = parse_number(e, text, &num);
 		if (rc == 0 && (num < e->min || num > e->max))

@@ -24,6 +24,7 @@ enum conf_type {
 	CONF_LEVEL,    /* error warning notice info debug -> enum logger_level */
 	CONF_ADDR,     /* HOST:PORT, [v6]:PORT; empty: none; port 0: any free one */
 	CONF_NETS,     /* networks and addresses (base/cidr.h); empty: none */
+	CONF_ORIGINS,  /* web origins (base/origin.h); empty: none */
 };
 
 /* A row of conf.def. */

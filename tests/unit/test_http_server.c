@@ -263,6 +263,12 @@ static bool host_ok(void *arg, struct span host)
 	return !span_eq(host, SPAN_LIT("evil.example"));
 }
 
+static void put_fields(void *arg, const struct http_parse_request *req, struct buf *out)
+{
+	(void)arg;
+	buf_printf(out, "X-Test: of %zu fields\r\n", req->fields_count);
+}
+
 static int open_bench(void **state, unsigned ms)
 {
 	struct bench *b = calloc(1, sizeof *b);
@@ -270,6 +276,7 @@ static int open_bench(void **state, unsigned ms)
 		.routes_count = ARRAY_COUNT(routes),
 		.arg = b,
 		.host_ok = host_ok,
+		.put_fields = put_fields,
 		.conns_max = 4,
 		.body_max = 1000,
 		.head_ms = ms,
@@ -443,10 +450,25 @@ static void heads_and_methods(void **state)
 	say(fd, "PUT /echo HTTP/1.1\r\nHost: x\r\n\r\n");
 	hear(b, fd, text, sizeof text, "}\n");
 	assert_non_null(strstr(text, "405 Method Not Allowed"));
-	assert_non_null(strstr(text, "Allow: GET, HEAD, POST\r\n"));
+	assert_non_null(strstr(text, "Allow: GET, HEAD, POST, OPTIONS\r\n"));
+	say(fd, "OPTIONS /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+	hear(b, fd, text, sizeof text, "\r\n\r\n");
+	assert_non_null(strstr(text, "204 No Content"));
+	assert_non_null(strstr(text, "Allow: GET, HEAD, POST, OPTIONS\r\n"));
+	assert_null(strstr(text, "Content-Length"));
+	say(fd, "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n");
+	hear(b, fd, text, sizeof text, "\r\n\r\n");
+	assert_non_null(strstr(text, "204 No Content"));
+	say(fd, "OPTIONS /none HTTP/1.1\r\nHost: x\r\n\r\n");
+	hear(b, fd, text, sizeof text, "}\n");
+	assert_non_null(strstr(text, "404 Not Found"));
+	say(fd, "GET * HTTP/1.1\r\nHost: x\r\n\r\n");
+	hear(b, fd, text, sizeof text, "}\n");
+	assert_non_null(strstr(text, "405 Method Not Allowed"));
 	say(fd, "GET /echo HTTP/1.1\r\nHost: evil.example:80\r\n\r\n");
 	hear(b, fd, text, sizeof text, "}\n");
 	assert_non_null(strstr(text, "421 "));
+	assert_non_null(strstr(text, "X-Test: of 1 fields\r\n"));
 	say(fd, "GET /%65cho?dec HTTP/1.0\r\n\r\n");
 	hear(b, fd, text, sizeof text, NULL);
 	assert_non_null(strstr(text, "Connection: close\r\n"));
