@@ -18,6 +18,7 @@
 #include "query/api_relay.h"
 #include "query/api_stats.h"
 #include "query/api_status.h"
+#include "query/origins.h"
 #include "query/web.h"
 
 enum {
@@ -194,9 +195,11 @@ void api_settings(struct query *q)
 
 int api_open(struct query *q, const struct addr *at, struct diag *d)
 {
-	const struct http_server_conf conf = {
-		.routes = routes, .routes_count = ARRAY_COUNT(routes), .arg = q, .host_ok = host_ok
-	};
+	const struct http_server_conf conf = { .routes = routes,
+		.routes_count = ARRAY_COUNT(routes),
+		.arg = q,
+		.host_ok = host_ok,
+		.put_fields = origins_put };
 	int rc = http_server_open(&q->loop, &q->gate, at, &conf, &q->server, d);
 
 	if (rc == 0)

@@ -8,9 +8,9 @@
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
-#include "proto/http/http_origin.h"
 #include "proto/http/http_upstream.h"
 #include "proto/svc/logger.h"
+#include "query/origins.h"
 
 enum {
 	RELAY_TAG = 0x524c4159,
@@ -231,7 +231,7 @@ void api_relay_post(void *arg, struct http_call *call)
 	struct http_call_problem p = { .status = 503, .fields = "Retry-After: 1\r\n" };
 	struct job *j = NULL;
 
-	if (!http_origin_ok(http_call_request(call), &p)) {
+	if (!origins_ok(q, http_call_request(call), &p)) {
 		http_call_problem(call, &p);
 		return;
 	}
