@@ -18,6 +18,7 @@
 #include "query/api_relay.h"
 #include "query/api_stats.h"
 #include "query/api_status.h"
+#include "query/api_views.h"
 #include "query/origins.h"
 #include "query/web.h"
 
@@ -171,6 +172,9 @@ static const struct http_server_route routes[] = {
 	{ "/api/fields/{name}/values", HTTP_PARSE_GET, api_fields_values },
 	{ "/api/query", HTTP_PARSE_GET, api_query_get },
 	{ "/api/explain", HTTP_PARSE_GET, api_explain_get },
+	{ "/api/views", HTTP_PARSE_GET, api_views_list },
+	{ "/api/views/{name}", HTTP_PARSE_PUT, api_views_put, .body_max = LIMIT_VIEW_BODY_BYTES },
+	{ "/api/views/{name}", HTTP_PARSE_DELETE, api_views_delete },
 	{ "/healthz", HTTP_PARSE_GET, on_health },
 	{ "/readyz", HTTP_PARSE_GET, on_ready },
 	{ "/metrics", HTTP_PARSE_GET, on_metrics },

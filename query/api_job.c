@@ -61,8 +61,10 @@ size_t api_job_events_bytes(const struct query *q)
 static int run_once(struct api_job *j, struct engine *engine)
 {
 	struct store_snapshot *snap = j->snap;
-	int rc = snap ? 0 : view_snapshot(j->q->view, &snap, &j->why);
+	int rc = 0;
 
+	if (!snap && !j->kind->storeless)
+		rc = view_snapshot(j->q->view, &snap, &j->why);
 	if (rc < 0)
 		return rc;
 	rc = j->kind->run(j, engine, snap);

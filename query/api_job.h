@@ -26,7 +26,8 @@
 struct api_job;
 
 struct api_job_kind {
-	size_t bytes; /* of the struct that begins with the job; zeroed at first */
+	size_t bytes;   /* of the struct that begins with the job; zeroed at first */
+	bool storeless; /* it asks nothing of the store: run has no snapshot */
 	/* Worker: asks the snapshot and fills body or problem. ERR_STALE: run again on a new one. */
 	int (*run)(struct api_job *j, struct engine *engine, struct store_snapshot *snap);
 	/* After run, if the client is still there. True: not answered now; the kind submits it again. */
@@ -52,7 +53,7 @@ struct api_job {
 	struct diag why;
 	struct buf body;
 	struct http_call_problem problem; /* instead of the body, if it has a status */
-	char problem_text[160];           /* for one of its texts that is not static */
+	char problem_text[400];           /* for one of its texts that is not static */
 };
 
 /* NULL: out of memory, and so answered. */

@@ -20,6 +20,7 @@
 #include "query/api.h"
 #include "query/api_job.h"
 #include "query/api_relay.h"
+#include "query/api_views.h"
 #include "query/query.h"
 #include "query/stop.h"
 #include "storage/retain_class.h"
@@ -52,7 +53,7 @@ static const struct opt opts[] = {
 static const struct opt_program program = {
 	.name = "astroqueryd",
 	.operands = "",
-	.about = "Answers queries over an event store by HTTP. Never writes to it.",
+	.about = "Answers queries over an event store by HTTP. Never writes events.",
 	.more = "Every setting may be given as a flag above, as ASTRO_<SECTION>_<KEY> in the "
 		"environment,\nor in the file; see astrolabe.conf(5). SIGHUP rereads, SIGTERM "
 		"finishes what is asked and ends.\n",
@@ -175,6 +176,8 @@ static int open_all(struct query *q, struct diag *d)
 		rc = waiters_new(&q->loop, q->view, &q->waiters, d);
 	if (rc == 0)
 		rc = api_relay_open(q, d);
+	if (rc == 0)
+		rc = api_views_open(q, d);
 	if (rc == 0)
 		rc = api_open(q, &at, d);
 	if (rc == 0)

@@ -20,6 +20,7 @@
 #include "query/waiters.h"
 
 struct api_relay;
+struct api_views;
 
 struct query {
 	struct conf conf;
@@ -31,6 +32,7 @@ struct query {
 	struct waiters *waiters;
 	struct http_server *server;
 	struct api_relay *relay; /* NULL: no collector is configured */
+	struct api_views *views;
 	uv_timer_t tick, stop_timer;
 	int64_t stop_at_ms; /* on uv_now's clock: what is left then is cut */
 	unsigned jobs_open; /* requests that workers answer, in flight */

@@ -3,6 +3,7 @@
 #include "proto/base/check.h"
 #include "proto/svc/logger.h"
 #include "query/api_relay.h"
+#include "query/api_views.h"
 
 enum {
 	STOP_MS = 5000,
@@ -14,6 +15,7 @@ static void end_loop(struct query *q)
 	api_relay_close(q);
 	waiters_free(&q->waiters);
 	pool_free(&q->pool);
+	api_views_close(q);
 	daemon_signals_close(&q->signals);
 	uv_close((uv_handle_t *)&q->tick, NULL);
 	uv_close((uv_handle_t *)&q->stop_timer, NULL);

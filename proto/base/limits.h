@@ -357,6 +357,20 @@ enum {
 	LIMIT_QUERY_QUANTILE_EXACT = 65536,
 };
 
+/* ---- saved views ---- */
+enum {
+	/* As many; the bytes of a name and of an address; the file, in which any byte may be an escape. */
+	LIMIT_VIEWS = 256,
+	LIMIT_VIEW_NAME_BYTES = 160,
+	LIMIT_VIEW_ADDRESS_BYTES = 4096,
+	LIMIT_VIEWS_FILE_BYTES = 4 << 20,
+	/* The body that saves one. */
+	LIMIT_VIEW_BODY_BYTES = 32 << 10,
+	/* How often the collector is asked for its figures. */
+	LIMIT_FIGURES_MS = 5000,
+	LIMIT_FIGURES_DOORS = 16,
+};
+
 /* ---- expressions of queries (proto/expr); who asks beyond them is refused ---- */
 enum {
 	/* Text of one, and everything a tree is made of. */

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Goal: what a browser and a program may expect of the HTTP of astroqueryd beside its answers: methods,
-other sites' pages, caching.
+other sites' pages, compression, caching, problems, saved views, the status.
 
 Method: raw requests, so that every header field is seen; one daemon or two for each point.
 """
+import json
 import os
 import sys
 
@@ -109,6 +110,99 @@ def t_files_are_asked_for_anew(lab):
             astro.equal((same.status, same.fields["etag"], same.body), (304, tag, b""))
             astro.check("content-length" not in same.fields)
         astro.equal(s.ask("GET", "/healthz").fields["cache-control"], "no-store")
+
+
+# ---------------------------------------------------------------- saved views
+
+
+def saved(s):
+    return {v["name"]: v["address"] for v in s.ask("GET", "/api/views").json()["views"]}
+
+
+def t_views_are_saved(lab):
+    q = lab.query()  # there is no store, and none is needed
+    with web.Raw(q) as s:
+        astro.equal(saved(s), {})
+        a = s.ask("PUT", "/api/views/Failed%20payments%2F1", b'{"address":"/?q=event_type%3DPAYMENT"}')
+        astro.equal((a.status, a.json()["view"]["name"]), (200, "Failed payments/1"))
+        s.ask("PUT", "/api/views/%D0%9E%D1%88", '{"address":"?q=\u0031"}'.encode())
+        astro.equal(saved(s), {"Failed payments/1": "/?q=event_type%3DPAYMENT", "\u041e\u0448": "?q=1"})
+        s.ask("PUT", "/api/views/%D0%9E%D1%88", b'{"address":"/live"}')
+        astro.equal(s.ask("DELETE", "/api/views/Failed%20payments%2F1").json(), {"status": "success"})
+        astro.equal(s.ask("DELETE", "/api/views/Failed%20payments%2F1").status, 404)
+        astro.equal(saved(s), {"\u041e\u0448": "/live"})
+    # Beside the store, not in it; and it outlives the daemon.
+    astro.check(os.path.exists(lab.path("data.views.json")))
+    q.stop()
+    with web.Raw(lab.query()) as s:
+        astro.equal(saved(s), {"\u041e\u0448": "/live"})
+
+
+def t_views_that_cannot_be(lab):
+    q = lab.query()
+    good = b'{"address":"/"}'
+    with web.Raw(q) as s:
+        for path, body, field in (
+                ("a", b"", "body"), ("a", b"[]", "body"), ("a", b'{"address":1}', "body"), ("a", b'{"name":"/"}', "body"),
+                ("a", b'{"address":"//evil.example"}', "address"), ("a", b'{"address":"javascript:1"}', "address"),
+                ("a", b'{"address":"/' + b"x" * 4096 + b'"}', "address"), ("a%0A", good, "name"), ("%20a", good, "name"),
+                ("%FF", good, "name"), ("x" * 161, good, "name"), ("a?b=c", good, "b")):
+            a = s.ask("PUT", "/api/views/" + path, body)
+            astro.equal((a.status, a.json()["field"]), (400, field), (path, body[:40]))
+            astro.check(a.json()["hint"])
+        astro.equal(s.ask("PUT", "/api/views/a", good, Origin="http://evil.example").status, 403)
+        astro.equal(s.ask("DELETE", "/api/views/a", Sec_Fetch_Site="cross-site").status, 403)
+        astro.equal(s.ask("POST", "/api/views").status, 405)
+        astro.equal(saved(s), {})
+        astro.equal(s.ask("DELETE", "/api/views/%zz").status, 404)
+        views = [{"name": str(i), "address": "/"} for i in range(256)]
+        lab.write("data.views.json", json.dumps({"views": views}))
+        astro.equal(s.ask("PUT", "/api/views/more", good).status, 409)
+        astro.equal(s.ask("PUT", "/api/views/7", b'{"address":"/?q=7"}').status, 200)
+        astro.equal(len(saved(s)), 256)
+    with web.Raw(q) as s:
+        astro.equal(s.ask("PUT", "/api/views/a", b" " * (33 << 10)).status, 413)
+
+
+def t_a_file_that_is_not_ours(lab):
+    """It is told, and not written over."""
+    lab.write("data.views.json", '{"views": oops')
+    q = lab.query()
+    with web.Raw(q) as s:
+        for method, body in (("GET", None), ("PUT", b'{"address":"/"}'), ("DELETE", None)):
+            a = s.ask(method, "/api/views" + ("" if method == "GET" else "/a"), body)
+            astro.equal(a.status, 503, method)
+            astro.check("column 11" in a.json()["hint"], a.body)
+    with open(lab.path("data.views.json"), encoding="ascii") as f:
+        astro.equal(f.read(), '{"views": oops')
+    astro.equal(q.metric("astro_query_views_failed_total"), 3)
+
+
+def t_where_the_views_are(lab):
+    os.mkdir(lab.path("state"))
+    for env, where in (({"STATE_DIRECTORY": lab.path("state") + ":/none"}, "state/views.json"),
+                       ({"STATE_DIRECTORY": "/none", "ASTRO_QUERY_VIEWS": lab.path("mine")}, "mine")):
+        q = lab.query(env=env)
+        with web.Raw(q) as s:
+            astro.equal(s.ask("PUT", "/api/views/a", b'{"address":"/"}').status, 200)
+        astro.check(os.path.exists(lab.path(where)), where)
+    q = lab.query(env={"ASTRO_QUERY_VIEWS": lab.path("none", "views")})
+    with web.Raw(q) as s:
+        a = s.ask("GET", "/api/views")
+        astro.equal(a.status, 503)
+        astro.check("[query] views" in a.json()["hint"], a.body)
+
+
+def t_views_of_many_at_once(lab):
+    """None is lost where several save at the same time."""
+    q = lab.query()
+    clients = [web.Raw(q) for _ in range(8)]
+    for turn in range(2):
+        for i, s in enumerate(clients):
+            s.send(s.request("PUT", f"/api/views/{turn}-{i}", b'{"address":"/"}'))
+        for s in clients:
+            astro.equal(s.answer().status, 200)
+    astro.equal(len(saved(clients[0])), 16)
 
 
 astro.main(globals())
