@@ -61,6 +61,7 @@ function nav() {
 			e.preventDefault();
 			state.set({ page: path, entry: '' });
 		} }, name))));
+	document.querySelector('#nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
 }
 
 function help() {

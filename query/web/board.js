@@ -4,8 +4,9 @@
 import { el, put, plain } from './el.js';
 import { Asker, aborted } from './api.js';
 
-export function card(name, value, note) {
-	return el('div', { class: 'card' }, el('dt', {}, name), el('dd', {}, value, note && el('small', {}, note)));
+/* bad: somebody should look after it. */
+export function card(name, value, note, bad = false) {
+	return el('div', { class: bad ? 'card wrong' : 'card' }, el('dt', {}, name), el('dd', {}, value, note && el('small', {}, note)));
 }
 
 export function number(n) {

@@ -32,8 +32,13 @@ export function buckets(answer, order = []) {
 		buckets: [...by.values()].sort((a, b) => a.from - b.from) };
 }
 
+/* What a value means is seen by its colour; others have one by their place. */
+const KNOWN = { failed: 'sev-error', rejected: 'sev-error', bounced: 'sev-warning', delivered: 'tone-1' };
+
 function tone(value, i) {
-	return /^(emergency|alert|critical|error|warning|notice|info|debug)$/.test(value) ? `sev-${value}` : `tone-${i % 8}`;
+	if (/^(emergency|alert|critical|error|warning|notice|info|debug)$/.test(value))
+		return `sev-${value}`;
+	return Object.hasOwn(KNOWN, value) ? KNOWN[value] : `tone-${i % 8}`;
 }
 
 export class Chart {
@@ -45,9 +50,10 @@ export class Chart {
 		this.tip = el('p', { class: 'tip', 'aria-hidden': 'true' });
 		this.plot = svg('svg', { viewBox: `0 0 ${W} ${this.height}`, preserveAspectRatio: 'none', role: 'img',
 			tabindex: options.pick ? '0' : null });
+		this.most = el('span', { class: 'most', 'aria-hidden': 'true' });
 		this.axis = el('div', { class: 'axis', 'aria-hidden': 'true' });
 		this.key = el('ul', { class: 'key', 'aria-label': 'Legend' });
-		this.node = el('figure', { class: 'chart' }, this.plot, this.axis, this.key, this.tip);
+		this.node = el('figure', { class: 'chart' }, this.plot, this.most, this.axis, this.key, this.tip);
 		this.plot.addEventListener('pointermove', (e) => this.hover(e));
 		this.plot.addEventListener('pointerleave', () => this.leave());
 		if (options.pick)
@@ -79,6 +85,7 @@ export class Chart {
 		const max = list.reduce((m, b) => Math.max(m, b.total), 1);
 		put(this.plot, list.map((b) => this.bar(b, max)), svg('rect', { class: 'shade', y: 0, height: this.height }));
 		this.plot.setAttribute('aria-label', this.summary(list, max));
+		this.most.textContent = list.length ? `${max.toLocaleString('en')} in ${duration(data.width / 1e3)}` : '';
 		put(this.axis, this.ticks());
 		put(this.key, data.values.length > 1 && data.values.map((v, i) =>
 			el('li', {}, el('span', { class: `swatch ${tone(v, i)}`, 'aria-hidden': 'true' }), v)));

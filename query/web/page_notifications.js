@@ -11,6 +11,7 @@ import { events, url } from './api.js';
 import { RangeBox } from './range_box.js';
 import { Chart, buckets } from './chart.js';
 import { Board, card, number, ranked } from './board.js';
+import { test } from './lang.js';
 import { ago, duration, iso, show } from './when.js';
 
 const EVERY = 3000;
@@ -47,18 +48,20 @@ export class PageNotifications extends Board {
 		const time = [['event_type', 'NOTIFY'], ...this.state.filters({ range })];
 		const count = (name, q, more = []) => this.asker.ask(name, url('/api/query', [...time, ['q', q], ...more]));
 		const no = `not (${BEAT})`;
-		const [sent, failed, types, over, beats, last, bad] = await Promise.all([
+		const top = (name, q, by) => count(name, q, [['by', by], ['top', 10]]);
+		const [sent, failed, types, statuses, failing, over, beats, last, bad] = await Promise.all([
 			count('sent', SENT), count('failed', FAILED),
-			count('types', no, [['by', 'metadata.notification_type'], ['top', 10]]),
+			top('types', no, 'metadata.notification_type'), top('statuses', no, 'metadata.status'),
+			top('failing', FAILED, 'metadata.notification_type'),
 			count('over', no, [['by', 'metadata.status'], ['buckets', 100], ['order', 'group'], ['limit', 20000]]),
 			count('beats', BEAT, [['bucket', 'auto'], ['buckets', 90]]),
 			this.asker.ask('last', url('/api/logs', [['event_type', 'NOTIFY'], ['q', BEAT], ['limit', 1], ['total', 'none']])),
 			this.asker.ask('bad', url('/api/logs', [...time, ['q', FAILED], ['limit', FAILURES], ['total', 'none']]))]);
 
-		this.draw({ sent, failed, types, over, beats, last: events(last)[0], bad: events(bad), range });
+		this.draw({ sent, failed, types, statuses, failing, over, beats, last: events(last)[0], bad: events(bad), range });
 	}
 
-	draw({ sent, failed, types, over, beats, last, bad, range }) {
+	draw({ sent, failed, types, statuses, failing, over, beats, last, bad, range }) {
 		const late = last ? (Date.now() - Date.parse(last.timestamp)) / 1e3 : null;
 		const alive = late !== null && late < MISSING * HEARTBEAT_S;
 		const uptime = this.uptime(beats, range);
@@ -66,17 +69,19 @@ export class PageNotifications extends Board {
 
 		put(this.cards,
 			card('Service', last ? (alive ? '\u25cf running' : '\u25b2 silent') : '\u2013 unknown',
-				last ? `heartbeat ${ago(Date.parse(last.timestamp))}` : 'no heartbeat in the store'),
+				last ? `heartbeat ${ago(Date.parse(last.timestamp))}` : 'no heartbeat in the store', last && !alive),
 			card('Uptime', uptime === null ? '\u2013' : `${number(uptime * 100)} %`, 'of the range, by heartbeats'),
 			card('Sent', number(sent.total)), card('Failed', number(failed.total), `${number(share)} %`),
 			card('Queue now', number(last?.metadata?.queue_size), last ? ago(Date.parse(last.timestamp)) : ''));
 		this.chart.draw(buckets(over, ['sent', 'delivered']), range.from, range.to);
-		put(this.panels, ranked('By type', types.rows, (v) => this.open(`metadata.notification_type=${JSON.stringify(v)}`)));
+		put(this.panels, ranked('By type', types.rows, (v) => this.open('metadata.notification_type', v)),
+			ranked('By status', statuses.rows, (v) => this.open('metadata.status', v)),
+			ranked('Failures by type', failing.rows, (v) => this.open('metadata.notification_type', v, FAILED)));
 		put(this.failures, el('h2', {}, 'Last failures'), this.table(bad));
 	}
 
-	open(chip) {
-		this.state.set({ page: '/', chips: ['event_type=NOTIFY', chip], entry: '' });
+	open(field, value, ...more) {
+		this.state.set({ page: '/', chips: ['event_type=NOTIFY', test(field, value), ...more], entry: '' });
 	}
 
 	/* Part of the buckets, from the first heartbeat on, that have as many as are due. */

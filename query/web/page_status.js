@@ -34,10 +34,12 @@ export class PageStatus extends Board {
 
 		put(this.cards,
 			card('Events', number(store.events), `${number(store.journal_events)} not sealed yet`),
-			card('Collector', running[collector.state] || collector.state, collector.beat ? `seen ${ago(Date.parse(collector.beat))}` : ''),
+			card('Collector', running[collector.state] || collector.state, collector.beat ? `seen ${ago(Date.parse(collector.beat))}` : '',
+				collector.state === 'none'),
 			card('Disk', bytes(store.bytes), disk ? `${bytes(disk.free)} free` : ''),
-			card('An event', `${number(store.bytes_per_sealed_event)} bytes`, 'sealed, with its indexes'),
-			card('Lost', number(store.lost_ids), store.lost_ids ? 'the journal was damaged' : 'no gap in the ids'),
+			card('An event', store.bytes_per_sealed_event ? `${number(store.bytes_per_sealed_event)} bytes` : '\u2013',
+				store.bytes_per_sealed_event ? 'sealed, with its indexes' : 'nothing is sealed yet'),
+			card('Lost', number(store.lost_ids), store.lost_ids ? 'the journal was damaged' : 'no gap in the ids', store.lost_ids > 0),
 			card('From', store.time_min ? label(Date.parse(store.time_min), utc) : '\u2013'),
 			card('To', store.time_max ? label(Date.parse(store.time_max), utc) : '\u2013'));
 		put(this.panels,

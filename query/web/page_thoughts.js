@@ -1,6 +1,6 @@
 /*
  * page_thoughts - what an agent thought, as a timeline: its THOUGHT events of a user and a range, and
- * beside each what else happened until the next one.
+ * beside each what else happened until the next one, asked for when the thought comes into sight.
  */
 import { el, put, plain } from './el.js';
 import { events, url, aborted } from './api.js';
@@ -24,7 +24,23 @@ export class PageThoughts extends Board {
 		this.node = el('div', { class: 'page' }, el('h1', {}, 'Thoughts'),
 			el('div', { class: 'bar' }, el('label', { for: 'thinker' }, 'Of'), this.user, this.range.node,
 				el('label', { for: 'thought-search' }, 'With'), this.search), this.status, this.list, this.more);
+		this.moments = new WeakMap();
+		this.sight = new IntersectionObserver((seen) => this.see(seen), { rootMargin: '200px' });
 		this.keys = { '/': () => this.search.focus(), t: () => this.range.summary.click() };
+	}
+
+	close() {
+		this.sight.disconnect();
+		super.close();
+	}
+
+	/* What stands beside the thoughts that have come into sight, once. */
+	see(seen) {
+		for (const { isIntersecting, target } of seen)
+			if (isIntersecting) {
+				this.sight.unobserve(target);
+				this.moment(target);
+			}
 	}
 
 	show() {
@@ -43,6 +59,7 @@ export class PageThoughts extends Board {
 		this.user.value = this.state.user;
 		if (this.state.user)
 			this.pairs.push(['user_id', this.state.user]);
+		this.sight.disconnect();
 		put(this.list);
 		this.next = null;
 		this.last = null;
@@ -65,36 +82,49 @@ export class PageThoughts extends Board {
 	}
 
 	thought(event, later) {
-		const beside = el('div', { class: 'beside' });
+		const beside = el('div', { class: 'beside', 'aria-label': 'What happened then', role: 'group' });
 
+		this.moments.set(beside, { event, later });
+		this.sight.observe(beside);
 		return el('li', {},
 			el('article', { 'aria-label': `Thought ${event.id}` },
-				el('header', {}, el('time', { datetime: event.timestamp, title: event.timestamp }, show(event.timestamp, this.state.utc, 0)),
-					el('span', { class: 'none' }, ` ${ago(Date.parse(event.timestamp))}`), event.user_id && el('b', {}, ` ${plain(event.user_id)}`)),
-				el('p', { class: 'text' }, plain(event.description || '', true)),
-				el('button', { type: 'button', onclick: (e) => this.moment(event, later, beside, e.currentTarget) }, 'What happened then'),
-				event.user_id && el('a', { href: this.state.address('/', { q: '', chips: [test('user_id', event.user_id)] }) }, 'All of this user')),
+				el('header', {}, this.link(event), el('span', { class: 'none' }, ` ${ago(Date.parse(event.timestamp))} `),
+					event.user_id && el('a', { title: 'All events of this user',
+						href: this.state.address('/', { q: '', chips: [test('user_id', event.user_id)] }) }, plain(event.user_id))),
+				el('p', { class: 'text' }, plain(event.description || '', true))),
 			beside);
 	}
 
+	/* Its time, which leads to the event itself. */
+	link(event) {
+		return el('a', { class: 'time', href: this.state.address('/', { q: '', chips: [], user: '', entry: String(event.id) }) },
+			el('time', { datetime: event.timestamp, title: event.timestamp }, show(event.timestamp, this.state.utc, 0)));
+	}
+
 	/* Events from this thought to the next one. */
-	async moment(event, later, into, button) {
+	async moment(into) {
+		const { event, later } = this.moments.get(into);
 		const from = Date.parse(event.timestamp);
 		const to = later ? Math.min(Date.parse(later.timestamp), from + 10 * MOMENT_MS) : from + MOMENT_MS;
 
-		button.disabled = true;
+		put(into, 'Loading\u2026');
 		try {
 			const answer = await this.asker.ask(`moment.${event.id}`, url('/api/logs', [['q', 'event_type!=THOUGHT'],
 				['start_time', event.timestamp], ['end_time', iso(Math.max(to, from + 1))], ['order', 'asc'], ['limit', BESIDE]]));
-			const list = events(answer);
-			put(into, list.length === 0 ? el('p', { class: 'none' }, 'Nothing else in this moment.')
-				: el('ul', {}, list.map((e) => el('li', {}, el('time', { datetime: e.timestamp }, show(e.timestamp, this.state.utc).slice(11)),
-					' ', el('b', {}, plain(e.event_type || '')), ' ', plain((e.description || '').slice(0, 200))))),
-			answer.total > list.length && el('p', { class: 'none' }, `and ${(answer.total - list.length).toLocaleString('en')} more`));
+			put(into, this.beside(events(answer), answer.total, from, to));
 		} catch (e) {
 			if (!aborted(e))
 				put(into, el('p', { class: 'bad' }, e.message));
 		}
-		button.disabled = false;
+	}
+
+	beside(list, total, from, to) {
+		if (list.length === 0)
+			return el('p', {}, 'Nothing else happened before the next thought.');
+		return [el('ul', {}, list.map((e) => el('li', {},
+			el('time', { datetime: e.timestamp }, show(e.timestamp, this.state.utc, 0).slice(11)),
+			el('b', {}, plain(e.event_type || '')), el('span', {}, plain((e.description || '').slice(0, 200)))))),
+		total > list.length && el('a', { href: this.state.address('/', { q: '', user: '', chips: ['event_type!=THOUGHT'], from: iso(from), to: iso(to - 1) }) },
+			`${(total - list.length).toLocaleString('en')} more`)];
 	}
 }
