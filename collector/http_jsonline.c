@@ -8,15 +8,13 @@
 #include "proto/base/arena.h"
 #include "proto/base/check.h"
 #include "proto/base/err.h"
+#include "proto/base/limits.h"
 #include "proto/base/timefmt.h"
 #include "proto/http/http_url.h"
 #include "proto/wire/forward_time.h"
 #include "proto/wire/pack.h"
 
-enum {
-	NAMES_MAX = 32,
-	TEXTS_BYTES = 2 * LIMIT_HTTP_HEAD_BYTES,
-};
+enum { TEXTS_BYTES = 2 * LIMIT_HTTP_HEAD_BYTES };
 
 enum list { MSG, TIME, STREAM, IGNORE, EXTRA, LISTS };
 
@@ -36,7 +34,7 @@ static const char *const services[] = { "service", "service_name", "app", "appli
 static const char *const hosts[] = { "host", "hostname", "instance", "node" };
 
 struct names {
-	struct span at[NAMES_MAX];
+	struct span at[LIMIT_JSONLINE_NAMES];
 	size_t count;
 };
 
@@ -61,7 +59,7 @@ static int add_names(struct http_intake_request *r, enum list which, struct span
 		const uint8_t *comma = memchr(text.p, ',', text.n);
 		size_t n = comma ? (size_t)(comma - text.p) : text.n;
 
-		if (n > 0 && names->count == NAMES_MAX)
+		if (n > 0 && names->count == LIMIT_JSONLINE_NAMES)
 			return http_intake_refuse_field(r, list_names[which].param,
 				"more names than are taken", "give 32 at most");
 		if (n > 0)

@@ -6,13 +6,13 @@
 #include "proto/base/check.h"
 #include "proto/base/limits.h"
 
-static_assert((int)METADATA_PAIRS_MAX <= (int)CANON_UNIQUE_MAX, "all pairs can be compared");
+static_assert((int)LIMIT_METADATA_PAIRS <= (int)CANON_UNIQUE_MAX, "all pairs can be compared");
 
 static const struct span displaced_name = { (const uint8_t *)"_displaced", 10 };
 
 struct list {
 	uint32_t count;
-	struct canon_pair pairs[METADATA_PAIRS_MAX];
+	struct canon_pair pairs[LIMIT_METADATA_PAIRS];
 };
 
 struct metadata {
@@ -140,7 +140,7 @@ void metadata_reset(struct metadata *m)
 
 static void append(struct list *list, const struct canon_pair *pair)
 {
-	ASSERT(list->count < METADATA_PAIRS_MAX);
+	ASSERT(list->count < LIMIT_METADATA_PAIRS);
 	list->pairs[list->count++] = *pair;
 }
 

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "proto/base/cursor.h"
+#include "proto/base/limits.h"
 #include "proto/base/span.h"
 #include "proto/wire/canon.h"
 #include "proto/wire/walk.h"
@@ -63,8 +64,7 @@ int metadata_read_value(
 /* ---- making the map ---- */
 
 void metadata_reset(struct metadata *m);
-/* At most METADATA_PAIRS_MAX in all. Sources are added in their order, the smallest first. */
-enum { METADATA_PAIRS_MAX = 3328 };
+/* At most LIMIT_METADATA_PAIRS in all. Sources are added in their order, the smallest first. */
 void metadata_add(struct metadata *m, const struct canon_pair *pair);
 /* One pair: that name and that whole value. */
 int metadata_add_value(struct metadata *m, struct span name, struct span value);

@@ -58,7 +58,7 @@ static const struct span key_names[KEY_COUNT] = {
 /* Digits of a number that stands for a text. */
 enum { NUMBER_BYTES = 32 };
 
-static_assert((int)METADATA_PAIRS_MAX >= 3 * (int)LIMIT_MAP_PAIRS + (int)KEY_COUNT + 2,
+static_assert((int)LIMIT_METADATA_PAIRS >= 3 * (int)LIMIT_MAP_PAIRS + (int)KEY_COUNT + 2,
 	"a record, its metadata, its details and what Fluent Bit adds");
 static_assert(KEY_COUNT <= 32, "a bit for each name");
 

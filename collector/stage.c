@@ -98,7 +98,7 @@ bool stage_pool_may_hold(const struct stage_pool *p, const struct addr *peer, si
 
 	if (!p->peers || !peer)
 		return true;
-	return peers_may_hold(p->peers, peer, more, left * PEERS_RATIO);
+	return peers_may_hold(p->peers, peer, more, left * LIMIT_PEER_RATIO);
 }
 
 /* True when n more bytes of rows are paid for: in the buffer already, or within the pool's memory. */

@@ -9,7 +9,7 @@
  * Memory:  charged to the pool, with what connections hold otherwise (stage_charge); a stage takes a
  *          buffer with its first row and gives it back with the frame, so idle connections hold none.
  *          Above bytes_max rows go to disk early, and what cannot is refused. Where the pool knows
- *          peers, so it is above a peer's share: peer_memory_max, and PEERS_RATIO times what is
+ *          peers, so it is above a peer's share: peer_memory_max, and LIMIT_PEER_RATIO times what is
  *          free, so that one flood leaves an eighth to others.
  * Errors:  ERR_BUDGET, the pool's memory is used up; ERR_LIMIT, its disk is; or the errno of the disk.
  *          After an error only stage_drop may follow.

@@ -118,10 +118,10 @@ int cidr_parse(const char *text, struct cidr_list *out, struct diag *d)
 		text += n;
 		if (n >= WORD_BYTES)
 			return bad_word(word, ERR_SYNTAX, d);
-		if (list.count == CIDR_NETS_MAX)
+		if (list.count == LIMIT_NETWORKS)
 			return diag_set(d, ERR_LIMIT, "", -1,
 				"there are more than %d networks: write larger ones",
-				CIDR_NETS_MAX);
+				LIMIT_NETWORKS);
 		rc = parse_word(word, &list.nets[list.count], d);
 		if (rc < 0)
 			return rc;
@@ -133,7 +133,7 @@ int cidr_parse(const char *text, struct cidr_list *out, struct diag *d)
 
 bool cidr_has(const struct cidr_list *list, const uint8_t addr[CIDR_ADDR_BYTES])
 {
-	ASSERT(list->count <= CIDR_NETS_MAX);
+	ASSERT(list->count <= LIMIT_NETWORKS);
 	for (unsigned i = 0; i < list->count; i++) {
 		if (same_prefix(list->nets[i].addr, addr, list->nets[i].bits))
 			return true;

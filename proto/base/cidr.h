@@ -17,11 +17,7 @@
 #include "proto/base/diag.h"
 #include "proto/base/limits.h"
 
-enum {
-	CIDR_ADDR_BYTES = 16,
-	/* Networks of one list. */
-	CIDR_NETS_MAX = 64,
-};
+enum { CIDR_ADDR_BYTES = 16 };
 
 struct cidr {
 	uint8_t addr[CIDR_ADDR_BYTES];
@@ -30,7 +26,7 @@ struct cidr {
 
 /* Zeroed memory is a list of no network. */
 struct cidr_list {
-	struct cidr nets[CIDR_NETS_MAX];
+	struct cidr nets[LIMIT_NETWORKS];
 	unsigned count;
 };
 

@@ -21,6 +21,8 @@ enum {
 	LIMIT_MAP_PAIRS = 1024,
 	/* Each text field but the description, which may fill the event. */
 	LIMIT_FIELD_BYTES = 8192,
+	/* Pairs of its metadata, from all places it has them: three of the largest maps, and the rest. */
+	LIMIT_METADATA_PAIRS = 3 * LIMIT_MAP_PAIRS + 256,
 };
 
 /* ---- Forward frames ---- */
@@ -102,8 +104,6 @@ enum {
 enum {
 	/* Rows of one unfinished frame on disk (DATA/tmp); a larger frame is refused. */
 	LIMIT_SPILL_BYTES = 1 << 30,
-	/* And of all unfinished frames together, in MiB. */
-	LIMIT_SPILL_ALL_MIB = 4096,
 };
 
 /* ---- syslog ---- */
@@ -115,6 +115,10 @@ enum {
 	/* Structured data: elements, and parameters of all of them; with more it stays text. */
 	LIMIT_SYSLOG_ELEMENTS = 64,
 	LIMIT_SYSLOG_PARAMS = 128,
+	/* Of a message of the old form; what is longer is part of its text. */
+	LIMIT_SYSLOG_HOST_BYTES = 255,
+	LIMIT_SYSLOG_TAG_BYTES = 256,
+	LIMIT_SYSLOG_PROCID_BYTES = 128,
 };
 
 /* ---- manifest ---- */
@@ -154,6 +158,11 @@ enum {
 	LIMIT_RULE_LINES = 64,
 	/* Name of a rule, with its NUL. */
 	LIMIT_RULE_NAME_BYTES = 32,
+	/* What is put in place of a masked text; and N of "sample 1/N". */
+	LIMIT_RULE_WITH_BYTES = 64,
+	LIMIT_RULE_SAMPLE = 1000000000,
+	/* Parts of a path that a rule names: maps within maps end at LIMIT_DEPTH. */
+	LIMIT_RULE_KEYS = LIMIT_DEPTH / 2,
 	/* Regular expressions that one rule masks by. */
 	LIMIT_RULE_PATTERNS = 8,
 	/* Places of one text that are masked one by one; a text with more is masked as a whole. */
@@ -271,6 +280,8 @@ enum {
 
 /* ---- events by HTTP ---- */
 enum {
+	/* Names of one list in the parameters of /insert/jsonline; with more it is 400. */
+	LIMIT_JSONLINE_NAMES = 32,
 	/* Connections; one more is answered 503 and closed. */
 	LIMIT_POST_CONNS = 256,
 	/* Body, and what becomes of it unpacked: 413. */
@@ -291,6 +302,16 @@ enum {
 	/* To connect to the collector (503), and to be answered (504). */
 	LIMIT_RELAY_CONNECT_MS = 2000,
 	LIMIT_RELAY_ANSWER_MS = LIMIT_POST_ROOM_MS + LIMIT_POST_ANSWER_MS + 5000,
+};
+
+/* ---- admission (proto/net/peers.h) ---- */
+enum {
+	/* Networks of one allow-list; one more is refused when the configuration is read. */
+	LIMIT_NETWORKS = 64,
+	/* A peer may have so many times what is still free of connections or memory. */
+	LIMIT_PEER_RATIO = 7,
+	/* What a peer may send at once, as time at its rate. */
+	LIMIT_PEER_BURST_MS = 1000,
 };
 
 /* ---- what clients of other systems send ---- */
@@ -464,6 +485,19 @@ enum {
 	/* A follower's pause after a failure, doubled each time. */
 	LIMIT_CLIENT_RETRY_MS_MIN = 250,
 	LIMIT_CLIENT_RETRY_MS_MAX = 4000,
+};
+
+/* ---- programs that log by the library (proto/client.h) ---- */
+enum {
+	/* What its queue may be set to, and a batch; beyond them the client is not made. */
+	LIMIT_SENDER_QUEUE_BYTES = 1 << 30,
+	LIMIT_SENDER_BATCH_BYTES = 4 << 20,
+	LIMIT_SENDER_BATCH_BYTES_MIN = 256,
+	/* One frame; an event that makes a longer one is not taken. */
+	LIMIT_SENDER_FRAME_BYTES = 16 << 20,
+	/* Between two tries to connect, at first and at last: every failure doubles it. */
+	LIMIT_SENDER_RETRY_MS_MIN = 50,
+	LIMIT_SENDER_RETRY_MS_MAX = 3000,
 };
 
 static_assert(LIMIT_CHUNK_BYTES + 16 < 512, "an ack is one read of the most impatient client");

@@ -17,11 +17,8 @@
 
 enum {
 	QUEUE_BYTES = 8 << 20,
-	QUEUE_BYTES_MAX = 1 << 30,
 	BATCH_EVENTS = 1000,
 	BATCH_BYTES = 64 << 10,
-	BATCH_BYTES_MIN = 256,
-	BATCH_BYTES_MAX = 4 << 20,
 	BATCH_MS = 20,
 	DATAGRAM_BYTES = 1400,
 	WINDOW = 8,
@@ -97,15 +94,16 @@ static void fill_defaults(struct astro_client_conf *conf, bool is_udp)
 
 static int check_conf(const struct astro_client_conf *conf, const struct client_to *to)
 {
-	uint64_t most = to->door == CLIENT_TO_UDP ? LIMIT_DATAGRAM_BYTES : BATCH_BYTES_MAX;
+	uint64_t most = to->door == CLIENT_TO_UDP ? LIMIT_DATAGRAM_BYTES : LIMIT_SENDER_BATCH_BYTES;
 
 	if (strlen(conf->tag) > LIMIT_TAG_BYTES)
 		return refuse(conf, "the tag is longer than 1024 bytes");
-	if (conf->queue_bytes > QUEUE_BYTES_MAX)
+	if (conf->queue_bytes > LIMIT_SENDER_QUEUE_BYTES)
 		return refuse(conf, "queue_bytes is more than 1 GiB");
 	if (conf->window > LIMIT_ACKS_PENDING)
 		return refuse(conf, "window is more than 1024");
-	if (conf->batch_bytes < BATCH_BYTES_MIN + strlen(conf->tag) || conf->batch_bytes > most)
+	if (conf->batch_bytes < LIMIT_SENDER_BATCH_BYTES_MIN + strlen(conf->tag) ||
+		conf->batch_bytes > most)
 		return refuse(conf, "batch_bytes is out of range");
 	if (conf->queue_bytes < conf->batch_bytes)
 		return refuse(conf, "queue_bytes is less than batch_bytes");

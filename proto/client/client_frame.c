@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proto/base/check.h"
+#include "proto/base/limits.h"
 #include "proto/wire/pack.h"
 
 /* Head of the payload: bin 32, whose length is known at the end. */
@@ -12,7 +13,7 @@ enum { BIN32 = 0xc6, BIN32_BYTES = 5 };
 void client_frame_init(struct client_frame *f)
 {
 	*f = (struct client_frame){ .events = 0 };
-	buf_init(&f->bytes, CLIENT_FRAME_BYTES);
+	buf_init(&f->bytes, LIMIT_SENDER_FRAME_BYTES);
 }
 
 void client_frame_fini(struct client_frame *f)

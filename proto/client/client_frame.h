@@ -4,7 +4,7 @@
  *
  * Life:    init once; begin ... seal any number of times; fini.
  * Thread:  one at a time.
- * Memory:  `bytes`, at most CLIENT_FRAME_BYTES.
+ * Memory:  `bytes`, at most LIMIT_SENDER_FRAME_BYTES.
  * Errors:  those of the buffer, sticky in bytes.err.
  */
 #ifndef PROTO_CLIENT_CLIENT_FRAME_H
@@ -17,7 +17,6 @@
 enum {
 	CLIENT_RUN_BYTES = 64,
 	CLIENT_CHUNK_BYTES = CLIENT_RUN_BYTES + 24,
-	CLIENT_FRAME_BYTES = 16 << 20,
 	/* What stands around entries and tag: heads of array, tag and payload, and the options. */
 	CLIENT_FRAME_AROUND_BYTES = 1 + 5 + 5 + 32 + CLIENT_CHUNK_BYTES,
 };

@@ -27,8 +27,6 @@
 #include "proto/wire/walk.h"
 
 enum {
-	PAUSE_FIRST_MS = 50,
-	PAUSE_MAX_MS = 3000,
 	ACK_BYTES = 4096,
 	/* A collector acknowledges within milliseconds: after so long people want to know. */
 	WAIT_TOLD_S = 3,
@@ -93,7 +91,8 @@ static void hang_up(struct client_link *l)
 static void pause_tries(struct client_link *l)
 {
 	l->try_ns = clock_mono_ns() + l->pause_ms * CLOCK_NS_PER_MS;
-	l->pause_ms = l->pause_ms < PAUSE_MAX_MS / 2 ? l->pause_ms * 2 : PAUSE_MAX_MS;
+	l->pause_ms = l->pause_ms < LIMIT_SENDER_RETRY_MS_MAX / 2 ? l->pause_ms * 2
+								  : LIMIT_SENDER_RETRY_MS_MAX;
 	l->counts.failures++;
 }
 
@@ -261,7 +260,7 @@ int client_link_new(const struct client_link_conf *conf, struct client_link **ou
 	}
 	l->conf = *conf;
 	l->fd = -1;
-	l->pause_ms = PAUSE_FIRST_MS;
+	l->pause_ms = LIMIT_SENDER_RETRY_MS_MIN;
 	l->progress_ns = clock_mono_ns();
 	*out = l;
 	return 0;
@@ -334,7 +333,7 @@ static void settle(struct client_link *l, uint64_t at)
 	l->progress_ns = clock_mono_ns();
 	l->stall_ns = l->progress_ns;
 	l->told_waiting = false;
-	l->pause_ms = PAUSE_FIRST_MS;
+	l->pause_ms = LIMIT_SENDER_RETRY_MS_MIN;
 	while (l->head < l->tail && !*place(l, l->head))
 		l->head++;
 	l->conf.acked(l->conf.arg, f);

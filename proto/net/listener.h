@@ -7,7 +7,7 @@
  * no descriptor at all (EMFILE, ENFILE), accepting rests for LIMIT_ACCEPT_REST_MS.
  *
  * Where the gate knows peers (peers.h), a peer may have as many connections as its limit says, and no
- * more than PEERS_RATIO times what is still free (peers_share): alone it gets seven of eight,
+ * more than LIMIT_PEER_RATIO times what is still free (peers_share): alone it gets seven of eight,
  * two get seven of fifteen each; and however many flood the gate, its last place is for another one.
  *
  * Life:    gate_init; open, the accept callback runs from the loop, close. After close no

@@ -179,7 +179,7 @@ static int64_t cost_us(const struct peers *p, size_t n)
 
 unsigned peers_spend(struct peers *p, const struct addr *a, size_t n, int64_t now_ms)
 {
-	const int64_t burst_us = (int64_t)PEERS_BURST_MS * US_PER_MS;
+	const int64_t burst_us = (int64_t)LIMIT_PEER_BURST_MS * US_PER_MS;
 	struct cells c;
 	int64_t over;
 
@@ -192,7 +192,7 @@ unsigned peers_spend(struct peers *p, const struct addr *a, size_t n, int64_t no
 
 bool peers_pass(struct peers *p, const struct addr *a, size_t n, int64_t now_ms)
 {
-	const int64_t burst_us = (int64_t)PEERS_BURST_MS * US_PER_MS;
+	const int64_t burst_us = (int64_t)LIMIT_PEER_BURST_MS * US_PER_MS;
 	struct cells c;
 
 	if (p->limits.rate_max == 0 || !find(p, a, &c))

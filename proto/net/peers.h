@@ -25,10 +25,6 @@ enum {
 	PEERS_TABLES = 2,
 	/* Of each table. */
 	PEERS_CELLS = 8192,
-	/* What a peer may send at once, as time at its rate. */
-	PEERS_BURST_MS = 1000,
-	/* A peer may have so many times what is still free. */
-	PEERS_RATIO = 7,
 };
 
 struct peers_cell;
@@ -37,7 +33,7 @@ struct peers_cell;
 struct peers_limits {
 	unsigned conns_max;
 	size_t held_max;   /* bytes of memory */
-	uint64_t rate_max; /* bytes a second, after PEERS_BURST_MS of them at once */
+	uint64_t rate_max; /* bytes a second, after LIMIT_PEER_BURST_MS of them at once */
 };
 
 struct peers {
@@ -53,7 +49,7 @@ void peers_fini(struct peers *p);
 /* What a peer may have of something of which so much is free; of the last one only who has none. */
 static inline unsigned peers_share(unsigned left)
 {
-	return left > 0 ? (left - 1) * PEERS_RATIO + 1 : 0;
+	return left > 0 ? (left - 1) * LIMIT_PEER_RATIO + 1 : 0;
 }
 
 /* One connection more, beside fewer than `most`. False, and nothing changed: its share is used up. */

@@ -10,16 +10,11 @@
 
 #include "proto/base/check.h"
 #include "proto/base/err.h"
+#include "proto/base/limits.h"
 #include "proto/expr/expr_parse.h"
 #include "proto/rule/rule_int.h"
 
-enum {
-	MASK_WITH_BYTES_MAX = 64,
-	/* Paths may be so long: maps inside maps end at LIMIT_DEPTH. */
-	PATH_KEYS_MAX = LIMIT_DEPTH / 2,
-	SAMPLE_MAX = 1000000000,
-	TOLD_BYTES = 512,
-};
+enum { TOLD_BYTES = 512 };
 
 static_assert((int)CONF_RULE_HOST - (int)CONF_RULE_EVENT_TYPE ==
 		      (int)EVENT_TEXT_HOST - (int)EVENT_TEXT_EVENT_TYPE,
@@ -145,9 +140,9 @@ static void add_sample(struct compile *c, const struct conf_rule_line *l)
 		sscanf(l->text, "%10llu %c %10llu%n", &n, &slash, &of, &used) != 3 ||
 		l->text[used] != 0 || slash != '/')
 		wrong(c, l, ERR_SYNTAX, "'%.64s' is not allowed: write a part as in 1/10", l->text);
-	else if (n < 1 || n >= of || of > SAMPLE_MAX)
+	else if (n < 1 || n >= of || of > LIMIT_RULE_SAMPLE)
 		wrong(c, l, ERR_RANGE, "%llu/%llu is not allowed: between 1/%d and 1", n, of,
-			SAMPLE_MAX);
+			LIMIT_RULE_SAMPLE);
 	else
 		add(c, RULE_ACTION_SAMPLE)->below = (uint64_t)(((unsigned __int128)n << 64) / of);
 }
@@ -193,8 +188,9 @@ static bool find_field(
 	int rc = expr_field_find(&c->rule->builder, name, out);
 	const char *near;
 
-	if (rc == 0 && (out->kind == EXPR_FIELD_TEXT || out->kind == EXPR_FIELD_SEVERITY ||
-			       (out->kind == EXPR_FIELD_META && out->keys_count <= PATH_KEYS_MAX)))
+	if (rc == 0 &&
+		(out->kind == EXPR_FIELD_TEXT || out->kind == EXPR_FIELD_SEVERITY ||
+			(out->kind == EXPR_FIELD_META && out->keys_count <= LIMIT_RULE_KEYS)))
 		return true;
 	near = rc == ERR_UNKNOWN ? expr_field_closest(name) : NULL;
 	wrong(c, l, rc < 0 ? rc : ERR_RANGE,
@@ -315,8 +311,8 @@ static void set_mask_with(struct compile *c, const struct conf_rule_line *l)
 {
 	struct span with = unquote(l->text);
 
-	if (with.n > MASK_WITH_BYTES_MAX)
-		wrong(c, l, ERR_RANGE, "longer than %d bytes", MASK_WITH_BYTES_MAX);
+	if (with.n > LIMIT_RULE_WITH_BYTES)
+		wrong(c, l, ERR_RANGE, "longer than %d bytes", LIMIT_RULE_WITH_BYTES);
 	else
 		copy(c, l, with, &c->rule->mask_with);
 }

@@ -14,14 +14,10 @@
 #include <string.h>
 
 #include "proto/base/check.h"
+#include "proto/base/limits.h"
 #include "proto/wire/event.h"
 
-enum {
-	SEQUENCE_DIGITS_MAX = 10,
-	TAG_BYTES_MAX = 256,
-	PROCID_BYTES_MAX = 128,
-	HOST_BYTES_MAX = 255,
-};
+enum { SEQUENCE_DIGITS_MAX = 10 };
 
 struct scan {
 	const uint8_t *p;
@@ -97,7 +93,7 @@ static bool procid(struct scan s, struct tag *t)
 
 	while (p<s.end && * p> ' ' && *p != ']')
 		p++;
-	if (p == s.end || *p != ']' || p - from > PROCID_BYTES_MAX)
+	if (p == s.end || *p != ']' || p - from > LIMIT_SYSLOG_PROCID_BYTES)
 		return false;
 	t->procid = p > from ? span_of(from, (size_t)(p - from)) : SPAN_NONE;
 	s.p = p + 1;
@@ -138,7 +134,7 @@ static bool read_tag(struct scan s, struct tag *out)
 	/* @cee: is a mark. */
 	if (left(&s) && *s.p == '@')
 		return false;
-	for (; s.p < s.end && is_tag_byte(*s.p) && s.p - from <= TAG_BYTES_MAX; s.p++) {
+	for (; s.p < s.end && is_tag_byte(*s.p) && s.p - from <= LIMIT_SYSLOG_TAG_BYTES; s.p++) {
 		if (*s.p != '[' && *s.p != ':')
 			continue;
 		if (s.p == from)
@@ -180,7 +176,7 @@ static bool is_address(struct span w)
 
 static bool is_host(struct span w)
 {
-	if (w.n == 0 || w.n > HOST_BYTES_MAX)
+	if (w.n == 0 || w.n > LIMIT_SYSLOG_HOST_BYTES)
 		return false;
 	for (size_t i = 0; i < w.n; i++) {
 		if (!is_alnum(w.p[i]) && w.p[i] != '.' && w.p[i] != '_' && w.p[i] != '-')

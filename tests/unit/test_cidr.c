@@ -59,7 +59,7 @@ static void check_bad(const char *text, int rc, const char *word)
 
 static void slips(void **state)
 {
-	static char many[20 * (CIDR_NETS_MAX + 1)];
+	static char many[20 * (LIMIT_NETWORKS + 1)];
 
 	(void)state;
 	check_bad("10.0.0.0/33", ERR_RANGE, "'10.0.0.0/33'");
@@ -74,7 +74,7 @@ static void slips(void **state)
 	check_bad("/8", ERR_SYNTAX, "'/8'");
 	check_bad("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 		ERR_SYNTAX, "aaa");
-	for (int i = 0; i < CIDR_NETS_MAX; i++)
+	for (int i = 0; i < LIMIT_NETWORKS; i++)
 		snprintf(many + strlen(many), 20, "10.0.%d.0/24 ", i);
 	assert_true(has(many, "10.0.3.7"));
 	strcat(many, "::1");

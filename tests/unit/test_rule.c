@@ -642,6 +642,7 @@ static void mistakes_are_told(void **state)
 		{ { "sample = 1/0" }, "sample: 1/0 is not allowed", ERR_RANGE },
 		{ { "sample = 3/3" }, "sample: 3/3 is not allowed", ERR_RANGE },
 		{ { "sample = 0/3" }, "sample: 0/3 is not allowed", ERR_RANGE },
+		{ { "sample = 1/1000000001" }, "sample: 1/1000000001 is not allowed", ERR_RANGE },
 		{ { "sample = 10%" }, "write a part as in 1/10", ERR_SYNTAX },
 		{ { "sample = 1/10x" }, "write a part as in 1/10", ERR_SYNTAX },
 		{ { "sample = -1/10" }, "write a part as in 1/10", ERR_SYNTAX },
@@ -704,6 +705,25 @@ static void every_mistake_is_told(void **state)
 	assert_null(strstr((char *)problems.p, "[rule b]"));
 }
 
+/* As many parts as a path may have, and one more. */
+static void paths_have_a_limit(void **state)
+{
+	struct rule_set *set = NULL;
+	char text[8 * LIMIT_RULE_KEYS];
+
+	(void)state;
+	for (int more = 0; more <= 1; more++) {
+		strcpy(text, "copy = host -> metadata");
+		for (int i = 0; i < LIMIT_RULE_KEYS + more; i++)
+			strcat(text, ".k");
+		put(more ? "b" : "a", text);
+		assert_int_equal(rule_set_new(&conf, 0, &set, &problems), more ? ERR_RANGE : 0);
+		rule_set_free(&set);
+	}
+	buf_put_u8(&problems, 0);
+	assert_non_null(strstr((char *)problems.p, "[rule b] copy: 'metadata.k.k"));
+}
+
 static void patterns_have_a_limit(void **state)
 {
 	struct rule_set *set = NULL;
@@ -742,6 +762,7 @@ int main(void)
 		TEST(counts_go_on),
 		TEST(mistakes_are_told),
 		TEST(every_mistake_is_told),
+		TEST(paths_have_a_limit),
 		TEST(patterns_have_a_limit),
 	};
 

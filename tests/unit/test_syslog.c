@@ -301,6 +301,43 @@ static void test_bsd(void **state)
 	CHECK(rows);
 }
 
+/* As long as each may be, and a byte longer: then it belongs to the text. */
+static void test_bsd_limits(void **state)
+{
+	enum { HOST = LIMIT_SYSLOG_HOST_BYTES, TAG = LIMIT_SYSLOG_TAG_BYTES };
+	enum { PROCID = LIMIT_SYSLOG_PROCID_BYTES };
+	/* What is sent, and what is found of it. */
+	const struct {
+		int host, tag, procid, found_host, found_tag, found_procid;
+	} rows[] = {
+		{ HOST, TAG, PROCID, HOST, TAG, PROCID },
+		{ HOST + 1, 3, 3, 0, 0, 0 },
+		{ 3, TAG + 1, 3, 3, 0, 0 },
+		/* The brackets are of the tag then. */
+		{ 3, 3, PROCID + 1, 3, 3 + 1 + PROCID + 1 + 1, 0 },
+	};
+	struct syslog_message m;
+	struct syslog_zone utc = { 0 };
+	struct syslog_source from = { 0 };
+	struct syslog s;
+	char in[4096];
+
+	(void)state;
+	syslog_init(&s, &utc);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		sprintf(in, "<13>Nov 20 17:45:55 h%0*d t%0*d[%0*d]: m", rows[i].host - 1, 0,
+			rows[i].tag - 1, 0, rows[i].procid, 0);
+		syslog_parse(&s, &from, span_str(in), &m);
+		assert_int_equal(m.host.p ? m.host.n : 0, rows[i].found_host);
+		assert_int_equal(m.app.p ? m.app.n : 0, rows[i].found_tag);
+		assert_int_equal(m.procid.p ? m.procid.n : 0, rows[i].found_procid);
+		/* Nothing is lost. */
+		assert_true(m.text.n >= 1 && m.text.p[m.text.n - 1] == 'm');
+		if (rows[i].found_tag == 0)
+			assert_non_null(memchr(m.text.p, '[', m.text.n));
+	}
+}
+
 static void test_no_pri(void **state)
 {
 	static const struct row rows[] = {
@@ -502,6 +539,7 @@ int main(void)
 		cmocka_unit_test(test_sd_limits),
 		cmocka_unit_test(test_pri),
 		cmocka_unit_test(test_bsd),
+		cmocka_unit_test(test_bsd_limits),
 		cmocka_unit_test(test_no_pri),
 		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_devices),
