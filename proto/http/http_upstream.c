@@ -59,7 +59,8 @@ struct http_upstream {
 	struct link *spares[LIMIT_UPSTREAM_SPARES];
 	unsigned spares_count;
 	bool closing;
-	uv_timer_t last[2]; /* their ends are two turns of the loop, then the memory may go */
+	/* Their ends are turns of the loop: the last connection goes, then its set, then the memory. */
+	uv_timer_t last[3];
 };
 
 /* ---------------------------------------------------------------- the answer */
@@ -155,7 +156,7 @@ static void keep_or_close(struct link *l, bool again)
 		return;
 	}
 	u->spares[u->spares_count++] = l;
-	conn_deadline(l->conn, LIMIT_UPSTREAM_SPARE_MS);
+	conn_deadline(l->conn, u->conf.spare_ms);
 }
 
 static void end_whole(struct link *l)
@@ -286,13 +287,22 @@ static void on_gone(uv_handle_t *h)
 	free(u);
 }
 
+/* The set's own handle ends in this turn, too, and perhaps later than this one. */
+static void on_set_gone(uv_handle_t *h)
+{
+	struct http_upstream *u = h->data;
+
+	CHECK_TAG(u, UPSTREAM_TAG);
+	uv_close((uv_handle_t *)&u->last[2], on_gone);
+}
+
 static void on_idle(uv_handle_t *h)
 {
 	struct http_upstream *u = h->data;
 
 	CHECK_TAG(u, UPSTREAM_TAG);
 	conn_set_fini(&u->set);
-	uv_close((uv_handle_t *)&u->last[1], on_gone);
+	uv_close((uv_handle_t *)&u->last[1], on_set_gone);
 }
 
 /* A failure of the socket, if its request is still there; else it was told before. */
@@ -359,6 +369,8 @@ static struct link *new_link(struct http_upstream *u)
 		free(l);
 		return NULL;
 	}
+	/* A server may answer before it has the whole body, and then read no more of it. */
+	conn_read_stop(l->conn, SIZE_MAX);
 	conn_deadline(l->conn, u->conf.connect_ms);
 	return l;
 }
@@ -434,6 +446,13 @@ void http_upstream_cancel(struct http_upstream_request *r)
 	conn_close(r->link->conn, -ECANCELED);
 }
 
+void http_upstream_retune(struct http_upstream *u, unsigned connect_ms, unsigned answer_ms)
+{
+	CHECK_TAG(u, UPSTREAM_TAG);
+	u->conf.connect_ms = connect_ms;
+	u->conf.answer_ms = answer_ms;
+}
+
 int http_upstream_new(uv_loop_t *loop, const struct http_upstream_conf *conf,
 	struct http_upstream **out, struct diag *d)
 {
@@ -446,6 +465,8 @@ int http_upstream_new(uv_loop_t *loop, const struct http_upstream_conf *conf,
 	}
 	u->tag = UPSTREAM_TAG;
 	u->conf = *conf;
+	if (u->conf.spare_ms == 0)
+		u->conf.spare_ms = LIMIT_UPSTREAM_SPARE_MS;
 	addr_text(&conf->to, u->host);
 	for (size_t i = 0; i < ARRAY_COUNT(u->last); i++) {
 		uv_timer_init(loop, &u->last[i]);

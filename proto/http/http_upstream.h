@@ -30,7 +30,8 @@ struct http_upstream_conf {
 	struct addr to;
 	unsigned connect_ms;
 	unsigned answer_ms; /* from the connection to the answer's last byte */
-	size_t answer_max;  /* head and body */
+	size_t answer_max;  /* its body */
+	unsigned spare_ms;  /* 0: LIMIT_UPSTREAM_SPARE_MS */
 };
 
 /* Spans die with the callback. */
@@ -45,6 +46,8 @@ typedef void (*http_upstream_cb)(void *arg, const struct http_upstream_answer *a
 
 int http_upstream_new(uv_loop_t *loop, const struct http_upstream_conf *conf,
 	struct http_upstream **out, struct diag *d);
+/* For requests that come from now on. */
+void http_upstream_retune(struct http_upstream *u, unsigned connect_ms, unsigned answer_ms);
 /* Clears the pointer. */
 void http_upstream_close(struct http_upstream **u);
 

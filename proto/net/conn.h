@@ -133,7 +133,7 @@ void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 /*
  * Reads nothing while more than `bytes` are queued for a peer that does not take its answers;
- * deadlines go on, for here the peer is to blame. SIZE_MAX, as from the start: never.
+ * deadlines go on, for here the peer is to blame. 0 from the start; SIZE_MAX: it reads always.
  */
 static inline void conn_read_stop(struct conn *c, size_t bytes)
 {
