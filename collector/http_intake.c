@@ -30,6 +30,7 @@ struct http_intake {
 	unsigned tag;
 	struct collector *c;
 	struct http_intake_request *head, *tail; /* in the order of their heads */
+	struct http_intake_limits limits;
 	struct buf scratch;
 	uint8_t *unpacked; /* UNPACKED_BYTES, taken with the first packed body */
 	struct inflate *spares[SPARES];
@@ -334,7 +335,7 @@ static void put(struct http_intake_request *r)
 		r->result.stored = 0;
 	}
 	if (!answer_durable(r))
-		wait_for(r, COMMIT, LIMIT_POST_ANSWER_MS);
+		wait_for(r, COMMIT, r->in->limits.answer_ms);
 }
 
 /* The body is whole. */
@@ -349,7 +350,7 @@ static void end(struct http_intake_request *r)
 	} else if (commit_room(c->intake.commit)) {
 		put(r);
 	} else {
-		wait_for(r, ROOM, LIMIT_POST_ROOM_MS);
+		wait_for(r, ROOM, r->in->limits.room_ms);
 	}
 }
 
@@ -501,7 +502,7 @@ static int begin_packed(struct http_intake_request *r)
 		in->unpacked = malloc(UNPACKED_BYTES);
 	r->inflate = take_inflate(in);
 	if (!in->unpacked || !r->inflate ||
-		inflate_begin(r->inflate, r->head.packing, LIMIT_POST_BYTES) < 0)
+		inflate_begin(r->inflate, r->head.packing, in->limits.unpacked_max) < 0)
 		return http_intake_refuse(r, 503, "out of memory", NULL);
 	return 0;
 }
@@ -617,14 +618,29 @@ void http_intake_bad(struct http_intake_request *r, struct http_intake_place at,
 
 /* ---------------------------------------------------------------- the door's side */
 
+void http_intake_retune(struct http_intake *in, const struct http_intake_limits *limits)
+{
+	struct http_intake_limits *l = &in->limits;
+
+	*l = *limits;
+	if (l->unpacked_max == 0)
+		l->unpacked_max = LIMIT_POST_BYTES;
+	if (l->room_ms == 0)
+		l->room_ms = LIMIT_POST_ROOM_MS;
+	if (l->answer_ms == 0)
+		l->answer_ms = LIMIT_POST_ANSWER_MS;
+}
+
 int http_intake_new(struct collector *c, struct http_intake **out)
 {
+	static const struct http_intake_limits standard = { 0 };
 	struct http_intake *in = calloc(1, sizeof *in);
 
 	if (!in)
 		return -ENOMEM;
 	in->tag = INTAKE_TAG;
 	in->c = c;
+	http_intake_retune(in, &standard);
 	buf_init(&in->scratch, LIMIT_ENTRY_BYTES);
 	uv_timer_init(&c->loop, &in->sweep);
 	in->sweep.data = in;

@@ -67,7 +67,16 @@ struct http_intake_shape {
 
 /* ---- the door's side ---- */
 
+/* Zero means that of limits.h. */
+struct http_intake_limits {
+	size_t unpacked_max; /* LIMIT_POST_BYTES */
+	unsigned room_ms;    /* LIMIT_POST_ROOM_MS */
+	unsigned answer_ms;  /* LIMIT_POST_ANSWER_MS */
+};
+
 int http_intake_new(struct collector *c, struct http_intake **out);
+/* For requests that come from now on. */
+void http_intake_retune(struct http_intake *in, const struct http_intake_limits *limits);
 /* After the loop has run to its end. */
 void http_intake_free(struct http_intake **in);
 /* In a handler of a route that streams; shape is static. */
