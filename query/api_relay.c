@@ -288,6 +288,13 @@ int api_relay_open(struct query *q, struct diag *d)
 	return 0;
 }
 
+void api_relay_retune(struct query *q, unsigned connect_ms, unsigned answer_ms)
+{
+	CHECK_TAG(q->relay, RELAY_TAG);
+	http_upstream_retune(q->relay->upstream, connect_ms ? connect_ms : LIMIT_RELAY_CONNECT_MS,
+		answer_ms ? answer_ms : LIMIT_RELAY_ANSWER_MS);
+}
+
 void api_relay_close(struct query *q)
 {
 	struct api_relay *relay = q->relay;

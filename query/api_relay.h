@@ -24,6 +24,8 @@ struct api_relay_counts {
 
 /* By the configuration; without [query] collector every request is answered 503. */
 int api_relay_open(struct query *q, struct diag *d);
+/* For requests that come from now on. Zero means that of limits.h. */
+void api_relay_retune(struct query *q, unsigned connect_ms, unsigned answer_ms);
 /* After the server is closed. */
 void api_relay_close(struct query *q);
 /* NULL: none is open. */
