@@ -16,18 +16,19 @@ static int read_file(const char *path, struct buf *out, struct diag *d)
 
 	if (fd < 0)
 		return diag_set(d, -errno, path, -1, "cannot be opened");
-	buf_init(out, LIMIT_USERS_BYTES);
-	while (rc == 0 && n != 0) {
-		rc = buf_reserve(out, 4096);
-		if (rc < 0)
-			break;
-		n = read(fd, out->p + out->len, 4096);
+	/* A byte more than it may have shows that it has too many. */
+	buf_init(out, LIMIT_USERS_BYTES + 1);
+	rc = buf_reserve(out, LIMIT_USERS_BYTES + 1);
+	while (rc == 0 && n != 0 && out->len < out->max) {
+		n = read(fd, out->p + out->len, out->max - out->len);
 		if (n < 0)
 			rc = -errno;
 		else
 			out->len += (size_t)n;
 	}
 	close(fd);
+	if (rc == 0 && out->len == out->max)
+		rc = ERR_LIMIT;
 	return rc < 0 ? diag_set(d, rc, path, -1, "cannot be read as a file of users") : 0;
 }
 
@@ -62,7 +63,7 @@ static int add_line(
 		return 0;
 	if (k->server.users_count == LIMIT_USERS)
 		return diag_set(
-			d, ERR_LIMIT, path, -1, "line %u: more users than LIMIT_USERS", number);
+			d, ERR_LIMIT, path, -1, "line %u: more than %d users", number, LIMIT_USERS);
 	if (!read_user(line, user))
 		return diag_set(d, ERR_SYNTAX, path, -1,
 			"line %u: write a name, a blank and a password", number);

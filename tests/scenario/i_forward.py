@@ -242,6 +242,17 @@ def t_shared_key(lab):
     astro.check(KEY not in c.log, "the key is in the log")
 
 
+def t_a_client_that_does_not_answer_the_greeting(lab):
+    c = keyed(lab, ASTRO_COLLECTOR_IDLE_TIMEOUT="1s")
+    s, _ = greeted(c)
+    astro.check(s.closed_by_peer(), "it is waited for no longer")
+    with c.connect() as s:
+        helo = s.value()[1]
+        s.send(astro.pack(["PING", "x" * 5000, "s", "", "", ""]))
+        refused(s, s.value(), "invalid ping message")
+    astro.equal(len(helo["nonce"]), 16)
+
+
 def t_users(lab):
     path = lab.write("users", "# name password\nbob  a long pass word\nalice pw\n\n")
     c = keyed(lab, ASTRO_FORWARD_USERS=path)
