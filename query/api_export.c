@@ -8,17 +8,18 @@
 #include "proto/base/err.h"
 #include "proto/svc/logger.h"
 #include "proto/svc/metrics.h"
+#include "proto/wire/gzip_out.h"
 #include "query/api_job.h"
 #include "query/export.h"
 
 enum {
-	/* Parts of one step, and the head and the tail of the whole. */
-	STEP_PARTS = EXPORT_PIECES_MAX + 2,
+	/* Parts of one step, and the head and the tail of the whole, and the end of what is packed. */
+	STEP_PARTS = EXPORT_PIECES_MAX + 3,
 	/* Ready parts beside which the next step is made. */
 	AHEAD_PARTS = 1,
 	READY_PARTS = STEP_PARTS + AHEAD_PARTS,
 	SPARE_PARTS = EXPORT_PIECES_MAX,
-	HEAD_BYTES = 128,
+	HEAD_BYTES = 192,
 	/* So many work ahead of their clients; where more are under way, none does. */
 	WIDE_EXPORTS = 2,
 	/* Memory is short when the so manieth part of what answers may hold is held. */
@@ -34,12 +35,14 @@ struct export_job {
 	struct api_job base;
 	struct export_request req;
 	struct export_run *run;
-	unsigned pieces;    /* of the next step */
-	struct parts made;  /* by the worker, in the last step */
-	struct parts ready; /* the loop's: to be given to the connection */
-	struct parts spare; /* the loop's: memory of parts that were given, for the next step */
-	int rc;             /* of the last step */
-	bool done;          /* no further step */
+	unsigned pieces;       /* of the next step */
+	struct parts made;     /* by the worker, in the last step */
+	struct parts ready;    /* the loop's: to be given to the connection */
+	struct parts spare;    /* the loop's: memory of parts that were given, for the next step */
+	struct gzip_out *gzip; /* NULL: the client takes it plain */
+	struct parts stock;    /* the worker's: memory for what is packed */
+	int rc;                /* of the last step */
+	bool done;             /* no further step */
 };
 
 /* ---------------------------------------------------------------- the worker's part */
@@ -56,6 +59,46 @@ static int open_run(struct export_job *e, struct store_snapshot *snap)
 	return rc;
 }
 
+/* Behind those that were made; the next one of the stock if there is one. */
+static struct buf *new_part(struct export_job *e)
+{
+	struct buf *part = &e->made.list[e->made.count++];
+
+	ASSERT(e->made.count <= STEP_PARTS);
+	buf_init(part, EXPORT_BYTES_MAX);
+	if (e->stock.count > 0)
+		*part = e->stock.list[--e->stock.count];
+	part->max = EXPORT_BYTES_MAX;
+	return part;
+}
+
+static int pack(struct export_job *e, struct buf *plain)
+{
+	struct buf *part = new_part(e);
+	int rc = gzip_out_put(e->gzip, buf_span(plain), GZIP_OUT_PART, part);
+
+	metrics_add(METRICS_QUERY_GZIP_PLAIN, (int64_t)plain->len);
+	metrics_add(METRICS_QUERY_GZIP_PACKED, (int64_t)part->len);
+	export_give_back(e->run, plain);
+	return rc;
+}
+
+static int take_parts(struct export_job *e)
+{
+	struct buf part;
+	int rc = 0;
+
+	while (rc == 0 && export_take(e->run, &part)) {
+		if (e->gzip)
+			rc = pack(e, &part);
+		else
+			*new_part(e) = part;
+	}
+	if (rc == 0 && e->gzip && export_done(e->run))
+		rc = gzip_out_put(e->gzip, SPAN_NONE, GZIP_OUT_END, new_part(e));
+	return rc < 0 ? diag_set(&e->base.why, rc, "", -1, "cannot pack the events") : 0;
+}
+
 static int run(struct api_job *j, struct engine *engine, struct store_snapshot *snap)
 {
 	struct export_job *e = (struct export_job *)j;
@@ -65,10 +108,8 @@ static int run(struct api_job *j, struct engine *engine, struct store_snapshot *
 		return rc;
 	ASSERT(e->made.count == 0);
 	e->rc = export_step(e->run, engine, e->pieces, &j->why);
-	while (e->rc == 0 && export_take(e->run, &e->made.list[e->made.count])) {
-		e->made.count++;
-		ASSERT(e->made.count <= STEP_PARTS);
-	}
+	if (e->rc == 0)
+		e->rc = take_parts(e);
 	e->done = e->rc < 0 || export_done(e->run);
 	return 0;
 }
@@ -153,8 +194,16 @@ static bool wants_step(struct export_job *e)
 /* The worker has the run from now on. */
 static void begin_step(struct export_job *e)
 {
-	while (e->spare.count > 0)
-		export_give_back(e->run, &e->spare.list[--e->spare.count]);
+	while (e->spare.count > 0) {
+		struct buf *part = &e->spare.list[--e->spare.count];
+
+		if (!e->gzip)
+			export_give_back(e->run, part);
+		else if (e->stock.count < SPARE_PARTS)
+			e->stock.list[e->stock.count++] = *part;
+		else
+			buf_fini(part);
+	}
 	api_job_again(&e->base);
 }
 
@@ -188,8 +237,8 @@ static void begin(struct export_job *e)
 	};
 
 	snprintf(fields, sizeof fields,
-		"Content-Disposition: attachment; filename=\"astrolabe-events.%s\"\r\n",
-		export_format_name(e->req.format));
+		"Content-Disposition: attachment; filename=\"astrolabe-events.%s\"\r\n%s",
+		export_format_name(e->req.format), e->gzip ? API_JOB_PACKED : API_JOB_PLAIN);
 	api_job_stream(&e->base, &head, on_drain);
 }
 
@@ -235,6 +284,8 @@ static void fini(struct api_job *j)
 	free_parts(&e->ready);
 	free_parts(&e->made);
 	free_parts(&e->spare);
+	free_parts(&e->stock);
+	gzip_out_free(&e->gzip);
 	count(e);
 	export_close(&e->run);
 	export_request_fini(&e->req);
@@ -261,6 +312,8 @@ void api_export_get(void *arg, struct http_call *call)
 	export_request_init(&e->req);
 	e->pieces = memory_is_short(q) ? 1 : EXPORT_PIECES_MAX;
 	q->exports++;
+	if (e->base.gzip)
+		e->gzip = gzip_out_new();
 	if (api_job_params(&e->base, take) < 0)
 		return;
 	if (export_request_check(&e->req, &err) < 0) {

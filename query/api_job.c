@@ -5,9 +5,11 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "proto/http/http_accept.h"
 #include "proto/http/http_url.h"
 #include "proto/svc/logger.h"
 #include "proto/svc/metrics.h"
+#include "proto/wire/gzip_out.h"
 #include "storage/block_pool.h"
 
 enum {
@@ -18,6 +20,8 @@ enum {
 	JOB_DIAG_BYTES = 600,
 	/* Of answers on their way, before blocks make room for them. */
 	HELD_FREE_BYTES = 4 << 20,
+	/* A smaller answer leaves in one packet or two, packed or not. */
+	PACK_BYTES_MIN = 2 << 10,
 };
 
 static struct api_job *job_of(struct pool_job *job)
@@ -73,6 +77,23 @@ static int run_once(struct api_job *j, struct engine *engine)
 	return rc;
 }
 
+/* Without the memory for it the body stays as it is. */
+static void pack(struct api_job *j)
+{
+	struct buf packed;
+
+	buf_init(&packed, j->body.max);
+	if (gzip_out_whole(buf_span(&j->body), &packed) < 0) {
+		buf_fini(&packed);
+		return;
+	}
+	metrics_add(METRICS_QUERY_GZIP_PLAIN, (int64_t)j->body.len);
+	metrics_add(METRICS_QUERY_GZIP_PACKED, (int64_t)packed.len);
+	buf_fini(&j->body);
+	j->body = packed;
+	j->packed = true;
+}
+
 static void run(struct pool_job *job, struct engine *engine)
 {
 	struct api_job *j = job_of(job);
@@ -80,6 +101,8 @@ static void run(struct pool_job *job, struct engine *engine)
 	j->rc = ERR_STALE;
 	for (int i = 0; i < ENGINE_SNAPSHOTS_MAX && j->rc == ERR_STALE; i++)
 		j->rc = run_once(j, engine);
+	if (j->rc == 0 && j->gzip && !j->problem.status && j->body.len >= PACK_BYTES_MIN)
+		pack(j);
 }
 
 /* ---------------------------------------------------------------- the end */
@@ -160,7 +183,9 @@ static void answer_store(struct api_job *j)
 
 static void answer(struct api_job *j)
 {
-	static const struct http_call_head head = { .status = 200, .type = "application/json" };
+	const struct http_call_head head = { .status = 200,
+		.type = "application/json",
+		.fields = j->packed ? API_JOB_PACKED : API_JOB_PLAIN };
 
 	if (j->streaming) {
 		api_job_end(j, false);
@@ -232,6 +257,7 @@ void *api_job_new(struct query *q, struct http_call *call, const struct api_job_
 	j->kind = kind;
 	j->q = q;
 	j->call = call;
+	j->gzip = http_accept_gzip(http_call_request(call));
 	j->job.run = run;
 	j->job.done = on_done;
 	buf_init(&j->body, memory < LIMIT_QUERY_ANSWER_BYTES ? memory : LIMIT_QUERY_ANSWER_BYTES);
@@ -280,7 +306,7 @@ int api_job_params(struct api_job *j, api_job_param_cb take)
 void api_job_submit(struct api_job *j)
 {
 	CHECK_TAG(j, JOB_TAG);
-	j->kept = false;
+	j->kept = j->packed = false;
 	buf_reset(&j->body);
 	if (pool_submit(j->q->pool, &j->job) == 0)
 		return;

@@ -9,6 +9,8 @@
  * worker leaves a body, a problem or a code behind; a store that cannot be read is answered 503 with
  * its reason.
  *
+ * A body that is worth it is packed by the worker, for a client that takes gzip.
+ *
  * An answer that is streamed begins in keep (api_job_stream), goes on from run to run, each on the
  * snapshot that the kind has put into `snap`, and ends with api_job_end.
  *
@@ -47,6 +49,8 @@ struct api_job {
 	bool kept;
 	bool gone;
 	bool streaming;
+	bool gzip;                   /* the client takes it */
+	bool packed;                 /* so is the body */
 	struct store_snapshot *snap; /* kept by the kind for its next runs; freed with the job */
 	/* What the worker leaves behind. */
 	int rc;
@@ -80,6 +84,10 @@ void api_job_end(struct api_job *j, bool whole);
 /* Answers, and ends the job. */
 void api_job_problem(struct api_job *j, const struct http_call_problem *p);
 void api_job_busy(struct api_job *j, const char *error);
+
+/* Fields of an answer that is packed, or would be for another client. */
+#define API_JOB_PLAIN  "Vary: Accept-Encoding\r\n"
+#define API_JOB_PACKED "Vary: Accept-Encoding\r\nContent-Encoding: gzip\r\n"
 
 /* Worker: puts what a run cost into the metrics, and damage into the log. */
 void api_job_count(const struct engine_result *r);

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "proto/base/buf.h"
+#include "proto/http/http_accept.h"
 #include "query/web/assets.h"
 
 #define WEB_POLICY                                                                           \
@@ -29,39 +29,21 @@ static const struct assets_file *find(struct span name)
 	return bsearch(&name, assets_files, assets_files_count, sizeof assets_files[0], by_name);
 }
 
-static struct span field(const struct http_call *call, const char *name)
-{
-	const struct http_parse_request *req = http_call_request(call);
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < req->fields_count; i++) {
-		const struct http_parse_field *f = &req->fields[i];
-
-		if (f->name.n == n && strncasecmp((const char *)f->name.p, name, n) == 0)
-			return f->value;
-	}
-	return SPAN_NONE;
-}
-
-static bool has(struct span list, const char *word)
-{
-	return list.p && memmem(list.p, list.n, word, strlen(word)) != NULL;
-}
-
 static void answer(struct http_call *call, const struct assets_file *file)
 {
-	bool gzip = has(field(call, "accept-encoding"), "gzip");
-	char fields[640];
+	const struct http_parse_request *req = http_call_request(call);
+	bool gzip = http_accept_gzip(req);
+	char fields[640], tag[64];
 	struct http_call_head head = {
 		.status = 200, .type = file->type, .fields = fields, .cache = "no-cache"
 	};
 	struct buf body;
 
-	snprintf(fields, sizeof fields, "%sVary: Accept-Encoding\r\nETag: \"%s%s\"\r\n%s",
-		WEB_POLICY, file->etag, gzip ? "-gz" : "",
-		gzip ? "Content-Encoding: gzip\r\n" : "");
+	snprintf(tag, sizeof tag, "\"%s%s\"", file->etag, gzip ? "-gz" : "");
+	snprintf(fields, sizeof fields, "%sVary: Accept-Encoding\r\nETag: %s\r\n%s", WEB_POLICY,
+		tag, gzip ? "Content-Encoding: gzip\r\n" : "");
 	buf_init(&body, file->plain_bytes + file->gzip_bytes);
-	if (has(field(call, "if-none-match"), file->etag))
+	if (http_accept_has(req, span_str(tag)))
 		head.status = 304;
 	else if (gzip)
 		buf_put(&body, file->gzip, file->gzip_bytes);

@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import astro
+import shop
 import web
 
 CONSOLE = "https://console.example.org"
@@ -94,6 +95,57 @@ def t_pages_of_other_sites_may_not_write(lab):
             if not good:
                 astro.equal(a.json()["field"], "Origin")
     astro.equal(q.metric("astro_query_origins_wrong_total"), 5)
+
+
+# ---------------------------------------------------------------- gzip
+
+
+def t_gzip_where_it_is_liked(lab):
+    c, q = lab.collector(), lab.query()
+    shop.ship(c, shop.records(300))
+    with web.Raw(q) as s:
+        plain = s.ask("GET", "/api/logs?limit=50")
+        for accepted, packed in (("gzip", True), ("gzip, deflate, br", True), ("*", True), ("GZIP;q=0.5", True), ("br", False),
+                                 ("gzip;q=0", False), ("identity, gzip;q=0.5", False), ("", False)):
+            a = s.ask("GET", "/api/logs?limit=50", Accept_Encoding=accepted)
+            astro.equal(a.fields.get("content-encoding"), "gzip" if packed else None, accepted)
+            astro.equal(a.fields["vary"], "Accept-Encoding")
+            astro.equal(a.json()["logs"], plain.json()["logs"], accepted)
+            if packed:
+                astro.check(len(a.body) < len(plain.body) / 2, f"{len(a.body)} of {len(plain.body)}")
+        # What fits a packet or two is sent as it is, and so is what went wrong.
+        for path in ("/api/logs?limit=1", "/api/logs?limit=0", "/api/none"):
+            astro.check("content-encoding" not in s.ask("GET", path, Accept_Encoding="gzip").fields, path)
+        got, head = (s.ask(m, "/web/app.js", Accept_Encoding="gzip") for m in ("GET", "HEAD"))
+        astro.equal((head.fields["content-length"], head.fields["content-encoding"]), (str(len(got.body)), "gzip"))
+        head = s.ask("HEAD", "/api/logs?limit=50", Accept_Encoding="gzip")
+        astro.equal(head.fields["content-encoding"], "gzip")
+        astro.check(int(head.fields["content-length"]) < len(plain.body) / 2)
+        # A plain file and a packed one are not the same thing.
+        tags = [s.ask("GET", "/web/app.js", Accept_Encoding=e).fields["etag"] for e in ("gzip", "")]
+        astro.check(tags[0] != tags[1])
+        astro.equal(s.ask("GET", "/web/app.js", Accept_Encoding="gzip", If_None_Match=tags[1]).status, 200)
+        astro.equal(s.ask("GET", "/web/app.js", Accept_Encoding="gzip", If_None_Match=f'"x", W/{tags[0]}').status, 304)
+    plain, packed = (q.metric(f'astro_query_gzip_bytes_total{{form="{f}"}}') for f in ("plain", "packed"))
+    astro.check(plain > 2 * packed > 0)
+
+
+def t_gzip_of_an_export(lab):
+    c, q = lab.collector(), lab.query()
+    shop.ship(c, shop.records(5000))
+    with web.Raw(q) as s:
+        for form in ("ndjson", "csv", "json"):
+            path = f"/api/logs/export?format={form}"
+            plain, packed = s.ask("GET", path), s.ask("GET", path, Accept_Encoding="gzip")
+            astro.equal((packed.fields["content-encoding"], plain.fields.get("content-encoding")), ("gzip", None))
+            if form == "json":
+                astro.equal(packed.json()["logs"], plain.json()["logs"])
+            else:
+                astro.equal(packed.plain(), plain.body, form)
+            astro.check(len(packed.body) < len(plain.body) / 2)
+            head = s.ask("HEAD", path, Accept_Encoding="gzip")
+            astro.equal(sorted(head.fields), sorted(packed.fields))
+        astro.equal(s.ask("GET", "/api/logs/export?event_type=none", Accept_Encoding="gzip").plain(), b"")
 
 
 # ---------------------------------------------------------------- the viewer's files
