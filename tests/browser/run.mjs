@@ -1,0 +1,5 @@
+/* run - all tests of the viewer, in the order of what they rest on. node run.mjs [WORD...] */
+import { main } from './kit.mjs';
+import './logs.mjs';
+
+await main(process.argv.slice(2));
