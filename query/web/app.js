@@ -3,6 +3,7 @@
  */
 import { el, put } from './el.js';
 import { State, PAGES, habit, keep } from './state.js';
+import { age } from './cells.js';
 import { PageLogs } from './page_logs.js';
 import { PageLive } from './page_live.js';
 import { PageStats } from './page_stats.js';
@@ -14,6 +15,8 @@ const KINDS = { '/': PageLogs, '/live': PageLive, '/stats': PageStats, '/notific
 	'/thoughts': PageThoughts, '/status': PageStatus };
 const HELP = [['/', 'Type a question'], ['j k', 'Next and previous event'], ['Enter', 'Open and close the event'],
 	['x', 'Export'], ['t', 'Range of time'], ['f', 'Filter by value'], ['Esc', 'Close'], ['?', 'This list']];
+
+const AGE_MS = 10000;
 
 const state = new State();
 const main = document.getElementById('main');
@@ -37,20 +40,40 @@ function zoneName() {
 	return state.utc ? 'UTC' : 'Local time';
 }
 
-function head() {
-	const zone = el('button', { type: 'button', title: Intl.DateTimeFormat().resolvedOptions().timeZone, onclick: () => {
-		keep('zone', state.utc ? 'local' : 'utc');
-		zone.textContent = zoneName();
-		enter(true);
-	} }, zoneName());
-	const dark = el('button', { type: 'button', 'aria-pressed': String(isDark()), onclick: () => {
-		keep('theme', isDark() ? 'light' : 'dark');
-		theme();
-		dark.setAttribute('aria-pressed', String(isDark()));
-	} }, 'Dark');
+/* A button that turns a habit; text(): what it says; after(): what follows. */
+function turn(text, title, after) {
+	const node = el('button', { type: 'button', title, onclick: () => {
+		after();
+		show();
+	} });
+	const show = () => {
+		const { name, on } = text();
+		node.textContent = name;
+		if (on !== undefined)
+			node.setAttribute('aria-pressed', String(on));
+	};
 
-	put(document.getElementById('tools'), zone, dark,
-		el('button', { type: 'button', 'aria-label': 'Keyboard shortcuts', onclick: help }, '?'));
+	show();
+	return node;
+}
+
+function head() {
+	const local = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+	put(document.getElementById('tools'),
+		turn(() => ({ name: zoneName() }), `Zone of all times: ${local} or UTC`, () => {
+			keep('zone', state.utc ? 'local' : 'utc');
+			enter(true);
+		}),
+		turn(() => ({ name: 'Ago', on: state.ago }), 'Times as how long ago they were', () => {
+			keep('ago', !state.ago);
+			enter(true);
+		}),
+		turn(() => ({ name: 'Dark', on: isDark() }), 'Dark or light', () => {
+			keep('theme', isDark() ? 'light' : 'dark');
+			theme();
+		}),
+		el('button', { type: 'button', 'aria-label': 'Keyboard shortcuts', title: 'Keyboard shortcuts (?)', onclick: help }, '?'));
 }
 
 function nav() {
@@ -61,7 +84,7 @@ function nav() {
 			e.preventDefault();
 			state.set({ page: path, entry: '' });
 		} }, name))));
-	document.querySelector('#nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+	document.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
 }
 
 function help() {
@@ -122,3 +145,4 @@ state.addEventListener('change', (e) => enter(false, e.detail));
 theme();
 head();
 enter(true);
+setInterval(age, AGE_MS);

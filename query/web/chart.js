@@ -2,11 +2,17 @@
  * chart - bars over time, stacked by the values of a field. A range is dragged over with the pointer, a
  * bar clicked; with the keyboard arrows walk over the bars, which are read out, and Enter takes one.
  */
-import { el, svg, put } from './el.js';
+import { el, svg, put, plain } from './el.js';
 import { label, duration } from './when.js';
 
 const W = 1000; /* of the drawing; it is stretched to the page's width */
 const H = 96;
+const LEGEND = 9; /* values told apart; the rest is one */
+const REST = 'others';
+const SEVERITY = /^(emergency|alert|critical|error|warning|notice|info|debug)$/;
+/* What went well and what did not has its colour wherever it is met. */
+const KNOWN = { sent: 'tone-1', delivered: 'tone-4', ok: 'tone-1', success: 'tone-1', failed: 'sev-error',
+	bounced: 'sev-warning', rejected: 'sev-critical', [REST]: 'tone-7' };
 
 /*
  * Rows [time, value, count] of /api/query, to { buckets: [{ from, to, total, parts: Map }], values }.
@@ -28,17 +34,32 @@ export function buckets(answer, order = []) {
 		sums.set(value, (sums.get(value) || 0) + count);
 	}
 	const rest = [...sums.keys()].filter((v) => !order.includes(v)).sort((a, b) => sums.get(b) - sums.get(a));
-	return { width, values: [...order.filter((v) => sums.has(v)), ...rest],
+	const out = { width, values: [...order.filter((v) => sums.has(v)), ...rest],
 		buckets: [...by.values()].sort((a, b) => a.from - b.from) };
+	return out.values.length > LEGEND ? gather(out) : out;
+}
+
+/* The rarest values become one. */
+function gather({ width, values, buckets: list }) {
+	const kept = values.slice(0, LEGEND - 1);
+
+	for (const bucket of list) {
+		const parts = new Map(kept.filter((v) => bucket.parts.has(v)).map((v) => [v, bucket.parts.get(v)]));
+		const rest = bucket.total - [...parts.values()].reduce((n, c) => n + c, 0);
+		if (rest)
+			parts.set(REST, rest);
+		bucket.parts = parts;
+	}
+	return { width, values: [...kept, REST], buckets: list };
 }
 
 /* What a value means is seen by its colour; others have one by their place. */
 const KNOWN = { failed: 'sev-error', rejected: 'sev-error', bounced: 'sev-warning', delivered: 'tone-1' };
 
 function tone(value, i) {
-	if (/^(emergency|alert|critical|error|warning|notice|info|debug)$/.test(value))
+	if (SEVERITY.test(value))
 		return `sev-${value}`;
-	return Object.hasOwn(KNOWN, value) ? KNOWN[value] : `tone-${i % 8}`;
+	return Object.hasOwn(KNOWN, value) ? KNOWN[value] : `tone-${i % 7}`;
 }
 
 export class Chart {
@@ -52,8 +73,9 @@ export class Chart {
 			tabindex: options.pick ? '0' : null });
 		this.most = el('span', { class: 'most', 'aria-hidden': 'true' });
 		this.axis = el('div', { class: 'axis', 'aria-hidden': 'true' });
-		this.key = el('ul', { class: 'key', 'aria-label': 'Legend' });
-		this.node = el('figure', { class: 'chart' }, this.plot, this.most, this.axis, this.key, this.tip);
+		this.key = el('ul', { class: 'legend', 'aria-label': 'Legend' });
+		this.peak = el('span', { class: 'peak', 'aria-hidden': 'true' });
+		this.node = el('figure', { class: 'chart' }, this.plot, this.peak, this.axis, this.key, this.tip);
 		this.plot.addEventListener('pointermove', (e) => this.hover(e));
 		this.plot.addEventListener('pointerleave', () => this.leave());
 		if (options.pick)
@@ -85,10 +107,10 @@ export class Chart {
 		const max = list.reduce((m, b) => Math.max(m, b.total), 1);
 		put(this.plot, list.map((b) => this.bar(b, max)), svg('rect', { class: 'shade', y: 0, height: this.height }));
 		this.plot.setAttribute('aria-label', this.summary(list, max));
-		this.most.textContent = list.length ? `${max.toLocaleString('en')} in ${duration(data.width / 1e3)}` : '';
+		this.peak.textContent = list.length ? max.toLocaleString('en') : '';
 		put(this.axis, this.ticks());
 		put(this.key, data.values.length > 1 && data.values.map((v, i) =>
-			el('li', {}, el('span', { class: `swatch ${tone(v, i)}`, 'aria-hidden': 'true' }), v)));
+			el('li', {}, el('span', { class: `swatch ${tone(v, i)}`, 'aria-hidden': 'true' }), plain(v))));
 	}
 
 	summary(list, max) {
@@ -143,7 +165,7 @@ export class Chart {
 	text(bucket) {
 		const utc = this.options.utc();
 		const parts = this.data.values.length > 1 ? this.data.values.filter((v) => bucket.parts.has(v))
-			.map((v) => `${v} ${bucket.parts.get(v).toLocaleString('en')}`) : [];
+			.map((v) => `${plain(v)} ${bucket.parts.get(v).toLocaleString('en')}`) : [];
 
 		return [`${label(bucket.from, utc, this.data.width < 6e4)}: ${bucket.total.toLocaleString('en')}`, ...parts].join(' \u00b7 ');
 	}

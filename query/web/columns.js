@@ -7,10 +7,11 @@ import { ask } from './api.js';
 import { habit, keep } from './state.js';
 import { FIELDS, keys } from './lang.js';
 
-const DEFAULT = [['timestamp', 190], ['severity', 100], ['event_type', 120], ['entity', 170],
-	['user_id', 120], ['service', 110], ['description', 0]];
-const WIDTH_MIN = 56;
-const WIDTH_MAX = 1600;
+const DEFAULT = [['timestamp', 184], ['severity', 96], ['event_type', 120], ['entity', 180],
+	['user_id', 120], ['service', 120], ['description', 0]];
+const NARROW = [['timestamp', 108], ['severity', 88], ['description', 0]];
+export const WIDTH_MIN = 56;
+export const WIDTH_MAX = 1600;
 
 export const TITLES = { timestamp: 'Time', severity: 'Severity', event_type: 'Type', entity: 'Entity',
 	entity_type: 'Entity type', entity_id: 'Entity id', user_id: 'User', description: 'Description',
@@ -21,13 +22,21 @@ export function title(name) {
 	return TITLES[name] || name.replace(/^metadata\./, '');
 }
 
+export function narrow() {
+	return matchMedia('(max-width: 800px)').matches;
+}
+
+function usual() {
+	return narrow() ? NARROW : DEFAULT;
+}
+
 /* [{ name, width }], width 0: the rest of the line. */
 export function columns() {
-	const kept = habit('columns', DEFAULT);
+	const kept = habit('columns', usual());
 	const sound = Array.isArray(kept) && kept.length > 0 && kept.every((c) => Array.isArray(c) &&
 		typeof c[0] === 'string' && Number.isFinite(c[1]));
 
-	return (sound ? kept : DEFAULT).map(([name, width]) => ({ name, width }));
+	return (sound ? kept : usual()).map(([name, width]) => ({ name, width }));
 }
 
 function remember(list) {
@@ -54,7 +63,7 @@ export function cell(event, name) {
 		return event[name];
 	let at = event.metadata;
 	for (const key of keys(name))
-		at = at === null || at === undefined ? undefined : at[key];
+		at = at !== null && typeof at === 'object' && Object.hasOwn(at, key) ? at[key] : undefined;
 	return at === undefined || typeof at === 'string' ? at : JSON.stringify(at);
 }
 
@@ -94,7 +103,7 @@ export async function choose(done) {
 	const dialog = el('dialog', { 'aria-labelledby': 'columns-title' },
 		el('h2', { id: 'columns-title' }, 'Columns'), shown, search, rest,
 		el('p', { class: 'row' },
-			el('button', { type: 'button', onclick: () => redraw(DEFAULT.map(([name, width]) => ({ name, width }))) },
+			el('button', { type: 'button', onclick: () => redraw(usual().map(([name, width]) => ({ name, width }))) },
 				'As at first'),
 			el('button', { type: 'button', class: 'main', onclick: () => dialog.close() }, 'Done')));
 	let known = ['entity', ...FIELDS];

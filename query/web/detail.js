@@ -6,6 +6,7 @@ import { el, put, plain, marked } from './el.js';
 import { ask } from './api.js';
 import { FIELDS, path, test } from './lang.js';
 import { TITLES } from './columns.js';
+import { moment, severity } from './cells.js';
 import { show, ago } from './when.js';
 
 const AROUND = 10;
@@ -32,12 +33,12 @@ function actions(state, field, value) {
 	const name = TITLES[field] || field;
 	const scalar = value === null || typeof value !== 'object';
 	const button = (sign, text, act) => el('button', { type: 'button', class: 'act', title: text,
-		'aria-label': `${text}: ${name}`, onclick: act }, sign);
+		'aria-label': `${text}: ${plain(name)}`, onclick: act }, sign);
 
 	return el('span', { class: 'acts' },
 		scalar && button('=', 'Only events with this value', () => state.add(test(field, value))),
 		scalar && button('\u2260', 'Without events of this value', () => state.add(test(field, value, true))),
-		button('\u2398', 'Copy the value', () => copy(scalar ? String(value) : JSON.stringify(value, null, 2), name)));
+		button('copy', 'Copy the value', () => copy(scalar ? String(value) : JSON.stringify(value, null, 2), name)));
 }
 
 /* A text longer than this is shown in part until somebody asks for all of it. */
@@ -64,7 +65,8 @@ function field(event, name, state, options) {
 
 	return [el('dt', {}, TITLES[name] || name),
 		el('dd', {}, el('span', { class: 'value' },
-			time ? `${show(value, state.utc, 9)} (${ago(Date.parse(value))})` : text(value, options)),
+			time ? `${show(value, state.utc, 9)} (${ago(Date.parse(value))})`
+				: name === 'severity' ? severity(value) : text(value, options)),
 		actions(state, name, value))];
 }
 
@@ -130,8 +132,8 @@ function raw(event, resized) {
 
 function near(event, here, state) {
 	return el('tr', { class: here ? 'here' : '', 'aria-current': here ? 'true' : null },
-		el('td', {}, el('time', { datetime: event.timestamp }, show(event.timestamp, state.utc))),
-		el('td', {}, event.severity || ''), el('td', {}, plain(event.event_type || '')),
+		el('td', {}, el('a', { href: link(event, state), title: `Event ${event.id}` }, moment(event.timestamp, state))),
+		el('td', {}, event.severity ? severity(event.severity) : ''), el('td', {}, plain(event.event_type || '')),
 		el('td', {}, plain(`${event.entity_type || ''}/${event.entity_id || ''}`)),
 		el('td', { class: 'description' }, plain((event.description || '').slice(0, 300))));
 }
@@ -151,7 +153,7 @@ async function around(event, same, into, state, resized) {
 }
 
 export function link(event, state) {
-	return new URL(state.address('/', { entry: String(event.id) }), location.href).href;
+	return new URL(state.address('/', { entry: String(event.id), user: '' }), location.href).href;
 }
 
 /* options: needles to mark; resized() is called when the node's height has changed. */
@@ -165,6 +167,7 @@ export function detail(event, state, options) {
 		el('div', { class: 'row', role: 'group', 'aria-label': 'Event' },
 			el('button', { type: 'button', onclick: () => copy(JSON.stringify(event), 'Event') }, 'Copy JSON'),
 			el('button', { type: 'button', onclick: () => copy(link(event, state), 'Link') }, 'Copy link'),
+			el('a', { href: link(event, state) }, 'Link to this event'),
 			el('button', { type: 'button', onclick: () => around(event, '', context, state, resized) }, 'What happened around'),
 			has && el('button', { type: 'button', onclick: () => around(event, 'entity', context, state, resized) },
 				'Around, same entity')),

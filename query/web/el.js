@@ -87,13 +87,11 @@ export function plain(text, lines = false) {
 		: /[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 	return text.replace(hidden, (c) => {
-		const code = c.charCodeAt(0);
-
-		if (code < 0x20)
-			return String.fromCharCode(0x2400 + code);
-		if (code === 0x7f)
-			return '\u2421';
-		return `\u27e8${code.toString(16).padStart(4, '0')}\u27e9`;
+		if (c === '\n')
+			return '\u21b5';
+		if (c === '\t')
+			return '\u2192';
+		return `\u27e8${c.charCodeAt(0).toString(16).padStart(2, '0')}\u27e9`;
 	});
 }
 

@@ -1,62 +1,56 @@
 /*
- * list - a table of events that scrolls without an end by cursors. Events come in pages; a page that is
- * far away is forgotten and, as its cursor is kept, fetched again when it is scrolled to. So memory is
- * bounded by PAGES_HELD pages and some bytes for each page seen, and no page costs an offset.
+ * list - a table of events that scrolls without an end, over the pages of pages.js. The browser lays out the
+ * rows in sight alone; rows have one height, but for those that are open. The table is a real one: heading
+ * cells, row numbers (aria-rowindex) of the whole, and two empty rows that stand for what is above and below.
  *
- * Rows have one height, but for those that are open; the browser lays out those in sight alone. The
- * table is a real one: heading cells, row numbers (aria-rowindex) of the whole, and two empty rows that
- * stand for what is above and below.
+ * No browser can make a node as high as millions of rows are: the document holds a stretch of SPAN pixels of
+ * the whole, which moves along where its edges come near.
  */
-import { el, put, plain, marked } from './el.js';
-import { ask, events, aborted } from './api.js';
-import { columns, cell, title, resize } from './columns.js';
-import { show, ago } from './when.js';
+import { el } from './el.js';
+import { ask, aborted } from './api.js';
+import { columns } from './columns.js';
+import { content, name } from './cells.js';
 import { detail } from './detail.js';
+import { Heading } from './heading.js';
+import { Pages, SIZE } from './pages.js';
 import { needles } from './lang.js';
 
-const PAGE = 200;
-const PAGES_HELD = 12;
 const BEYOND = 12; /* rows laid out above and below those in sight */
-const ROW = 28;
-
-/* A sign beside the word: severities are told apart without colour. */
-export const SIGNS = { emergency: '\u2b23', alert: '\u2b23', critical: '\u2b22', error: '\u25b2',
-	warning: '\u25c6', notice: '\u25cf', info: '\u25cb', debug: '\u00b7' };
-
-export function severity(value) {
-	return el('span', { class: `sev ${value}` },
-		el('span', { class: 'sign', 'aria-hidden': 'true' }, SIGNS[value] || '?'), value);
-}
+const ROW = 26;
 
 export class List extends EventTarget {
-	/* state: of the page; note(text, bad): says what goes on; more: pairs beside the state's filters. */
+	static SPAN = 8e6;
+
+	/* state: of the page; note(text, bad): says what goes on. */
 	constructor(state, note) {
 		super();
 		this.state = state;
 		this.note = note;
 		this.body = el('tbody');
-		this.head = el('thead');
-		this.sizes = el('colgroup');
-		this.table = el('table', { class: 'events', 'aria-label': 'Events' }, this.sizes, this.head, this.body);
+		this.head = new Heading(state, () => this.reshape());
+		this.table = el('table', { class: 'events', 'aria-label': 'Events' }, this.head.sizes, this.head.node, this.body);
 		this.node = el('div', { class: 'list', tabindex: '0', role: 'region', 'aria-label': 'Events, scrollable' },
 			this.table);
+		this.above = this.spacer();
+		this.below = this.spacer();
 		this.node.addEventListener('scroll', () => this.draw(), { passive: true });
 		this.sized = new ResizeObserver(() => this.draw());
 		this.sized.observe(this.node);
+		this.pairs = [];
 		this.clear();
 	}
 
 	clear() {
 		this.abort?.abort();
 		this.abort = new AbortController();
-		this.pages = []; /* { cursor, events or null, count } */
-		this.loading = new Set();
-		this.open = new Map(); /* row -> { height, node } of its detail */
-		this.at = -1;          /* the row that the keyboard is on */
-		this.end = false;
-		this.total = null;
+		const { signal } = this.abort;
+		this.pages = new Pages((cursor) => ask('/api/logs', [...this.pairs, ['limit', SIZE], ['cursor', cursor],
+			['order', this.state.order || 'desc'], ['total', 'none']], signal));
+		this.lines = new Map(); /* row -> { event, tr, toggle } of those laid out */
+		this.open = new Map();  /* row -> { height, node } of its detail */
+		this.at = -1;           /* the row that the keyboard is on */
+		this.origin = 0;        /* the pixel of the whole at which the document begins */
 		this.drawn = '';
-		this.node.scrollTop = 0;
 	}
 
 	close() {
@@ -64,72 +58,43 @@ export class List extends EventTarget {
 		this.sized.disconnect();
 	}
 
-	/* Begins anew with what the state asks. Resolves when the first page is there. */
+	/* Begins anew with what the state asks; what was there stays in sight until the answer comes. */
 	async start(pairs) {
-		this.clear();
 		this.pairs = pairs;
+		this.clear();
 		this.needles = [...new Set([this.state.q, ...this.state.chips].flatMap(needles))];
-		this.pages.push({ cursor: null, events: null, count: 0 });
-		this.heading();
-		return this.fetch(0);
-	}
-
-	get known() {
-		return this.pages.reduce((n, p) => n + p.count, 0);
-	}
-
-	async fetch(index) {
-		const page = this.pages[index];
-		const signal = this.abort.signal;
-
-		if (!page || page.events || this.loading.has(index))
-			return null;
-		this.loading.add(index);
-		try {
-			const extra = [['limit', PAGE], ['cursor', page.cursor], ['order', this.state.order || 'desc'],
-				['total', 'none']];
-			const answer = await ask('/api/logs', [...this.pairs, ...extra], signal);
-			this.take(index, answer);
-			return answer;
-		} finally {
-			if (signal === this.abort.signal)
-				this.loading.delete(index);
+		const { pages } = this;
+		const answer = await pages.load(0);
+		if (pages === this.pages) {
+			this.node.scrollTop = 0;
+			this.reshape();
+			this.warn(answer);
 		}
+		return answer;
 	}
 
-	take(index, answer) {
-		const page = this.pages[index];
-
-		page.events = events(answer);
-		page.count = page.events.length;
-		if (index === this.pages.length - 1) {
-			if (answer.next)
-				this.pages.push({ cursor: answer.next, events: null, count: 0 });
-			else
-				this.end = true;
-		}
-		if (answer.partial)
+	warn(answer) {
+		if (answer?.partial)
 			this.note(`The answer is partial (${answer.partial}): some events may be missing.`, true);
-		this.forget(index);
+	}
+
+	/* Columns or widths are others. */
+	reshape() {
+		this.shown = columns();
+		this.table.style.setProperty('min-width', `${this.head.show(this.shown)}px`);
+		for (const cell of [this.above.firstChild, this.below.firstChild])
+			cell.colSpan = this.shown.length + 1;
+		this.lines.clear();
+		for (const open of this.open.values())
+			open.node = null;
 		this.draw(true);
 	}
 
-	/* Pages far from this one lose their events, not their place. */
-	forget(index) {
-		const held = this.pages.map((p, i) => [i, p]).filter(([, p]) => p.events);
-
-		held.sort(([a], [b]) => Math.abs(b - index) - Math.abs(a - index));
-		for (const [, page] of held.slice(0, Math.max(0, held.length - PAGES_HELD)))
-			page.events = null;
-	}
-
 	event(row) {
-		const index = Math.floor(row / PAGE);
-
-		return this.pages[index]?.events?.[row - index * PAGE];
+		return this.pages.event(row);
 	}
 
-	/* Pixels above a row, and the row at a pixel. */
+	/* Pixels of the whole above a row, and the row at a pixel of the whole. */
 	top(row) {
 		let y = row * ROW;
 
@@ -141,7 +106,7 @@ export class List extends EventTarget {
 
 	rowAt(y) {
 		let low = 0;
-		let high = this.known;
+		let high = this.pages.known;
 
 		while (low < high) {
 			const mid = (low + high) >> 1;
@@ -153,95 +118,143 @@ export class List extends EventTarget {
 		return low;
 	}
 
-	draw(force = false) {
-		const count = this.known;
-		const from = Math.max(0, this.rowAt(this.node.scrollTop) - BEYOND);
-		const to = Math.min(count, this.rowAt(this.node.scrollTop + this.node.clientHeight) + BEYOND);
+	/* Moves the stretch that the document holds; returns by how much. */
+	slide(all) {
+		const { SPAN } = List;
+		const y = this.node.scrollTop;
+		let origin = 0;
 
-		for (let i = Math.floor(from / PAGE); i <= Math.floor(Math.max(from, to - 1) / PAGE); i++)
-			this.want(i);
-		if (!this.end && to + PAGE / 2 >= count)
-			this.want(this.pages.length - 1);
-		const key = `${from} ${to} ${count}`;
+		if (all > SPAN) {
+			origin = this.origin;
+			if (y > SPAN * 0.75 || (y < SPAN * 0.25 && origin > 0))
+				origin = Math.round(Math.min(all - SPAN / 2, Math.max(0, origin + y - SPAN / 2)));
+		}
+		const by = origin - this.origin;
+		this.origin = origin;
+		return by;
+	}
+
+	draw(force = false) {
+		if (!this.shown)
+			return;
+		const count = this.pages.known;
+		const y = this.node.scrollTop + this.origin;
+		const by = this.slide(this.top(count));
+		const from = Math.max(0, this.rowAt(y) - BEYOND);
+		const to = Math.min(count, this.rowAt(y + this.node.clientHeight) + BEYOND);
+
+		this.want(from, to, count);
+		const key = `${from} ${to} ${count} ${this.origin}`;
 		if (!force && key === this.drawn)
 			return;
 		this.drawn = key;
-		this.rows(from, to, count);
+		this.lay(from, to, count);
+		if (by)
+			this.node.scrollTop = y - this.origin;
 		this.dispatchEvent(new Event('drawn'));
 	}
 
-	want(index) {
-		this.fetch(index).catch((e) => {
-			if (!aborted(e))
-				this.note(`${e.message}. Scroll to try again.`, true);
-		});
+	/* The pages in sight, and the next one before its time. */
+	want(from, to, count) {
+		const last = this.pages.find(Math.max(from, to - 1));
+
+		for (let i = this.pages.find(from); i <= last; i++)
+			this.load(i);
+		if (!this.pages.end && to + SIZE / 2 >= count)
+			this.load(this.pages.list.length - 1);
 	}
 
-	spacer(height) {
-		return el('tr', { class: 'space', 'aria-hidden': 'true' },
-			el('td', { colspan: this.shown.length + 1, style: { height: `${height}px` } }));
+	async load(index) {
+		const { pages } = this;
+
+		try {
+			const answer = await pages.load(index);
+			if (!answer || pages !== this.pages)
+				return;
+			this.warn(answer);
+			this.draw(true);
+		} catch (e) {
+			if (aborted(e))
+				return;
+			this.note(e.hint ? `${e.message}. ${e.hint}` : `${e.message}. Scroll to try again.`, true);
+			if (!e.status)
+				this.dispatchEvent(new Event('lost'));
+		}
 	}
 
-	rows(from, to, count) {
-		const active = this.body.contains(document.activeElement) ? document.activeElement : null;
-		const out = [this.spacer(this.top(from))];
+	spacer() {
+		return el('tr', { class: 'space', 'aria-hidden': 'true' }, el('td', {}));
+	}
+
+	stretch(spacer, height) {
+		spacer.firstChild.style.setProperty('height', `${Math.max(0, height)}px`);
+	}
+
+	lay(from, to, count) {
+		const rows = [this.above];
+		const lines = new Map();
 
 		for (let row = from; row < to; row++) {
-			out.push(this.line(row));
-			if (this.open.has(row) && this.event(row))
-				out.push(this.detail(row));
+			const line = this.line(row);
+			lines.set(row, line);
+			rows.push(line.tr);
+			if (this.open.has(row) && line.event)
+				rows.push(this.detail(row));
 		}
-		out.push(this.spacer(this.top(count) - this.top(to)));
-		put(this.body, out);
-		this.table.setAttribute('aria-rowcount', this.end ? count + 1 : -1);
-		this.refocus(active);
+		rows.push(this.below);
+		this.lines = lines;
+		this.stretch(this.above, this.top(from) - this.origin);
+		this.stretch(this.below, Math.min(this.top(count), this.origin + List.SPAN) - this.top(to));
+		this.place(rows);
+		this.table.setAttribute('aria-rowcount', this.pages.end ? count + 1 : -1);
 		this.measure();
 	}
 
-	/* A row that was made anew has the focus its predecessor had. */
-	refocus(active) {
-		const key = active?.dataset.focus;
-		const next = active?.isConnected ? active
-			: key && this.body.querySelector(`[data-focus="${CSS.escape(key)}"]`);
+	/* Rows that stay are not touched: focus and selection stay with them. */
+	place(rows) {
+		const keep = new Set(rows);
+		const within = this.body.contains(document.activeElement);
+		let at;
 
-		next?.focus({ preventScroll: true });
+		for (const node of [...this.body.children])
+			if (!keep.has(node))
+				node.remove();
+		at = this.body.firstChild;
+		for (const row of rows) {
+			if (row === at)
+				at = at.nextSibling;
+			else
+				this.body.insertBefore(row, at);
+		}
+		if (within && !this.body.contains(document.activeElement))
+			this.node.focus({ preventScroll: true });
 	}
 
 	line(row) {
 		const event = this.event(row);
-		const open = this.open.has(row);
+		const old = this.lines.get(row);
+		const line = old && old.event === event ? old : this.make(row, event);
+
+		line.tr.classList.toggle('at', row === this.at);
+		line.toggle?.setAttribute('aria-expanded', String(this.open.has(row)));
+		return line;
+	}
+
+	make(row, event) {
 		const props = { 'aria-rowindex': row + 2, data: { row } };
 
 		if (!event)
-			return el('tr', { ...props, class: 'wait' },
-				el('td', { colspan: this.shown.length + 1 }, '\u2026'));
-		const toggle = el('button', { type: 'button', class: 'toggle', data: { focus: `t${event.id}` },
-			'aria-expanded': String(open), 'aria-label': `Event ${event.id}`,
-			onclick: (e) => {
-				e.stopPropagation();
+			return { event, tr: el('tr', { ...props, class: 'wait' }, el('td', { colspan: this.shown.length + 1 }, '\u2026')) };
+		const toggle = el('button', { type: 'button', class: 'toggle', 'aria-label': `Event ${event.id}`, onclick: (e) => {
+			e.stopPropagation();
+			this.toggle(row);
+		} });
+		const tr = el('tr', { ...props, class: `line ${event.severity || ''}`, onclick: () => {
+			if (!String(getSelection()))
 				this.toggle(row);
-			} }, open ? '\u25be' : '\u25b8');
-		return el('tr', { ...props, class: `line ${event.severity || ''}${row === this.at ? ' at' : ''}`,
-			onclick: () => {
-				if (!String(getSelection()))
-					this.toggle(row);
-			} },
-		el('td', {}, toggle),
-		this.shown.map((c) => el('td', { class: c.name.replace(/\W/g, '-') }, this.cell(event, c.name))));
-	}
-
-	cell(event, name) {
-		const value = cell(event, name);
-
-		if (value === undefined)
-			return el('span', { class: 'none' }, '\u2013');
-		if (name === 'severity')
-			return severity(value);
-		if (name === 'timestamp' || name === 'received')
-			return el('time', { datetime: value, title: `${value}, ${ago(Date.parse(value))}` },
-				show(value, this.state.utc));
-		const text = plain(String(value).slice(0, 1000));
-		return name === 'description' ? marked(text, this.needles) : text;
+		} }, el('td', {}, toggle),
+		this.shown.map((c) => el('td', { class: name(c.name) }, content(event, c.name, this.state, this.needles))));
+		return { event, tr, toggle };
 	}
 
 	/* Made once, so that what was unfolded in it stays so. */
@@ -281,79 +294,18 @@ export class List extends EventTarget {
 
 	/* The keyboard's row, moved by so many; it is brought into sight. */
 	move(by) {
-		const row = Math.min(this.known - 1, Math.max(0, this.at < 0 ? 0 : this.at + by));
+		const row = Math.min(this.pages.known - 1, Math.max(0, this.at < 0 ? 0 : this.at + by));
+		const head = this.head.node.offsetHeight;
 
 		if (row < 0)
 			return;
 		this.at = row;
-		const y = this.top(row);
-		const head = this.head.offsetHeight;
+		const y = this.top(row) - this.origin;
 		if (y < this.node.scrollTop)
 			this.node.scrollTop = y;
 		else if (y + ROW + head > this.node.scrollTop + this.node.clientHeight)
 			this.node.scrollTop = y + ROW + head - this.node.clientHeight;
 		this.draw(true);
-		this.body.querySelector(`tr[data-row="${row}"] .toggle`)?.focus({ preventScroll: true });
-	}
-
-	current() {
-		return this.at < 0 ? undefined : this.event(this.at);
-	}
-
-	heading() {
-		this.shown = columns();
-		put(this.sizes, el('col', { class: 'toggle' }), this.shown.map((c) =>
-			el('col', { style: c.width ? { width: `${c.width}px` } : {} })));
-		put(this.head, el('tr', {}, el('th', { scope: 'col' }, el('span', { class: 'hidden' }, 'Open')),
-			this.shown.map((c, i) => el('th', { scope: 'col', 'aria-sort': this.sort(c.name) },
-				this.label(c.name), this.grip(c, i)))));
-		this.table.style.setProperty('min-width',
-			`${this.shown.reduce((n, c) => n + (c.width || 320), 30)}px`);
-	}
-
-	sort(name) {
-		if (name !== 'timestamp')
-			return null;
-		return this.state.order === 'asc' ? 'ascending' : 'descending';
-	}
-
-	label(name) {
-		if (name !== 'timestamp')
-			return title(name);
-		const asc = this.state.order === 'asc';
-		return el('button', { type: 'button', class: 'plain', title: asc ? 'Newest first' : 'Oldest first',
-			onclick: () => this.state.set({ order: asc ? '' : 'asc' }) }, `${title(name)} ${asc ? '\u2191' : '\u2193'}`);
-	}
-
-	/* The edge of a heading: dragged, or moved with the arrow keys. */
-	grip(column, i) {
-		const width = () => this.head.querySelectorAll('th')[i + 1].offsetWidth;
-		const to = (w) => {
-			resize(column.name, w);
-			this.heading();
-			this.draw(true);
-		};
-		const node = el('span', { class: 'grip', role: 'separator', tabindex: '0', 'aria-orientation': 'vertical',
-			'aria-label': `Width of ${title(column.name)}`, 'aria-valuenow': column.width || 320,
-			'aria-valuemin': 56, 'aria-valuemax': 1600,
-			onkeydown: (e) => {
-				const by = { ArrowLeft: -16, ArrowRight: 16 }[e.key];
-				if (!by)
-					return;
-				e.preventDefault();
-				to(width() + by);
-				this.head.querySelectorAll('.grip')[i].focus();
-			},
-			onpointerdown: (e) => {
-				const begin = width() - e.clientX;
-				const col = this.sizes.children[i + 1];
-				const follow = (m) => col.style.setProperty('width', `${Math.max(56, begin + m.clientX)}px`);
-				e.preventDefault();
-				node.setPointerCapture(e.pointerId);
-				node.addEventListener('pointermove', follow);
-				node.addEventListener('pointerup', (u) => to(begin + u.clientX), { once: true });
-			} });
-
-		return node;
+		this.lines.get(row)?.toggle?.focus({ preventScroll: true });
 	}
 }

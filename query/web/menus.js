@@ -26,18 +26,24 @@ export function exportMenu(state) {
 		}
 		put(list, FORMATS.map(([format, name]) => el('li', {},
 			el('a', { href: url('/api/logs/export', [...pairs, ['format', format]]), download: `astrolabe-events.${format}` }, name))));
+		if (node.open)
+			list.querySelector('a').focus();
 	});
 	return node;
 }
 
-function viewItem(state, view, redraw) {
+/* Only addresses of this very site are followed. */
+function viewItem(state, view, redraw, complain) {
+	const to = new URL(view.address, location.href);
+
 	return el('li', { class: 'row' },
-		el('a', { href: view.address, class: 'grow', onclick: (e) => {
+		el('a', { href: to.origin === location.origin ? to.pathname + to.search : null, class: 'grow', onclick: (e) => {
 			e.preventDefault();
+			e.target.closest('details').open = false;
 			state.go(view.address);
 		} }, plain(view.name)),
 		el('button', { type: 'button', 'aria-label': `Delete view ${view.name}`, onclick: async () => {
-			await send('DELETE', `/api/views/${encodeURIComponent(view.name)}`);
+			await send('DELETE', `/api/views/${encodeURIComponent(view.name)}`).catch((e) => complain(e));
 			redraw();
 		} }, '\u2715'));
 }
@@ -53,25 +59,35 @@ export function viewsMenu(state) {
 		} }, list, el('label', { for: 'view-name' }, 'Name of this view'), name, bad,
 		el('button', { type: 'submit', class: 'main' }, 'Save')));
 
+	function complain(e) {
+		put(bad, e.hint ? `${e.message}. ${e.hint}` : e.message);
+	}
 	async function redraw() {
 		try {
 			const answer = await ask('/api/views');
-			put(list, answer.views.map((v) => viewItem(state, v, redraw)),
+			put(list, answer.views.map((v) => viewItem(state, v, redraw, complain)),
 				answer.views.length === 0 && el('li', { class: 'none' }, 'No views are saved yet.'));
 		} catch (e) {
-			put(list, el('li', { class: 'bad' }, e.message));
+			put(list, el('li', { class: 'none' }, 'The saved views cannot be read.'));
+			complain(e);
 		}
 	}
 	async function save() {
 		put(bad);
 		try {
-			await send('PUT', `/api/views/${encodeURIComponent(name.value.trim())}`, { address: state.address() });
+			await send('PUT', `/api/views/${encodeURIComponent(name.value.trim())}`, { address: state.address(state.page, { entry: '' }) });
 			name.value = '';
 			redraw();
 		} catch (e) {
-			put(bad, `${e.message}. ${e.hint || ''}`);
+			complain(e);
 		}
 	}
-	node.addEventListener('toggle', () => node.open && redraw());
+	node.addEventListener('toggle', () => {
+		if (!node.open)
+			return;
+		put(bad);
+		redraw();
+		name.focus();
+	});
 	return node;
 }

@@ -1,19 +1,21 @@
 /*
- * page_live - events as they come: the newest at the end, as in a terminal. Scrolling back holds the
- * view still and counts what comes; nothing is lost by it.
+ * page_live - events as they come: the newest at the end, as in a terminal. Scrolling back holds the view
+ * still and counts what comes; nothing is lost by it. Before the first one that comes stand the last ones
+ * that were there.
  */
-import { el, put, plain } from './el.js';
+import { el, put } from './el.js';
 import { AskBox } from './ask_box.js';
 import { Tail } from './tail.js';
-import { severity } from './list.js';
-import { cell, columns, title } from './columns.js';
+import { content, name } from './cells.js';
+import { columns } from './columns.js';
+import { Heading } from './heading.js';
 import { chips } from './menus.js';
-import { show } from './when.js';
 import { detail } from './detail.js';
 
 const ROWS = 1000;  /* in the page; older ones go */
 const HELD = 5000;  /* kept while the view is held */
 const RATE_MS = 5000;
+const TEXTS = { open: 'Live', connecting: 'Connecting\u2026', stopped: 'Stopped', held: 'Paused: what comes is counted' };
 
 export class PageLive {
 	constructor(state) {
@@ -21,36 +23,39 @@ export class PageLive {
 		this.tail = new Tail();
 		this.held = [];
 		this.seen = [];
-		this.lost = 0;
 		this.ask = new AskBox(state, (q) => (q === state.q ? this.show() : state.set({ q })));
 		this.chips = el('ul', { class: 'chips', 'aria-label': 'Filters' });
 		this.body = el('tbody');
-		this.head = el('tr');
+		this.head = new Heading(state, () => this.reshape(), false);
+		this.table = el('table', { class: 'events', 'aria-label': 'Live events' }, this.head.sizes, this.head.node, this.body);
 		this.box = el('div', { class: 'list live', tabindex: '0', role: 'region', 'aria-label': 'Live events, scrollable' },
-			el('table', { class: 'events', 'aria-label': 'Live events' }, el('thead', {}, this.head), this.body));
+			this.table);
 		this.run = el('button', { type: 'button', class: 'main', onclick: () => (this.tail.running ? this.tail.stop() : this.show()) });
-		this.more = el('button', { type: 'button', class: 'more', hidden: true, onclick: () => this.resume() });
+		this.pause = el('button', { type: 'button', onclick: () => this.turn() });
+		this.more = el('button', { type: 'button', class: 'more main', hidden: true, onclick: () => this.resume() });
 		this.status = el('p', { class: 'status', role: 'status' });
 		this.rate = el('span', { class: 'rate' });
 		this.node = el('div', { class: 'logs' },
-			el('div', { class: 'bar', role: 'search' }, this.ask.node, this.run, this.rate),
-			this.chips, this.status, el('div', { class: 'main-list' }, this.box, this.more));
+			el('div', { class: 'bar', role: 'search' }, this.ask.node, this.run, this.pause, this.rate),
+			this.chips, el('div', { class: 'tools' }, this.status),
+			el('div', { class: 'split' }, el('div', { class: 'main-list' }, this.box, this.more)));
 		this.listen();
-		this.keys = { '/': () => this.ask.input.focus(), ' ': () => (this.holding ? this.resume() : this.hold()) };
+		this.keys = { '/': () => this.ask.input.focus(), ' ': () => this.turn() };
 	}
 
 	listen() {
 		this.tail.addEventListener('logs', (e) => this.take(e.detail));
 		this.tail.addEventListener('state', (e) => this.tell(e.detail));
+		this.tail.addEventListener('fault', (e) => this.fault(e.detail));
 		this.tail.addEventListener('dropped', (e) => {
 			this.lost += e.detail;
-			this.tell('open');
+			this.tell(this.told);
 		});
 		this.box.addEventListener('scroll', () => {
 			const end = this.box.scrollTop + this.box.clientHeight >= this.box.scrollHeight - 4;
 			if (end && this.holding)
 				this.resume();
-			else if (!end && !this.moving)
+			else if (!end && !this.moving && !this.holding)
 				this.hold();
 		}, { passive: true });
 		this.timer = setInterval(() => this.count(), 1000);
@@ -63,30 +68,47 @@ export class PageLive {
 
 	show() {
 		this.ask.show(this.state.q);
+		this.ask.fault(null);
 		put(this.chips, chips(this.state));
-		this.shown = columns();
-		put(this.head, el('th', { scope: 'col' }, el('span', { class: 'hidden' }, 'Open')),
-			this.shown.map((c) => el('th', { scope: 'col' }, title(c.name))));
+		this.reshape();
 		put(this.body);
 		this.held = [];
+		this.seen = [];
 		this.lost = 0;
+		this.fresh = 0;
 		this.holding = false;
 		this.more.hidden = true;
+		this.node.setAttribute('aria-busy', 'true');
 		this.tail.start(this.state.filters({ time: false, range: {} }));
-		this.tell('connecting');
+	}
+
+	reshape() {
+		this.shown = columns();
+		this.table.style.setProperty('min-width', `${this.head.show(this.shown)}px`);
+	}
+
+	/* What is asked cannot be. */
+	fault(problem) {
+		this.ask.fault(problem);
+		this.tell(problem.message);
 	}
 
 	tell(state) {
-		const texts = { open: 'Live', connecting: 'Connecting\u2026', stopped: 'Stopped' };
 		const lost = this.lost ? ` \u00b7 ${this.lost.toLocaleString('en')} events were left out: more came than could be shown` : '';
+		const text = state === 'open' && this.holding ? TEXTS.held : TEXTS[state] || state;
 
+		this.told = state;
 		this.run.textContent = this.tail.running ? 'Stop' : 'Start';
-		put(this.status, texts[state] || 'Connection lost: connecting again, nothing is missed', lost);
-		this.status.classList.toggle('bad', !texts[state] || this.lost > 0);
+		this.pause.textContent = this.holding ? 'Go on' : 'Pause';
+		this.pause.disabled = !this.tail.running;
+		put(this.status, text, lost);
+		this.status.classList.toggle('bad', !TEXTS[state] || this.lost > 0);
+		this.node.setAttribute('aria-busy', String(state === 'connecting'));
 	}
 
-	take(list) {
-		this.seen.push([performance.now(), list.length]);
+	take({ list, first }) {
+		if (!first)
+			this.seen.push([performance.now(), list.length]);
 		this.held.push(...list);
 		if (this.holding) {
 			this.held.splice(0, this.held.length - HELD);
@@ -103,6 +125,8 @@ export class PageLive {
 		const list = this.held.splice(0, this.held.length).slice(-ROWS);
 
 		this.frame = 0;
+		if (this.holding)
+			return;
 		this.body.append(...list.map((e) => this.row(e)));
 		while (this.body.rows.length > ROWS)
 			this.body.rows[0].remove();
@@ -113,44 +137,41 @@ export class PageLive {
 		});
 	}
 
+	turn() {
+		if (this.holding)
+			this.resume();
+		else if (this.tail.running)
+			this.hold();
+	}
+
 	hold() {
 		this.holding = true;
 		this.fresh = 0;
+		this.tell(this.told);
 	}
 
 	resume() {
 		this.holding = false;
 		this.more.hidden = true;
+		this.tell(this.told);
 		this.flush();
 	}
 
 	row(event) {
 		const tr = el('tr', { class: `line ${event.severity || ''}` },
 			el('td', {}, el('button', { type: 'button', class: 'toggle', 'aria-expanded': 'false', 'aria-label': `Event ${event.id}`,
-				onclick: (e) => this.toggle(tr, event, e.currentTarget) }, '\u25b8')),
-			this.shown.map((c) => el('td', { class: c.name.replace(/\W/g, '-') }, this.cell(event, c.name))));
+				onclick: (e) => this.toggle(tr, event, e.currentTarget) })),
+			this.shown.map((c) => el('td', { class: name(c.name) }, content(event, c.name, this.state))));
 
 		return tr;
-	}
-
-	cell(event, name) {
-		const value = cell(event, name);
-
-		if (value === undefined)
-			return el('span', { class: 'none' }, '\u2013');
-		if (name === 'severity')
-			return severity(value);
-		if (name === 'timestamp' || name === 'received')
-			return el('time', { datetime: value }, show(value, this.state.utc));
-		return plain(String(value).slice(0, 1000));
 	}
 
 	toggle(tr, event, button) {
 		const open = button.getAttribute('aria-expanded') === 'true';
 
-		this.hold();
+		if (!this.holding)
+			this.hold();
 		button.setAttribute('aria-expanded', String(!open));
-		button.textContent = open ? '\u25b8' : '\u25be';
 		if (open)
 			tr.nextElementSibling.remove();
 		else

@@ -11,13 +11,16 @@ import { RangeBox } from './range_box.js';
 import { Facets } from './facets.js';
 import { Chart, buckets } from './chart.js';
 import { List } from './list.js';
-import { choose } from './columns.js';
+import { choose, narrow } from './columns.js';
 import { detail } from './detail.js';
 import { chips, exportMenu, viewsMenu } from './menus.js';
 import { iso, label } from './when.js';
+import { habit, keep } from './state.js';
 import { SEVERITIES } from './lang.js';
 
 const BARS = 120;
+const SLOW_MS = 200;   /* only what takes longer can be cancelled: no button comes and goes for a blink */
+const AGAIN_MS = 1000; /* between looks whether the server is there again */
 
 export class PageLogs {
 	constructor(state) {
@@ -32,6 +35,10 @@ export class PageLogs {
 		this.list = new List(state, (text, bad) => this.note(text, bad));
 		this.list.addEventListener('opened', (e) =>
 			state.set({ entry: e.detail.open ? String(e.detail.event.id) : '' }, true));
+		this.list.addEventListener('lost', () => this.retry(() => {
+			this.told();
+			this.list.draw(true);
+		}));
 		this.single = el('section', { class: 'single', hidden: true, 'aria-label': 'Linked event' });
 		this.chips = el('ul', { class: 'chips', 'aria-label': 'Filters' });
 		this.cancel = el('button', { type: 'button', hidden: true, onclick: () => this.stop() }, 'Cancel');
@@ -39,19 +46,36 @@ export class PageLogs {
 		this.node = this.build();
 		this.keys = { '/': () => this.ask.input.focus(), t: () => this.range.summary.click(),
 			j: () => this.list.move(1), k: () => this.list.move(-1), x: () => this.exports.querySelector('summary').click(),
-			f: () => this.facets.node.querySelector('button')?.focus(), Enter: null };
+			f: () => this.toFacets() };
 	}
 
 	build() {
 		this.exports = exportMenu(this.state);
+		this.side = el('button', { type: 'button', 'aria-controls': 'facets', title: 'Filter by value (f)',
+			onclick: () => this.aside(this.facets.node.hidden) }, 'Values');
+		this.aside(habit('facets', !narrow()), false);
 		return el('div', { class: 'logs' },
 			el('div', { class: 'bar', role: 'search' }, this.ask.node, this.range.node,
-				el('button', { type: 'button', class: 'main', onclick: () => this.ask.ask() }, 'Ask'), this.cancel,
-				el('button', { type: 'button', onclick: () => choose(() => this.columnsChanged()) }, 'Columns'),
-				this.exports, viewsMenu(this.state)),
-			this.chips, this.chart.node, this.status,
+				el('button', { type: 'button', class: 'main', onclick: () => this.ask.ask() }, 'Search')),
+			this.chips, this.chart.node,
+			el('div', { class: 'tools' }, this.side, this.status, this.cancel,
+				el('button', { type: 'button', onclick: () => choose(() => this.list.reshape()) }, 'Columns'),
+				viewsMenu(this.state), this.exports),
 			el('div', { class: 'split' }, this.facets.node,
 				el('div', { class: 'main-list' }, this.single, this.empty, this.list.node)));
+	}
+
+	/* Shows the sidebar or not; where it is shown by default only a wish against it is kept. */
+	aside(shown, wish = true) {
+		this.facets.node.hidden = !shown;
+		this.side.setAttribute('aria-expanded', String(shown));
+		if (wish && !narrow())
+			keep('facets', shown);
+	}
+
+	toFacets() {
+		this.aside(true);
+		this.facets.node.querySelector('button')?.focus();
 	}
 
 	question(q) {
@@ -59,11 +83,6 @@ export class PageLogs {
 			this.show();
 		else
 			this.state.set({ q, entry: '' });
-	}
-
-	columnsChanged() {
-		this.list.heading();
-		this.list.draw(true);
 	}
 
 	note(text, bad = false) {
@@ -79,11 +98,19 @@ export class PageLogs {
 	}
 
 	busy(on) {
-		this.cancel.hidden = !on;
+		clearTimeout(this.slow);
 		this.node.setAttribute('aria-busy', String(on));
+		if (on)
+			this.slow = setTimeout(() => {
+				this.cancel.hidden = false;
+			}, SLOW_MS);
+		else
+			this.cancel.hidden = true;
 	}
 
 	close() {
+		clearTimeout(this.again);
+		clearTimeout(this.slow);
 		this.asker.cancelAll();
 		this.list.close();
 	}
@@ -124,8 +151,9 @@ export class PageLogs {
 		try {
 			const first = await parts[0];
 			this.took = Math.round(performance.now() - began);
-			this.list.node.hidden = false;
-			if (first && events(first).length === 0)
+			const none = first && events(first).length === 0;
+			this.list.node.hidden = none;
+			if (none)
 				await this.nothing(range);
 			await Promise.all(parts);
 			if (!this.list.abort.signal.aborted)
@@ -143,22 +171,20 @@ export class PageLogs {
 			this.ask.fault(e);
 		this.note(e.hint ? `${e.message}. ${e.hint}` : e.message, true);
 		if (!e.status)
-			this.retry();
+			this.retry(() => this.load());
 	}
 
-	/* The server is away: says so, and goes on when it is there again. */
-	retry() {
+	/* The server is away: when it is there again, it goes on. */
+	retry(on) {
 		clearTimeout(this.again);
 		this.again = setTimeout(async () => {
-			if (!this.node.isConnected)
-				return;
 			try {
 				await ask('/readyz');
-				this.load();
+				on();
 			} catch {
-				this.retry();
+				this.retry(on);
 			}
-		}, 2000);
+		}, AGAIN_MS);
 	}
 
 	async histogram(pairs, range) {
@@ -166,16 +192,16 @@ export class PageLogs {
 			['buckets', BARS], ['order', 'group'], ['limit', 10000]]));
 
 		this.chart.draw(buckets(answer, SEVERITIES), range.from, range.to);
-		this.tell(answer);
+		this.counted = answer;
+		this.told();
 	}
 
-	tell(answer) {
-		const total = answer.total.toLocaleString('en');
-		const partial = answer.partial ? ` \u00b7 partial (${answer.partial}): not everything could be looked at` : '';
+	told() {
+		const { total, partial } = this.counted;
+		const why = partial ? ` \u00b7 partial (${partial}): not everything could be looked at` : '';
 
-		this.total = answer.total;
-		this.note(`${total} event${answer.total === 1 ? '' : 's'}${this.took ? ` \u00b7 first page in ${this.took} ms` : ''}${partial}`,
-			!!answer.partial);
+		this.note(`${total.toLocaleString('en')} event${total === 1 ? '' : 's'}${this.took ? ` \u00b7 first page in ${this.took} ms` : ''}${why}`,
+			!!partial);
 	}
 
 	/* An event that a link names is shown on top, whatever the filters. */
@@ -187,10 +213,10 @@ export class PageLogs {
 			return;
 		try {
 			const answer = await this.asker.ask('entry', `/api/logs/${id}`);
-			put(this.single, el('h2', {}, `Event ${id}`), el('button', { type: 'button', onclick: () => {
+			put(this.single, el('header', {}, el('h2', {}, `Event ${id}`), el('button', { type: 'button', onclick: () => {
 				this.single.hidden = true;
 				this.state.set({ entry: '' }, true);
-			} }, 'Close'), detail(answer.log, this.state, { needles: this.list.needles }));
+			} }, 'Close')), detail(answer.log, this.state, { needles: this.list.needles }));
 		} catch (e) {
 			if (aborted(e))
 				return;

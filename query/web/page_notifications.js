@@ -10,17 +10,20 @@ import { el, put, plain } from './el.js';
 import { events, url } from './api.js';
 import { RangeBox } from './range_box.js';
 import { Chart, buckets } from './chart.js';
-import { Board, card, number, ranked } from './board.js';
 import { test } from './lang.js';
+import { Board, card, number, table } from './board.js';
+import { moment } from './cells.js';
 import { ago, duration, iso, show } from './when.js';
 
 const EVERY = 3000;
 const HEARTBEAT_S = 60;
 const MISSING = 3; /* heartbeats late: the service is taken for gone */
 const BEAT = 'metadata.kind=heartbeat';
-const FAILED = 'metadata.status in (failed, bounced, error, rejected)';
-const SENT = 'metadata.status in (sent, delivered, ok, success)';
+const BAD = ['failed', 'bounced', 'error', 'rejected'];
+const GOOD = ['sent', 'delivered', 'ok', 'success'];
+const FAILED = `metadata.status in (${BAD.join(', ')})`;
 const FAILURES = 20;
+const TYPES = 20;
 
 export class PageNotifications extends Board {
 	constructor(state) {
@@ -28,13 +31,16 @@ export class PageNotifications extends Board {
 		this.range = new RangeBox(state);
 		this.cards = el('dl', { class: 'cards' });
 		this.up = el('ol', { class: 'uptime', 'aria-label': 'Uptime over the range' });
-		this.failures = el('section', { class: 'panel wide' });
 		this.panels = el('div', { class: 'panels' });
 		this.chart = new Chart({ name: 'Notifications over time by status', height: 140, utc: () => state.utc,
 			pick: (from, to) => state.set({ from: iso(from), to: iso(Math.ceil(to) - 1) }) });
-		this.node = el('div', { class: 'page' }, el('h1', {}, 'Notification service'),
-			el('div', { class: 'bar' }, this.range.node), this.status, this.cards, this.up, this.chart.node,
-			this.panels, this.failures);
+		this.none = el('p', { class: 'status', hidden: true }, 'No notifications in this range. ',
+			el('button', { type: 'button', onclick: () => state.set({ from: '', to: '' }) }, 'All time'),
+			' A service writes them as events of type NOTIFY with metadata.status and metadata.notification_type, ' +
+			'and each minute one with metadata.kind=heartbeat and metadata.queue_size.');
+		this.node = el('div', { class: 'page' },
+			el('div', { class: 'bar' }, el('h1', {}, 'Notification service'), this.range.node), this.status, this.none, this.cards,
+			this.up, this.chart.node, this.panels);
 		this.keys = { t: () => this.range.summary.click() };
 	}
 
@@ -44,40 +50,55 @@ export class PageNotifications extends Board {
 	}
 
 	async load() {
-		const range = this.state.range;
+		const { range } = this.state;
 		const time = [['event_type', 'NOTIFY'], ...this.state.filters({ range })];
 		const count = (name, q, more = []) => this.asker.ask(name, url('/api/query', [...time, ['q', q], ...more]));
 		const no = `not (${BEAT})`;
-		const top = (name, q, by) => count(name, q, [['by', by], ['top', 10]]);
-		const [sent, failed, types, statuses, failing, over, beats, last, bad] = await Promise.all([
-			count('sent', SENT), count('failed', FAILED),
-			top('types', no, 'metadata.notification_type'), top('statuses', no, 'metadata.status'),
-			top('failing', FAILED, 'metadata.notification_type'),
+		const answers = await Promise.all([
+			count('types', no, [['by', 'metadata.notification_type,metadata.status'], ['top', 1000]]),
 			count('over', no, [['by', 'metadata.status'], ['buckets', 100], ['order', 'group'], ['limit', 20000]]),
 			count('beats', BEAT, [['bucket', 'auto'], ['buckets', 90]]),
 			this.asker.ask('last', url('/api/logs', [['event_type', 'NOTIFY'], ['q', BEAT], ['limit', 1], ['total', 'none']])),
 			this.asker.ask('bad', url('/api/logs', [...time, ['q', FAILED], ['limit', FAILURES], ['total', 'none']]))]);
+		const [types, over, beats, last, bad] = answers;
 
-		this.draw({ sent, failed, types, statuses, failing, over, beats, last: events(last)[0], bad: events(bad), range });
+		this.draw({ types: this.byType(types), over, beats, last: events(last)[0], bad: events(bad), range });
+		return answers;
 	}
 
-	draw({ sent, failed, types, statuses, failing, over, beats, last, bad, range }) {
+	/* Rows [type, status, count] as [type, sent, failed, all]. */
+	byType({ rows }) {
+		const by = new Map();
+
+		for (const [type, status, n] of rows) {
+			const line = by.get(type) || [type, 0, 0, 0];
+			line[1] += GOOD.includes(status) ? n : 0;
+			line[2] += BAD.includes(status) ? n : 0;
+			line[3] += n;
+			by.set(type, line);
+		}
+		return [...by.values()].sort((a, b) => b[3] - a[3]);
+	}
+
+	draw({ types, over, beats, last, bad, range }) {
 		const late = last ? (Date.now() - Date.parse(last.timestamp)) / 1e3 : null;
 		const alive = late !== null && late < MISSING * HEARTBEAT_S;
 		const uptime = this.uptime(beats, range);
-		const share = sent.total + failed.total ? failed.total / (sent.total + failed.total) * 100 : 0;
+		const sum = (i) => types.reduce((n, t) => n + t[i], 0);
+		const [sent, failed] = [sum(1), sum(2)];
+		const share = sent + failed ? failed / (sent + failed) * 100 : 0;
 
+		this.none.hidden = types.length > 0 || beats.rows.length > 0;
 		put(this.cards,
 			card('Service', last ? (alive ? '\u25cf running' : '\u25b2 silent') : '\u2013 unknown',
-				last ? `heartbeat ${ago(Date.parse(last.timestamp))}` : 'no heartbeat in the store', last && !alive),
-			card('Uptime', uptime === null ? '\u2013' : `${number(uptime * 100)} %`, 'of the range, by heartbeats'),
-			card('Sent', number(sent.total)), card('Failed', number(failed.total), `${number(share)} %`),
-			card('Queue now', number(last?.metadata?.queue_size), last ? ago(Date.parse(last.timestamp)) : ''));
-		this.chart.draw(buckets(over, ['sent', 'delivered']), range.from, range.to);
-		put(this.panels, ranked('By type', types.rows, (v) => this.open('metadata.notification_type', v)),
-			ranked('By status', statuses.rows, (v) => this.open('metadata.status', v)),
-			ranked('Failures by type', failing.rows, (v) => this.open('metadata.notification_type', v, FAILED)));
-		put(this.failures, el('h2', {}, 'Last failures'), this.table(bad));
+				last ? `heartbeat ${ago(Date.parse(last.timestamp))}` : 'no heartbeat in the store', last && (alive ? 'good' : 'bad')),
+			card('Uptime', uptime === null ? '\u2013' : `${number(uptime * 100)} %`, 'by heartbeats, since the first of the range'),
+			card('Sent', number(sent), 'in the range'), card('Failed', number(failed), `${number(share)} %`, failed ? 'bad' : ''),
+			card('Queue now', number(last?.metadata?.queue_size), last ? `told ${ago(Date.parse(last.timestamp))}` : ''));
+		this.chart.draw(buckets(over, ['sent', 'delivered']), range.from, range.to ?? Date.now());
+		put(this.panels, table('By type', ['Type', '#Sent', '#Failed', '#All'], types.slice(0, TYPES).map(([type, ...n]) =>
+			[type === null ? '(none)' : el('button', { type: 'button', class: 'plain', onclick: () => this.open(test('metadata.notification_type', type)) },
+				plain(String(type))), ...n.map(number)])), this.failed(bad));
 	}
 
 	open(field, value, ...more) {
@@ -106,15 +127,11 @@ export class PageNotifications extends Board {
 		return cells.reduce((n, c) => n + c.part, 0) / cells.length;
 	}
 
-	table(list) {
-		if (!list.length)
-			return el('p', { class: 'none' }, 'No failures in this range.');
-		return el('table', { class: 'plain-table', 'aria-label': 'Last failures' },
-			el('thead', {}, el('tr', {}, ['Time', 'Type', 'Recipient', 'What happened'].map((t) => el('th', { scope: 'col' }, t)))),
-			el('tbody', {}, list.map((e) => el('tr', {},
-				el('td', {}, el('time', { datetime: e.timestamp }, show(e.timestamp, this.state.utc))),
-				el('td', {}, plain(String(e.metadata?.notification_type ?? ''))), el('td', {}, plain(String(e.metadata?.recipient ?? ''))),
-				el('td', { class: 'grow' }, el('button', { type: 'button', class: 'plain',
-					onclick: () => this.state.set({ page: '/', entry: String(e.id) }) }, plain((e.description || '(no description)').slice(0, 500))))))));
+	failed(list) {
+		return table('Last failures', ['Time', 'Type', 'Recipient', 'What happened'], list.map((e) => [
+			moment(e.timestamp, this.state), plain(String(e.metadata?.notification_type ?? '')),
+			plain(String(e.metadata?.recipient ?? '')),
+			el('a', { href: this.state.address('/', { entry: String(e.id) }) }, plain((e.description || '(no description)').slice(0, 500)))]),
+		'No failures in this range.');
 	}
 }

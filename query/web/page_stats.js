@@ -22,12 +22,14 @@ export class PageStats extends Board {
 		this.chips = el('ul', { class: 'chips', 'aria-label': 'Filters' });
 		this.cards = el('dl', { class: 'cards' });
 		this.panels = el('div', { class: 'panels' });
+		this.none = el('p', { class: 'status', hidden: true }, 'No events are meant. ',
+			el('button', { type: 'button', onclick: () => state.set({ q: '', chips: [], from: '', to: '' }) }, 'All events'));
 		this.chart = new Chart({ name: 'Events by type over time', height: 180, utc: () => state.utc,
 			pick: (from, to) => state.set({ from: iso(from), to: iso(Math.ceil(to) - 1) }) });
 		this.node = el('div', { class: 'page' },
 			el('div', { class: 'bar', role: 'search' }, this.ask.node, this.range.node,
-				el('button', { type: 'button', class: 'main', onclick: () => this.ask.ask() }, 'Ask'), exportMenu(state), viewsMenu(state)),
-			this.chips, this.status, this.cards, this.chart.node, this.panels);
+				el('button', { type: 'button', class: 'main', onclick: () => this.ask.ask() }, 'Search'), exportMenu(state), viewsMenu(state)),
+			this.chips, this.status, this.none, this.cards, this.chart.node, this.panels);
 		this.keys = { '/': () => this.ask.input.focus(), t: () => this.range.summary.click() };
 	}
 
@@ -52,6 +54,7 @@ export class PageStats extends Board {
 				top('user_id'), top('entity_type,entity_id'),
 				this.asker.ask('now', url('/api/query', recent))]);
 			this.draw({ stats, types, users, entities, now, range });
+			return [stats, types, users, entities, now];
 		} catch (e) {
 			if (e.field === 'q')
 				this.ask.fault(e);
@@ -62,10 +65,11 @@ export class PageStats extends Board {
 	draw({ stats, types, users, entities, now, range }) {
 		const only = (field) => (value) => this.state.add(test(field, value));
 
-		put(this.cards, card('Events', number(stats.total_logs), stats.partial ? `partial: ${stats.partial}` : ''),
-			card('Last 24 hours', number(stats.recent_24h)),
+		put(this.cards, card('Events', number(stats.total_logs), 'in the range'),
+			card('Last 24 hours', number(stats.recent_24h), 'by the clock of the server'),
 			card('Now', `${number(now.total / RATE_S)} /s`, `mean of ${RATE_S} s`),
 			card('Users', number(users.groups)), card('Entities', number(entities.groups)));
+		this.none.hidden = stats.total_logs > 0;
 		this.chart.draw(buckets(types), range.from, range.to);
 		put(this.panels,
 			ranked('By type', Object.entries(stats.by_event_type).slice(0, 20), only('event_type')),

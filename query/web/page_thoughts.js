@@ -7,11 +7,12 @@ import { events, url, aborted } from './api.js';
 import { RangeBox } from './range_box.js';
 import { Board } from './board.js';
 import { test } from './lang.js';
+import { moment } from './cells.js';
 import { ago, iso, show } from './when.js';
 
 const PAGE = 50;
 const BESIDE = 8;
-const MOMENT_MS = 60000; /* what stands beside a thought that no other follows */
+const MOMENT_MS = 600000; /* a moment lasts to the next thought, at most so long */
 
 export class PageThoughts extends Board {
 	constructor(state) {
@@ -21,8 +22,14 @@ export class PageThoughts extends Board {
 		this.search = el('input', { id: 'thought-search', type: 'search', placeholder: 'words', onchange: () => state.set({ q: this.search.value }) });
 		this.list = el('ol', { class: 'thoughts', 'aria-label': 'Thoughts, newest first' });
 		this.more = el('button', { type: 'button', hidden: true, onclick: () => this.page() }, 'Earlier thoughts');
-		this.node = el('div', { class: 'page' }, el('h1', {}, 'Thoughts'),
-			el('div', { class: 'bar' }, el('label', { for: 'thinker' }, 'Of'), this.user, this.range.node,
+		/* What stands beside a thought is asked for when it comes into sight. */
+		this.sight = new IntersectionObserver((list) => list.filter((e) => e.isIntersecting).forEach((e) => {
+			this.sight.unobserve(e.target);
+			this.moments.get(e.target)?.();
+		}));
+		this.moments = new WeakMap();
+		this.node = el('div', { class: 'page' },
+			el('div', { class: 'bar' }, el('h1', {}, 'Thoughts'), el('label', { for: 'thinker' }, 'Of'), this.user, this.range.node,
 				el('label', { for: 'thought-search' }, 'With'), this.search), this.status, this.list, this.more);
 		this.moments = new WeakMap();
 		this.sight = new IntersectionObserver((seen) => this.see(seen), { rootMargin: '200px' });
@@ -49,8 +56,13 @@ export class PageThoughts extends Board {
 		return super.show();
 	}
 
+	close() {
+		this.sight.disconnect();
+		super.close();
+	}
+
 	async load() {
-		const range = this.state.range;
+		const { range } = this.state;
 
 		this.pairs = [['event_type', 'THOUGHT'], ...this.state.filters({ range })];
 		const users = await this.asker.ask('users', url('/api/fields/user_id/values', [...this.pairs, ['top', 200]]));
@@ -63,7 +75,7 @@ export class PageThoughts extends Board {
 		put(this.list);
 		this.next = null;
 		this.last = null;
-		await this.page();
+		return [users, await this.page()];
 	}
 
 	async page() {
@@ -77,22 +89,32 @@ export class PageThoughts extends Board {
 			this.last = event;
 		}
 		if (!this.list.hasChildNodes())
-			put(this.list, el('li', { class: 'empty' }, 'No thoughts here. An agent writes them as events of type THOUGHT, ' +
-				'with user_id and description.'));
+			put(this.list, el('li', { class: 'empty' }, el('p', {}, 'No thoughts here. An agent writes them as events of type THOUGHT, ' +
+				'with user_id and description.'), this.wider()));
+		return answer;
+	}
+
+	wider() {
+		const { from, to, q, user } = this.state;
+
+		return (from || to || q || user) && el('button', { type: 'button',
+			onclick: () => this.state.set({ from: '', to: '', q: '', user: '' }) }, 'All thoughts');
 	}
 
 	thought(event, later) {
-		const beside = el('div', { class: 'beside', 'aria-label': 'What happened then', role: 'group' });
-
-		this.moments.set(beside, { event, later });
-		this.sight.observe(beside);
-		return el('li', {},
+		const beside = el('div', { class: 'beside' });
+		const node = el('li', {},
 			el('article', { 'aria-label': `Thought ${event.id}` },
-				el('header', {}, this.link(event), el('span', { class: 'none' }, ` ${ago(Date.parse(event.timestamp))} `),
-					event.user_id && el('a', { title: 'All events of this user',
-						href: this.state.address('/', { q: '', chips: [test('user_id', event.user_id)] }) }, plain(event.user_id))),
+				el('header', {}, event.user_id && el('b', {}, plain(event.user_id)), moment(event.timestamp, this.state, 0),
+					!this.state.ago && el('span', {}, ago(Date.parse(event.timestamp))),
+					el('a', { href: this.state.address('/', { q: '', user: '', entry: String(event.id), chips: event.user_id ? [test('user_id', event.user_id)] : [] }) },
+						event.user_id ? 'All of this user' : 'In the logs')),
 				el('p', { class: 'text' }, plain(event.description || '', true))),
 			beside);
+
+		this.moments.set(node, () => this.moment(event, later, beside));
+		this.sight.observe(node);
+		return node;
 	}
 
 	/* Its time, which leads to the event itself. */
@@ -102,29 +124,26 @@ export class PageThoughts extends Board {
 	}
 
 	/* Events from this thought to the next one. */
-	async moment(into) {
-		const { event, later } = this.moments.get(into);
+	async moment(event, later, into) {
 		const from = Date.parse(event.timestamp);
-		const to = later ? Math.min(Date.parse(later.timestamp), from + 10 * MOMENT_MS) : from + MOMENT_MS;
+		const to = later ? Math.min(Date.parse(later.timestamp), from + MOMENT_MS) : from + MOMENT_MS;
 
-		put(into, 'Loading\u2026');
 		try {
 			const answer = await this.asker.ask(`moment.${event.id}`, url('/api/logs', [['q', 'event_type!=THOUGHT'],
 				['start_time', event.timestamp], ['end_time', iso(Math.max(to, from + 1))], ['order', 'asc'], ['limit', BESIDE]]));
-			put(into, this.beside(events(answer), answer.total, from, to));
+			const list = events(answer);
+			put(into, list.length === 0 ? el('p', {}, 'Nothing else in this moment.')
+				: el('ul', { 'aria-label': 'In the same moment' }, list.map((e) => this.deed(e))),
+			answer.total > list.length && el('p', {}, `and ${(answer.total - list.length).toLocaleString('en')} more`));
 		} catch (e) {
 			if (!aborted(e))
 				put(into, el('p', { class: 'bad' }, e.message));
 		}
 	}
 
-	beside(list, total, from, to) {
-		if (list.length === 0)
-			return el('p', {}, 'Nothing else happened before the next thought.');
-		return [el('ul', {}, list.map((e) => el('li', {},
-			el('time', { datetime: e.timestamp }, show(e.timestamp, this.state.utc, 0).slice(11)),
-			el('b', {}, plain(e.event_type || '')), el('span', {}, plain((e.description || '').slice(0, 200)))))),
-		total > list.length && el('a', { href: this.state.address('/', { q: '', user: '', chips: ['event_type!=THOUGHT'], from: iso(from), to: iso(to - 1) }) },
-			`${(total - list.length).toLocaleString('en')} more`)];
+	deed(event) {
+		return el('li', {}, el('a', { href: this.state.address('/', { q: '', user: '', entry: String(event.id) }) },
+			el('time', { datetime: event.timestamp, title: show(event.timestamp, this.state.utc, 9) }, show(event.timestamp, this.state.utc, 0).slice(11))),
+		' ', el('b', {}, plain(event.event_type || '')), ' ', plain((event.description || '').slice(0, 200)));
 	}
 }

@@ -86,6 +86,11 @@ export class State extends EventTarget {
 		return habit('zone', 'local') === 'utc';
 	}
 
+	/* Times are told by how long ago they were. */
+	get ago() {
+		return habit('ago', false);
+	}
+
 	/* Start and end in ms; throws as when.range. */
 	get range() {
 		return range(this.from, this.to, this.utc);

@@ -149,4 +149,5 @@ def main():
         lab.close()
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
