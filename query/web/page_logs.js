@@ -148,6 +148,9 @@ export class PageLogs {
 		this.busy(true);
 		this.note('Reading\u2026');
 		const parts = [this.list.start(pairs), this.histogram(pairs, range), this.facets.load(pairs), this.linked()];
+		/* The first to fail is told below. */
+		for (const part of parts)
+			part.catch(() => {});
 		try {
 			const first = await parts[0];
 			this.took = Math.round(performance.now() - began);

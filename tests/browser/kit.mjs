@@ -1,6 +1,5 @@
 /*
- * kit - what the tests of the viewer are written with. A test gets a page of its own, in a browser context
- * of its own; waiting is for a condition, with a deadline. A page that throws, breaks the
+ * kit - what the tests of the viewer are written with. A test gets an empty page and an empty memory; waiting is for a condition, with a deadline. A page that throws, breaks the
  * Content-Security-Policy or writes an error to the console fails its test.
  */
 import { createRequire } from 'node:module';
@@ -21,7 +20,7 @@ const NETWORK = /Failed to load resource|WebSocket connection to/;
 
 const tests = [];
 
-/* options: width, height, dark, reduced, touch; network: the test takes the server away. */
+/* options: width, height, dark, reduced; network: the server is away for a while, or says no. */
 export function test(name, run, options = {}) {
 	tests.push({ name, run, options });
 }
@@ -89,20 +88,12 @@ export async function api(path) {
 
 /* ---- pages ---- */
 
-async function context(browser, options) {
-	return browser.newContext({ viewport: { width: options.width || 1280, height: options.height || 800 },
-		colorScheme: options.dark ? 'dark' : 'light', reducedMotion: options.reduced ? 'reduce' : 'no-preference',
-		timezoneId: 'Europe/Berlin', locale: 'en-US', hasTouch: !!options.touch, acceptDownloads: true });
-}
-
-function watch(page, complaints, options) {
+function watch(page, complaints) {
 	page.setDefaultTimeout(PATIENCE_MS);
-	page.on('pageerror', (e) => complaints.push(e.stack));
+	page.on('pageerror', (e) => complaints.push({ text: e.stack }));
 	page.on('console', (m) => {
-		if (m.type() === 'error' && !NETWORK.test(m.text()))
-			complaints.push(m.text());
-		else if (m.type() === 'error' && !options.network && /ERR_/.test(m.text()))
-			complaints.push(m.text());
+		if (m.type() === 'error')
+			complaints.push({ text: m.text(), network: NETWORK.test(m.text()) });
 	});
 }
 
@@ -134,39 +125,61 @@ export async function total(page) {
 
 /* ---- running ---- */
 
-async function one(browser, number, { name, run, options }) {
-	const began = Date.now();
-	const complaints = [];
-	const around = await context(browser, options);
-	const page = await around.newPage();
+/* One context serves all: a process less for each test, and files that need not be read again. */
+async function dress(page, options) {
+	await page.setViewportSize({ width: options.width || 1280, height: options.height || 720 });
+	await page.emulateMedia({ colorScheme: options.dark ? 'dark' : 'light',
+		reducedMotion: options.reduced ? 'reduce' : 'no-preference' });
+}
 
-	watch(page, complaints, options);
+/* Nothing of a test is left for the next one. */
+async function undress(around, page) {
+	await page.unrouteAll({ behavior: 'ignoreErrors' });
+	for (const other of around.pages())
+		if (other !== page)
+			await other.close();
+	if (page.url().startsWith(BASE))
+		await page.evaluate(() => localStorage.clear());
+	await page.goto('about:blank');
+}
+
+async function one(around, page, complaints, number, { name, run, options }) {
+	const began = Date.now();
+	const bad = () => complaints.filter((c) => !(c.network && options.network)).map((c) => c.text);
+
+	complaints.length = 0;
 	try {
+		await dress(page, options);
 		await run(page, around);
-		equal(complaints, [], 'errors in the browser');
+		equal(bad(), [], 'errors in the browser');
 		console.log(`ok ${number} - ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
 		return true;
 	} catch (e) {
 		const picture = `${process.env.ASTRO_FAILED}/${name.replace(/\W+/g, '-')}.png`;
 		console.log(`not ok ${number} - ${name}`);
-		for (const line of [e.stack, ...complaints, `picture: ${picture}`].join('\n').split('\n'))
+		for (const line of [e.stack, ...bad(), `picture: ${picture}`].join('\n').split('\n'))
 			console.log(`# ${line}`);
 		mkdirSync(process.env.ASTRO_FAILED, { recursive: true });
 		await page.screenshot({ path: picture }).catch(() => {});
 		return false;
 	} finally {
-		await around.close();
+		await undress(around, page);
 	}
 }
 
 export async function main(words) {
 	const chosen = tests.filter((t) => words.length === 0 || words.some((w) => t.name.includes(w)));
 	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
+	const around = await browser.newContext({ timezoneId: 'Europe/Berlin', locale: 'en-US', acceptDownloads: true,
+		permissions: ['clipboard-read', 'clipboard-write'] });
+	const page = await around.newPage();
+	const complaints = [];
 	let good = true;
 
+	watch(page, complaints);
 	console.log(`1..${chosen.length}`);
 	for (const [i, t] of chosen.entries())
-		good = await one(browser, i + 1, t) && good;
+		good = await one(around, page, complaints, i + 1, t) && good;
 	await browser.close();
 	process.exit(good ? 0 : 1);
 }

@@ -1,5 +1,6 @@
 /* run - all tests of the viewer, in the order of what they rest on. node run.mjs [WORD...] */
 import { main } from './kit.mjs';
 import './logs.mjs';
+import './list.mjs';
 
 await main(process.argv.slice(2));
