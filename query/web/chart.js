@@ -53,9 +53,6 @@ function gather({ width, values, buckets: list }) {
 	return { width, values: [...kept, REST], buckets: list };
 }
 
-/* What a value means is seen by its colour; others have one by their place. */
-const KNOWN = { failed: 'sev-error', rejected: 'sev-error', bounced: 'sev-warning', delivered: 'tone-1' };
-
 function tone(value, i) {
 	if (SEVERITY.test(value))
 		return `sev-${value}`;
@@ -71,7 +68,6 @@ export class Chart {
 		this.tip = el('p', { class: 'tip', 'aria-hidden': 'true' });
 		this.plot = svg('svg', { viewBox: `0 0 ${W} ${this.height}`, preserveAspectRatio: 'none', role: 'img',
 			tabindex: options.pick ? '0' : null });
-		this.most = el('span', { class: 'most', 'aria-hidden': 'true' });
 		this.axis = el('div', { class: 'axis', 'aria-hidden': 'true' });
 		this.key = el('ul', { class: 'legend', 'aria-label': 'Legend' });
 		this.peak = el('span', { class: 'peak', 'aria-hidden': 'true' });
@@ -107,7 +103,7 @@ export class Chart {
 		const max = list.reduce((m, b) => Math.max(m, b.total), 1);
 		put(this.plot, list.map((b) => this.bar(b, max)), svg('rect', { class: 'shade', y: 0, height: this.height }));
 		this.plot.setAttribute('aria-label', this.summary(list, max));
-		this.peak.textContent = list.length ? max.toLocaleString('en') : '';
+		this.peak.textContent = list.length ? `${max.toLocaleString('en')} in ${duration(data.width / 1e3)}` : '';
 		put(this.axis, this.ticks());
 		put(this.key, data.values.length > 1 && data.values.map((v, i) =>
 			el('li', {}, el('span', { class: `swatch ${tone(v, i)}`, 'aria-hidden': 'true' }), plain(v))));

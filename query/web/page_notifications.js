@@ -101,8 +101,8 @@ export class PageNotifications extends Board {
 				plain(String(type))), ...n.map(number)])), this.failed(bad));
 	}
 
-	open(field, value, ...more) {
-		this.state.set({ page: '/', chips: ['event_type=NOTIFY', test(field, value), ...more], entry: '' });
+	open(chip) {
+		this.state.set({ page: '/', chips: ['event_type=NOTIFY', chip], entry: '' });
 	}
 
 	/* Part of the buckets, from the first heartbeat on, that have as many as are due. */

@@ -1,6 +1,6 @@
 /*
  * page_thoughts - what an agent thought, as a timeline: its THOUGHT events of a user and a range, and
- * beside each what else happened until the next one, asked for when the thought comes into sight.
+ * beside each what else happened until the next one.
  */
 import { el, put, plain } from './el.js';
 import { events, url, aborted } from './api.js';
@@ -31,23 +31,7 @@ export class PageThoughts extends Board {
 		this.node = el('div', { class: 'page' },
 			el('div', { class: 'bar' }, el('h1', {}, 'Thoughts'), el('label', { for: 'thinker' }, 'Of'), this.user, this.range.node,
 				el('label', { for: 'thought-search' }, 'With'), this.search), this.status, this.list, this.more);
-		this.moments = new WeakMap();
-		this.sight = new IntersectionObserver((seen) => this.see(seen), { rootMargin: '200px' });
 		this.keys = { '/': () => this.search.focus(), t: () => this.range.summary.click() };
-	}
-
-	close() {
-		this.sight.disconnect();
-		super.close();
-	}
-
-	/* What stands beside the thoughts that have come into sight, once. */
-	see(seen) {
-		for (const { isIntersecting, target } of seen)
-			if (isIntersecting) {
-				this.sight.unobserve(target);
-				this.moment(target);
-			}
 	}
 
 	show() {
@@ -71,7 +55,6 @@ export class PageThoughts extends Board {
 		this.user.value = this.state.user;
 		if (this.state.user)
 			this.pairs.push(['user_id', this.state.user]);
-		this.sight.disconnect();
 		put(this.list);
 		this.next = null;
 		this.last = null;
@@ -115,12 +98,6 @@ export class PageThoughts extends Board {
 		this.moments.set(node, () => this.moment(event, later, beside));
 		this.sight.observe(node);
 		return node;
-	}
-
-	/* Its time, which leads to the event itself. */
-	link(event) {
-		return el('a', { class: 'time', href: this.state.address('/', { q: '', chips: [], user: '', entry: String(event.id) }) },
-			el('time', { datetime: event.timestamp, title: event.timestamp }, show(event.timestamp, this.state.utc, 0)));
 	}
 
 	/* Events from this thought to the next one. */
