@@ -138,6 +138,7 @@ export class PageLogs {
 
 		this.ask.fault(null);
 		this.empty.hidden = true;
+		this.wrong = false;
 		try {
 			range = this.state.range;
 		} catch (e) {
@@ -170,6 +171,7 @@ export class PageLogs {
 		if (aborted(e))
 			return;
 		this.busy(false);
+		this.wrong = true;
 		if (e.field === 'q' || e.field === 'search')
 			this.ask.fault(e);
 		this.note(e.hint ? `${e.message}. ${e.hint}` : e.message, true);
@@ -196,7 +198,8 @@ export class PageLogs {
 
 		this.chart.draw(buckets(answer, SEVERITIES), range.from, range.to);
 		this.counted = answer;
-		this.told();
+		if (!this.wrong)
+			this.told();
 	}
 
 	told() {

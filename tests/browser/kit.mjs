@@ -20,7 +20,10 @@ const NETWORK = /Failed to load resource|WebSocket connection to/;
 
 const tests = [];
 
-/* options: width, height, dark, reduced; network: the server is away for a while, or says no. */
+/*
+ * options: width, height, dark, reduced; network: the server is away for a while, or says no; lacks: asked
+ * before the test, why it cannot be.
+ */
 export function test(name, run, options = {}) {
 	tests.push({ name, run, options });
 }
@@ -79,6 +82,9 @@ async function order(job) {
 export const send = (events) => order({ do: 'send', events });
 export const kill = () => order({ do: 'kill' });
 export const start = () => order({ do: 'start' });
+
+/* For tests that need such a route. */
+export const lacks = (path) => async () => ((await fetch(BASE + path)).status === 404 ? `the server has no ${path}` : null);
 
 export async function api(path) {
 	const response = await fetch(BASE + path);
@@ -148,6 +154,11 @@ async function one(around, page, complaints, number, { name, run, options }) {
 	const bad = () => complaints.filter((c) => !(c.network && options.network)).map((c) => c.text);
 
 	complaints.length = 0;
+	const lacks = await options.lacks?.();
+	if (lacks) {
+		console.log(`ok ${number} - ${name} # SKIP ${lacks}`);
+		return true;
+	}
 	try {
 		await dress(page, options);
 		await run(page, around);
