@@ -158,3 +158,25 @@ size_t utf8_cut(struct span s, size_t max)
 		n--;
 	return (s.p[n] & 0xC0) == 0x80 ? max : n;
 }
+
+bool utf8_step(struct utf8_steps *s, const uint8_t *p, size_t n)
+{
+	size_t i = s->follow ? 0 : ascii_prefix(p, n);
+
+	for (; i < n; i++) {
+		if (s->follow == 0 && p[i] < 0x80)
+			continue;
+		if (s->follow == 0) {
+			struct lead l = lead_of(p[i]);
+
+			if (l.follow == 0)
+				return false;
+			*s = (struct utf8_steps){ l.follow, l.lo, l.hi };
+			continue;
+		}
+		if (p[i] < s->lo || p[i] > s->hi)
+			return false;
+		*s = (struct utf8_steps){ (uint8_t)(s->follow - 1), 0x80, 0xBF };
+	}
+	return true;
+}

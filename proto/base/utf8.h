@@ -42,6 +42,15 @@ size_t utf8_bad_bytes(const uint8_t *p, size_t n);
 /* Writes cp (a valid scalar value) and returns its bytes, 1..4. */
 size_t utf8_put(uint8_t dst[UTF8_BYTES_MAX], uint32_t cp);
 
+/* Text that comes in pieces: what the next byte must be. All zero at its beginning. */
+struct utf8_steps {
+	uint8_t follow; /* bytes missing of the sequence begun; 0: the text may end here */
+	uint8_t lo, hi; /* range of the next of them */
+};
+
+/* False as soon as no further piece could make it well-formed. */
+bool utf8_step(struct utf8_steps *s, const uint8_t *p, size_t n);
+
 /* The largest n <= max at which s may be cut without splitting a code point; s.n if that is smaller. */
 size_t utf8_cut(struct span s, size_t max);
 

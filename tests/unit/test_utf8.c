@@ -130,6 +130,32 @@ static void prefix_ends_at_the_bad_byte_wherever_it_is(void **state)
 	}
 }
 
+/* Byte by byte the answer is that of the whole, and bad bytes are told of at once. */
+static void steps_are_the_definition(void **state)
+{
+	static const uint8_t edges[] = { 0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC1,
+		0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF };
+	enum { N = ARRAY_COUNT(edges) };
+
+	(void)state;
+	for (unsigned i = 0; i < N * N * N * N; i++) {
+		const uint8_t b[4] = { edges[i % N], edges[i / N % N], edges[i / N / N % N],
+			edges[i / N / N / N] };
+		struct utf8_steps s = { 0 }, whole = { 0 };
+		bool good = true;
+		size_t n = 0;
+
+		while (n < sizeof b && good)
+			good = utf8_step(&s, b + n++, 1);
+		assert_int_equal(good, utf8_step(&whole, b, sizeof b));
+		assert_int_equal(good && s.follow == 0, utf8_valid(span_of(b, sizeof b)));
+		if (good)
+			assert_int_equal(whole.follow, s.follow);
+		else
+			assert_true(utf8_valid_prefix(span_of(b, n)) < n);
+	}
+}
+
 static void cut_keeps_code_points_whole(void **state)
 {
 	struct span s = SPAN_LIT("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80");
@@ -156,6 +182,7 @@ int main(void)
 		cmocka_unit_test(validity_is_the_definition),
 		cmocka_unit_test(bad_bytes_become_one_mark_per_subpart),
 		cmocka_unit_test(prefix_ends_at_the_bad_byte_wherever_it_is),
+		cmocka_unit_test(steps_are_the_definition),
 		cmocka_unit_test(cut_keeps_code_points_whole),
 	};
 
