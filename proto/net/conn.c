@@ -113,7 +113,7 @@ static void watch(struct conn *c)
 		return;
 	if (may_read(c) && (!c->finishing || c->lingering))
 		events |= UV_READABLE;
-	if (conn_queued(c))
+	if (conn_queued(c) || c->offered)
 		events |= UV_WRITABLE;
 	if (events == c->watched)
 		return;
@@ -230,6 +230,7 @@ void conn_finish(struct conn *c)
 	if (c->closing || c->finishing)
 		return;
 	c->finishing = true;
+	c->offered = false;
 	unqueue(c);
 	c->blocked = 0;
 	if (conn_queued(c) == 0)
@@ -500,6 +501,31 @@ int conn_write(struct conn *c, const void *p, size_t n)
 	return 0;
 }
 
+size_t conn_offer(struct conn *c, const void *p, size_t n)
+{
+	ssize_t sent;
+
+	CHECK_TAG(c, CONN_TAG);
+	if (c->closing || conn_queued(c) > 0)
+		return 0;
+	ASSERT(!c->finishing);
+	sent = send_some(c, p, n);
+	if (sent < 0)
+		return 0;
+	c->offered = (size_t)sent < n;
+	watch(c);
+	return (size_t)sent;
+}
+
+void conn_bound_sent(struct conn *c, unsigned bytes)
+{
+	int room = (int)bytes;
+
+	CHECK_TAG(c, CONN_TAG);
+	if (!c->closing)
+		setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+}
+
 /* ---------------------------------------------------------------- events */
 
 static int socket_error(const struct conn *c)
@@ -526,8 +552,12 @@ static void on_event(uv_poll_t *poll, int status, int events)
 			conn_close(c, socket_error(c));
 		return;
 	}
-	if ((events & UV_WRITABLE) && conn_queued(c) > 0)
+	if ((events & UV_WRITABLE) && conn_queued(c) > 0) {
 		write_turn(c);
+	} else if ((events & UV_WRITABLE) && c->offered) {
+		c->offered = false;
+		c->ops->drained(c);
+	}
 	if ((events & UV_READABLE) && may_read(c))
 		read_turn(c);
 	watch(c);

@@ -7,7 +7,8 @@
  *	         conn_set_stall or conn_close: the rest is kept and handed over first when reading
  *	         goes on.
  *	eof      the peer ended its side. The owner usually calls conn_finish or conn_close.
- *	drained  the write queue became empty after a conn_write had left something in it.
+ *	drained  the write queue became empty after a conn_write had left something in it, or the
+ *	         socket takes bytes again after a conn_offer.
  *	expired  the deadline passed. It is cleared; the owner closes or sets another.
  *	closed   the last call, later than conn_close and never from inside it: the descriptor is gone,
  *	         `why` is the code given to conn_close or the errno that ended the connection.
@@ -89,6 +90,7 @@ struct conn {
 	int why;
 	int watched; /* events asked of libuv */
 	bool closing, finishing, lingering, eof, in_read, want_drained;
+	bool offered; /* conn_offer waits for room */
 };
 
 int conn_set_init(struct conn_set *s, uv_loop_t *loop, struct listener_gate *g);
@@ -127,6 +129,14 @@ static inline size_t conn_queued(const struct conn *c)
 {
 	return c->out.len - c->out_at;
 }
+
+/*
+ * Sends as much as the socket takes now and queues nothing: the bytes that were sent. Where they are
+ * fewer, `drained` is called when the socket takes more. 0 behind queued bytes, and when it is ending.
+ */
+size_t conn_offer(struct conn *c, const void *p, size_t n);
+/* How much the kernel may hold that was sent and not yet received; it may round. */
+void conn_bound_sent(struct conn *c, unsigned bytes);
 
 /* Back-pressure. While paused a deadline stands still: the peer is not to blame. */
 void conn_pause(struct conn *c);

@@ -397,6 +397,42 @@ static void test_rate_of_a_peer(void **state)
 	peers_fini(&peers);
 }
 
+/* What the socket takes, nothing queued; then a word when it takes more. */
+static void test_offer(void **state)
+{
+	static uint8_t bytes[4 << 20], got[1 << 16];
+	struct fixture *f = *state;
+	size_t sent, heard = 0;
+	ssize_t n;
+
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)(i * 7 + i / 251);
+	conn_bound_sent(f->c, 64 << 10);
+	sent = conn_offer(f->c, bytes, sizeof bytes);
+	assert_in_range(sent, 1, 1 << 20);
+	assert_int_equal(conn_queued(f->c), 0);
+	turns(f, 3);
+	assert_int_equal(f->drains, 0);
+	while (sent < sizeof bytes) {
+		unsigned drains = f->drains;
+
+		while ((n = recv(f->peer, got, sizeof got, MSG_DONTWAIT)) > 0) {
+			assert_memory_equal(got, bytes + heard, (size_t)n);
+			heard += (size_t)n;
+		}
+		turns(f, 2);
+		assert_true(f->drains > drains);
+		sent += conn_offer(f->c, bytes + sent, sizeof bytes - sent);
+	}
+	/* Nothing waits: no word. */
+	f->drains = 0;
+	while ((n = recv(f->peer, got, sizeof got, MSG_DONTWAIT)) > 0)
+		heard += (size_t)n;
+	turns(f, 3);
+	assert_int_equal(heard, sizeof bytes);
+	assert_int_equal(f->drains, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +444,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_rate_of_a_peer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close_in_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_cap, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_offer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_finish_sends_the_queue, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset_by_peer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deadline_ignores_bytes, setup, teardown),
