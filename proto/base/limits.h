@@ -273,9 +273,19 @@ enum {
 	LIMIT_HTTP_SHED_MS = 1000,
 	/* A client that closed its sending side gets its answer within this time, or none. */
 	LIMIT_HTTP_HALF_CLOSED_MS = 1000,
+	/* Of a connection that a handler took over: bytes with the kernel that the peer has not taken. */
+	LIMIT_HTTP_SENT_BYTES = 256 << 10,
 	/* Connections to another server that are kept for its next requests, and how long. */
 	LIMIT_UPSTREAM_SPARES = 8,
 	LIMIT_UPSTREAM_SPARE_MS = 30000,
+};
+
+/* ---- WebSocket; beyond them the connection is closed with the code named ---- */
+enum {
+	/* Message of a client, in one frame or many: 1009. */
+	LIMIT_WS_MESSAGE_BYTES = 64 << 10,
+	/* Frames of one message: 1008. */
+	LIMIT_WS_FRAGMENTS = 64 << 10,
 };
 
 /* ---- events by HTTP ---- */
@@ -351,6 +361,27 @@ enum {
 	/* Long polls: seconds one may ask for, and clients waiting at a time. */
 	LIMIT_QUERY_WAIT_S = 60,
 	LIMIT_QUERY_WAITERS = 128,
+	/* Live tails; one more is answered 503. */
+	LIMIT_LIVE_TAILS = 256,
+	/* Between two looks for new events while they keep coming. */
+	LIMIT_LIVE_TURN_MS = 80,
+	/* Events of one message, and its bytes; one event more may stand above them. */
+	LIMIT_LIVE_EVENTS = 1000,
+	LIMIT_LIVE_MESSAGE_BYTES = 256 << 10,
+	/* Events in memory at once: the largest fits; and what is made of them before it is sent. */
+	LIMIT_LIVE_PAGE_BYTES = LIMIT_EVENT_BYTES + (128 << 10),
+	LIMIT_LIVE_TURN_BYTES = 4 << 20,
+	/* Messages waiting for one client, and their bytes: what is beyond is dropped and counted. */
+	LIMIT_LIVE_QUEUE = 32,
+	LIMIT_LIVE_QUEUE_BYTES = 512 << 10,
+	/* Messages waiting for all of them; beyond, those that took nothing for longest are cut. */
+	LIMIT_LIVE_HELD_BYTES = 12 << 20,
+	/* Small frames (pongs, notes) waiting for one client; a ping beyond has no answer. */
+	LIMIT_LIVE_OWN_BYTES = 4 << 10,
+	/* What of the past may be searched before those that are in the present have their turn. */
+	LIMIT_LIVE_PAST_MS = 30,
+	/* A client that has said and was told nothing for so long is asked whether it is there. */
+	LIMIT_LIVE_PING_MS = 20000,
 	/* Queries waiting for a worker; one more is answered 503. */
 	LIMIT_QUERY_QUEUE = 128,
 	/* Exports under way; one more is answered 503. */

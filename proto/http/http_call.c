@@ -57,7 +57,7 @@ static bool is_gone(const struct http_call *call)
 
 static void count(struct http_call *call, int status)
 {
-	ASSERT(status >= 200);
+	ASSERT(status >= 101);
 	ASSERT(status < 600);
 	call->conn->server->counters.replies[status / 100]++;
 }
@@ -261,4 +261,52 @@ void http_call_end(struct http_call *call, bool whole)
 	else if (stream_goes_on(call) && call->chunked)
 		stream_put(call, "0\r\n\r\n", 5);
 	http_conn_released(call->conn);
+}
+
+/* ---------------------------------------------------------------- connections taken over */
+
+void http_call_take_over(struct http_call *call, const struct http_call_head *head,
+	const struct http_call_ops *ops, void *arg)
+{
+	struct http_conn *hc = call->conn;
+	struct buf first;
+
+	CHECK_TAG(call, HTTP_CALL_TAG);
+	ASSERT(!call->streaming);
+	count(call, head->status);
+	call->streaming = true;
+	call->ops = ops;
+	call->ops_arg = arg;
+	hc->keep_alive = false;
+	if (is_gone(call))
+		return;
+	buf_init(&first, CALL_HEAD_BYTES);
+	make_head(call, head, head->status == 101 ? HTTP_REPLY_UPGRADE : HTTP_REPLY_UNTIL_CLOSE, 0,
+		&first);
+	conn_bound_sent(hc->conn, LIMIT_HTTP_SENT_BYTES);
+	if (first.err)
+		conn_close(hc->conn, first.err);
+	else
+		stream_put(call, first.p, first.len);
+	buf_fini(&first);
+	if (!is_gone(call))
+		http_conn_hand_over(hc);
+}
+
+size_t http_call_send(struct http_call *call, const void *p, size_t n)
+{
+	struct http_conn *hc = call->conn;
+	size_t sent;
+
+	CHECK_TAG(call, HTTP_CALL_TAG);
+	ASSERT(call->ops);
+	if (is_gone(call))
+		return n;
+	sent = conn_offer(hc->conn, p, n);
+	if (is_gone(call))
+		return n;
+	hc->server->counters.bytes_out += sent;
+	if (sent < n && hc->deadline_ms == 0)
+		http_conn_deadline(hc, hc->server->conf.write_ms, n - sent);
+	return sent;
 }

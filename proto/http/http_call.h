@@ -103,4 +103,29 @@ bool http_call_full(const struct http_call *call);
 /* whole: false breaks the connection instead of ending the answer, so that nobody takes it for whole. */
 void http_call_end(struct http_call *call, bool whole);
 
+/*
+ * The connection itself, for what is no answer with an end: after the head, bytes go both ways as they
+ * are, and the connection ends with the call.
+ *
+ *	take_over -> read, send, while it takes all -> drained -> send ... -> end
+ *
+ * Head:         status 101 tells of another protocol, any other one of a body that closing ends.
+ * Memory:       none: what the kernel does not take stays with the handler. The kernel keeps about
+ *               LIMIT_HTTP_SENT_BYTES for the peer.
+ * Slow clients: whoever takes nothing for write_ms, and a millisecond for each write_rate bytes that wait,
+ *               is closed. A client that ends its own side is, LIMIT_HTTP_HALF_CLOSED_MS later.
+ * End:          what the kernel has is still sent.
+ */
+struct http_call_ops {
+	/* What the client sends; gone on return. May end the call. */
+	void (*read)(void *arg, struct http_call *call, struct span bytes);
+	/* After a send that left something: there is room again. May end the call. */
+	void (*drained)(void *arg, struct http_call *call);
+};
+/* What the client has sent already is read from inside. */
+void http_call_take_over(struct http_call *call, const struct http_call_head *head,
+	const struct http_call_ops *ops, void *arg);
+/* The bytes taken; the others are to be sent once more. All, and nowhere, when the client has gone. */
+size_t http_call_send(struct http_call *call, const void *p, size_t n);
+
 #endif

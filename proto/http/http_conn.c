@@ -161,6 +161,7 @@ void http_conn_hold(struct http_conn *hc)
 	hc->call.streaming = hc->call.chunked = false;
 	hc->call.gone = hc->call.refused = false;
 	hc->call.on_body = NULL;
+	hc->call.ops = NULL;
 	enter(hc, HTTP_CONN_CALL);
 }
 
@@ -409,6 +410,10 @@ static size_t take(struct http_conn *hc, const uint8_t *p, size_t n)
 		feed_body(hc, p, n, &took);
 		return took;
 	}
+	if (hc->call.tag && hc->call.ops) {
+		hc->call.ops->read(hc->call.ops_arg, &hc->call, span_of(p, n));
+		return n;
+	}
 	if (hc->phase == HTTP_CONN_CALL || hc->phase == HTTP_CONN_WRITE)
 		room = hc->in.cap - hc->in.len;
 	else
@@ -419,6 +424,20 @@ static size_t take(struct http_conn *hc, const uint8_t *p, size_t n)
 	if (hc->in.err)
 		conn_close(hc->conn, hc->in.err);
 	return n;
+}
+
+void http_conn_hand_over(struct http_conn *hc)
+{
+	struct span ahead = span_of(hc->in.p + hc->in_at, hc->in.len - hc->in_at);
+
+	ASSERT(hc->call.ops);
+	hc->in_at = hc->in.len;
+	if (ahead.n)
+		hc->call.ops->read(hc->call.ops_arg, &hc->call, ahead);
+	if (hc->paused && is_open(hc)) {
+		hc->paused = false;
+		conn_resume(hc->conn);
+	}
 }
 
 static size_t on_read(struct conn *c, const uint8_t *p, size_t n)
@@ -489,6 +508,11 @@ static void on_drained(struct conn *c)
 	struct http_conn *hc = conn_of(c);
 	struct http_call *call = &hc->call;
 
+	if (call->tag && call->ops) {
+		http_conn_deadline(hc, hc->eof ? LIMIT_HTTP_HALF_CLOSED_MS : 0, 0);
+		call->ops->drained(call->ops_arg, call);
+		return;
+	}
 	http_conn_pump(hc);
 	if (call->tag && call->streaming && is_open(hc) && !is_sending(hc) && call->on_drain)
 		call->on_drain(call->drain_arg, call);
@@ -498,6 +522,7 @@ void http_conn_released(struct http_conn *hc)
 {
 	hc->call.tag = 0;
 	hc->call.on_gone = hc->call.on_drain = NULL;
+	hc->call.ops = NULL;
 	buf_fini(&hc->call.spare);
 	if (!hc->conn) {
 		free_conn(hc);

@@ -52,7 +52,9 @@ struct http_call {
 	void *body_arg;
 	struct buf out; /* answer; bytes before out_at are with the socket */
 	size_t out_at;
-	struct buf spare; /* of a stream: memory of the last part */
+	struct buf spare;                /* of a stream: memory of the last part */
+	const struct http_call_ops *ops; /* of a connection that was taken over */
+	void *ops_arg;
 	bool streaming, chunked, gone;
 	bool refused; /* the body was: told when the handler has let go */
 	char peer[ADDR_TEXT_BYTES];
@@ -105,6 +107,8 @@ void http_conn_drain(struct http_conn *hc);
 void http_conn_hold(struct http_conn *hc);
 /* http_call: hands bytes to the socket as it takes them; the rest after it drained. */
 void http_conn_pump(struct http_conn *hc);
+/* http_call: what waits to be read goes to the handler that took the connection over. */
+void http_conn_hand_over(struct http_conn *hc);
 /* http_call: the handler is done with the call. */
 void http_conn_released(struct http_conn *hc);
 /* The answer is given up, and the connection with it. */

@@ -11,6 +11,7 @@ static const struct {
 	int status;
 	const char *reason;
 } reasons[] = {
+	{ 101, "Switching Protocols" },
 	{ 200, "OK" },
 	{ 201, "Created" },
 	{ 202, "Accepted" },
@@ -27,6 +28,7 @@ static const struct {
 	{ 415, "Unsupported Media Type" },
 	{ 417, "Expectation Failed" },
 	{ 421, "Misdirected Request" },
+	{ 426, "Upgrade Required" },
 	{ 429, "Too Many Requests" },
 	{ 431, "Request Header Fields Too Large" },
 	{ 500, "Internal Server Error" },
@@ -66,7 +68,8 @@ static void put_date(struct buf *out, int64_t wall_ns)
 void http_reply_head(struct buf *out, const struct http_call_head *head, enum http_reply_body body,
 	uint64_t length, bool keep_alive, int64_t wall_ns)
 {
-	ASSERT(head->status >= 200 && head->status < 600);
+	ASSERT(head->status >= 200 || body == HTTP_REPLY_UPGRADE);
+	ASSERT(head->status < 600);
 	buf_printf(out, "HTTP/1.1 %d %s\r\n", head->status, http_reply_reason(head->status));
 	put_date(out, wall_ns);
 	if (head->type)
@@ -76,8 +79,12 @@ void http_reply_head(struct buf *out, const struct http_call_head *head, enum ht
 		buf_put_str(out, "Transfer-Encoding: chunked\r\n");
 	else if (body == HTTP_REPLY_LENGTH && head->status != 204 && head->status != 304)
 		buf_printf(out, "Content-Length: %llu\r\n", (unsigned long long)length);
-	buf_printf(out, "Cache-Control: %s\r\nConnection: %s\r\n",
-		head->cache ? head->cache : "no-store", keep_alive ? "keep-alive" : "close");
+	if (body == HTTP_REPLY_UPGRADE)
+		buf_put_str(out, "Connection: Upgrade\r\n");
+	else
+		buf_printf(out, "Cache-Control: %s\r\nConnection: %s\r\n",
+			head->cache ? head->cache : "no-store",
+			keep_alive ? "keep-alive" : "close");
 	if (head->fields)
 		buf_put_str(out, head->fields);
 }

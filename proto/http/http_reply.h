@@ -18,6 +18,7 @@ enum http_reply_body {
 	HTTP_REPLY_LENGTH,
 	HTTP_REPLY_CHUNKED,
 	HTTP_REPLY_UNTIL_CLOSE,
+	HTTP_REPLY_UPGRADE, /* another protocol follows */
 };
 
 /* "Not Found"; "Unknown" for a status that is never sent here. Static text. */
