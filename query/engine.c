@@ -307,6 +307,18 @@ static bool next_key(const struct run *r, struct page_key *out)
 	return !r->plan.resumed || page_key_less(r->plan.place, *out);
 }
 
+/* Units overlap: the first one not looked at may begin before `after`, up to which all is known. */
+static void put_covered(struct run *r, uint64_t id)
+{
+	const struct engine_request *req = r->req;
+
+	if (id > req->upto)
+		id = req->upto;
+	if (id < req->after && req->after <= r->out->committed)
+		id = req->after;
+	r->out->covered = id;
+}
+
 static void put_next(struct run *r)
 {
 	struct engine_result *out = r->out;
@@ -320,7 +332,7 @@ static void put_next(struct run *r)
 	bool more = next_key(r, &key);
 
 	if (r->plan.order == ENGINE_ORDER_ARRIVAL) {
-		out->covered = more ? key.a : out->committed;
+		put_covered(r, more ? key.a : out->committed);
 		return;
 	}
 	out->covered = out->committed;

@@ -95,6 +95,7 @@ struct engine_request {
 	uint32_t limit; /* events at most; 0: the count alone */
 	uint64_t offset;
 	uint64_t after; /* arrival order: ids greater than this */
+	uint64_t upto;  /* the same: and not greater than this */
 	struct engine_place place;
 	bool want_total;
 	uint32_t wait_ms;       /* for callers that can wait for events; the engine does not */

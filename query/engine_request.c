@@ -21,6 +21,7 @@ void engine_request_init(struct engine_request *req)
 	*req = (struct engine_request){
 		.from_ns = INT64_MIN,
 		.to_ns = INT64_MAX,
+		.upto = UINT64_MAX,
 		.order = ENGINE_ORDER_DESC,
 		.limit = ENGINE_LIMIT_DEFAULT,
 		.want_total = true,

@@ -48,6 +48,8 @@ bool plan_spec(const struct engine_request *req, struct store_snapshot *snap, st
 	out->id_max = store_snapshot_committed(snap);
 	if (req->place.set && req->place.newest < out->id_max)
 		out->id_max = req->place.newest;
+	if (req->upto < out->id_max)
+		out->id_max = req->upto;
 	if (req->order == ENGINE_ORDER_ARRIVAL)
 		out->id_min = req->after == UINT64_MAX ? UINT64_MAX : req->after + 1;
 	/* Pages after the first need nothing that stands before them; the total came with the cursor. */

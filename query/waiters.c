@@ -132,7 +132,7 @@ static void unlink_waiter(struct waiters *ws, struct waiter *w)
 	if (w->next)
 		w->next->prev = w->prev;
 	w->waiting = false;
-	ws->count--;
+	ws->count -= !w->own;
 }
 
 /* Wakes those for whom `due` holds. A wake may add the same waiter again: it is not met twice. */
@@ -179,7 +179,7 @@ int waiters_add(struct waiters *ws, struct waiter *w, unsigned timeout_ms)
 {
 	CHECK_TAG(ws, WAITERS_TAG);
 	ASSERT(!w->waiting);
-	if (ws->count >= LIMIT_QUERY_WAITERS)
+	if (!w->own && ws->count >= LIMIT_QUERY_WAITERS)
 		return ERR_LIMIT;
 	w->until_ms = (int64_t)uv_now(ws->loop) + timeout_ms;
 	w->prev = NULL;
@@ -188,7 +188,7 @@ int waiters_add(struct waiters *ws, struct waiter *w, unsigned timeout_ms)
 		ws->first->prev = w;
 	ws->first = w;
 	w->waiting = true;
-	ws->count++;
+	ws->count += !w->own;
 	if (!uv_is_active((uv_handle_t *)&ws->timer))
 		uv_timer_start(&ws->timer, on_timer, WAITERS_GRAIN_MS, WAITERS_GRAIN_MS);
 	tell_thread(ws);

@@ -25,6 +25,7 @@ struct waiter {
 	uint64_t seen; /* wake when more than this is committed */
 	/* Called once, after which the waiter is not waiting. timed_out: nothing came in time. */
 	void (*wake)(struct waiter *w, bool timed_out);
+	bool own; /* no client's: is not counted, and never refused */
 	/* Private. */
 	struct waiter *prev, *next;
 	int64_t until_ms;
@@ -44,6 +45,7 @@ void waiters_remove(struct waiters *ws, struct waiter *w);
 /* Everybody is told that the time is over. */
 void waiters_dismiss(struct waiters *ws);
 
+/* Of clients. */
 unsigned waiters_count(const struct waiters *ws);
 
 #endif
