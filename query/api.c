@@ -19,6 +19,7 @@
 #include "query/api_stats.h"
 #include "query/api_status.h"
 #include "query/api_views.h"
+#include "query/live.h"
 #include "query/origins.h"
 #include "query/web.h"
 
@@ -89,6 +90,24 @@ static void refresh_relay(const struct api_relay_counts *n)
 	metrics_set(METRICS_QUERY_RELAY_HELD, (int64_t)n->held);
 }
 
+static void refresh_live(const struct live_counts *n)
+{
+	metrics_set(METRICS_QUERY_TAILS, n->tails);
+	metrics_set(METRICS_QUERY_TAILS_TOTAL, (int64_t)n->opened);
+	metrics_set(METRICS_QUERY_TAILS_FULL, (int64_t)n->full);
+	metrics_set(METRICS_QUERY_TAIL_QUESTIONS, n->questions);
+	metrics_set(METRICS_QUERY_TAIL_TURNS, (int64_t)n->turns);
+	metrics_set(METRICS_QUERY_TAIL_RUN_NS, (int64_t)n->run_ns);
+	metrics_set(METRICS_QUERY_TAIL_MESSAGES, (int64_t)n->messages);
+	metrics_set(METRICS_QUERY_TAIL_EVENTS, (int64_t)n->events);
+	metrics_set(METRICS_QUERY_TAIL_DROPPED, (int64_t)n->dropped);
+	metrics_set(METRICS_QUERY_TAIL_CUT, (int64_t)n->cut);
+	metrics_set(METRICS_QUERY_TAIL_SILENT, (int64_t)n->silent);
+	metrics_set(METRICS_QUERY_TAIL_BROKEN, (int64_t)n->broken);
+	metrics_set(METRICS_QUERY_TAIL_TOO_LARGE, (int64_t)n->too_large);
+	metrics_set(METRICS_QUERY_TAIL_HELD, (int64_t)n->held);
+}
+
 static void on_metrics(void *arg, struct http_call *call)
 {
 	static const struct http_call_head head = { .status = 200, .type = METRICS_CONTENT_TYPE };
@@ -98,6 +117,7 @@ static void on_metrics(void *arg, struct http_call *call)
 
 	refresh_http(http_server_counters(q->server));
 	refresh_relay(api_relay_counts(q));
+	refresh_live(live_counts(q));
 	metrics_set(METRICS_QUERY_EXPORTS_OPEN, (int64_t)q->exports);
 	metrics_set(METRICS_QUERY_QUEUED, (int64_t)pool_queued(q->pool));
 	metrics_set(METRICS_QUERY_WAITING, waiters_count(q->waiters));
@@ -165,6 +185,8 @@ static const struct http_server_route routes[] = {
 	RELAYED("/api/alerts"),
 	{ "/api/logs/stats", HTTP_PARSE_GET, api_stats_get },
 	{ "/api/logs/export", HTTP_PARSE_GET, api_export_get },
+	{ "/api/logs/tail", HTTP_PARSE_GET, live_stream },
+	{ "/ws/logs", HTTP_PARSE_GET, live_socket },
 	{ "/api/logs/{id}", HTTP_PARSE_GET, api_event_get },
 	{ "/api/logs/{id}/context", HTTP_PARSE_GET, api_event_context },
 	{ "/api/fields", HTTP_PARSE_GET, api_fields_get },

@@ -21,6 +21,7 @@
 #include "query/api_job.h"
 #include "query/api_relay.h"
 #include "query/api_views.h"
+#include "query/live.h"
 #include "query/query.h"
 #include "query/stop.h"
 #include "storage/retain_class.h"
@@ -174,6 +175,8 @@ static int open_all(struct query *q, struct diag *d)
 			&q->loop, (unsigned)conf_num(&q->conf, CONF_QUERY_THREADS), &q->pool, d);
 	if (rc == 0)
 		rc = waiters_new(&q->loop, q->view, &q->waiters, d);
+	if (rc == 0)
+		rc = live_open(q, d);
 	if (rc == 0)
 		rc = api_relay_open(q, d);
 	if (rc == 0)

@@ -2,8 +2,9 @@
  * query - the one context of astroqueryd: what its parts share.
  *
  * Threads: L, the loop in main(): HTTP, deadlines, who waits for what. Q, the workers of pool: snapshots,
- *          engine, JSON. W, the watcher of waiters: sleeps until something is committed. They meet in
- *          view (the store, under its own lock), in pool's queue and in waiters.
+ *          engine, JSON. W, the watcher of waiters: sleeps until something is committed. T, the one
+ *          worker of live: events to messages for tails. They meet in view (the store, under its own lock),
+ *          in pools' queues and in waiters.
  */
 #ifndef QUERY_QUERY_H
 #define QUERY_QUERY_H
@@ -21,6 +22,7 @@
 
 struct api_relay;
 struct api_views;
+struct live;
 
 struct query {
 	struct conf conf;
@@ -31,6 +33,7 @@ struct query {
 	struct pool *pool;
 	struct waiters *waiters;
 	struct http_server *server;
+	struct live *live;       /* tails */
 	struct api_relay *relay; /* NULL: no collector is configured */
 	struct api_views *views;
 	uv_timer_t tick, stop_timer;

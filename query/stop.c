@@ -4,6 +4,7 @@
 #include "proto/svc/logger.h"
 #include "query/api_relay.h"
 #include "query/api_views.h"
+#include "query/live.h"
 
 enum {
 	STOP_MS = 5000,
@@ -12,6 +13,7 @@ enum {
 
 static void end_loop(struct query *q)
 {
+	live_close(q);
 	api_relay_close(q);
 	waiters_free(&q->waiters);
 	pool_free(&q->pool);
@@ -38,6 +40,8 @@ static void on_step(uv_timer_t *t)
 
 	if (open > 0 && (int64_t)uv_now(&q->loop) < q->stop_at_ms)
 		return;
+	if (live_is_busy(q))
+		return;
 	if (open > 0)
 		LOGGER(LOGGER_WARNING, "stop", "connections were cut",
 			LOGGER_UINT("connections", open));
@@ -53,6 +57,7 @@ void stop_begin(struct query *q)
 	daemon_notify("STOPPING=1");
 	LOGGER(LOGGER_NOTICE, "query", "stopping");
 	http_server_drain(q->server);
+	live_stop(q);
 	waiters_dismiss(q->waiters);
 	uv_update_time(&q->loop);
 	q->stop_at_ms = (int64_t)uv_now(&q->loop) + STOP_MS;

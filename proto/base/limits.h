@@ -364,7 +364,7 @@ enum {
 	/* Live tails; one more is answered 503. */
 	LIMIT_LIVE_TAILS = 256,
 	/* Between two looks for new events while they keep coming. */
-	LIMIT_LIVE_TURN_MS = 80,
+	LIMIT_LIVE_TURN_MS = 50,
 	/* Events of one message, and its bytes; one event more may stand above them. */
 	LIMIT_LIVE_EVENTS = 1000,
 	LIMIT_LIVE_MESSAGE_BYTES = 256 << 10,

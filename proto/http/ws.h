@@ -18,7 +18,7 @@ enum {
 	WS_FIELDS_BYTES = 128,
 };
 
-/* False: *problem is the answer: 426 where no WebSocket of version 13 is asked for, 400 where it is malformed. */
+/* False: *problem is the answer: 426 where no WebSocket 13 is asked for, 400 for a malformed key. */
 bool ws_wanted(const struct http_parse_request *req, struct http_call_problem *problem);
 /* The header lines of the answer to a request that is wanted. */
 void ws_fields(const struct http_parse_request *req, char dst[WS_FIELDS_BYTES]);
