@@ -6,7 +6,6 @@
 #include "tests/support/check_cmocka.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/check.h"
