@@ -258,22 +258,27 @@ void api_relay_post(void *arg, struct http_call *call)
 
 /* ---------------------------------------------------------------- life */
 
+int api_relay_addr(const struct query *q, struct addr *out, struct diag *d)
+{
+	struct conf_addr at;
+	char text[CONF_ADDR_HOST_BYTES + 16];
+
+	if (!conf_addr(&q->conf, CONF_QUERY_COLLECTOR, &at))
+		return API_RELAY_NONE;
+	snprintf(text, sizeof text, strchr(at.host, ':') ? "[%s]:%u" : "%s:%u", at.host, at.port);
+	return addr_parse(text, out, d);
+}
+
 int api_relay_open(struct query *q, struct diag *d)
 {
 	struct http_upstream_conf conf = { .connect_ms = LIMIT_RELAY_CONNECT_MS,
 		.answer_ms = LIMIT_RELAY_ANSWER_MS,
 		.answer_max = LIMIT_RELAY_ANSWER_BYTES };
-	struct conf_addr at;
 	struct api_relay *relay;
-	char text[CONF_ADDR_HOST_BYTES + 16];
-	int rc;
+	int rc = api_relay_addr(q, &conf.to, d);
 
-	if (!conf_addr(&q->conf, CONF_QUERY_COLLECTOR, &at))
-		return 0;
-	snprintf(text, sizeof text, strchr(at.host, ':') ? "[%s]:%u" : "%s:%u", at.host, at.port);
-	rc = addr_parse(text, &conf.to, d);
-	if (rc < 0)
-		return rc;
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
 	relay = calloc(1, sizeof *relay);
 	if (!relay)
 		return diag_set(d, -ENOMEM, "", -1, "no memory for the relay");

@@ -13,6 +13,7 @@
 
 #include "proto/base/diag.h"
 #include "proto/http/http_call.h"
+#include "proto/net/addr.h"
 #include "query/query.h"
 
 struct api_relay_counts {
@@ -22,6 +23,9 @@ struct api_relay_counts {
 	uint64_t held;   /* bytes in flight now */
 };
 
+/* Where the collector's HTTP is, by the configuration. API_RELAY_NONE: nowhere. */
+enum { API_RELAY_NONE = 1 };
+int api_relay_addr(const struct query *q, struct addr *out, struct diag *d);
 /* By the configuration; without [query] collector every request is answered 503. */
 int api_relay_open(struct query *q, struct diag *d);
 /* For requests that come from now on. Zero means that of limits.h. */

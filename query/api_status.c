@@ -7,8 +7,12 @@
 #include <string.h>
 
 #include "proto/base/err.h"
+#include "proto/base/timefmt.h"
 #include "proto/wire/json_out.h"
 #include "query/api_job.h"
+#include "query/api_status_parts.h"
+#include "query/ingest.h"
+#include "storage/store_days.h"
 #include "storage/store_summary.h"
 
 #define CHECK_HINT "check=1 looks into the sidecars, too"
@@ -16,6 +20,7 @@
 struct ask {
 	struct api_job base;
 	bool check; /* sidecars are opened, too */
+	struct ingest_figures figures;
 };
 
 /* ---------------------------------------------------------------- the answer */
@@ -31,6 +36,14 @@ static void put_range(int64_t min_ns, int64_t max_ns, struct buf *out)
 	json_out_time(min_ns, out);
 	buf_put_str(out, ",\"time_max\":");
 	json_out_time(max_ns, out);
+}
+
+static void put_time(int64_t ns, struct buf *out)
+{
+	if (ns)
+		json_out_time(ns, out);
+	else
+		buf_put_str(out, "null");
 }
 
 static void put_store(const struct store_summary *s, struct buf *out)
@@ -83,26 +96,8 @@ static void put_files(const struct store_summary *s, bool check, struct buf *out
 	buf_put_u8(out, '}');
 }
 
-static void put_classes(const struct store_summary *s, struct buf *out)
-{
-	buf_put_str(out, ",\"classes\":[");
-	for (uint32_t i = 0; i < s->classes_count; i++) {
-		const struct store_summary_class *c = &s->classes[i];
-
-		buf_put_str(out, i ? ",{\"name\":" : "{\"name\":");
-		json_out_string(span_str(c->name), out);
-		buf_printf(out,
-			",\"segments\":%" PRIu64 ",\"events\":%" PRIu64 ",\"bytes\":%" PRIu64,
-			c->segments, c->rows, c->bytes);
-		put_range(c->time_min_ns, c->time_max_ns, out);
-		buf_put_u8(out, '}');
-	}
-	buf_put_u8(out, ']');
-	if (s->classes_more)
-		buf_printf(out, ",\"classes_more\":%" PRIu32, s->classes_more);
-}
-
-static void put_collector(const struct store_summary *s, struct buf *out)
+static void put_collector(
+	const struct store_summary *s, const struct ingest_figures *f, struct buf *out)
 {
 	static const char *const names[] = {
 		[STORE_SUMMARY_NO_COLLECTOR] = "none",
@@ -111,11 +106,48 @@ static void put_collector(const struct store_summary *s, struct buf *out)
 	};
 
 	buf_printf(out, ",\"collector\":{\"state\":\"%s\",\"beat\":", names[s->collector]);
-	if (s->beat_ns)
-		json_out_time(s->beat_ns, out);
-	else
-		buf_put_str(out, "null");
+	put_time(s->beat_ns, out);
+	buf_put_str(out, ",\"figures\":");
+	put_time(f->at_ns, out);
 	buf_put_u8(out, '}');
+}
+
+/* Where the collector has not told its limits they are absent. */
+static void put_disk(const struct store_summary *s, const struct ingest_figures *f, struct buf *out)
+{
+	if (s->disk_total == 0)
+		return;
+	buf_printf(out, ",\"disk\":{\"free\":%" PRIu64 ",\"total\":%" PRIu64, s->disk_free,
+		s->disk_total);
+	if (f->disk_soft >= 0)
+		buf_printf(out, ",\"wanted\":%" PRId64, f->disk_soft);
+	if (f->disk_hard >= 0)
+		buf_printf(out, ",\"reserved\":%" PRId64, f->disk_hard);
+	buf_put_u8(out, '}');
+}
+
+static int put_days(const struct store_snapshot *snap, struct buf *out)
+{
+	struct store_days days;
+	int rc = store_days_make(snap, &days);
+
+	if (rc < 0)
+		return rc;
+	buf_put_str(out, ",\"days\":[");
+	for (size_t i = 0; i < days.count; i++) {
+		const struct store_days_one *d = &days.list[i];
+		int64_t year;
+		unsigned month, day;
+
+		timefmt_date(d->day, &year, &month, &day);
+		buf_printf(out,
+			"%s{\"day\":\"%04" PRId64 "-%02u-%02u\",\"events\":%" PRIu64
+			",\"bytes\":%" PRIu64 ",\"segments\":%" PRIu64 "}",
+			i ? "," : "", year, month, day, d->rows, d->bytes, d->segments);
+	}
+	buf_put_u8(out, ']');
+	store_days_fini(&days);
+	return 0;
 }
 
 static int run(struct api_job *j, struct engine *engine, struct store_snapshot *snap)
@@ -129,10 +161,13 @@ static int run(struct api_job *j, struct engine *engine, struct store_snapshot *
 		buf_put_str(&j->body, "{\"status\":\"success\",");
 		put_store(s, &j->body);
 		put_files(s, a->check, &j->body);
-		put_classes(s, &j->body);
-		put_collector(s, &j->body);
+		api_status_parts_classes(s, &j->q->conf, &j->body);
+		put_collector(s, &a->figures, &j->body);
+		api_status_parts_ingest(&a->figures, &j->body);
+		put_disk(s, &a->figures, &j->body);
+		rc = put_days(snap, &j->body);
 		buf_put_str(&j->body, "}\n");
-		rc = j->body.err;
+		rc = rc < 0 ? rc : j->body.err;
 	}
 	free(s);
 	return rc;
@@ -167,6 +202,8 @@ void api_status_get(void *arg, struct http_call *call)
 	static const struct api_job_kind kind = { .bytes = sizeof(struct ask), .run = run };
 	struct ask *a = api_job_new(arg, call, &kind);
 
-	if (a && api_job_params(&a->base, take) == 0)
-		api_job_start(&a->base);
+	if (!a || api_job_params(&a->base, take) < 0)
+		return;
+	a->figures = *ingest_now(arg);
+	api_job_start(&a->base);
 }

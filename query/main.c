@@ -21,6 +21,7 @@
 #include "query/api_job.h"
 #include "query/api_relay.h"
 #include "query/api_views.h"
+#include "query/ingest.h"
 #include "query/live.h"
 #include "query/query.h"
 #include "query/stop.h"
@@ -179,6 +180,8 @@ static int open_all(struct query *q, struct diag *d)
 		rc = live_open(q, d);
 	if (rc == 0)
 		rc = api_relay_open(q, d);
+	if (rc == 0)
+		rc = ingest_open(q, d);
 	if (rc == 0)
 		rc = api_views_open(q, d);
 	if (rc == 0)

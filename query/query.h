@@ -22,6 +22,7 @@
 
 struct api_relay;
 struct api_views;
+struct ingest;
 struct live;
 
 struct query {
@@ -35,6 +36,7 @@ struct query {
 	struct http_server *server;
 	struct live *live;       /* tails */
 	struct api_relay *relay; /* NULL: no collector is configured */
+	struct ingest *ingest;   /* likewise */
 	struct api_views *views;
 	uv_timer_t tick, stop_timer;
 	int64_t stop_at_ms; /* on uv_now's clock: what is left then is cut */

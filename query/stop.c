@@ -4,6 +4,7 @@
 #include "proto/svc/logger.h"
 #include "query/api_relay.h"
 #include "query/api_views.h"
+#include "query/ingest.h"
 #include "query/live.h"
 
 enum {
@@ -15,6 +16,7 @@ static void end_loop(struct query *q)
 {
 	live_close(q);
 	api_relay_close(q);
+	ingest_close(q);
 	waiters_free(&q->waiters);
 	pool_free(&q->pool);
 	api_views_close(q);

@@ -189,6 +189,8 @@ int store_summary_make(
 		.time_min_ns = INT64_MAX,
 		.time_max_ns = INT64_MIN,
 		.deletes = snapshot_redact(snap) != NULL };
+	if (s.vfs->space(s.vfs->ctx, s.dir, &out->disk_free, &out->disk_total) < 0)
+		out->disk_free = out->disk_total = 0;
 	add_journal(&s);
 	ask_collector(&s);
 	return add_segments(&s, look_inside, d);

@@ -66,6 +66,9 @@ struct store_summary {
 	bool deletes;          /* orders to delete are not done: some rows are hidden */
 	enum store_summary_collector collector;
 	int64_t beat_ns; /* the collector's last sign of life; 0: none is known */
+	/* Of the file system: room that the collector could use, and all; 0: not known. */
+	uint64_t disk_free;
+	uint64_t disk_total;
 };
 
 /* look_inside: opens all sidecars, which reads their directories, and all of a cube. */

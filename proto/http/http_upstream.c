@@ -399,22 +399,20 @@ static struct link *take_link(struct http_upstream *u)
 
 /* ---------------------------------------------------------------- face */
 
-static void put_head(struct http_upstream *u, struct span target, struct span fields,
-	struct span body, struct buf *head)
+static void put_line(
+	struct http_upstream *u, const char *method, struct span target, struct buf *head)
 {
-	buf_put_str(head, "POST ");
+	buf_printf(head, "%s ", method);
 	buf_put_span(head, target);
-	buf_printf(head, " HTTP/1.1\r\nHost: %s\r\nContent-Length: %zu\r\n", u->host, body.n);
-	buf_put_span(head, fields);
-	buf_put_str(head, "\r\n");
+	buf_printf(head, " HTTP/1.1\r\nHost: %s\r\n", u->host);
 }
 
-struct http_upstream_request *http_upstream_post(struct http_upstream *u, struct span target,
-	struct span fields, struct span body, http_upstream_cb cb, void *arg)
+/* head is all but the empty line. */
+static struct http_upstream_request *send_request(
+	struct http_upstream *u, struct buf *head, struct span body, http_upstream_cb cb, void *arg)
 {
 	struct http_upstream_request *r = calloc(1, sizeof *r);
 	struct link *l = r ? take_link(u) : NULL;
-	struct buf head;
 
 	CHECK_TAG(u, UPSTREAM_TAG);
 	if (!l) {
@@ -430,12 +428,38 @@ struct http_upstream_request *http_upstream_post(struct http_upstream *u, struct
 	buf_init(&r->type, TYPE_BYTES);
 	buf_init(&r->answer, u->conf.answer_max);
 	l->request = r;
-	buf_init(&head, REQUEST_HEAD_BYTES);
-	put_head(u, target, fields, body, &head);
-	if (head.err)
-		conn_close(l->conn, head.err);
-	else if (conn_write(l->conn, head.p, head.len) == 0 && conn_queued(l->conn) == 0)
+	buf_put_str(head, "\r\n");
+	if (head->err)
+		conn_close(l->conn, head->err);
+	else if (conn_write(l->conn, head->p, head->len) == 0 && conn_queued(l->conn) == 0)
 		on_drained(l->conn);
+	return r;
+}
+
+struct http_upstream_request *http_upstream_post(struct http_upstream *u, struct span target,
+	struct span fields, struct span body, http_upstream_cb cb, void *arg)
+{
+	struct http_upstream_request *r;
+	struct buf head;
+
+	buf_init(&head, REQUEST_HEAD_BYTES);
+	put_line(u, "POST", target, &head);
+	buf_printf(&head, "Content-Length: %zu\r\n", body.n);
+	buf_put_span(&head, fields);
+	r = send_request(u, &head, body, cb, arg);
+	buf_fini(&head);
+	return r;
+}
+
+struct http_upstream_request *http_upstream_get(
+	struct http_upstream *u, struct span target, http_upstream_cb cb, void *arg)
+{
+	struct http_upstream_request *r;
+	struct buf head;
+
+	buf_init(&head, REQUEST_HEAD_BYTES);
+	put_line(u, "GET", target, &head);
+	r = send_request(u, &head, SPAN_NONE, cb, arg);
 	buf_fini(&head);
 	return r;
 }

@@ -57,6 +57,9 @@ void http_upstream_close(struct http_upstream **u);
  */
 struct http_upstream_request *http_upstream_post(struct http_upstream *u, struct span target,
 	struct span fields, struct span body, http_upstream_cb cb, void *arg);
+/* GET target: the same without a body. */
+struct http_upstream_request *http_upstream_get(
+	struct http_upstream *u, struct span target, http_upstream_cb cb, void *arg);
 /* The callback will not be called. */
 void http_upstream_cancel(struct http_upstream_request *r);
 

@@ -257,4 +257,63 @@ def t_views_of_many_at_once(lab):
     astro.equal(len(saved(clients[0])), 16)
 
 
+# ---------------------------------------------------------------- the status
+
+
+def status(q):
+    with web.Raw(q) as s:
+        return s.ask("GET", "/api/status").json()
+
+
+def t_the_status_tells_doors_and_days(lab):
+    conf = lab.write("c.conf", "[retention]\nkeep = 90d\nsize_max = 1G\n[class audit]\nmatch = event_type = AUTH\n"
+                     "match = severity >= error\nkeep = 365d\nhold = until 2099-12-31\n[class empty]\n"
+                     "match = service = none\nmax_bytes = 1M\n")
+    c = lab.collector(["--config", conf], env={"ASTRO_STORE_SEAL_ROWS": "500", "ASTRO_STORE_DISK_HARD": "1M"})
+    q = lab.query(["--config", conf], env={"ASTRO_QUERY_COLLECTOR": c.address("http")})
+    shop.ship(c, shop.records(1500))
+    c.wait_metric("astro_store_sealed_id", 500, timeout=120)
+    with web.Raw(c) as s:
+        astro.equal(s.ask("POST", "/api/logs", b"[").status, 400)
+    answer = astro.wait_for(lambda: (a := status(q)).get("ingest", {}).get("events") == 1500 and a["ingest"]["rate"] is not None
+                            and any(d["refused"] for d in a["doors"]) and a, "figures of the collector", timeout=60)
+    doors = {d["name"]: d for d in answer["doors"]}
+    astro.equal(sorted(doors), ["http", "syslog_tcp", "syslog_udp", "syslog_unix", "tcp", "udp", "unix"])
+    astro.equal((doors["tcp"]["events"], doors["udp"]["events"], doors["http"]["refused"], doors["udp"]["lost"]), (1500, 0, 1, 0))
+    astro.equal(answer["ingest"]["dropped"], 0)
+    astro.equal(answer["collector"]["state"], "running")
+    astro.check(answer["collector"]["figures"])
+    disk = answer["disk"]
+    astro.check(0 < disk["free"] <= disk["total"], disk)
+    astro.equal(disk["reserved"], 1 << 20)
+    days = answer["days"]
+    astro.equal(sum(d["events"] for d in days), answer["store"]["sealed_events"])
+    astro.equal(sum(d["segments"] for d in days), answer["store"]["segments"])
+    astro.equal(sum(d["bytes"] for d in days), answer["files"]["seg"]["bytes"])
+    astro.equal([d["day"] for d in days], sorted({d["day"] for d in days}))
+    astro.equal(days[0]["day"], answer["store"]["time_min"][:10])
+    astro.equal(answer["retention"], {"max_bytes": 1 << 30})
+    classes = {k["name"]: k for k in answer["classes"]}
+    astro.equal(sorted(classes), ["audit", "default", "empty"])
+    astro.equal([classes["audit"][k] for k in ("match", "keep_s", "max_bytes", "hold", "priority")],
+                [["event_type = AUTH", "severity >= error"], 365 * 86400, None, "2100-01-01T00:00:00Z", 50])
+    astro.equal([classes["default"][k] for k in ("match", "keep_s", "configured")], [[], 90 * 86400, True])
+    astro.equal([classes["empty"][k] for k in ("events", "time_min", "max_bytes")], [0, None, 1 << 20])
+    # Gone is gone: nothing is made up.
+    astro.equal(c.stop(), 0)
+    answer = astro.wait_for(lambda: "doors" not in (a := status(q)) and a, "the collector is missed", timeout=60)
+    astro.equal((answer["collector"]["figures"], "ingest" in answer, "reserved" in answer["disk"]), (None, False, False))
+
+
+def t_a_status_without_a_collector(lab):
+    c = lab.collector()
+    shop.ship(c, shop.records(10))
+    astro.equal(c.stop(), 0)
+    q = lab.query(env={"ASTRO_QUERY_COLLECTOR": ""})
+    answer = status(q)
+    astro.equal((answer["store"]["events"], answer["collector"]["state"], answer["collector"]["figures"]), (10, "none", None))
+    astro.check("doors" not in answer)
+    astro.equal([k["name"] for k in answer["classes"]], ["default"])
+
+
 astro.main(globals())

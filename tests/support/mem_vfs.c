@@ -22,6 +22,18 @@ static int mem_close(void *ctx, int fd)
 	return 0;
 }
 
+static ssize_t mem_pread(void *ctx, int fd, void *p, size_t n, uint64_t off)
+{
+	const struct mem_vfs *m = ctx;
+	size_t left = off < m->file.n ? m->file.n - off : 0;
+
+	(void)fd;
+	n = n < left ? n : left;
+	if (n > 0)
+		memcpy(p, m->file.p + off, n);
+	return (ssize_t)n;
+}
+
 static int mem_fstat(void *ctx, int fd, struct vfs_stat *out)
 {
 	const struct mem_vfs *m = ctx;
@@ -58,6 +70,7 @@ void mem_vfs_init(struct mem_vfs *m, struct span file)
 	m->table.ctx = m;
 	m->table.open = mem_open;
 	m->table.close = mem_close;
+	m->table.pread = mem_pread;
 	m->table.fstat = mem_fstat;
 	m->table.map = mem_map;
 	m->table.unmap = mem_unmap;

@@ -192,6 +192,30 @@ static void one_connection_for_many_requests(void **state)
 	close(fd);
 }
 
+/* It has no body and says nothing of one; the connection serves what comes after. */
+static void a_question(void **state)
+{
+	struct bench *b = *state;
+	struct told *t = b->told;
+	int fd = -1;
+
+	for (int i = 0; i < 2; i++) {
+		*t = (struct told){ 0 };
+		assert_non_null(http_upstream_get(b->upstream, SPAN_LIT("/metrics"), on_answer, t));
+		if (fd < 0)
+			fd = take_connection(b);
+		assert_true(hear(b, fd, "\r\n\r\n"));
+		assert_non_null(strstr(b->asked, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:"));
+		assert_null(strstr(b->asked, "Content-Length"));
+		socket_kit_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\na 1\n");
+		until_told(b, t);
+		assert_int_equal(t->status, 200);
+		assert_string_equal(t->body, "a 1\n");
+	}
+	nobody_connects(b);
+	close(fd);
+}
+
 static void byte_by_byte(void **state)
 {
 	static const char text[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nbad";
@@ -502,6 +526,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			one_connection_for_many_requests, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_question, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(byte_by_byte, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_answer_without_a_length, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_no_answer, set_up, tear_down),
