@@ -476,7 +476,8 @@ static const struct param {
 };
 
 /* Of engine_param, but of pages of events. */
-static const char *const paging[] = { "offset", "cursor", "after", "wait", "total", "count" };
+static const char *const paging[] = { "offset", "cursor", "after", "wait", "total", "count",
+	"explain" };
 
 static bool is_paging(struct span name)
 {

@@ -1,7 +1,7 @@
 #include "query/api_fields.h"
 
 #include <inttypes.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "proto/base/check.h"
 #include "proto/base/err.h"
@@ -17,6 +17,22 @@ enum {
 	/* Decoded name of a field in a path. */
 	NAME_ARENA_BYTES = LIMIT_HTTP_LINE_BYTES,
 };
+
+/* Whether it is one of those that other questions have, and this one has not. */
+static bool is_of_others(struct span name, const char *const *others, size_t count,
+	const char *hint, struct engine_err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!span_eq(name, span_str(others[i])))
+			continue;
+		*err = (struct engine_err){ .code = ERR_UNKNOWN,
+			.error = "no such parameter of this question" };
+		snprintf(err->field, sizeof err->field, "%s", others[i]);
+		snprintf(err->hint, sizeof err->hint, "%s", hint);
+		return true;
+	}
+	return false;
+}
 
 /* ---------------------------------------------------------------- which fields */
 
@@ -41,6 +57,12 @@ static int run_list(struct api_job *j, struct engine *engine, struct store_snaps
 static int take_filter(
 	struct api_job *j, struct span name, struct span value, struct engine_err *err)
 {
+	static const char *const others[] = { "order", "limit", "offset", "cursor", "after", "wait",
+		"total", "count", "explain" };
+
+	if (is_of_others(name, others, ARRAY_COUNT(others),
+		    "it takes filters, search, q and a range of time", err))
+		return err->code;
 	return engine_param(&((struct list *)j)->filter, name, value, err);
 }
 
@@ -121,15 +143,9 @@ static int take_value(
 
 	if (span_eq(name, SPAN_LIT("prefix")))
 		return agg_request_prefix(&v->req, value, err);
-	for (size_t i = 0; i < ARRAY_COUNT(others); i++) {
-		if (!span_eq(name, span_str(others[i])))
-			continue;
-		*err = (struct engine_err){ .code = ERR_UNKNOWN,
-			.error = "no such parameter of a field's values",
-			.hint = "/api/query groups and orders as you like" };
-		memcpy(err->field, name.p, name.n);
+	if (is_of_others(name, others, ARRAY_COUNT(others),
+		    "/api/query groups and orders as you like", err))
 		return err->code;
-	}
 	return agg_param(&v->req, name, value, err);
 }
 
