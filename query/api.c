@@ -197,6 +197,7 @@ static const struct http_server_route routes[] = {
 	{ "/api/views", HTTP_PARSE_GET, api_views_list },
 	{ "/api/views/{name}", HTTP_PARSE_PUT, api_views_put, .body_max = LIMIT_VIEW_BODY_BYTES },
 	{ "/api/views/{name}", HTTP_PARSE_DELETE, api_views_delete },
+	{ "/api/openapi.json", HTTP_PARSE_GET, web_openapi },
 	{ "/healthz", HTTP_PARSE_GET, on_health },
 	{ "/readyz", HTTP_PARSE_GET, on_ready },
 	{ "/metrics", HTTP_PARSE_GET, on_metrics },

@@ -58,12 +58,19 @@ void web_page(void *arg, struct http_call *call)
 	answer(call, find(SPAN_LIT("index.html")));
 }
 
+void web_openapi(void *arg, struct http_call *call)
+{
+	(void)arg;
+	answer(call, find(SPAN_LIT("openapi.json")));
+}
+
 void web_file(void *arg, struct http_call *call)
 {
 	const struct assets_file *file = find(http_call_part(call));
-	struct http_call_problem p = {
-		.status = 404, .error = "no such file", .hint = "the viewer is at /"
-	};
+	struct http_call_problem p = { .status = 404,
+		.error = "no such file",
+		.field = "path",
+		.hint = "the viewer is at /" };
 
 	(void)arg;
 	if (file)

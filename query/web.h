@@ -16,5 +16,7 @@
 /* As http_server_route. */
 void web_page(void *arg, struct http_call *call);
 void web_file(void *arg, struct http_call *call);
+/* The description of the API for programs. */
+void web_openapi(void *arg, struct http_call *call);
 
 #endif

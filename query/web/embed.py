@@ -9,7 +9,8 @@ import os
 import sys
 
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
-         ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+         ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
+         ".json": "application/json"}
 
 
 def array(name, data):
@@ -19,7 +20,7 @@ def array(name, data):
 
 def main(out, files):
     parts, rows = ['#include "query/web/assets.h"\n'], []
-    for i, path in enumerate(sorted(files)):
+    for i, path in enumerate(sorted(files, key=os.path.basename)):
         with open(path, "rb") as f:
             plain = f.read()
         packed = gzip.compress(plain, 9, mtime=0)

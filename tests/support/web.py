@@ -74,6 +74,10 @@ class Raw:
         astro.equal(self._take(2), b"\r\n")
         return b"".join(parts)
 
+    def status(self):
+        """That of an answer whose end nobody waits for."""
+        return int(self._line().split()[1])
+
     def answer(self, head=False):
         """The next answer; None when the connection has ended."""
         while b"\r\n\r\n" not in self.left:
