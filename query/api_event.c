@@ -189,6 +189,7 @@ static void begin(struct query *q, struct http_call *call, bool around)
 	};
 	static const struct http_call_problem not_an_id = { .status = 404,
 		.error = "no such path, and not the id of an event",
+		.field = "id",
 		.hint = "an id is a number from 1 on, as in /api/logs/7" };
 	struct ask *a = api_job_new(q, call, &kind);
 	uint64_t id;

@@ -167,9 +167,30 @@ void http_conn_hold(struct http_conn *hc)
 
 /* ---------------------------------------------------------------- answering what is no request */
 
+/* What of the request is meant. */
+static const char *field_of(int status)
+{
+	switch (status) {
+	case 413:
+		return "body";
+	case 414:
+		return "target";
+	case 417:
+		return "Expect";
+	case 431:
+		return "headers";
+	case 505:
+		return "version";
+	default:
+		return "request";
+	}
+}
+
 static void answer_problem(struct http_conn *hc, int status, const char *error, const char *hint)
 {
-	struct http_call_problem problem = { .status = status, .error = error, .hint = hint };
+	struct http_call_problem problem = {
+		.status = status, .error = error, .field = field_of(status), .hint = hint
+	};
 
 	hc->keep_alive = false;
 	hc->req.fields_count = 0; /* they are not to be trusted */

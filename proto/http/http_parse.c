@@ -276,7 +276,8 @@ static int read_field(struct http_parse *p, const struct http_parse_field *f)
 	struct http_parse_request *r = p->req;
 
 	if (!is_token(f->name))
-		return refuse(p, 400, "a header field's name has an odd character", NULL);
+		return refuse(p, 400, "a header field's name has an odd character",
+			"a name is of letters, digits and '-'");
 	if (same(f->name, "host")) {
 		if (r->host.p)
 			return refuse(p, 400, "two Host fields", "send one");
@@ -285,11 +286,13 @@ static int read_field(struct http_parse *p, const struct http_parse_field *f)
 		return read_length(p, f->value);
 	} else if (same(f->name, "transfer-encoding")) {
 		if (r->chunked || !same(f->value, "chunked"))
-			return refuse(p, 400, "a Transfer-Encoding other than chunked", NULL);
+			return refuse(p, 400, "a Transfer-Encoding other than chunked",
+				"send Content-Length, or chunks");
 		r->chunked = true;
 	} else if (same(f->name, "expect")) {
 		if (!same(f->value, "100-continue"))
-			return refuse(p, 417, "an Expect that nobody here understands", NULL);
+			return refuse(p, 417, "an Expect that nobody here understands",
+				"send 100-continue or none");
 		r->expect_continue = r->minor > 0;
 	}
 	return 0;
@@ -338,9 +341,10 @@ static int run_head(struct http_parse *p, const uint8_t *at, size_t n)
 	if (p->status)
 		return p->status == 431 ? ERR_LIMIT : ERR_SYNTAX;
 	if ((e != HPE_OK && e != HPE_PAUSED && e != HPE_PAUSED_UPGRADE) || !p->headers_done)
-		return refuse(p, 400, "no well-formed HTTP request", NULL);
+		return refuse(p, 400, "no well-formed HTTP request",
+			"send GET /path HTTP/1.1, then fields, then an empty line");
 	if (!span_eq(target, p->req->target))
-		return refuse(p, 400, "the request line is ambiguous", NULL);
+		return refuse(p, 400, "the request line is ambiguous", "send GET /path HTTP/1.1");
 	return 0;
 }
 

@@ -112,7 +112,7 @@ static void answer_options(struct http_conn *hc, unsigned methods)
 static void answer_lost(struct http_server *s, struct http_conn *hc, unsigned methods)
 {
 	char allow[ALLOW_BYTES];
-	struct http_call_problem p = { .status = 404, .error = "no such path" };
+	struct http_call_problem p = { .status = 404, .error = "no such path", .field = "path" };
 	struct buf paths;
 
 	if (methods && hc->req.method == HTTP_PARSE_OPTIONS) {
@@ -124,6 +124,7 @@ static void answer_lost(struct http_server *s, struct http_conn *hc, unsigned me
 		put_allow(allow, methods);
 		p = (struct http_call_problem){ .status = 405,
 			.error = "this path does not take that method",
+			.field = "method",
 			.hint = "see the Allow header",
 			.fields = allow };
 	} else {
@@ -169,6 +170,7 @@ static void answer_large(struct http_server *s, struct http_conn *hc)
 {
 	struct http_call_problem p = { .status = 413,
 		.error = "the body is too large",
+		.field = "body",
 		.hint = hc->body.max ? "send it in parts" : "send none" };
 
 	s->counters.too_large++;

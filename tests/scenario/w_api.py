@@ -37,6 +37,50 @@ def t_options_and_head(lab):
             astro.equal(sorted(head.fields), sorted(got.fields), path)
 
 
+# ---------------------------------------------------------------- what goes wrong
+
+
+def t_every_problem_says_what_to_do(lab):
+    q = lab.query(["--config", lab.write("c.conf", "[query]\nheader_timeout = 300ms\n")])
+    host = f"Host: {q.address('http')}\r\n"
+    for status, field, data in (
+            (400, "limit", f"GET /api/logs?limit=0 HTTP/1.1\r\n{host}\r\n"),
+            (400, "limmit", f"GET /api/logs?limmit=1 HTTP/1.1\r\n{host}\r\n"),
+            (400, "request", "oops\r\n\r\n"), (400, "request", f"GET / HTTP/1.1\r\n{host}a b: c\r\n\r\n"),
+            (400, "request", f"POST /api/logs HTTP/1.1\r\n{host}Transfer-Encoding: gzip\r\n\r\n"),
+            (404, "path", f"GET /none HTTP/1.1\r\n{host}\r\n"), (404, "path", f"GET /web/none HTTP/1.1\r\n{host}\r\n"),
+            (404, "id", f"GET /api/logs/x HTTP/1.1\r\n{host}\r\n"),
+            (405, "method", f"PUT /api/logs HTTP/1.1\r\n{host}\r\n"), (408, "request", "GET / HTTP/1.1\r\n"),
+            (413, "body", f"PUT /api/views/a HTTP/1.1\r\n{host}Content-Length: 99999\r\n\r\n"),
+            (414, "target", f"GET /{'x' * (17 << 10)} HTTP/1.1\r\n{host}\r\n"),
+            (417, "Expect", f"GET / HTTP/1.1\r\n{host}Expect: much\r\n\r\n"),
+            (421, "Host", "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
+            (431, "headers", f"GET / HTTP/1.1\r\n{host}X: {'x' * (25 << 10)}\r\n\r\n"),
+            (431, "headers", f"GET / HTTP/1.1\r\n{host}{'X: 1' * 1}\r\n" + "X: 1\r\n" * 70 + "\r\n"),
+            (505, "version", f"GET / HTTP/3.0\r\n{host}\r\n")):
+        with web.Raw(q) as s:
+            a = s.send(data.encode()).answer()
+            p = a.json()
+            astro.equal((a.status, p["status"], p.get("field")), (status, "error", field), data[:60])
+            astro.check(p["error"] and p.get("hint"), a.body)
+            astro.equal(a.fields["content-type"], "application/json")
+
+
+def t_keep_alive_and_pipelining(lab):
+    q = lab.query()
+    with web.Raw(q) as s:
+        requests = [s.request("GET", "/healthz"), s.request("OPTIONS", "/"), s.request("HEAD", "/metrics"), s.request("GET", "/none"),
+                    s.request("PUT", "/api/views/a", b'{"address":"/"}'), s.request("GET", "/api/views")]
+        for one in requests:
+            s.send(one)
+            astro.equal(s.answer(one.startswith(b"HEAD")).fields["connection"], "keep-alive")
+        s.send(b"".join(requests * 5))
+        got = [s.answer(one.startswith(b"HEAD")) for one in requests * 5]
+        astro.equal([a.status for a in got], [200, 204, 200, 404, 200, 200] * 5)
+        astro.equal(s.ask("GET", "/healthz", Connection="close").fields["connection"], "close")
+        astro.equal(s.answer(), None)
+
+
 # ---------------------------------------------------------------- other sites
 
 
