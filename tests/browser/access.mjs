@@ -2,6 +2,7 @@
  * access - the viewer for everybody: no serious finding of axe-core on any page in either colour, keys for
  * all that the pointer does, narrow and wide windows, little motion, and assets that are soon there.
  */
+import { readFileSync } from 'node:fs';
 import { test, check, equal, becomes, until, open, settled, day, total, AXE, BASE } from './kit.mjs';
 
 const PAGES = [['Logs', day()], ['Live', '/live'], ['Statistics', day().replace('/?', '/stats?')],
@@ -9,11 +10,8 @@ const PAGES = [['Logs', day()], ['Live', '/live'], ['Statistics', day().replace(
 
 /* Findings that keep somebody out, as text. */
 async function findings(page) {
-	await page.addScriptTag({ path: AXE }).catch(async () => {
-		/* The policy allows no script of others: it is put in by the debugger instead. */
-		const { readFileSync } = await import('node:fs');
-		await page.evaluate(readFileSync(AXE, 'utf8'));
-	});
+	/* The policy of the page allows no script of others: the debugger puts it in. */
+	await page.evaluate(readFileSync(AXE, 'utf8'));
 	const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
 	return violations.filter((v) => ['serious', 'critical'].includes(v.impact))
 		.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.failureSummary}`).join(' | ')}`);
