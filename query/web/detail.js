@@ -41,7 +41,10 @@ function actions(state, field, value) {
 		button('copy', 'Copy the value', () => copy(scalar ? String(value) : JSON.stringify(value, null, 2), name)));
 }
 
-/* A text longer than this is shown in part until somebody asks for all of it. */
+/*
+ * A text longer than this is shown in part until somebody asks for all of it; then it scrolls by itself, in
+ * pieces that the browser lays out as they come into sight.
+ */
 const LONG = 20000;
 
 function text(value, options) {
@@ -52,7 +55,11 @@ function text(value, options) {
 		return show(all);
 	const node = el('span', {}, show(all.slice(0, LONG)), '\u2026 ',
 		el('button', { type: 'button', onclick: () => {
-			put(node, show(all));
+			const huge = el('span', { class: 'huge', tabindex: '0', role: 'group', 'aria-label': 'The whole text' });
+			for (let at = 0; at < all.length; at += LONG)
+				huge.append(el('span', { class: 'piece' }, show(all.slice(at, at + LONG))));
+			put(node, huge);
+			huge.focus();
 			options.resized?.();
 		} }, `Show all ${all.length.toLocaleString('en')} characters`));
 	return [node];
