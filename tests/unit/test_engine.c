@@ -300,6 +300,11 @@ static void follows_in_order_of_arrival(void **state)
 		number_param(&r, "after", after);
 		number_param(&r, "limit", 1 + rnd(100));
 		param(&r, "total", "none");
+		/* Every other page has an end of its own, which may be before the first event. */
+		if (rnd(2))
+			r.upto = events[at + rnd(50) < EVENTS ? at + rnd(50) : EVENTS - 1].id;
+		if (r.upto < after)
+			r.upto = after;
 		check(&r);
 		assert_int_equal(engine_run(e, &snap, &r, &got, NULL), 0);
 		assert_false(got.total_known);
@@ -307,12 +312,49 @@ static void follows_in_order_of_arrival(void **state)
 		for (size_t i = 0; i < got.count; i++)
 			assert_same(&got.events[i], &events[at++]);
 		assert_true(got.covered >= after);
+		assert_true(got.covered <= r.upto);
 		after = got.covered;
 		assert_int_equal(at ? events[at - 1].id : 0, after);
 		have = have + rnd(50) < EVENTS ? have + rnd(50) : EVENTS;
 		engine_result_fini(&got);
 		engine_request_fini(&r);
 	}
+	engine_free(&e);
+}
+
+/* The same: it never goes back, nor tells an event twice. */
+static void time_runs_out_for_a_follower(void **state)
+{
+	struct engine *e = engine_new();
+	struct store_snapshot snap;
+	uint64_t after = 0;
+	size_t at = 0;
+	unsigned cut_short = 0;
+
+	(void)state;
+	clock_fake(0, 1000000);
+	cut(&snap, EVENTS, 20);
+	snap.unit_cost_ns = 1000;
+	while (at < EVENTS) {
+		struct engine_request r;
+		struct engine_result got;
+
+		engine_request_init(&r);
+		number_param(&r, "after", after);
+		number_param(&r, "limit", 1000);
+		r.budget_ns = 5500;
+		check(&r);
+		assert_int_equal(engine_run(e, &snap, &r, &got, NULL), 0);
+		for (size_t i = 0; i < got.count; i++)
+			assert_same(&got.events[i], &events[at++]);
+		assert_true(got.covered > after);
+		cut_short += got.partial == ENGINE_PARTIAL_TIME;
+		after = got.covered;
+		engine_result_fini(&got);
+		engine_request_fini(&r);
+	}
+	clock_real();
+	assert_true(cut_short > 3);
 	engine_free(&e);
 }
 
@@ -537,6 +579,7 @@ int main(void)
 		cmocka_unit_test(random_pages),
 		cmocka_unit_test(walks_while_events_arrive),
 		cmocka_unit_test(follows_in_order_of_arrival),
+		cmocka_unit_test(time_runs_out_for_a_follower),
 		cmocka_unit_test(time_runs_out),
 		cmocka_unit_test(memory_runs_out),
 		cmocka_unit_test(a_damaged_unit),
