@@ -172,7 +172,7 @@ static void after_entry(struct live *l, struct live_entry *e)
 
 	if (t->call && e->done) {
 		t->at = e->at;
-		if (e->stuck)
+		if (e->stuck && t->budget_ns < conf_num(&l->q->conf, CONF_QUERY_TIME_MAX))
 			t->budget_ns *= 2;
 		settle(l, t);
 		if (e->fresh)
