@@ -7,6 +7,16 @@ import { ago, label, show } from './when.js';
 
 const EVERY = 5000;
 
+/* What the section of a class says of it. */
+function kept({ configured, hold, keep_s: keep, max_bytes: most }) {
+	if (!configured)
+		return 'all of it: no section names it';
+	const age = keep ? `${number(keep / 86400)} days` : 'for ever';
+	const size = most ? `, ${bytes(most)} at most` : '';
+
+	return hold ? `on hold${hold === 'always' ? '' : ` until ${hold.slice(0, 10)}`}` : age + size;
+}
+
 export class PageStatus extends Board {
 	constructor(state) {
 		super(state, EVERY);
@@ -22,7 +32,7 @@ export class PageStatus extends Board {
 		return [answer];
 	}
 
-	draw({ store, files, classes, collector, days = [], doors, disk, rate }) {
+	draw({ store, files, classes, collector, days = [], doors, disk, ingest }) {
 		const { utc } = this.state;
 		const running = { running: '\u25cf running', starting: '\u25cb starting', none: '\u25b2 not there' };
 		const time = (text) => (text ? show(text, utc, 0) : '\u2013');
@@ -31,7 +41,7 @@ export class PageStatus extends Board {
 			card('Events', number(store.events), `${number(store.journal_events)} not sealed yet`),
 			card('Collector', running[collector.state] || collector.state,
 				collector.beat ? `seen ${ago(Date.parse(collector.beat))}` : '', collector.state === 'running' ? 'good' : 'bad'),
-			rate !== undefined && card('Ingest now', `${number(rate)} /s`),
+			ingest && card('Ingest now', `${number(ingest.rate)} /s`, `${number(ingest.events)} since it started`),
 			card('Store', bytes(store.bytes), disk ? `${bytes(disk.free)} of ${bytes(disk.total)} free` : ''),
 			card('An event', store.sealed_events ? `${number(store.bytes_per_sealed_event)} bytes` : '\u2013',
 				store.sealed_events ? 'sealed, with its indexes' : 'none is sealed yet'),
@@ -43,8 +53,8 @@ export class PageStatus extends Board {
 			doors ? table('Doors', ['Door', '#Events', '#Now', '#Refused', '#Lost'], doors.map((d) =>
 				[d.name, number(d.events), `${number(d.rate)} /s`, number(d.refused), number(d.lost)]))
 				: table('Doors', [], [], 'The collector does not tell what came by which door.'),
-			table('Retention', ['Class', '#Events', '#Size', 'Oldest', 'Newest'], classes.map((c) =>
-				[c.name, number(c.events), bytes(c.bytes), time(c.time_min), time(c.time_max)]),
+			table('Retention', ['Class', '#Events', '#Size', 'Oldest', 'Newest', 'Kept'], classes.map((c) =>
+				[c.name, number(c.events), bytes(c.bytes), time(c.time_min), time(c.time_max), kept(c)]),
 			'Nothing is sealed yet: what is in the journal belongs to no class.'),
 			table('Files', ['Kind', '#Count', '#Size', '#Missing'], Object.entries(files).map(([kind, f]) =>
 				[kind, number(f.count), bytes(f.bytes), number(f.missing ?? 0)])));
