@@ -18,20 +18,23 @@ enum {
 	NAME_ARENA_BYTES = LIMIT_HTTP_LINE_BYTES,
 };
 
-/* Whether it is one of those that other questions have, and this one has not. */
-static bool is_of_others(struct span name, const char *const *others, size_t count,
-	const char *hint, struct engine_err *err)
+static bool is_one_of(struct span name, const char *const *names, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (!span_eq(name, span_str(others[i])))
-			continue;
-		*err = (struct engine_err){ .code = ERR_UNKNOWN,
-			.error = "no such parameter of this question" };
-		snprintf(err->field, sizeof err->field, "%s", others[i]);
-		snprintf(err->hint, sizeof err->hint, "%s", hint);
-		return true;
+		if (span_eq(name, span_str(names[i])))
+			return true;
 	}
 	return false;
+}
+
+/* What another question has, and this one has not. */
+static int refuse(struct span name, const char *error, const char *hint, struct engine_err *err)
+{
+	*err = (struct engine_err){ .code = ERR_UNKNOWN };
+	snprintf(err->field, sizeof err->field, "%.*s", (int)name.n, (const char *)name.p);
+	snprintf(err->error, sizeof err->error, "%s", error);
+	snprintf(err->hint, sizeof err->hint, "%s", hint);
+	return err->code;
 }
 
 /* ---------------------------------------------------------------- which fields */
@@ -60,9 +63,9 @@ static int take_filter(
 	static const char *const others[] = { "order", "limit", "offset", "cursor", "after", "wait",
 		"total", "count", "explain" };
 
-	if (is_of_others(name, others, ARRAY_COUNT(others),
-		    "it takes filters, search, q and a range of time", err))
-		return err->code;
+	if (is_one_of(name, others, ARRAY_COUNT(others)))
+		return refuse(name, "no such parameter of the list of fields",
+			"it takes filters, search, q and a range of time", err);
 	return engine_param(&((struct list *)j)->filter, name, value, err);
 }
 
@@ -143,9 +146,9 @@ static int take_value(
 
 	if (span_eq(name, SPAN_LIT("prefix")))
 		return agg_request_prefix(&v->req, value, err);
-	if (is_of_others(name, others, ARRAY_COUNT(others),
-		    "/api/query groups and orders as you like", err))
-		return err->code;
+	if (is_one_of(name, others, ARRAY_COUNT(others)))
+		return refuse(name, "no such parameter of a field's values",
+			"/api/query groups and orders as you like", err);
 	return agg_param(&v->req, name, value, err);
 }
 
