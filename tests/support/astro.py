@@ -411,8 +411,10 @@ class Daemon:
         except PermissionError:  # a process that gave up being dumpable, and we are not root
             return int(self.metric("process_open_fds"))
 
-    def cpu_seconds(self):
-        with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as f:
+    def cpu_seconds(self, loop_only=False):
+        """Of the whole process; or of its first thread, the loop, while others do what they do."""
+        where = f"/proc/{self.pid}/task/{self.pid}/stat" if loop_only else f"/proc/{self.pid}/stat"
+        with open(where, encoding="ascii", errors="replace") as f:
             part = f.read().rsplit(")", 1)[1].split()
         return (int(part[11]) + int(part[12])) / os.sysconf("SC_CLK_TCK")
 
