@@ -262,9 +262,8 @@ static void test_one(void **state)
 	check_all(f);
 	assert_int_equal(f->w.commits, 1);
 	/* The news reaches the loop. */
-	for (int i = 0; i < 10000 && f->wakes == 0; i++)
-		uv_run(&f->loop, UV_RUN_NOWAIT);
-	assert_true(f->wakes > 0);
+	while (f->wakes == 0)
+		uv_run(&f->loop, UV_RUN_ONCE);
 }
 
 /* While one batch is synced the next one fills up, and goes as one. */
