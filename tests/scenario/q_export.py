@@ -5,6 +5,7 @@ sockets for the clients that misbehave."""
 
 import csv
 import glob
+import gzip
 import http.client
 import io
 import json
@@ -228,10 +229,14 @@ def t_memory_does_not_grow_with_the_export(lab):
     for order in ("asc", "desc"):
         astro.equal(export(q, ("order", order)).body.count(b"\n"), 100_000)
     third = q.peak_mb()
+    packed = astro.http_request(q.address("http"), "/api/logs/export", headers={"Accept-Encoding": "gzip"}, timeout=60).body
+    astro.check(gzip.decompress(packed) == text, "the packed export is another one")
+    fourth = q.peak_mb()
     astro.note(f"peak RSS {first:.0f} MiB after 10000 events, {second:.0f} after {len(text) >> 20} "
-               f"MiB of text, {third:.0f} in order of time")
+               f"MiB of text, {third:.0f} in order of time, {fourth:.0f} packed into {len(packed) >> 20} MiB")
     astro.check(second < first + 24, f"{second} after {first} MiB")
     astro.check(third < first + 32, f"{third} after {first} MiB")
+    astro.check(fourth < first + 36, f"{fourth} after {first} MiB")
 
 
 def t_damage_is_said(lab):
