@@ -193,7 +193,8 @@ static void answer_problem(struct http_conn *hc, int status, const char *error, 
 	};
 
 	hc->keep_alive = false;
-	hc->req.fields_count = 0; /* they are not to be trusted */
+	/* What is in it may be of the request before. */
+	hc->req = (struct http_parse_request){ .method = HTTP_PARSE_OTHER };
 	http_conn_hold(hc);
 	http_call_problem(&hc->call, &problem);
 }
