@@ -12,6 +12,7 @@
 #include "query/api_job.h"
 #include "query/api_status_parts.h"
 #include "query/ingest.h"
+#include "query/live.h"
 #include "storage/store_days.h"
 #include "storage/store_summary.h"
 
@@ -21,6 +22,7 @@ struct ask {
 	struct api_job base;
 	bool check; /* sidecars are opened, too */
 	struct ingest_figures figures;
+	struct live_counts tails;
 };
 
 /* ---------------------------------------------------------------- the answer */
@@ -126,6 +128,14 @@ static void put_disk(const struct store_summary *s, const struct ingest_figures 
 	buf_put_u8(out, '}');
 }
 
+static void put_tails(const struct live_counts *n, struct buf *out)
+{
+	buf_printf(out,
+		",\"tails\":{\"open\":%u,\"questions\":%u,\"messages\":%" PRIu64
+		",\"events\":%" PRIu64 ",\"dropped\":%" PRIu64 "}",
+		n->tails, n->questions, n->messages, n->events, n->dropped);
+}
+
 static int put_days(const struct store_snapshot *snap, struct buf *out)
 {
 	struct store_days days;
@@ -165,6 +175,7 @@ static int run(struct api_job *j, struct engine *engine, struct store_snapshot *
 		put_collector(s, &a->figures, &j->body);
 		api_status_parts_ingest(&a->figures, &j->body);
 		put_disk(s, &a->figures, &j->body);
+		put_tails(&a->tails, &j->body);
 		rc = put_days(snap, &j->body);
 		buf_put_str(&j->body, "}\n");
 		rc = rc < 0 ? rc : j->body.err;
@@ -205,5 +216,6 @@ void api_status_get(void *arg, struct http_call *call)
 	if (!a || api_job_params(&a->base, take) < 0)
 		return;
 	a->figures = *ingest_now(arg);
+	a->tails = *live_counts(arg);
 	api_job_start(&a->base);
 }

@@ -199,6 +199,19 @@ static void after_past(struct live *l)
 	make_room(l);
 }
 
+/* Its questions may be forgotten from now on; what nobody was told of it is. */
+static void end_page(struct live *l)
+{
+	for (unsigned i = 0; i < l->turn.questions_count; i++) {
+		struct live_question *q = l->turn.questions[i];
+
+		q->in_page = false;
+		for (unsigned door = 0; door < LIVE_DOORS; door++)
+			free_list(&q->made[door]);
+	}
+	l->turn.questions_count = 0;
+}
+
 static void after_page(struct live *l, unsigned from)
 {
 	struct live_turn *turn = &l->turn;
@@ -208,8 +221,7 @@ static void after_page(struct live *l, unsigned from)
 	if (turn->page_open)
 		return;
 	l->position = turn->position;
-	for (unsigned i = 0; i < turn->questions_count; i++)
-		turn->questions[i]->in_page = false;
+	end_page(l);
 	/* There is more than one page of it: no rest. */
 	if (l->position < turn->committed)
 		l->page_ms = now_ms(l);
@@ -221,12 +233,6 @@ static void give_up_page(struct live *l)
 {
 	struct live_tail *next;
 
-	for (unsigned i = 0; i < l->turn.questions_count; i++) {
-		struct live_question *q = l->turn.questions[i];
-
-		for (unsigned door = 0; door < LIVE_DOORS; door++)
-			free_list(&q->made[door]);
-	}
 	for (struct live_tail *t = l->tails; t; t = next) {
 		next = t->next;
 		if (t->place == LIVE_HERE)
@@ -258,8 +264,7 @@ static void after_failure(struct live *l)
 		refuse_fresh(l);
 	else if (l->turn.page_lost)
 		give_up_page(l);
-	for (unsigned i = 0; i < l->turn.questions_count; i++)
-		l->turn.questions[i]->in_page = false;
+	end_page(l);
 	l->not_before_ms = now_ms(l) + RETRY_MS;
 }
 
@@ -619,8 +624,7 @@ void live_close(struct query *q)
 	CHECK_TAG(l, LIVE_TAG);
 	ASSERT(!l->tails);
 	ASSERT(!l->busy);
-	for (unsigned i = 0; i < l->turn.questions_count; i++)
-		l->turn.questions[i]->in_page = false;
+	end_page(l);
 	forget_unasked(l);
 	ASSERT(!l->questions);
 	pool_free(&l->pool);

@@ -16,6 +16,7 @@ import shop  # noqa: E402
 import websocket  # noqa: E402
 
 DOORS = ("ws", "sse")
+WAITERS_MAX = 128  # LIMIT_QUERY_WAITERS
 TAILS_MAX = 256  # LIMIT_LIVE_TAILS
 
 
@@ -68,6 +69,8 @@ def t_what_comes_is_told(lab):
     reply = q.get("/api/logs/tail", method="HEAD")
     astro.equal((reply.status, reply.headers["content-type"]), (200, "text/event-stream"))
     astro.equal(q.metric("astro_query_tails"), 2)
+    status = q.get("/api/status").json["tails"]
+    astro.equal([status[k] for k in ("open", "questions", "events", "dropped")], [2, 1, 20, 0])
     astro.equal(q.metric("astro_query_tail_questions"), 1)
     astro.equal(q.metric("astro_query_tail_events_total"), 20)
 
@@ -265,6 +268,21 @@ def t_not_more_than_so_many(lab):
         t.reset()
     astro.wait_for(lambda: q.metric("astro_query_tails") == 0, "all have gone")
     astro.equal(q.metric("astro_query_tail_held_bytes"), 0)
+
+
+def t_beside_as_many_long_polls_as_may_wait(lab):
+    c, q = lab.collector(), lab.query()
+    shop.ship(c, shop.records(5))
+    polls = [astro.Client(q.address("http")) for _ in range(WAITERS_MAX)]
+    for p in polls:
+        p.send(b"GET /api/logs?after=5&wait=60&user_id=nobody HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    astro.wait_for(lambda: q.metric("astro_query_waiting") == WAITERS_MAX, "all wait")
+    with websocket.open_tail(q) as t:
+        for i in range(5):
+            shop.ship(c, shop.records(1), chunk=f"c{i}")
+            astro.equal(ids(websocket.read_tail(t, reached(6 + i))[0]), [6 + i])
+    for p in polls:
+        p.close()
 
 
 def t_the_end_is_told(lab):
