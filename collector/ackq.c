@@ -48,7 +48,25 @@ int ackq_push(struct ackq *q, uint64_t seq, struct span chunk)
 	buf_put(&q->bytes, &h, sizeof h);
 	buf_put_span(&q->bytes, chunk);
 	q->count++;
+	q->pushed++;
 	return 0;
+}
+
+void ackq_release(struct ackq *q, uint64_t number, uint64_t seq)
+{
+	uint8_t *at = q->bytes.p + q->at;
+	struct head h;
+
+	ASSERT(number < q->pushed);
+	ASSERT(q->pushed - number <= q->count);
+	for (uint64_t n = q->pushed - q->count; n < number; n++) {
+		memcpy(&h, at, sizeof h);
+		at += sizeof h + h.bytes;
+	}
+	memcpy(&h, at, sizeof h);
+	ASSERT(h.seq == ACKQ_HELD);
+	h.seq = seq;
+	memcpy(at, &h, sizeof h);
 }
 
 bool ackq_pop(struct ackq *q, uint64_t durable, struct span *out_chunk)

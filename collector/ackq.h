@@ -19,13 +19,19 @@ struct ackq {
 	struct buf bytes;
 	size_t at; /* first byte of the oldest */
 	unsigned count;
+	uint64_t pushed; /* ever: the number of the next */
 };
+
+/* The number of no batch: the frame waits for more than its batch, see release. */
+#define ACKQ_HELD UINT64_MAX
 
 void ackq_init(struct ackq *q);
 void ackq_fini(struct ackq *q);
 
 /* The frame with this chunk id (at most LIMIT_CHUNK_BYTES, copied) is safe when `seq` is durable. */
 int ackq_push(struct ackq *q, uint64_t seq, struct span chunk);
+/* The ack of that number, which is held, goes when `seq` is durable. */
+void ackq_release(struct ackq *q, uint64_t number, uint64_t seq);
 /* The oldest, if it is safe; the span lives until the next push. */
 bool ackq_pop(struct ackq *q, uint64_t durable, struct span *out_chunk);
 

@@ -57,11 +57,40 @@ static void test_full(void **state)
 	ackq_fini(&q);
 }
 
+/* An ack that waits for more than its batch holds up those behind it, until it is let go. */
+static void test_held(void **state)
+{
+	struct span got;
+	struct ackq q;
+
+	(void)state;
+	ackq_init(&q);
+	assert_int_equal(ackq_push(&q, 1, SPAN_LIT("a")), 0);
+	assert_int_equal(ackq_push(&q, ACKQ_HELD, SPAN_LIT("first held")), 0);
+	assert_int_equal(ackq_push(&q, ACKQ_HELD, SPAN_LIT("")), 0);
+	assert_int_equal(ackq_push(&q, 2, SPAN_LIT("b")), 0);
+	assert_int_equal(q.pushed, 4);
+	assert_true(ackq_pop(&q, 9, &got));
+	assert_false(ackq_pop(&q, 9, &got));
+	ackq_release(&q, 2, 3);
+	assert_false(ackq_pop(&q, 9, &got));
+	ackq_release(&q, 1, 5);
+	assert_false(ackq_pop(&q, 4, &got));
+	assert_true(ackq_pop(&q, 5, &got));
+	assert_true(span_eq(got, SPAN_LIT("first held")));
+	assert_true(ackq_pop(&q, 5, &got));
+	assert_int_equal(got.n, 0);
+	assert_true(ackq_pop(&q, 5, &got));
+	assert_int_equal(q.count, 0);
+	ackq_fini(&q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
