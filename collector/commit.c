@@ -63,11 +63,11 @@ static struct commit_slot *open_slot(struct commit *c)
 	return s;
 }
 
-static bool fits(const struct commit_slot *s, const struct stage *st)
+static bool fits(const struct commit_slot *s, const struct stage *st, uint32_t chunks_count)
 {
 	return s->rows_bytes + st->rows.len <= COMMIT_SLOT_BYTES &&
 	       s->rows_count + st->rows_count <= LIMIT_BATCH_ROWS &&
-	       s->chunks_count < LIMIT_BATCH_CHUNKS;
+	       s->chunks_count + chunks_count <= LIMIT_BATCH_CHUNKS;
 }
 
 static void take_rows(struct commit_slot *s, const struct stage *st)
@@ -81,31 +81,44 @@ static void take_rows(struct commit_slot *s, const struct stage *st)
 	s->rows_count += st->rows_count;
 }
 
-static struct commit_slot *slot_for(struct commit *c, const struct stage *st)
+static struct commit_slot *slot_for(struct commit *c, const struct stage *st, uint32_t chunks_count)
 {
 	struct commit_slot *s = open_slot(c);
 
-	if (s->rows_count > 0 && (st->spill || !fits(s, st))) {
+	if (s->rows_count > 0 && (st->spill || !fits(s, st, chunks_count))) {
 		close_open(c);
 		s = open_slot(c);
 	}
 	return s;
 }
 
-uint64_t commit_put(struct commit *c, struct stage *st, const struct store_chunk *chunk)
+/* One that is remembered already, though what it names is stored anew, is so since long ago. */
+static void take_chunks(
+	struct commit *c, struct commit_slot *s, const struct store_chunk *chunks, uint32_t count)
+{
+	ASSERT(s->chunks_count + count <= LIMIT_BATCH_CHUNKS);
+	for (uint32_t i = 0; i < count; i++) {
+		if (chunkset_add(&c->known, chunks[i], s->number))
+			s->chunks[s->chunks_count++] = chunks[i];
+	}
+}
+
+uint64_t commit_put(
+	struct commit *c, struct stage *st, const struct store_chunk *chunks, uint32_t chunks_count)
 {
 	struct commit_slot *s;
 	uint64_t number;
 
 	CHECK_TAG(c, COMMIT_TAG);
 	ASSERT(commit_room(c));
+	ASSERT(chunks_count <= LIMIT_FRAME_CHUNKS);
 	if (st->total == 0) {
 		stage_drop(st);
 		return 0;
 	}
 	c->stats.frames++;
 	c->stats.rows += st->total;
-	s = slot_for(c, st);
+	s = slot_for(c, st, chunks_count);
 	number = s->number;
 	c->put_number = number;
 	c->put_offset = s->rows_count;
@@ -116,12 +129,7 @@ uint64_t commit_put(struct commit *c, struct stage *st, const struct store_chunk
 	} else {
 		take_rows(s, st);
 	}
-	if (chunk) {
-		bool added = chunkset_add(&c->known, *chunk, number);
-
-		ASSERT(added);
-		s->chunks[s->chunks_count++] = *chunk;
-	}
+	take_chunks(c, s, chunks, chunks_count);
 	if (s->spill || s->rows_bytes >= LIMIT_BATCH_BYTES)
 		close_open(c);
 	stage_drop(st);
@@ -176,12 +184,9 @@ bool commit_room_ample(const struct commit *c)
 	return batches_free(c) >= 2 + LIMIT_COMMIT_MARGIN;
 }
 
-bool commit_known(struct commit *c, struct store_chunk chunk, uint64_t *out_seq)
+bool commit_known(const struct commit *c, struct store_chunk chunk, uint64_t *out_seq)
 {
-	if (!chunkset_has(&c->known, chunk, out_seq))
-		return false;
-	c->stats.repeats++;
-	return true;
+	return chunkset_has(&c->known, chunk, out_seq);
 }
 
 void commit_flush(struct commit *c)

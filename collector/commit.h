@@ -6,8 +6,8 @@
  * LIMIT_BATCH_BYTES. Every batch has a number, rising by one; a frame is safe when the number it was
  * given is durable.
  *
- * A chunk id seen before, whether durable or still on its way, is not stored again: its frame gets
- * the number of the first.
+ * With a frame goes what a resend is recognised by: ids, in most cases the one of its chunk. They are
+ * known from then on, whether the frame is durable or still on its way, with its number.
  *
  * When the journal fails nothing more becomes durable; the thread tries again and again, with growing
  * pauses, in a fresh journal file, and everything not yet durable is appended again. Meanwhile batches
@@ -56,7 +56,6 @@ struct commit_conf {
 struct commit_stats {
 	uint64_t frames;  /* put, with rows */
 	uint64_t rows;    /* of them */
-	uint64_t repeats; /* frames whose chunk id was known */
 	uint64_t batches; /* closed */
 };
 
@@ -73,15 +72,17 @@ bool commit_room(const struct commit *c);
 bool commit_room_ample(const struct commit *c);
 
 /*
- * The frame of a chunk id: true when it is known, with the number to wait for in *out_seq (0 when it
- * is durable since the start).
+ * Whether an id is known; then the number to wait for is in *out_seq (0 when it is durable since the
+ * start).
  */
-bool commit_known(struct commit *c, struct store_chunk chunk, uint64_t *out_seq);
+bool commit_known(const struct commit *c, struct store_chunk chunk, uint64_t *out_seq);
 /*
- * Takes a complete frame (stage_complete was called) and leaves the stage empty. chunk may be NULL.
- * Returns the number to wait for; 0 when the frame has no rows.
+ * Takes a complete frame (stage_complete was called) and leaves the stage empty. Its ids, at most
+ * LIMIT_FRAME_CHUNKS, become durable with it or not at all; one more often is one.
+ * Returns the number to wait for; 0 when the frame has no rows: then its ids are not remembered.
  */
-uint64_t commit_put(struct commit *c, struct stage *s, const struct store_chunk *chunk);
+uint64_t commit_put(
+	struct commit *c, struct stage *s, const struct store_chunk *chunks, uint32_t chunks_count);
 /*
  * After a commit_put that returned a number: *t, which must stay where it is until it is durable or
  * dropped, learns the frame's first id before `durable` is called. Drop: also of one that is not waiting.

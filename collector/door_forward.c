@@ -152,12 +152,6 @@ static void unlist(struct client *k)
 		k->next->prev = k->prev;
 }
 
-/* An ack behind a frame whose message is not whole waits for the message. */
-static bool may_ack(const struct client *k, uint64_t durable)
-{
-	return k->free_acks > 0 || k->hold_seq <= durable;
-}
-
 /* Each ack in a write of its own: there are clients that take one read for one ack. */
 void door_forward_send_acks(struct client *k)
 {
@@ -168,8 +162,7 @@ void door_forward_send_acks(struct client *k)
 
 	if (k->conn->closing)
 		return;
-	while (may_ack(k, durable) && ackq_pop(&k->acks, durable, &chunk)) {
-		k->free_acks -= k->free_acks > 0;
+	while (ackq_pop(&k->acks, durable, &chunk)) {
 		n = k->forward.is_json ? forward_put_ack_json(bytes, chunk)
 				       : forward_put_ack(bytes, chunk);
 		if (conn_write(k->conn, bytes, n) < 0)
@@ -296,6 +289,13 @@ static void note_unread(struct client *k)
 	}
 }
 
+static int put_frame(struct client *k, uint64_t *seq, struct diag *d)
+{
+	if (k->parts && partial_brought(k->parts))
+		return door_forward_parts_end(k, seq, d);
+	return intake_end(&k->door->c->intake, &k->origin, &k->forward, &k->stage, seq, d);
+}
+
 static void end_frame(struct client *k)
 {
 	struct diag d;
@@ -303,20 +303,15 @@ static void end_frame(struct client *k)
 	int rc;
 
 	note_unread(k);
-	rc = door_forward_parts_settle(k, &d);
-	if (rc == 0)
-		rc = intake_end(&k->door->c->intake, &k->origin, &k->forward, &k->stage, &seq, &d);
-
+	rc = put_frame(k, &seq, &d);
 	if (rc < 0) {
 		refuse_frame(k, rc, &d);
 		return;
 	}
 	k->frames++;
-	if (k->parts)
-		door_forward_parts_settled(k, seq);
 	if (!k->forward.frame.chunk.p)
 		return;
-	rc = ackq_push(&k->acks, seq, k->forward.frame.chunk);
+	rc = ackq_push(&k->acks, rc == PARTS_HELD ? ACKQ_HELD : seq, k->forward.frame.chunk);
 	if (rc < 0)
 		conn_close(k->conn, rc);
 }

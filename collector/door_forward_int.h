@@ -10,6 +10,7 @@
 #include "collector/ackq.h"
 #include "collector/door_forward.h"
 #include "collector/partial.h"
+#include "collector/parts.h"
 #include "proto/net/conn.h"
 #include "proto/wire/forward_put.h"
 #include "proto/wire/handshake.h"
@@ -57,9 +58,8 @@ struct client {
 	struct stage stage;
 	struct partial *parts; /* while messages in parts are open */
 	size_t parts_charged;
-	uint64_t bytes_held; /* what had been received when an ack began to wait for parts */
-	uint64_t hold_seq;   /* acks but the first free_acks wait for this to be durable, too */
-	unsigned free_acks;
+	uint64_t bytes_held; /* what had been received when the last frame came whose ack waits */
+	bool waits_for_acks; /* it sends nothing before an ack: its parts are not waited for */
 	struct ackq acks;
 	size_t charged;  /* of the parser's memory, to the stage pool */
 	uint64_t frames; /* complete */
@@ -80,10 +80,8 @@ void door_forward_send_acks(struct client *k);
 
 /* An entry, or a part of a message that is kept for it: 0 or positive, it was taken; or negative. */
 int door_forward_parts_entry(struct client *k, const struct forward_entry *entry, struct diag *d);
-/* Before the frame is put: the messages that are whole join it. */
-int door_forward_parts_settle(struct client *k, struct diag *d);
-/* The frame was put as `seq`; its ack, if it wants one, is not in the queue yet. */
-void door_forward_parts_settled(struct client *k, uint64_t seq);
+/* intake_end for a frame that has brought parts, whose ack, if any, is the next one. PARTS_HELD, or as that. */
+int door_forward_parts_end(struct client *k, uint64_t *seq, struct diag *d);
 /* The connection has ended: what came of frames that are complete is stored all the same. */
 void door_forward_parts_orphan(struct client *k);
 

@@ -1,5 +1,6 @@
 #include "collector/door_forward_int.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,50 +12,34 @@ enum {
 	PARTS_TICK_MS = LIMIT_PARTIAL_ACK_MS / 2,
 };
 
-/* Where partial hands out to. */
-struct hand {
-	struct intake *intake;
-	struct intake_origin origin;
-	struct stage *stage;
-	struct diag *d;
-};
-
-static struct hand hand_to(struct intake *intake, const struct intake_origin *from,
-	struct stage *stage, struct diag *d)
+static void release_ack(void *arg, uint64_t ack, uint64_t seq)
 {
-	struct hand h = { intake, *from, stage, d };
+	struct client *k = arg;
 
-	h.origin.joins = false;
-	return h;
+	ackq_release(&k->acks, ack, seq);
 }
 
-static int store_entry(struct hand *h, struct span tag, const struct forward_entry *entry)
+/* Whoever waited for it is gone. */
+static void release_nobody(void *arg, uint64_t ack, uint64_t seq)
 {
-	const struct normalise_input raw = { .record = entry->record,
-		.tag = tag,
-		.time_ns = entry->time_ns,
-		.has_time = entry->has_time };
-
-	return intake_event(h->intake, &h->origin, &raw, h->stage, h->d);
+	(void)arg;
+	(void)ack;
+	(void)seq;
 }
 
-static int store_joined(void *arg, struct span tag, const struct forward_entry *entry)
+static struct parts parts_of(struct client *k, struct stage *stage)
 {
-	struct hand *h = arg;
-	int rc = store_entry(h, tag, entry);
-
-	h->intake->counts.parts_joined += rc == 0;
-	/* What a rule drops is done with. */
-	return rc == INTAKE_DROPPED ? 0 : rc;
+	return (struct parts){ .intake = &k->door->c->intake,
+		.origin = &k->origin,
+		.partial = k->parts,
+		.stage = stage,
+		.release = release_ack,
+		.release_arg = k };
 }
 
-static int store_part(void *arg, struct span tag, const struct forward_entry *entry)
+static int64_t now_ms(const struct door_forward *f)
 {
-	struct hand *h = arg;
-	int rc = store_entry(h, tag, entry);
-
-	h->intake->counts.parts_alone += rc == 0;
-	return rc;
+	return (int64_t)uv_now(&f->c->loop);
 }
 
 static void on_tick(uv_timer_t *t)
@@ -62,20 +47,39 @@ static void on_tick(uv_timer_t *t)
 	door_forward_parts_flush(t->data);
 }
 
-/* A part is kept until its message is whole, or stored as it is. */
+static void charge_parts(struct client *k)
+{
+	size_t held = k->parts ? partial_bytes(k->parts) : 0;
+
+	stage_hold(&k->stage, k->parts_charged, held);
+	k->parts_charged = held;
+}
+
+static void free_if_empty(struct client *k)
+{
+	if (k->parts && partial_empty(k->parts))
+		partial_free(&k->parts);
+	charge_parts(k);
+}
+
+/* ---- a frame ---- */
+
+/* A part is kept until its message is whole, or the end of its frame says where it goes. */
 static int take_part(struct client *k, const struct forward_entry *entry, struct diag *d)
 {
-	struct hand h = hand_to(&k->door->c->intake, &k->origin, &k->stage, d);
 	struct span tag = k->forward.frame.tag;
 	int rc = k->parts ? 0 : partial_new(&k->parts);
+	struct parts s;
 
 	if (rc == 0)
-		rc = partial_put(k->parts, tag, entry, (int64_t)uv_now(&k->door->c->loop));
+		rc = partial_put(k->parts, tag, entry, now_ms(k->door), !k->waits_for_acks);
 	if (rc < 0)
 		return diag_set(d, rc, "", -1, "no memory for a message in parts");
+	charge_parts(k);
 	if (!uv_is_active((uv_handle_t *)&k->door->parts_tick))
 		uv_timer_start(&k->door->parts_tick, on_tick, PARTS_TICK_MS, PARTS_TICK_MS);
-	return rc == PARTIAL_HELD ? 0 : store_part(&h, tag, entry);
+	s = parts_of(k, &k->stage);
+	return rc == PARTIAL_HELD ? 0 : parts_store(&s, tag, entry, d);
 }
 
 int door_forward_parts_entry(struct client *k, const struct forward_entry *entry, struct diag *d)
@@ -88,85 +92,41 @@ int door_forward_parts_entry(struct client *k, const struct forward_entry *entry
 	return rc == INTAKE_PART ? take_part(k, entry, d) : rc;
 }
 
-int door_forward_parts_settle(struct client *k, struct diag *d)
+/* ---- what is overdue ---- */
+
+/* Each message as a frame of its own, while there is room. True: some were stored. */
+static bool flush_parts(const struct door_forward *f, const struct parts *s, int64_t due_ms)
 {
-	struct hand h = hand_to(&k->door->c->intake, &k->origin, &k->stage, d);
-	int rc = k->parts ? partial_settle(k->parts, store_joined, &h) : 0;
-
-	/* A resend of such a frame must bring its parts again. */
-	k->origin.forgetful = rc == 0 && k->parts && partial_unfinished(k->parts);
-	return rc;
-}
-
-static void charge_parts(struct client *k)
-{
-	size_t held = k->parts ? partial_bytes(k->parts) : 0;
-
-	stage_hold(&k->stage, k->parts_charged, held);
-	k->parts_charged = held;
-}
-
-void door_forward_parts_settled(struct client *k, uint64_t seq)
-{
-	bool held = k->hold_seq == UINT64_MAX;
-
-	partial_settled(k->parts);
-	if (k->origin.forgetful && k->forward.frame.chunk.p) {
-		partial_owe_ack(k->parts);
-		k->bytes_held = k->forward.bytes;
-		if (!held)
-			k->free_acks = k->acks.count;
-		k->hold_seq = UINT64_MAX;
-	} else if (held && partial_owed(k->parts) == 0) {
-		k->hold_seq = seq;
-	}
-	if (partial_open(k->parts) == 0)
-		partial_free(&k->parts);
-	charge_parts(k);
-}
-
-/* Stores what is overdue, each message as a frame of its own. *seq: of the last of them. */
-static bool flush_parts(struct door_forward *f, struct partial *p, const struct intake_origin *from,
-	int64_t now_ms, uint64_t *seq)
-{
-	struct intake *intake = &f->c->intake;
-	struct diag d;
-	struct hand h = hand_to(intake, from, &f->parts_stage, &d);
 	bool any = false;
+	struct diag d;
 
-	while (!f->c->full && commit_room(intake->commit)) {
-		int rc = partial_flush(p, now_ms, store_part, &h);
-
-		if (rc == 0)
-			break;
-		if (rc > 0)
-			rc = intake_commit(intake, from, &f->parts_stage, NULL, seq, &d);
-		if (rc < 0) { /* no room for it now: it stays */
-			stage_drop(&f->parts_stage);
-			break;
-		}
-		partial_flushed(p);
+	while (!f->c->full && commit_room(s->intake->commit) && parts_flush(s, due_ms, &d) == 0)
 		any = true;
-	}
 	return any;
 }
 
-static void flush_client(struct client *k, int64_t now_ms)
+static void flush_client(struct client *k, int64_t due_ms)
 {
-	uint64_t seq = 0;
+	struct parts s = parts_of(k, &k->door->parts_stage);
+	bool held = partial_holds_any(k->parts);
 
-	if (!flush_parts(k->door, k->parts, &k->origin, now_ms, &seq))
+	if (!flush_parts(k->door, &s, due_ms))
 		return;
-	if (k->hold_seq == UINT64_MAX && partial_owed(k->parts) == 0) {
-		k->hold_seq = seq;
-		/* A client that sends nothing more before its ack cannot finish a message. */
-		k->origin.joins = k->forward.bytes != k->bytes_held;
-	}
-	if (partial_open(k->parts) == 0 && !forward_mid_frame(&k->forward))
-		partial_free(&k->parts);
-	charge_parts(k);
+	/* A client that sends nothing more before its ack cannot finish a message. */
+	if (held && !partial_holds_any(k->parts) && k->forward.bytes == k->bytes_held)
+		k->waits_for_acks = true;
+	free_if_empty(k);
 	if (k->acks.count > 0)
 		door_forward_send_acks(k);
+}
+
+static struct parts parts_of_orphan(struct door_forward *f, const struct orphan *o)
+{
+	return (struct parts){ .intake = &f->c->intake,
+		.origin = &o->origin,
+		.partial = o->parts,
+		.stage = &f->parts_stage,
+		.release = release_nobody };
 }
 
 void door_forward_parts_store(struct door_forward *f)
@@ -175,9 +135,9 @@ void door_forward_parts_store(struct door_forward *f)
 
 	while (*at) {
 		struct orphan *o = *at;
-		uint64_t seq;
+		struct parts s = parts_of_orphan(f, o);
 
-		flush_parts(f, o->parts, &o->origin, INT64_MAX, &seq);
+		flush_parts(f, &s, INT64_MAX);
 		if (partial_open(o->parts) > 0) {
 			at = &o->next;
 			continue;
@@ -201,19 +161,63 @@ void door_forward_parts_free(struct door_forward *f)
 
 void door_forward_parts_flush(struct door_forward *f)
 {
-	int64_t now_ms = f->reading ? (int64_t)uv_now(&f->c->loop) : INT64_MAX;
+	int64_t due_ms = f->reading ? now_ms(f) : INT64_MAX;
 	bool any = false;
 
 	for (struct conn *conn = f->set.head; conn; conn = conn->next) {
 		struct client *k = conn->owner;
 
 		if (k->parts)
-			flush_client(k, now_ms);
+			flush_client(k, due_ms);
 		any |= k->parts != NULL;
 	}
 	door_forward_parts_store(f);
 	if (!any && !f->orphans)
 		uv_timer_stop(&f->parts_tick);
+}
+
+/* ---- the end of a frame ---- */
+
+/*
+ * Parts of an earlier copy of this frame, which came on a connection that is lost or given up, or on this
+ * one, are stored before it is looked at. False: they cannot be now.
+ */
+static bool store_earlier_copy(struct client *k, struct store_chunk id)
+{
+	struct door_forward *f = k->door;
+	bool found = false;
+
+	for (struct conn *conn = f->set.head; conn; conn = conn->next) {
+		struct client *other = conn->owner;
+
+		if (!other->parts || !partial_give_up(other->parts, id))
+			continue;
+		flush_client(other, now_ms(f));
+		found |= other->parts && partial_give_up(other->parts, id);
+	}
+	door_forward_parts_store(f);
+	for (struct orphan *o = f->orphans; o; o = o->next)
+		found |= partial_give_up(o->parts, id);
+	return !found && commit_room(f->c->intake.commit);
+}
+
+int door_forward_parts_end(struct client *k, uint64_t *seq, struct diag *d)
+{
+	const struct forward_frame *frame = &k->forward.frame;
+	struct parts s = parts_of(k, &k->stage);
+	struct store_chunk id;
+	int rc;
+
+	if (intake_frame_chunk(&k->origin, frame, &id) && !store_earlier_copy(k, id))
+		return diag_set(d, -EAGAIN, "", -1,
+			"the frame came again before there was room for its first copy");
+	rc = parts_end(&s, &k->forward, k->acks.pushed, seq, d);
+	if (rc < 0)
+		return rc;
+	if (rc == PARTS_HELD)
+		k->bytes_held = k->forward.bytes;
+	free_if_empty(k);
+	return rc;
 }
 
 void door_forward_parts_orphan(struct client *k)

@@ -115,7 +115,7 @@ static void refresh_commit(struct collector *c)
 {
 	const struct commit *commit = c->intake.commit;
 
-	metrics_set(METRICS_COLLECTOR_REPEATS, (int64_t)commit_stats(commit)->repeats);
+	metrics_set(METRICS_COLLECTOR_REPEATS, (int64_t)c->intake.counts.repeats);
 	metrics_set(METRICS_STORE_BATCHES, (int64_t)commit_stats(commit)->batches);
 	metrics_set(METRICS_STORE_COMMITS, (int64_t)commit_syncs(commit));
 	metrics_set(METRICS_STORE_COMMIT_NS, (int64_t)commit_sync_ns(commit));

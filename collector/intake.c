@@ -33,22 +33,28 @@ int intake_event(struct intake *in, const struct intake_origin *from,
 	return rc;
 }
 
-int intake_commit(struct intake *in, const struct intake_origin *from, struct stage *stage,
-	const struct store_chunk *chunk, uint64_t *out_seq, struct diag *d)
+int intake_put(struct intake *in, const struct intake_origin *from, struct stage *stage,
+	const struct store_chunk *chunks, uint32_t chunks_count, uint64_t *out_seq, struct diag *d)
 {
 	int rc;
 
 	in->counts.frames[from->door]++;
-	*out_seq = 0;
-	if (chunk && commit_known(in->commit, *chunk, out_seq)) {
-		stage_drop(stage);
-		return 0;
-	}
 	rc = stage_complete(stage, d);
 	if (rc < 0)
 		return rc;
 	in->counts.events[from->door] += stage->total;
-	*out_seq = commit_put(in->commit, stage, chunk);
+	*out_seq = commit_put(in->commit, stage, chunks, chunks_count);
+	return 0;
+}
+
+int intake_commit(struct intake *in, const struct intake_origin *from, struct stage *stage,
+	const struct store_chunk *chunk, uint64_t *out_seq, struct diag *d)
+{
+	if (!chunk || !commit_known(in->commit, *chunk, out_seq))
+		return intake_put(in, from, stage, chunk, chunk ? 1 : 0, out_seq, d);
+	in->counts.frames[from->door]++;
+	in->counts.repeats++;
+	stage_drop(stage);
 	return 0;
 }
 
@@ -91,27 +97,45 @@ static void count_frame(struct intake *in, const struct forward_frame *frame)
 }
 
 /* UDP has no acks, and an empty id names nothing. */
-static bool has_chunk(const struct intake_origin *from, const struct forward_frame *frame)
+bool intake_frame_chunk(const struct intake_origin *from, const struct forward_frame *frame,
+	struct store_chunk *out)
 {
-	return frame->chunk.p && frame->chunk.n > 0 && from->door != INTAKE_UDP;
+	if (!frame->chunk.p || frame->chunk.n == 0 || from->door == INTAKE_UDP)
+		return false;
+	*out = intake_chunk(frame->tag, frame->chunk);
+	return true;
+}
+
+/* Metrics and traces: true, and nothing of the frame is kept. */
+static bool discard(struct intake *in, const struct intake_origin *from,
+	const struct forward_frame *frame, struct stage *stage, uint64_t *out_seq)
+{
+	if (frame->signal == 0)
+		return false;
+	in->counts.frames[from->door]++;
+	in->counts.signals++;
+	*out_seq = 0;
+	stage_drop(stage);
+	return true;
 }
 
 int intake_end(struct intake *in, const struct intake_origin *from, const struct forward *f,
 	struct stage *stage, uint64_t *out_seq, struct diag *d)
 {
-	const struct forward_frame *frame = &f->frame;
 	struct store_chunk chunk;
+	bool has = intake_frame_chunk(from, &f->frame, &chunk);
 
-	count_frame(in, frame);
-	if (frame->signal != 0) {
-		in->counts.frames[from->door]++;
-		in->counts.signals++;
-		*out_seq = 0;
-		stage_drop(stage);
+	count_frame(in, &f->frame);
+	if (discard(in, from, &f->frame, stage, out_seq))
 		return 0;
-	}
-	if (from->forgetful || !has_chunk(from, frame))
-		return intake_commit(in, from, stage, NULL, out_seq, d);
-	chunk = intake_chunk(frame->tag, frame->chunk);
-	return intake_commit(in, from, stage, &chunk, out_seq, d);
+	return intake_commit(in, from, stage, has ? &chunk : NULL, out_seq, d);
+}
+
+int intake_end_put(struct intake *in, const struct intake_origin *from, const struct forward *f,
+	struct stage *stage, const struct store_chunk *chunks, uint32_t chunks_count,
+	uint64_t *out_seq, struct diag *d)
+{
+	ASSERT(f->frame.signal == 0);
+	count_frame(in, &f->frame);
+	return intake_put(in, from, stage, chunks, chunks_count, out_seq, d);
 }

@@ -56,6 +56,7 @@ struct intake_counts {
 	uint64_t faults[FORWARD_FAULT_COUNT];
 	uint64_t signals;      /* frames of metrics or traces, discarded */
 	uint64_t odd_options;  /* frames with options of a wrong type, which were ignored */
+	uint64_t repeats;      /* frames whose chunk id was known */
 	uint64_t parts_joined; /* messages put together from their parts */
 	uint64_t parts_alone;  /* parts stored as they came */
 	uint64_t groups_large; /* groups whose attributes were too many to add to their entries */
@@ -76,8 +77,7 @@ struct intake_origin {
 	enum intake_door door;
 	struct span host; /* default of the event's host */
 	int64_t received_ns;
-	bool joins;     /* parts of messages are told, not staged */
-	bool forgetful; /* the frame's chunk id is not remembered: something of it is not stored yet */
+	bool joins; /* parts of messages are told, not staged */
 };
 
 /*
@@ -92,6 +92,9 @@ int intake_event(struct intake *in, const struct intake_origin *from,
  */
 int intake_commit(struct intake *in, const struct intake_origin *from, struct stage *stage,
 	const struct store_chunk *chunk, uint64_t *out_seq, struct diag *d);
+/* The same, of what is known not to be a repeat; with the ids that become known with it (commit_put). */
+int intake_put(struct intake *in, const struct intake_origin *from, struct stage *stage,
+	const struct store_chunk *chunks, uint32_t chunks_count, uint64_t *out_seq, struct diag *d);
 /* The name of a frame in the store: of what it was sent under (LIMIT_TAG_BYTES at most) and its id. */
 struct store_chunk intake_chunk(struct span tag, struct span id);
 
@@ -100,5 +103,12 @@ int intake_entry(struct intake *in, const struct intake_origin *from, const stru
 	const struct forward_entry *entry, struct stage *stage, struct diag *d);
 int intake_end(struct intake *in, const struct intake_origin *from, const struct forward *f,
 	struct stage *stage, uint64_t *out_seq, struct diag *d);
+/* The end of one whose door has looked itself at what is known. */
+int intake_end_put(struct intake *in, const struct intake_origin *from, const struct forward *f,
+	struct stage *stage, const struct store_chunk *chunks, uint32_t chunks_count,
+	uint64_t *out_seq, struct diag *d);
+/* What a complete frame is remembered by; false: by nothing. */
+bool intake_frame_chunk(const struct intake_origin *from, const struct forward_frame *frame,
+	struct store_chunk *out);
 
 #endif

@@ -45,7 +45,7 @@ struct store_conf {
  */
 struct store_writer;
 
-/* XXH3-128 of a client's chunk id together with its frame's tag. */
+/* XXH3-128 of a client's chunk id together with its frame's tag, or of such an id (FORMAT.md 5.1). */
 struct store_chunk {
 	uint64_t lo;
 	uint64_t hi;
@@ -58,7 +58,7 @@ struct store_batch {
 	uint32_t rows_count; /* 1 .. LIMIT_BATCH_ROWS */
 	int64_t time_min_ns;
 	int64_t time_max_ns;
-	const struct store_chunk *chunks; /* chunk ids of the frames that end in this batch */
+	const struct store_chunk *chunks; /* what frames of this batch are recognised by */
 	uint32_t chunks_count;            /* 0 .. LIMIT_BATCH_CHUNKS */
 	bool more; /* the next batch belongs to the same frame: both are stored, or neither */
 };

@@ -56,6 +56,8 @@ enum {
 	LIMIT_PARTIAL_PARTS = 1024,
 	LIMIT_PARTIAL_MS = 5000,
 	LIMIT_PARTIAL_ACK_MS = 100,
+	/* Frames whose acks wait for such messages, each counted once for each message. */
+	LIMIT_PARTIAL_FRAMES = 1024,
 	/* Acks waiting for one connection before its socket is no longer read. */
 	LIMIT_ACKS_PENDING = 1024,
 };
@@ -82,6 +84,8 @@ enum {
 	LIMIT_BATCH_ROWS = 65536,
 	/* Chunk ids in one batch. */
 	LIMIT_BATCH_CHUNKS = 4096,
+	/* Of them, those that one frame brings: its own, and for messages in parts those of others. */
+	LIMIT_FRAME_CHUNKS = LIMIT_PARTIAL_FRAMES + 1,
 	/* Chunk ids remembered, newest kept (promise 2). */
 	LIMIT_CHUNKS_REMEMBERED = 1 << 20,
 	/* Chunk ids in one file of the chunk log (storage/chunk_log.h), and such files at a time. */
@@ -537,6 +541,7 @@ static_assert(LIMIT_BATCH_BYTES + LIMIT_EVENT_BYTES < LIMIT_JOURNAL_FILE_BYTES /
 static_assert(LIMIT_BATCH_BYTES + LIMIT_EVENT_BYTES + 16 * LIMIT_BATCH_CHUNKS + 8192 <
 		      LIMIT_JOURNAL_FILE_BYTES_MIN * 3 / 4,
 	"the largest record fits the smallest journal file beside its carry record");
+static_assert(LIMIT_FRAME_CHUNKS <= LIMIT_BATCH_CHUNKS, "a frame's ids fit the batch it is in");
 static_assert(LIMIT_COMMIT_SLOTS * LIMIT_BATCH_CHUNKS <= LIMIT_CHUNKS_REMEMBERED,
 	"a chunk id is not forgotten before it is durable");
 static_assert(LIMIT_CHUNKS_REMEMBERED / LIMIT_CHUNK_FILE_IDS + 3 <= LIMIT_CHUNK_FILES,

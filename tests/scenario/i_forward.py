@@ -360,7 +360,7 @@ def t_a_client_that_waits_gets_its_ack(lab):
     rows = lab.rows()
     astro.equal(texts(rows), [(f"{n}", ["partial"]) for n in range(1, 5)])
     astro.equal(rows[1]["metadata"]["partial_ordinal"], "2")
-    astro.equal(c.metric("astro_collector_parts_alone_total"), 1)
+    astro.equal(c.metric("astro_collector_parts_alone_total"), 4)
 
 
 def t_parts_are_never_lost(lab):
@@ -391,6 +391,123 @@ def t_more_than_may_be_held(lab):
     rows = [r for r in lab.rows() if r["description"] != "end"]
     astro.equal(sorted(int(r["metadata"]["partial_ordinal"]) for r in rows), list(range(1, 101)))
     astro.check(all(r["flags"] == ["partial"] for r in rows))
+
+
+# ---- the same, sent again ----
+
+
+def killed(lab, c):
+    """A collector with what the last one had made durable."""
+    c.kill()
+    lab.daemons.remove(c)
+    return lab.collector()
+
+
+def relayed(chunk, *records):
+    """A frame of several records with an id, as a relay sends them."""
+    return astro.packed("docker.web", [[T0, r] for r in records], {"chunk": chunk})
+
+
+def acks(s, *chunks):
+    astro.equal([s.ack() for _ in chunks], list(chunks))
+
+
+def once(lab, whole, parts):
+    """These texts are stored, each once, and nothing else."""
+    astro.equal(sorted(texts(lab.rows())), sorted([(t, []) for t in whole] + [(t, ["partial"]) for t in parts]))
+
+
+def t_resent_when_a_part_was_not_stored(lab):
+    """Killed when the events of two frames are durable, and the parts of their message may not be."""
+    c = lab.collector()
+    frames = [relayed("E", {"log": "event 1"}, part("a")), relayed("F", part("b", ordinal=2), {"log": "event 2"})]
+    with c.connect() as s:
+        s.send(b"".join(frames))
+        c.wait_metric("astro_store_committed_id", 2)
+    for _ in range(2):
+        c = killed(lab, c)
+        with c.connect() as s:
+            s.send(b"".join(frames) + relayed("G", part("c", ordinal=3, last=True), {"log": "event 3"}))
+            acks(s, "E", "F", "G")
+        once(lab, ["event 1", "event 2", "event 3"], "abc")
+
+
+def t_resent_when_all_was_stored(lab):
+    """Killed when everything is durable and its client has taken no ack."""
+    c = lab.collector()
+    frames = (relayed("E", part("x", "j"), {"log": "event 1"}, part("a")) + relayed("F", part("b", ordinal=2))
+              + relayed("G", part("c", ordinal=3, last=True), {"log": "event 2"}))
+    with c.connect() as s:
+        s.send(frames)
+        c.wait_metric("astro_store_committed_id", 4)
+    c = killed(lab, c)
+    with c.connect() as s:
+        s.send(frames)
+        acks(s, "E", "F", "G")
+    astro.equal(c.metric("astro_collector_repeats_total"), 3)
+    once(lab, ["event 1", "event 2", "abc"], "x")
+
+
+def t_resent_frames_of_nothing_but_parts(lab):
+    """Their ids are remembered with their messages, of which one is stored before the kill."""
+    c = lab.collector()
+    frames = relayed("E", part("a"), part("x", "j")) + relayed("F", part("y", "j", 2, True))
+    with c.connect() as s:
+        s.send(frames)
+        c.wait_metric("astro_store_committed_id", 1)
+    c = killed(lab, c)
+    with c.connect() as s:
+        s.send(frames + relayed("G", part("b", ordinal=2, last=True)))
+        acks(s, "E", "F", "G")
+    once(lab, ["xy"], "ab")
+
+
+def t_resent_before_anything_was_stored(lab):
+    c = lab.collector()
+    with c.connect() as s:
+        s.send(relayed("E", part("a")))
+        c.wait_metric('astro_collector_frames_total{door="tcp"}', 1)
+    c = killed(lab, c)
+    with c.connect() as s:
+        s.send(relayed("E", part("a")) + relayed("F", part("b", ordinal=2, last=True)))
+        acks(s, "E", "F")
+    got = texts(lab.rows())
+    astro.check(got in ([("ab", [])], [("a", ["partial"]), ("b", ["partial"])]), got)
+
+
+def t_resent_while_the_first_copy_waits(lab):
+    """On the same connection, and on another while the first one is still there."""
+    c = lab.collector()
+    old = {"container_id": "c2", "source": "stdout"}
+    frame = relayed("E", {"log": "event"}, part("a"), {**old, "log": "o", "partial_message": "true"})
+    with c.connect() as s, c.connect() as other:
+        s.send(frame + frame)
+        acks(s, "E", "E")
+        s.send(relayed("F", part("b", "j")))
+        c.wait_metric('astro_collector_frames_total{door="tcp"}', 3)
+        other.send(relayed("F", part("b", "j")))
+        acks(other, "F")
+        acks(s, "F")
+        other.send(relayed("G", part("c", "j", 2, True), {**old, "log": "p"}))
+        acks(other, "G")
+    astro.equal(c.metric("astro_collector_repeats_total"), 2)
+    once(lab, ["event", "p"], ["a", "o", "b", "c"])
+
+
+def t_resent_as_json(lab):
+    def frame(chunk, *records):
+        return json.dumps(["docker.web", [[T0, r] for r in records], {"chunk": chunk}]).encode()
+
+    c = lab.collector()
+    frames = frame("E", {"log": "event"}, part("a"))
+    with c.connect() as s:
+        s.send(frames)
+        c.wait_metric("astro_store_committed_id", 1)
+    c = killed(lab, c)
+    with c.connect() as s:
+        s.send(frames + frame("F", part("b", ordinal=2, last=True)))
+        astro.equal(answers(s, 2), [{"ack": "E"}, {"ack": "F"}])
+    once(lab, ["event"], "ab")
 
 
 astro.main(globals())

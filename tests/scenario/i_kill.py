@@ -4,7 +4,8 @@
 Method: four clients send numbered events without pause and send again, under the same chunk id, what
 was not acknowledged when the connection was lost; the collector is killed (or, one time in ten, told to
 stop) at random moments; at the end the store is compared with what each client was promised.
-`--kills N` sets the number of kills, `--seed N` the moments. Then one client sends so many frames that
+`--kills N` sets the number of kills, `--seed N` the moments. The same with messages in parts that begin in
+one frame and end in a later one. Then one client sends so many frames that
 their ids fill journal files and more, and after kills sends old ones again.
 """
 import os
@@ -71,13 +72,14 @@ class Sender(threading.Thread):
                 return
 
 
-def t_every_acked_event_exactly_once_after_kills(lab):
-    rng, place = random.Random(SEED), {}
+def send_and_kill(lab, rng, kind):
+    """Senders of that kind through all kills until they have their acks; with the collector and its slowest start."""
+    place = {}
     # Small files and early seals, so that kills fall into rotations and seals as well.
     args = ["--config", lab.write("a.conf", "[store]\nseal_rows = 20000\njournal_file_bytes = 8M\n")]
     c = lab.collector(args)
     place["address"] = c.address("forward")
-    senders = [Sender(i, place) for i in range(CLIENTS)]
+    senders = [kind(i, place) for i in range(CLIENTS)]
     for s in senders:
         s.start()
     slowest = 0.0
@@ -100,6 +102,11 @@ def t_every_acked_event_exactly_once_after_kills(lab):
         if s.error:
             raise s.error
         astro.check(not s.is_alive(), "a client still waits for acks")
+    return senders, c, slowest
+
+
+def t_every_acked_event_exactly_once_after_kills(lab):
+    senders, c, slowest = send_and_kill(lab, random.Random(SEED), Sender)
     compare(lab, senders)
     astro.equal(c.stop(), 0)
     compare(lab, senders)
@@ -126,6 +133,65 @@ def compare(lab, senders):
             if client == s.number:
                 whole[i // PER_FRAME] = whole.get(i // PER_FRAME, 0) + 1
         astro.check(all(v == PER_FRAME for v in whole.values()), "half a frame is there")
+
+
+# ---- messages in parts ----
+
+
+class Docker(Sender):
+    """Frame n has an event, begins message n, and brings what is next of those before; a third of them has
+    three parts. One client's are of the form without ids."""
+
+    def part(self, message, ordinal, last):
+        record = {"container_id": f"c{self.number}.{message}", "source": "stdout",
+                  "log": f"{self.number}.{message}.{ordinal};"}
+        if self.number > 0:
+            record.update({"partial_message": "true", "partial_id": f"{message}", "partial_ordinal": str(ordinal),
+                           "partial_last": "true" if last else "false"})
+        elif not last:
+            record["partial_message"] = "true"
+        return record
+
+    @staticmethod
+    def parts_of(message):
+        return 3 if message % 3 == 2 else 2
+
+    def records(self, n):
+        parts = [(m, n - m + 1) for m in (n - 2, n - 1, n) if 0 <= m and n - m < self.parts_of(m)]
+        return [{"log": f"{self.number}.{n}.0;"}] * (n % 4 > 0) + [
+            self.part(m, ordinal, ordinal == self.parts_of(m)) for m, ordinal in parts]
+
+    def frame(self, n):
+        return astro.packed("docker", [[T0 + n, r] for r in self.records(n)], {"chunk": f"{self.number}-{n}"})
+
+
+def compare_texts(lab, senders):
+    seen, joined = set(), 0
+    for r in lab.rows():
+        texts = [tuple(int(n) for n in t.split(".")) for t in r["description"].rstrip(";").split(";")]
+        for t in texts:
+            astro.check(t not in seen, f"twice: {t}")
+            seen.add(t)
+        if len(texts) > 1:
+            client, message, first = texts[0]
+            joined += 1
+            astro.equal(texts, [(client, message, first + i) for i in range(len(texts))])
+            astro.equal(texts[-1][2], Docker.parts_of(message))
+            astro.check(client == 0 or first == 1, f"{texts} is not all of it")
+    for s in senders:
+        astro.equal([t for t in sorted(seen) if t[0] == s.number],
+                    sorted(tuple(int(n) for n in r["log"].rstrip(";").split(".")) for f in s.acked for r in s.records(f)))
+    return len(seen), joined
+
+
+def t_parts_exactly_once_after_kills(lab):
+    senders, c, _ = send_and_kill(lab, random.Random(SEED + 1), Docker)
+    compare_texts(lab, senders)
+    astro.equal(c.stop(), 0)
+    texts, joined = compare_texts(lab, senders)
+    astro.check(joined > 0, "no message was joined")
+    astro.note(f"{KILLS} kills: {texts} texts, {joined} messages whole, "
+               f"{sum(s.resent for s in senders)} frames sent again")
 
 
 # ---- ids of long ago ----

@@ -201,8 +201,8 @@ static int teardown(void **state)
 }
 
 /* A frame of `count` events of about `bytes` each. */
-static uint64_t put(
-	struct fixture *f, unsigned count, size_t bytes, const struct store_chunk *chunk)
+static uint64_t put_ids(struct fixture *f, unsigned count, size_t bytes,
+	const struct store_chunk *chunks, uint32_t chunks_count)
 {
 	static uint8_t text[LIMIT_EVENT_BYTES / 2];
 	struct event ev = { .severity = EVENT_SEVERITY_INFO };
@@ -214,7 +214,13 @@ static uint64_t put(
 		assert_int_equal(stage_put(&f->stage, &ev, &d), 0);
 	}
 	assert_true(commit_room(f->c));
-	return commit_put(f->c, &f->stage, chunk);
+	return commit_put(f->c, &f->stage, chunks, chunks_count);
+}
+
+static uint64_t put(
+	struct fixture *f, unsigned count, size_t bytes, const struct store_chunk *chunk)
+{
+	return put_ids(f, count, bytes, chunk, chunk ? 1 : 0);
 }
 
 static void until_durable(struct fixture *f, uint64_t seq)
@@ -339,7 +345,39 @@ static void test_known(void **state)
 	hold(&f->w, false);
 	check_all(f);
 	assert_true(commit_known(f->c, a, &again));
-	assert_int_equal(commit_stats(f->c)->repeats, 3);
+}
+
+/* A frame's ids go with it in one batch, however many there are, and come once. */
+static void test_many_ids(void **state)
+{
+	static struct store_chunk ids[LIMIT_FRAME_CHUNKS];
+	struct fixture *f = *state;
+	uint64_t seq[6], last = 0, got;
+
+	hold(&f->w, true);
+	for (uint64_t i = 0; i < ARRAY_COUNT(seq); i++) {
+		for (uint64_t n = 0; n < ARRAY_COUNT(ids); n++)
+			ids[n] = (struct store_chunk){ 1000 + i, n };
+		/* Two that are known already are taken once. */
+		ids[1] = ids[0];
+		ids[2] = old_chunk;
+		seq[i] = put_ids(f, 1, 10, ids, ARRAY_COUNT(ids));
+		assert_true(seq[i] >= last);
+		last = seq[i];
+		assert_true(commit_known(f->c, ids[0], &got));
+		assert_int_equal(got, seq[i]);
+		assert_true(commit_known(f->c, ids[ARRAY_COUNT(ids) - 1], &got));
+		assert_int_equal(got, seq[i]);
+	}
+	/* More than one batch may have. */
+	assert_true(seq[0] < last);
+	hold(&f->w, false);
+	check_all(f);
+	assert_int_equal(f->w.chunks_durable, ARRAY_COUNT(seq) * (ARRAY_COUNT(ids) - 2));
+	/* Of a frame of which nothing is left nothing is remembered. */
+	ids[0] = (struct store_chunk){ 1, 1 };
+	assert_int_equal(put_ids(f, 0, 0, ids, 1), 0);
+	assert_false(commit_known(f->c, ids[0], &got));
 }
 
 static void test_commit_fails(void **state)
@@ -440,6 +478,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_batch_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_known, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_ids, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_commit_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tickets, setup, teardown),
