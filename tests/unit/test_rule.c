@@ -387,6 +387,43 @@ static void what_takes_too_long(void **state)
 	assert_int_equal(counts_of(0).matched, 1);
 }
 
+/* So many bytes for which the expression below tries all ways: each doubles them. */
+static void hard_event(unsigned n)
+{
+	char text[64] = "{\"x\":\"";
+
+	memset(text + 6, 'a', n);
+	strcpy(text + 6 + n, "b\"}");
+	event(text);
+}
+
+/* What a flood of hard texts has taken from an expression comes back in the end. */
+static void steps_come_back(void **state)
+{
+	uint64_t given_up;
+
+	(void)state;
+	RULE("match = metadata.x =~ \"^(a+)+$\"", "event_type = X");
+	hard_event(14);
+	STORED();
+	assert_int_equal(counts_of(0).given_up, 0);
+	for (int i = 0; i < 12; i++) {
+		hard_event(40);
+		STORED();
+	}
+	assert_int_equal(counts_of(0).given_up, 12);
+	hard_event(14);
+	STORED();
+	assert_int_equal(counts_of(0).given_up, 13);
+	event("{\"x\":\"z\"}");
+	for (int i = 0; i < LIMIT_RULE_REGEX_EVENTS; i++)
+		STORED();
+	given_up = counts_of(0).given_up;
+	hard_event(14);
+	STORED();
+	assert_int_equal(counts_of(0).given_up, given_up);
+}
+
 /* ---- samples ---- */
 
 static unsigned stored_of(const char *part, unsigned n, unsigned stride)
@@ -751,6 +788,7 @@ int main(void)
 		TEST(class_is_chosen),
 		TEST(masks),
 		TEST(what_takes_too_long),
+		TEST(steps_come_back),
 		TEST(a_part_is_stored),
 		TEST(samples_repeat),
 		TEST(samples_are_independent),
