@@ -64,6 +64,7 @@ export class AskBox {
 
 		this.abort?.abort();
 		this.abort = new AbortController();
+		const { signal } = this.abort;
 		if (document.activeElement !== this.input)
 			return;
 		if (this.input.value.trim() === '' && habit('asked', []).length)
@@ -71,26 +72,30 @@ export class AskBox {
 		else if (!at)
 			this.close();
 		else
-			await this.offerAt(at).catch((e) => aborted(e) || this.close());
+			await this.offerAt(at, signal).catch((e) => aborted(e) || this.close());
 	}
 
-	async offerAt(at) {
+	async offerAt(at, signal) {
 		if (at.kind === 'value') {
 			const values = at.field === 'severity' ? SEVERITIES.filter((s) => s.startsWith(at.prefix.toLowerCase()))
-				: await this.values(at);
+				: await this.values(at, signal);
+			if (signal.aborted)
+				return;
 			this.fill(values.map((v) => ({ text: literal(v), shown: v, at, kind: 'value' })));
 			return;
 		}
 		const low = at.prefix.toLowerCase();
 		const names = await this.fields();
+		if (signal.aborted)
+			return;
 		const found = names.filter((n) => low && n.toLowerCase().includes(low))
 			.sort((a, b) => b.toLowerCase().startsWith(low) - a.toLowerCase().startsWith(low));
 		this.fill(found.slice(0, OFFERS).map((n) => ({ text: `${n}=`, shown: n, at, kind: 'field', more: true })));
 	}
 
-	async values(at) {
+	async values(at, signal) {
 		const answer = await ask(url(`/api/fields/${encodeURIComponent(at.field)}/values`,
-			[['prefix', at.prefix], ['top', OFFERS]]), [], this.abort.signal);
+			[['prefix', at.prefix], ['top', OFFERS]]), [], signal);
 
 		return answer.values.map((v) => v.value).filter((v) => v !== null);
 	}
@@ -118,7 +123,10 @@ export class AskBox {
 		this.input.removeAttribute('aria-activedescendant');
 	}
 
+	/* And what is still on its way is not shown. */
 	close() {
+		this.suggest.cancel();
+		this.abort?.abort();
 		this.fill([]);
 	}
 

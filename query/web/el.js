@@ -95,11 +95,31 @@ export function plain(text, lines = false) {
 	});
 }
 
+const SOON_MS = 30;
+const waiting = [];
+
+/*
+ * Answers that come one soon after another are drawn together, in one layout. Resolves when run has been
+ * called.
+ */
+export function soon(run) {
+	return new Promise((done) => {
+		const first = waiting.push(() => {
+			run();
+			done();
+		}) === 1;
+		if (first)
+			setTimeout(() => waiting.splice(0).forEach((draw) => draw()), SOON_MS);
+	});
+}
+
 export function debounce(wait, run) {
 	let timer = 0;
-
-	return (...args) => {
+	const later = (...args) => {
 		clearTimeout(timer);
 		timer = setTimeout(() => run(...args), wait);
 	};
+
+	later.cancel = () => clearTimeout(timer);
+	return later;
 }

@@ -2,7 +2,7 @@
  * facets - the most frequent values of some fields among the events that are shown, with counts. A click
  * shows only those (again: all), alt and click (or the button beside it) leaves them out.
  */
-import { el, put, plain } from './el.js';
+import { el, put, plain, soon } from './el.js';
 import { url, aborted } from './api.js';
 import { test, SEVERITIES } from './lang.js';
 import { title } from './columns.js';
@@ -30,17 +30,14 @@ export class Facets {
 	async one(field) {
 		const list = this.lists.get(field);
 
-		list.setAttribute('aria-busy', 'true');
 		try {
 			const answer = await this.asker.ask(`facet.${field}`, url(`/api/fields/${field}/values`,
 				[...this.pairs, ['top', this.top.get(field) || TOP]]));
-			put(list, this.values(field, answer.values), answer.values.length === 0 && el('li', { class: 'none' }, 'none'),
-				this.rest(field, answer));
+			await soon(() => put(list, this.values(field, answer.values),
+				answer.values.length === 0 && el('li', { class: 'none' }, 'none'), this.rest(field, answer)));
 		} catch (e) {
 			if (!aborted(e))
 				put(list, el('li', { class: 'bad' }, e.message));
-		} finally {
-			list.removeAttribute('aria-busy');
 		}
 	}
 

@@ -4,7 +4,7 @@
  * A page is a class with `node`, `show()` (the state has changed, or the page is entered), `close()` and
  * `keys` (what the keyboard does while it is shown).
  */
-import { el, put } from './el.js';
+import { el, put, soon } from './el.js';
 import { Asker, aborted, events, ask, url } from './api.js';
 import { AskBox } from './ask_box.js';
 import { RangeBox } from './range_box.js';
@@ -196,10 +196,12 @@ export class PageLogs {
 		const answer = await this.asker.ask('histogram', url('/api/query', [...pairs, ['by', 'severity'],
 			['buckets', BARS], ['order', 'group'], ['limit', 10000]]));
 
-		this.chart.draw(buckets(answer, SEVERITIES), range.from, range.to);
-		this.counted = answer;
-		if (!this.wrong)
-			this.told();
+		await soon(() => {
+			this.chart.draw(buckets(answer, SEVERITIES), range.from, range.to);
+			this.counted = answer;
+			if (!this.wrong)
+				this.told();
+		});
 	}
 
 	told() {
