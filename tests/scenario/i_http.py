@@ -532,6 +532,17 @@ def t_relay(lab):
     equal(q.stop(), 0)
 
 
+def take_post(server):
+    """The next connection that posts, and what it said at first; those that ask for figures are ended."""
+    while True:
+        con, _ = server.accept()
+        con.settimeout(astro.DEADLINE * astro.TIME_SCALE)
+        got = con.recv(65536)
+        if got.startswith(b"POST"):
+            return con, got
+        con.close()
+
+
 def t_relay_of_a_collector_that_breaks_off(lab):
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -544,8 +555,7 @@ def t_relay_of_a_collector_that_breaks_off(lab):
 
         def serve():
             for text in answers:
-                con, _ = server.accept()
-                con.recv(65536)
+                con, _ = take_post(server)
                 con.sendall(text)
                 # What is closed with bytes unread is reset, and the answer with it.
                 con.shutdown(socket.SHUT_WR)
@@ -574,9 +584,7 @@ def t_a_client_that_leaves_the_relay(lab):
         q = lab.query(env={"ASTRO_QUERY_COLLECTOR": "127.0.0.1:%d" % server.getsockname()[1]})
         s = socket.create_connection(astro.split_address(q.address("http")))
         s.sendall(b"POST /api/logs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}")
-        con, _ = server.accept()
-        con.settimeout(astro.DEADLINE)
-        got = con.recv(1000)
+        con, got = take_post(server)
         s.close()
         while part := con.recv(1000):
             got += part
