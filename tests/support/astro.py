@@ -134,14 +134,14 @@ def split_address(address):
 class Client:
     """A stream connection to a daemon; every wait has a deadline."""
 
-    def __init__(self, address, timeout=DEADLINE):
+    def __init__(self, address, timeout=DEADLINE, source=None):
         where = split_address(address) if isinstance(address, str) else address
         if isinstance(where, str):
             self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.sock.settimeout(timeout * TIME_SCALE)
             self.sock.connect(where)
         else:
-            self.sock = socket.create_connection(where, timeout * TIME_SCALE)
+            self.sock = socket.create_connection(where, timeout * TIME_SCALE, source and (source, 0))
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.timeout = timeout
         self.rest = b""
@@ -348,8 +348,9 @@ class Daemon:
         check(door in self.ready, f"{self.name} has no {door}: {self.ready}")
         return self.ready[door]
 
-    def connect(self, door="forward", timeout=DEADLINE):
-        return Client(self.address(door), timeout)
+    def connect(self, door="forward", timeout=DEADLINE, source=None):
+        """source: the address that the client has, of those of loopback."""
+        return Client(self.address(door), timeout, source)
 
     def udp(self):
         return Udp(self.address("udp"))
