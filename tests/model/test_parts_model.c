@@ -764,7 +764,7 @@ static void each_text_once(void **state)
 		alone += w->intake.counts.parts_alone;
 		end();
 	}
-	print_message("%lu crashes, %lu frames known, %lu messages joined, %lu parts alone\n",
+	print_message("# %lu crashes, %lu frames known, %lu messages joined, %lu parts alone\n",
 		(unsigned long)crashes, (unsigned long)repeats, (unsigned long)joined,
 		(unsigned long)alone);
 	assert_true(crashes > 0 && repeats > 0 && joined > 0 && alone > 0);
