@@ -22,7 +22,8 @@ export class PageStatus extends Board {
 		super(state, EVERY);
 		this.cards = el('dl', { class: 'cards' });
 		this.panels = el('div', { class: 'panels' });
-		this.node = el('div', { class: 'page' }, el('div', { class: 'bar' }, el('h1', {}, 'Status')), this.status, this.cards, this.panels);
+		/* Nothing in it takes the focus, and the keys must scroll it. */
+		this.node = el('div', { class: 'page', tabindex: '0', role: 'region', 'aria-label': 'Status' }, el('div', { class: 'bar' }, el('h1', {}, 'Status')), this.status, this.cards, this.panels);
 	}
 
 	async load() {
