@@ -66,7 +66,7 @@ export class PageStatus extends Board {
 		const max = days.reduce((m, d) => Math.max(m, d.bytes), 1);
 
 		return days.length > 0 && el('section', { class: 'panel wide' }, el('h2', {}, 'Segments by day'),
-			el('ol', { class: 'days' }, days.map((d) => el('li', { style: { '--part': String(0.15 + 0.85 * d.bytes / max) },
+			el('ol', { class: 'days' }, days.map((d) => el('li', { style: { '--part': `${Math.round(15 + 85 * d.bytes / max)}%` },
 				title: `${d.day}: ${number(d.events)} events, ${d.segments} segments, ${bytes(d.bytes)}` },
 			el('span', { class: 'hidden' }, `${d.day}: ${d.events} events`)))));
 	}
