@@ -130,5 +130,7 @@ test('status: what the server tells of doors, disk and days', async (page) => {
 	equal(await rows(page, 'Doors'), [['forward', '1,234,567', '20.5 /s', '3', '0']]);
 	check((await page.locator('.card', { hasText: 'Store' }).textContent()).includes('5 GiB of 10 GiB free'), 'disk');
 	equal(await page.locator('.days li').count(), 2);
+	const colours = await page.locator('.days li').evaluateAll((all) => all.map((d) => getComputedStyle(d).backgroundColor));
+	check(new Set([...colours, 'rgba(0, 0, 0, 0)']).size === 3, `days are seen, the darker the more: ${colours}`);
 	check((await page.locator('.days li').last().getAttribute('title')).startsWith('2026-01-15: 6,000 events, 3 segments'), 'a day');
 });
