@@ -35,6 +35,11 @@ enum {
 static const double tens[EXACT_TENS + 1] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10,
 	1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
 
+static const uint64_t int_tens[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000,
+	1000000000 };
+/* Decimals of up to 15 digits. */
+#define DECIMAL_LIMIT 1000000000000000
+
 #if LDBL_MANT_DIG == 64
 static const long double extended_tens[EXTENDED_TENS + 1] = { 1e0L, 1e1L, 1e2L, 1e3L, 1e4L, 1e5L,
 	1e6L, 1e7L, 1e8L, 1e9L, 1e10L, 1e11L, 1e12L, 1e13L, 1e14L, 1e15L, 1e16L, 1e17L, 1e18L,
@@ -265,12 +270,20 @@ static inline double round_even(double v)
 	return sum - 0x1p52;
 }
 
+/* The point and k digits, of no digits one 0; their number. */
+static size_t put_fraction(char *dst, uint64_t part, unsigned k)
+{
+	dst[0] = '.';
+	dst[1] = '0';
+	for (unsigned i = k; i > 0; i--, part /= 10)
+		dst[i] = (char)('0' + part % 10);
+	return k > 0 ? k + 1 : 2;
+}
+
 /* `magnitude` as decimal text with k decimals, if that is exact; 0 if not. */
 static size_t put_decimal(char *dst, double magnitude)
 {
-	static const double limit = 1e15;
-	static const uint64_t int_tens[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000,
-		100000000, 1000000000 };
+	static const double limit = DECIMAL_LIMIT;
 	size_t n;
 
 	for (unsigned k = 0; k <= 9; k++) {
@@ -288,14 +301,7 @@ static size_t put_decimal(char *dst, double magnitude)
 		whole = (uint64_t)magnitude;
 		part = (uint64_t)scaled - whole * int_tens[k];
 		n = json_number_put_uint(dst, whole);
-		dst[n++] = '.';
-		if (k == 0) {
-			dst[n++] = '0';
-			return n;
-		}
-		for (unsigned i = k; i-- > 0; part /= 10)
-			dst[n + i] = (char)('0' + part % 10);
-		return n + k;
+		return n + put_fraction(dst + n, part, k);
 	}
 	return 0;
 }
@@ -325,4 +331,26 @@ size_t json_number_put_float(char *dst, double v)
 		n += 2;
 	}
 	return n;
+}
+
+/*
+ * Below 10^15 the text is at hand, for it is what put_decimal looks for: two decimals of up to 15 digits
+ * are never the same double, so the one without zeroes at its end is the shortest.
+ */
+size_t json_number_put_decimal(char *dst, int64_t v, unsigned scale)
+{
+	uint64_t magnitude = v < 0 ? 0 - (uint64_t)v : (uint64_t)v, whole;
+	size_t n = v < 0;
+
+	ASSERT(scale < ARRAY_COUNT(int_tens));
+	if (magnitude >= DECIMAL_LIMIT)
+		return json_number_put_float(dst, (double)v / tens[scale]);
+	while (scale > 0 && magnitude % 10 == 0) {
+		magnitude /= 10;
+		scale--;
+	}
+	*dst = '-';
+	whole = magnitude / int_tens[scale];
+	n += json_number_put_uint(dst + n, whole);
+	return n + put_fraction(dst + n, magnitude - whole * int_tens[scale], scale);
 }

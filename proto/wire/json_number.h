@@ -46,5 +46,7 @@ size_t json_number_put_int(char *dst, int64_t v);
  * cannot say (NaN, infinities).
  */
 size_t json_number_put_float(char *dst, double v);
+/* The same of the double that v / 10^scale is, |v| <= 2^53 and scale up to 9, as text of v. */
+size_t json_number_put_decimal(char *dst, int64_t v, unsigned scale);
 
 #endif

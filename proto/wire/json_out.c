@@ -22,10 +22,12 @@
 /* Types of ext that hold a time: of the Forward protocol, and of msgpack itself. */
 enum { EXT_EVENT_TIME = 0, EXT_TIMESTAMP = -1 };
 
+#define METADATA_LABEL ",\"metadata\":"
 /* Ids up to here are exact as doubles, which is what most readers make of a number. */
 #define ID_NUMBER_END (UINT64_C(1) << 53)
 
 enum {
+	METADATA_BYTES = sizeof METADATA_LABEL - 1,
 	/* A pair beside its strings: quotes, colon, comma, a number. */
 	PAIR_BYTES = JSON_NUMBER_BYTES_MAX + 8,
 	/* An event beside its texts: braces, names, id, two times, severity, and slack. */
@@ -592,20 +594,33 @@ void json_out_flags(unsigned flags, struct buf *out)
 	put_byte(out, ']');
 }
 
+bool json_out_is_damage(int rc)
+{
+	return rc == ERR_CORRUPT || rc == ERR_SYNTAX || rc == ERR_TRUNCATED || rc == ERR_DEPTH;
+}
+
 /* JSON_OUT_DAMAGED: what stands there is null. */
 static int put_metadata(struct span metadata, struct buf *out)
 {
 	int rc;
 
-	put(out, ",\"metadata\":", 12);
+	put(out, METADATA_LABEL, METADATA_BYTES);
 	rc = out->err ? out->err : json_out_value(metadata, out);
-	if (rc != ERR_CORRUPT && rc != ERR_SYNTAX && rc != ERR_TRUNCATED && rc != ERR_DEPTH)
+	if (!json_out_is_damage(rc))
 		return rc;
 	buf_put_str(out, "null");
 	return JSON_OUT_DAMAGED;
 }
 
-int json_out_event(const struct event *ev, struct buf *out)
+static int put_ready(struct span metadata, struct buf *out)
+{
+	put(out, METADATA_LABEL, METADATA_BYTES);
+	put(out, (const char *)metadata.p, metadata.n);
+	return out->err;
+}
+
+static int put_event(
+	const struct event *ev, int (*put_map)(struct span, struct buf *), struct buf *out)
 {
 	size_t len = out->len;
 	int rc = 0;
@@ -614,7 +629,7 @@ int json_out_event(const struct event *ev, struct buf *out)
 		return out->err;
 	ASSERT(ev->severity < EVENT_SEVERITY_COUNT);
 	if (event_room(ev, 0, out) && put_fields(ev, out) && ev->metadata.p)
-		rc = put_metadata(ev->metadata, out);
+		rc = put_map(ev->metadata, out);
 	if (ev->flags & EVENT_FLAGS_SHOWN) {
 		put(out, ",\"flags\":", 9);
 		json_out_flags(ev->flags, out);
@@ -626,4 +641,14 @@ int json_out_event(const struct event *ev, struct buf *out)
 		out->err = 0;
 	}
 	return rc;
+}
+
+int json_out_event(const struct event *ev, struct buf *out)
+{
+	return put_event(ev, put_metadata, out);
+}
+
+int json_out_event_ready(const struct event *ev, struct buf *out)
+{
+	return put_event(ev, put_ready, out);
 }

@@ -21,6 +21,7 @@
 #ifndef PROTO_WIRE_JSON_OUT_H
 #define PROTO_WIRE_JSON_OUT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/base/buf.h"
@@ -38,6 +39,8 @@ enum {
  * ERR_DEPTH; ERR_LIMIT or -ENOMEM from the buffer.
  */
 int json_out_value(struct span value, struct buf *out);
+/* Whether that failure means that the value cannot be read, and not that the buffer is full. */
+bool json_out_is_damage(int rc);
 
 /*
  * One object: id (a number below 2^53, else a string), timestamp, received, event_type, severity (its
@@ -45,6 +48,8 @@ int json_out_value(struct span value, struct buf *out);
  * metadata, and flags (an array of words) if there are any. Absent fields are left out.
  */
 int json_out_event(const struct event *ev, struct buf *out);
+/* The same of an event whose metadata is JSON text already, as json_out_value would have made it. */
+int json_out_event_ready(const struct event *ev, struct buf *out);
 
 /* The bytes as a JSON string, with its quotes. A failure sticks in the buffer. */
 void json_out_string(struct span s, struct buf *out);

@@ -268,6 +268,27 @@ static void random_floats_read_back_equal(void **state)
 	}
 }
 
+static void decimals_are_written_as_their_doubles(void **state)
+{
+	static const double tens[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9 };
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		char text[JSON_NUMBER_BYTES_MAX], want[JSON_NUMBER_BYTES_MAX];
+		unsigned scale = (unsigned)(rnd() % ARRAY_COUNT(tens));
+		int64_t v = (int64_t)(rnd() >> (11 + rnd() % 53));
+		size_t n;
+
+		/* Some with zeroes at their end. */
+		if (i % 3 == 0)
+			v = v / 1000 * 1000;
+		v = i % 2 ? -v : v;
+		n = json_number_put_float(want, (double)v / tens[scale]);
+		assert_int_equal(json_number_put_decimal(text, v, scale), n);
+		assert_memory_equal(text, want, n);
+	}
+}
+
 static void integers_are_written_exactly(void **state)
 {
 	char text[JSON_NUMBER_BYTES_MAX], want[32];
@@ -302,6 +323,7 @@ int main(void)
 		cmocka_unit_test(random_texts_agree_with_strtod),
 		cmocka_unit_test(floats_are_written_short_and_stay_floats),
 		cmocka_unit_test(random_floats_read_back_equal),
+		cmocka_unit_test(decimals_are_written_as_their_doubles),
 		cmocka_unit_test(integers_are_written_exactly),
 	};
 

@@ -470,6 +470,30 @@ static void damaged_metadata_costs_only_itself(void **state)
 	assert_memory_equal(out.p + out.len - strlen(want), want, strlen(want));
 }
 
+static void metadata_may_be_ready(void **state)
+{
+	struct event ev = full_event();
+	struct buf want;
+
+	(void)state;
+	buf_init(&want, 1 << 20);
+	assert_int_equal(json_out_event(&ev, &want), 0);
+	ev.metadata = SPAN_LIT("{\"code\":500,\"stack\":[]}");
+	buf_reset(&out);
+	assert_int_equal(json_out_event_ready(&ev, &out), 0);
+	assert_int_equal(out.len, want.len);
+	assert_memory_equal(out.p, want.p, want.len);
+	for (size_t max = 0; max < want.len; max++) {
+		struct buf small;
+
+		buf_init(&small, max);
+		assert_int_equal(json_out_event_ready(&ev, &small), ERR_LIMIT);
+		assert_int_equal(small.len, 0);
+		buf_fini(&small);
+	}
+	buf_fini(&want);
+}
+
 static void an_event_that_does_not_fit_leaves_nothing(void **state)
 {
 	struct event ev = full_event();
@@ -513,6 +537,7 @@ int main(void)
 		cmocka_unit_test(any_field_may_need_escapes),
 		cmocka_unit_test(maps_of_all_kinds_of_pairs),
 		cmocka_unit_test(damaged_metadata_costs_only_itself),
+		cmocka_unit_test(metadata_may_be_ready),
 		cmocka_unit_test(an_event_that_does_not_fit_leaves_nothing),
 	};
 
