@@ -98,6 +98,13 @@ unsigned col_map_uses(const struct col_map *m, unsigned *out_keys);
 /* Appends the maps of count rows, rising, to bytes; touches only the paths that these rows have. */
 int col_map_get(struct col_map *m, const uint32_t *rows, size_t count, struct buf *bytes,
 	struct col_text_value *out);
+/*
+ * The same as JSON text (json_out.h); a map that holds what JSON cannot say is null. COL_MAP_JSON_NOT (1):
+ * the page keeps its maps whole, nothing was appended, and col_map_get gives them as they are.
+ */
+enum { COL_MAP_JSON_NOT = 1 };
+int col_map_get_json(struct col_map *m, const uint32_t *rows, size_t count, struct buf *bytes,
+	struct col_text_value *out);
 /* All maps one after another; lengths: 0 absent, else bytes + 1. */
 int col_map_all(struct col_map *m, uint32_t *lengths, struct buf *bytes);
 

@@ -1,6 +1,6 @@
 /*
  * Maps of rows, group by group: which ranks of which paths the rows need, the values of each path in
- * one go, then the maps, each the text of its set with the values in between.
+ * one go, then the maps (col_map_put_*.c).
  */
 #include "storage/col_map.h"
 
@@ -8,111 +8,12 @@
 #include <string.h>
 
 #include "proto/base/check.h"
-#include "proto/wire/pack.h"
 #include "storage/col_map_read.h"
 
 enum {
 	/* Of so many rows of a group and more, ranks are counted row by row, not set by set. */
 	DENSE = 128,
 };
-
-/* ---- the text of a set ---- */
-
-/* The maps around a leaf, outermost first, as the leaves of a set are walked through. */
-struct nest {
-	uint16_t maps[LIMIT_MAP_NESTING];
-	uint32_t pairs_at[LIMIT_MAP_NESTING + 1]; /* [0] the map of the row */
-	uint32_t depth;
-	uint32_t opened; /* of them, since the leaf before */
-	uint32_t made;
-};
-
-static void enter(const struct col_map *m, struct nest *n, uint16_t leaf)
-{
-	uint16_t chain[LIMIT_MAP_NESTING];
-	uint32_t depth = m->paths[leaf].depth, same = 0;
-
-	ASSERT(depth < LIMIT_MAP_NESTING);
-	for (uint32_t d = depth, p = m->paths[leaf].outer; d > 0; d--, p = m->paths[p].outer)
-		chain[d - 1] = (uint16_t)p;
-	while (same < depth && same < n->depth && chain[same] == n->maps[same])
-		same++;
-	for (uint32_t d = same; d < depth; d++) {
-		n->maps[d] = chain[d];
-		n->pairs_at[d + 1] = ++n->made;
-	}
-	n->depth = depth;
-	n->opened = depth - same;
-}
-
-/* Pairs of each map that the set's leaves open; the bytes of all heads and keys at most. */
-static size_t count_pairs(const struct col_map *m, const struct col_map_set *set, uint32_t *pairs)
-{
-	struct nest n = { 0 };
-	size_t bytes = PACK_HEAD_BYTES_MAX;
-
-	pairs[0] = 0;
-	for (uint32_t k = 0; k < set->count; k++) {
-		uint16_t leaf = m->members[set->first + k];
-
-		enter(m, &n, leaf);
-		for (uint32_t d = n.depth - n.opened; d < n.depth; d++) {
-			pairs[n.pairs_at[d]]++;
-			pairs[n.pairs_at[d + 1]] = 0;
-			bytes += 2 * PACK_HEAD_BYTES_MAX + m->paths[n.maps[d]].key.n;
-		}
-		pairs[n.pairs_at[n.depth]]++;
-		bytes += PACK_HEAD_BYTES_MAX + m->paths[leaf].key.n;
-	}
-	return bytes;
-}
-
-static void put_texts(
-	const struct col_map *m, struct col_map_set *set, const uint32_t *pairs, struct buf *b)
-{
-	struct nest n = { 0 };
-
-	pack_map_head(b, pairs[0]);
-	for (uint32_t k = 0; k < set->count; k++) {
-		uint16_t leaf = m->members[set->first + k];
-
-		enter(m, &n, leaf);
-		for (uint32_t d = n.depth - n.opened; d < n.depth; d++) {
-			pack_str(b, m->paths[n.maps[d]].key);
-			pack_map_head(b, pairs[n.pairs_at[d + 1]]);
-		}
-		pack_str(b, m->paths[leaf].key);
-		set->ends[k] = (uint32_t)b->len;
-	}
-}
-
-/* What stands in front of each value; all that a map without values is. */
-static int make_text(struct col_map *m, struct col_map_set *set)
-{
-	struct buf b = { 0 };
-	uint32_t *pairs;
-
-	set->ends = arena_calloc(m->mem, set->count + 1, sizeof *set->ends);
-	if (!set->ends)
-		return -ENOMEM;
-	/* A map that was not taken apart has its head in its value. */
-	if (set == &m->sets[COL_MAP_SET_WHOLE])
-		return 0;
-	pairs = arena_alloc(m->work, ((size_t)set->count * LIMIT_MAP_NESTING + 1) * sizeof *pairs);
-	if (pairs) {
-		b.max = b.cap = count_pairs(m, set, pairs);
-		b.p = arena_alloc(m->mem, b.cap);
-	}
-	if (!b.p) {
-		set->ends = NULL;
-		return -ENOMEM;
-	}
-	put_texts(m, set, pairs, &b);
-	ASSERT(b.err == 0);
-	set->text = b.p;
-	set->text_bytes = (uint32_t)b.len;
-	return 0;
-}
 
 /* ---- which values ---- */
 
@@ -294,57 +195,6 @@ static int fetch_wanted(struct col_map *m, const struct col_map_rows *w)
 
 /* ---- maps ---- */
 
-static void put_value(struct buf *b, const struct col_map_item *x)
-{
-	double v;
-
-	switch (x->type) {
-	case COL_MAP_NULL:
-		pack_nil(b);
-		break;
-	case COL_MAP_FALSE:
-	case COL_MAP_TRUE:
-		pack_bool(b, x->type == COL_MAP_TRUE);
-		break;
-	case COL_MAP_INT:
-		pack_int(b, x->i);
-		break;
-	case COL_MAP_DECIMAL:
-		pack_double(b, col_map_double(x->i, x->scale));
-		break;
-	case COL_MAP_DOUBLE:
-		memcpy(&v, &x->i, sizeof v);
-		pack_double(b, v);
-		break;
-	case COL_MAP_STR:
-		pack_str(b, x->s);
-		break;
-	default:
-		buf_put_span(b, x->s);
-		break;
-	}
-}
-
-/* The row's map at the end of b. */
-static int put_map(struct col_map *m, uint32_t code, struct buf *b)
-{
-	struct col_map_set *set = &m->sets[code];
-	uint32_t at = 0;
-
-	if (!set->ends && make_text(m, set) < 0)
-		return -ENOMEM;
-	for (uint32_t k = 0; k < set->count; k++) {
-		struct col_map_want *x = &m->wants[m->members[set->first + k]];
-
-		buf_put(b, set->text + at, set->ends[k] - at);
-		at = set->ends[k];
-		put_value(b, &m->r.items[x->next++]);
-	}
-	if (set->count == 0)
-		buf_put(b, set->text, set->text_bytes);
-	return b->err;
-}
-
 /* Room for the items of all rows, whose groups are loaded, so that all of them can be held. */
 static int room_for(struct col_map *m, const uint32_t *rows, size_t count)
 {
@@ -358,8 +208,11 @@ static int room_for(struct col_map *m, const uint32_t *rows, size_t count)
 	return col_map_room_items(m, n);
 }
 
-static int get_group(struct col_map *m, const struct col_map_rows *w, struct buf *bytes,
-	struct col_text_value *out)
+/* Appends the row's map, of the set `code`. */
+typedef int put_fn(struct col_map *m, uint32_t code, struct buf *b);
+
+static int get_group(struct col_map *m, const struct col_map_rows *w, put_fn *put,
+	struct buf *bytes, struct col_text_value *out)
 {
 	int rc = col_map_load_group(m, w->base / COL_MAP_GROUP);
 
@@ -372,19 +225,17 @@ static int get_group(struct col_map *m, const struct col_map_rows *w, struct buf
 		out[i] = (struct col_text_value){ .off = (uint32_t)start };
 		if (code == COL_MAP_SET_ABSENT)
 			continue;
-		rc = put_map(m, code, bytes);
+		rc = put(m, code, bytes);
 		out[i].length = (uint32_t)(bytes->len - start) + 1;
 	}
 	return rc;
 }
 
-int col_map_get(struct col_map *m, const uint32_t *rows, size_t count, struct buf *bytes,
-	struct col_text_value *out)
+static int get(struct col_map *m, const uint32_t *rows, size_t count, put_fn *put,
+	struct buf *bytes, struct col_text_value *out)
 {
-	int rc = 0;
+	int rc;
 
-	if (m->form == COL_MAP_WHOLE)
-		return col_text_get(&m->whole, rows, count, bytes, out);
 	ASSERT(count == 0 || rows[count - 1] < m->rows_count);
 	col_map_hold_none(m);
 	rc = col_map_load_groups(m, rows, count);
@@ -393,10 +244,26 @@ int col_map_get(struct col_map *m, const uint32_t *rows, size_t count, struct bu
 	for (size_t i = 0; i < count && rc == 0;) {
 		struct col_map_rows w = col_map_next_rows(rows + i, count - i);
 
-		rc = get_group(m, &w, bytes, out + i);
+		rc = get_group(m, &w, put, bytes, out + i);
 		i += w.count;
 	}
 	return rc;
+}
+
+int col_map_get(struct col_map *m, const uint32_t *rows, size_t count, struct buf *bytes,
+	struct col_text_value *out)
+{
+	if (m->form == COL_MAP_WHOLE)
+		return col_text_get(&m->whole, rows, count, bytes, out);
+	return get(m, rows, count, col_map_front_pack, bytes, out);
+}
+
+int col_map_get_json(struct col_map *m, const uint32_t *rows, size_t count, struct buf *bytes,
+	struct col_text_value *out)
+{
+	if (m->form == COL_MAP_WHOLE)
+		return COL_MAP_JSON_NOT;
+	return get(m, rows, count, col_map_front_json, bytes, out);
 }
 
 int col_map_all(struct col_map *m, uint32_t *lengths, struct buf *bytes)
@@ -413,7 +280,7 @@ int col_map_all(struct col_map *m, uint32_t *lengths, struct buf *bytes)
 		struct col_map_rows w = col_map_all_rows(m, i, m->rows_count);
 
 		col_map_hold_none(m);
-		rc = get_group(m, &w, bytes, values);
+		rc = get_group(m, &w, col_map_front_pack, bytes, values);
 		for (uint32_t k = 0; k < w.count && rc == 0; k++)
 			lengths[i + k] = values[k].length;
 		i += w.count;

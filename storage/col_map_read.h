@@ -78,12 +78,17 @@ struct col_map_loaded {
 	uint16_t *marks; /* [mark][set]; NULL: too many sets */
 };
 
+/* What of a set's maps is the same in each: the text in front of each value, and behind the last. */
+struct col_map_front {
+	uint32_t *ends; /* of each member: where the text in front of it ends; NULL: not made yet */
+	const uint8_t *text;
+	uint32_t bytes;
+};
+
 struct col_map_set {
 	uint32_t first; /* of its members */
 	uint32_t count;
-	uint32_t text_bytes;
-	uint32_t *ends; /* of each member: where the text in front of it ends; NULL: not made yet */
-	uint8_t *text;
+	struct col_map_front pack, json;
 };
 
 /* A decoded value; a text lives as long as the call, an entry of a dictionary as long as the map. */
@@ -218,6 +223,12 @@ uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, 
  * loaded: to m->items. Texts are appended to scratch.
  */
 int col_map_fetch(struct col_map *m, uint32_t path, uint32_t first, uint32_t count);
+/*
+ * The map of a row at the end of b, from the set's front and the items wanted next of each of its paths:
+ * as msgpack, or as JSON text.
+ */
+int col_map_front_pack(struct col_map *m, uint32_t code, struct buf *b);
+int col_map_front_json(struct col_map *m, uint32_t code, struct buf *b);
 /* The items wanted, which begin at items_held, stay at hand. -ENOMEM. */
 int col_map_hold(struct col_map *m, uint32_t count);
 void col_map_hold_none(struct col_map *m);

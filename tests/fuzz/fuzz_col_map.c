@@ -101,6 +101,11 @@ static void ask(struct col_map *m, uint32_t count, const struct buf *all, int rc
 			ASSERT(bytes <= all->len);
 		}
 	}
+	buf_reset(&b);
+	if (col_map_get_json(m, rows, n, &b, values) == 0 && rc == 0) {
+		for (uint32_t i = 0; i < n; i++)
+			ASSERT((values[i].length == 0) == (lengths[0][rows[i]] == 0));
+	}
 	for (uint32_t path = 1; path < col_map_paths_count(m) && path < 64; path++) {
 		int32_t outer;
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "proto/base/err.h"
+#include "proto/wire/json_out.h"
 #include "proto/wire/pack.h"
 #include "proto/wire/walk.h"
 #include "storage/col_map.h"
@@ -366,6 +367,42 @@ static struct col_map *open_page(struct fixture *f, struct col_text_env *env)
 	return m;
 }
 
+/* The JSON text of a map that stands as msgpack in the fixture. */
+static void check_json(struct fixture *f, uint32_t row, struct span got)
+{
+	struct span map = f->maps[row];
+	struct buf want;
+	int rc;
+
+	buf_init(&want, 8 << 20);
+	rc = map.p ? json_out_value(map, &want) : 0;
+	if (json_out_is_damage(rc))
+		buf_put_str(&want, "null");
+	else
+		assert_int_equal(rc, 0);
+	assert_int_equal(got.p != NULL, map.p != NULL);
+	assert_int_equal(got.n, want.len);
+	assert_memory_equal(got.p ? got.p : want.p, want.p, want.len);
+	buf_fini(&want);
+}
+
+static void check_rows_json(
+	struct fixture *f, struct col_map *m, uint32_t n, struct col_text_value *v)
+{
+	int rc;
+
+	buf_reset(&f->got);
+	rc = col_map_get_json(m, f->rows, n, &f->got, v);
+	if (rc == COL_MAP_JSON_NOT) {
+		assert_int_equal(f->page.p[0], COL_MAP_WHOLE);
+		return;
+	}
+	assert_int_equal(rc, 0);
+	for (uint32_t i = 0; i < n; i++)
+		check_json(f, f->rows[i],
+			v[i].length ? span_of(f->got.p + v[i].off, v[i].length - 1) : SPAN_NONE);
+}
+
 static void check_rows(struct fixture *f, struct col_map *m, uint32_t step)
 {
 	struct col_text_value *v = calloc(f->count, sizeof *v);
@@ -381,6 +418,7 @@ static void check_rows(struct fixture *f, struct col_map *m, uint32_t step)
 		assert_int_equal(v[i].length, want.p ? want.n + 1 : 0);
 		assert_true(span_eq(want, span_of(f->got.p + v[i].off, want.n)));
 	}
+	check_rows_json(f, m, n, v);
 	free(v);
 }
 
@@ -772,6 +810,8 @@ static void try_page(struct fixture *f, struct span page)
 		rows[i] = i * (f->count / ARRAY_COUNT(rows));
 	buf_reset(&f->got);
 	col_map_get(m, rows, ARRAY_COUNT(rows), &f->got, v);
+	buf_reset(&f->got);
+	col_map_get_json(m, rows, ARRAY_COUNT(rows), &f->got, v);
 	for (uint32_t path = 0; path < col_map_paths_count(m); path++) {
 		struct col_text_leaf leaves[8];
 
