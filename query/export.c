@@ -74,9 +74,13 @@ static uint32_t wanted_by(const struct columns_one *one)
 	UNREACHABLE();
 }
 
-static uint32_t wanted_columns(const struct columns *columns)
+static uint32_t wanted_columns(const struct export_request *req)
 {
+	const struct columns *columns = &req->columns;
 	uint32_t wanted = columns->count ? 0 : SCAN_FETCH_ALL;
+
+	if (export_is_ready(req))
+		return wanted | SCAN_FETCH_JSON;
 
 	for (size_t i = 0; i < columns->count; i++)
 		wanted |= wanted_by(&columns->list[i]);
@@ -84,6 +88,13 @@ static uint32_t wanted_columns(const struct columns *columns)
 }
 
 /* ---------------------------------------------------------------- life */
+
+static uint64_t next_number(void)
+{
+	static _Atomic uint64_t last;
+
+	return atomic_fetch_add(&last, 1) + 1;
+}
 
 int export_open(struct store_snapshot *snap, const struct export_request *req,
 	struct export_run **out, struct diag *d)
@@ -95,9 +106,10 @@ int export_open(struct store_snapshot *snap, const struct export_request *req,
 
 	if (!x)
 		return diag_set(d, -ENOMEM, "", -1, "cannot begin the export");
+	x->number = next_number();
 	x->snap = snap;
 	x->req = req;
-	x->wanted = wanted_columns(&req->columns);
+	x->wanted = wanted_columns(req);
 	x->began_ns = clock_mono_ns();
 	x->head_due = x->first_row_due = x->tail_due = true;
 	x->result.committed = x->result.covered = store_snapshot_committed(snap);

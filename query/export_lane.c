@@ -29,16 +29,20 @@ struct place {
 	uint32_t at;
 };
 
-struct key {
+/* By its key first. */
+struct hit {
 	struct page_key key;
-	uint32_t row;
+	struct scan_hit at;
 };
 
 struct export_lane {
 	struct arena arena;
-	uint32_t *order; /* rows of a unit, in the order asked for; rows_cap */
-	struct key *keys;
+	/* Matching rows of a unit, in the order asked for; rows_cap. They stay for its other pieces. */
+	struct hit *hits;
+	size_t hits_count;
 	size_t rows_cap;
+	uint64_t hits_run; /* number of the run whose unit it is; 0: none */
+	size_t hits_unit;
 	struct place places[LANE_ROWS];
 	uint32_t rows[LANE_ROWS];
 	struct event events[LANE_ROWS]; /* by place */
@@ -69,8 +73,7 @@ void export_lane_free(struct export_lane **l)
 	if (!*l)
 		return;
 	arena_fini(&(*l)->arena);
-	free((*l)->order);
-	free((*l)->keys);
+	free((*l)->hits);
 	free(*l);
 	*l = NULL;
 }
@@ -79,74 +82,79 @@ void export_lane_free(struct export_lane **l)
 
 static int grow(struct export_lane *l, size_t n)
 {
-	uint32_t *order;
-	struct key *keys;
+	struct hit *hits;
 
 	if (n <= l->rows_cap)
 		return 0;
-	order = realloc(l->order, n * sizeof *order);
-	if (order)
-		l->order = order;
-	keys = realloc(l->keys, n * sizeof *keys);
-	if (keys)
-		l->keys = keys;
-	if (!order || !keys)
+	hits = realloc(l->hits, n * sizeof *hits);
+	if (!hits)
 		return -ENOMEM;
+	l->hits = hits;
 	l->rows_cap = n;
 	return 0;
 }
 
-static int compare_keys(const void *x, const void *y)
+static int compare_hits(const void *x, const void *y)
 {
-	const struct key *a = x, *b = y;
+	const struct hit *a = x, *b = y;
 
 	if (page_key_less(a->key, b->key))
 		return -1;
 	return page_key_less(b->key, a->key);
 }
 
-/* Rows of the hits into lane->order. They come by id, which mostly is the order of time, too. */
+/* The hits into the lane's. They come by id, which mostly is the order of time, too. */
 static void put_in_order(struct run *r, const struct scan_hit *hits, size_t n)
 {
 	const enum engine_order order = r->x->plan.order;
-	struct export_lane *l = r->lane;
+	struct hit *to = r->lane->hits;
 	bool sorted = true;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct scan_hit *hit = &hits[order == ENGINE_ORDER_DESC ? n - 1 - i : i];
 
-		l->keys[i] = (struct key){ page_key(order, hit->time_ns, hit->id), hit->row };
-		sorted = sorted && (i == 0 || page_key_less(l->keys[i - 1].key, l->keys[i].key));
+		to[i] = (struct hit){ page_key(order, hit->time_ns, hit->id), *hit };
+		sorted = sorted && (i == 0 || page_key_less(to[i - 1].key, to[i].key));
 	}
 	if (!sorted)
-		qsort(l->keys, n, sizeof l->keys[0], compare_keys);
-	for (size_t i = 0; i < n; i++)
-		l->order[i] = l->keys[i].row;
+		qsort(to, n, sizeof *to, compare_hits);
 }
 
-/* *out_count: matching rows, whose numbers are in lane->order. None of a unit that cannot be read. */
-static int select_unit(struct run *r, size_t *out_count)
+static bool is_selected(const struct run *r)
+{
+	return r->lane->hits_run == r->x->number && r->lane->hits_unit == r->piece->unit;
+}
+
+/* The matching rows, as lane->hits; none of a unit that cannot be read. */
+static int select_unit(struct run *r)
 {
 	const struct plan_unit *u = &r->x->plan.units[r->piece->unit];
+	struct export_lane *l = r->lane;
 	const struct scan_hit *hits;
 	struct diag d = { .code = 0 };
+	size_t n = 0;
 	int rc;
 
-	*out_count = 0;
-	rc = scan_select(
-		r->x->plan.scan, u->unit, r->scratch, &hits, out_count, &r->piece->stats, &d);
+	if (is_selected(r))
+		return 0;
+	l->hits_run = 0;
+	l->hits_count = 0;
+	rc = scan_select(r->x->plan.scan, u->unit, r->scratch, &hits, &n, &r->piece->stats, &d);
 
 	if (rc < 0 && rc != -ENOMEM) {
 		exec_damage_add(&r->piece->damage, &d);
 		return 0;
 	}
 	if (rc == 0)
-		rc = grow(r->lane, *out_count);
+		rc = grow(l, n);
 	if (rc < 0)
 		return rc;
 	r->piece->looked += u->rows_count;
-	r->piece->found += *out_count;
-	put_in_order(r, hits, *out_count);
+	r->piece->found += n;
+	put_in_order(r, hits, n);
+	l->hits_count = n;
+	l->hits_run = r->x->number;
+	l->hits_unit = r->piece->unit;
 	return 0;
 }
 
@@ -175,12 +183,32 @@ static void find_places(struct run *r, size_t at, size_t n)
 			p[i].row = r->x->page.hits[at + i].row;
 		} else {
 			p[i].unit = (uint32_t)piece->unit;
-			p[i].row = r->lane->order[at + i];
+			p[i].row = r->lane->hits[at + i].at.row;
 		}
 		sorted = sorted && (i == 0 || compare_places(&p[i - 1], &p[i]) < 0);
 	}
 	if (!sorted)
 		qsort(p, n, sizeof *p, compare_places);
+}
+
+/* Where the search told id and time of each row, they need not be read again. */
+static uint32_t wanted(const struct run *r)
+{
+	const uint32_t told = SCAN_FETCH_ID | SCAN_FETCH_TIME;
+
+	return r->piece->of_page ? r->x->wanted : r->x->wanted & ~told;
+}
+
+static void fill_in(struct run *r, size_t at, size_t n)
+{
+	struct export_lane *l = r->lane;
+
+	for (size_t i = 0; i < n && !r->piece->of_page; i++) {
+		const struct scan_hit *hit = &l->hits[at + l->places[i].at].at;
+
+		l->events[i].id = hit->id;
+		l->events[i].time_ns = hit->time_ns;
+	}
 }
 
 /* Places [from, end) are of one unit; alone, they need no copy. */
@@ -194,12 +222,8 @@ static int fetch_unit(struct run *r, size_t from, size_t end, bool alone)
 
 	for (size_t i = from; i < end; i++)
 		l->rows[i - from] = l->places[i].row;
-	if (alone)
-		rc = scan_fetch_some(r->x->plan.scan, u->unit, l->rows, end - from, r->x->wanted,
-			r->scratch, l->events + from, stats, &d);
-	else
-		rc = scan_fetch(r->x->plan.scan, u->unit, l->rows, end - from, r->scratch,
-			&l->arena, l->events + from, stats, &d);
+	rc = scan_fetch_some(r->x->plan.scan, u->unit, l->rows, end - from, wanted(r), r->scratch,
+		alone ? NULL : &l->arena, l->events + from, stats, &d);
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc < 0)
@@ -221,6 +245,8 @@ static int fetch(struct run *r, size_t at, size_t n)
 		}
 		rc = fetch_unit(r, i, end, end - i == n);
 	}
+	if (rc == 0)
+		fill_in(r, at, n);
 	return rc;
 }
 
@@ -308,12 +334,11 @@ static int write_unit(struct run *r)
 {
 	struct export_piece *p = r->piece;
 	size_t to;
-	int rc = canceled(r) ? -ECANCELED : select_unit(r, &to);
+	int rc = canceled(r) ? -ECANCELED : select_unit(r);
 
 	if (rc < 0)
 		return rc;
-	if (to > p->to)
-		to = p->to;
+	to = r->lane->hits_count < p->to ? r->lane->hits_count : p->to;
 	rc = write_rows(r, to);
 	if (p->at < to)
 		return rc;

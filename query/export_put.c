@@ -24,6 +24,11 @@ static int put_csv(const struct columns *columns, const struct event *ev, struct
 	return rc;
 }
 
+bool export_is_ready(const struct export_request *req)
+{
+	return req->format != EXPORT_CSV && req->columns.count == 0;
+}
+
 int export_put_event(const struct export_run *x, const struct event *ev, struct buf *out)
 {
 	const struct columns *columns = &x->req->columns;
@@ -33,7 +38,7 @@ int export_put_event(const struct export_run *x, const struct event *ev, struct 
 		return put_csv(columns, ev, out);
 	if (x->req->format == EXPORT_JSON)
 		buf_put_u8(out, ',');
-	rc = columns->count ? columns_json(columns, ev, out) : json_out_event(ev, out);
+	rc = columns->count ? columns_json(columns, ev, out) : json_out_event_ready(ev, out);
 	if (x->req->format == EXPORT_NDJSON)
 		buf_put_u8(out, '\n');
 	return rc < 0 ? rc : out->err;

@@ -113,6 +113,13 @@ int block_reader_bytes(struct block_reader *b, int col, const struct col_bytes *
 int block_reader_get(struct block_reader *b, int col, const uint32_t *rows, size_t count,
 	struct buf *bytes, struct span *out, struct diag *d);
 /*
+ * The same of metadata as JSON text (json_out.h). BLOCK_READER_JSON_NOT (1): the block keeps it otherwise,
+ * and block_reader_get gives it as it is. -ENOMEM where the text does not fit bytes, too.
+ */
+enum { BLOCK_READER_JSON_NOT = 1 };
+int block_reader_get_json(struct block_reader *b, const uint32_t *rows, size_t count,
+	struct buf *bytes, struct span *out, struct diag *d);
+/*
  * Values at hand: whoever reads several columns of the same rows says what they have given, and columns
  * that refer to these take it from there. hold: of these rows, rising, so far of no column; rows NULL:
  * nothing is at hand. hold_col: the first value, each other one stride bytes behind the one before.

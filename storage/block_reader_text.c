@@ -207,6 +207,17 @@ static int get_bytes(struct block_reader *b, int col, const uint32_t *rows, size
 	return rc == 0 && bytes->err ? block_reader_fail(b, col, bytes->err, d) : rc;
 }
 
+/* Where the values of rows just read stand. */
+static void take_places(
+	const struct block_reader *b, size_t count, const struct buf *bytes, struct span *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct col_text_value v = b->work.places[i];
+
+		out[i] = v.length ? span_of(bytes->p + v.off, v.length - 1) : SPAN_NONE;
+	}
+}
+
 int block_reader_values(struct block_reader *b, int col, const uint32_t *rows, size_t count,
 	struct buf *bytes, struct span *out, struct diag *d)
 {
@@ -229,11 +240,8 @@ int block_reader_values(struct block_reader *b, int col, const uint32_t *rows, s
 		rc = get_map(b, rows, count, bytes, d);
 	else
 		rc = get_bytes(b, col, rows, count, bytes, d);
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		struct col_text_value v = b->work.places[i];
-
-		out[i] = v.length ? span_of(bytes->p + v.off, v.length - 1) : SPAN_NONE;
-	}
+	if (rc == 0)
+		take_places(b, count, bytes, out);
 	return rc;
 }
 
@@ -242,6 +250,36 @@ int block_reader_get(struct block_reader *b, int col, const uint32_t *rows, size
 {
 	block_reader_begin(b);
 	return block_reader_values(b, col, rows, count, bytes, out, d);
+}
+
+int block_reader_get_json(struct block_reader *b, const uint32_t *rows, size_t count,
+	struct buf *bytes, struct span *out, struct diag *d)
+{
+	enum col_kind kind;
+	struct col_map *map;
+	int rc;
+
+	block_reader_begin(b);
+	rc = block_reader_kind(b, SEG_COL_METADATA, &kind, d);
+	if (rc < 0)
+		return rc;
+	if (kind != COL_KIND_MAP || b->cols[SEG_COL_METADATA].all)
+		return BLOCK_READER_JSON_NOT;
+	if (buf_reserve(bytes, 1) < 0 || block_reader_places(b, count) < 0)
+		return block_reader_fail(b, SEG_COL_METADATA, -ENOMEM, d);
+	rc = block_reader_open_map(b, &map, d);
+	if (rc < 0)
+		return rc;
+	rc = col_map_get_json(map, rows, count, bytes, b->work.places);
+	if (rc == COL_MAP_JSON_NOT)
+		return BLOCK_READER_JSON_NOT;
+	/* JSON may be longer than the msgpack that a block was made for. */
+	if (rc == ERR_LIMIT)
+		rc = -ENOMEM;
+	if (rc < 0)
+		return block_reader_fail(b, SEG_COL_METADATA, rc, d);
+	take_places(b, count, bytes, out);
+	return 0;
 }
 
 /* ---- whole columns ---- */

@@ -15,7 +15,8 @@ static_assert(sizeof(struct scan_scratch) + SCAN_VALUES_BYTES +
 			      LIMIT_BLOCK_ROWS * sizeof(struct col_map_cell) + SCAN_VERDICT_BYTES +
 			      SCAN_SPARE * LIMIT_BLOCK_ROWS +
 			      LIMIT_EXPR_NODES * sizeof(struct scan_verdict) +
-			      BLOCK_READER_BYTES_MAX + BLOCK_BYTES_MAX + SNAPSHOT_BATCH_BYTES_MAX <
+			      BLOCK_READER_BYTES_MAX + 2 * BLOCK_BYTES_MAX +
+			      SNAPSHOT_BATCH_BYTES_MAX <
 		      SCAN_SCRATCH_BYTES,
 	"the promise of scan.h");
 
@@ -38,6 +39,7 @@ struct scan_scratch *scan_scratch_new(void)
 	buf_init(&s->bytes, BLOCK_BYTES_MAX);
 	for (int i = 0; i < SEG_COL_BYTES; i++)
 		buf_init(&s->fetched[i], BLOCK_BYTES_MAX);
+	buf_init(&s->json, BLOCK_BYTES_MAX);
 	block_reader_work_init(&s->work);
 	s->own = block_reader_new();
 	s->expr = expr_scratch_new();
@@ -74,6 +76,7 @@ void scan_scratch_free(struct scan_scratch **sp)
 	buf_fini(&s->bytes);
 	for (int i = 0; i < SEG_COL_BYTES; i++)
 		buf_fini(&s->fetched[i]);
+	buf_fini(&s->json);
 	free(s);
 	*sp = NULL;
 }

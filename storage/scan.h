@@ -86,7 +86,7 @@ struct scan_hit {
  * Dictionaries of one segment, one block's columns, one journal batch. A hostile or an extreme block
  * may take as much; most scratches stay below 8 MiB.
  */
-enum { SCAN_SCRATCH_BYTES = 448 << 20 };
+enum { SCAN_SCRATCH_BYTES = 480 << 20 };
 
 struct scan_scratch;
 struct scan_scratch *scan_scratch_new(void);

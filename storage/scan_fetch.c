@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "proto/base/check.h"
+#include "proto/base/err.h"
+#include "proto/wire/json_out.h"
 #include "storage/row.h"
 #include "storage/scan_int.h"
 
@@ -26,6 +28,7 @@ struct fetch {
 	size_t count;
 	struct event *out;
 	uint32_t wanted; /* SCAN_FETCH_* */
+	bool json;       /* metadata is JSON already */
 };
 
 static bool wants(const struct fetch *f, int col)
@@ -37,6 +40,67 @@ static struct span *place(struct event *ev, int col)
 {
 	return col == SEG_COL_METADATA ? &ev->metadata : &ev->text[col - SEG_COL_TEXT];
 }
+
+/* ---- metadata as JSON ---- */
+
+/* Appends what json_out_event would write. */
+static int put_json(struct span metadata, struct buf *out)
+{
+	int rc = json_out_value(metadata, out);
+
+	if (json_out_is_damage(rc)) {
+		buf_put_str(out, "null");
+		rc = out->err;
+	}
+	return rc == ERR_LIMIT ? -ENOMEM : rc;
+}
+
+/* Of events that have it as msgpack. */
+static int make_json(struct fetch *f)
+{
+	struct buf *out = &f->w->scratch->json;
+	const uint8_t *at;
+	int rc = 0;
+
+	buf_reset(out);
+	for (size_t i = 0; i < f->count && rc == 0; i++) {
+		struct span *v = &f->out[i].metadata;
+		size_t before = out->len;
+
+		if (!v->p)
+			continue;
+		rc = put_json(*v, out);
+		v->n = out->len - before;
+	}
+	if (rc < 0)
+		return diag_set(f->w->d, rc, "", -1, "fetching events: the JSON text is too long");
+	/* It does not move any more. */
+	at = out->p;
+	for (size_t i = 0; i < f->count; i++) {
+		struct span *v = &f->out[i].metadata;
+
+		if (!v->p)
+			continue;
+		v->p = at;
+		at += v->n;
+	}
+	return 0;
+}
+
+/* From the columns of the map; 1: they are not there. */
+static int fetch_json(struct fetch *f)
+{
+	struct scan_scratch *s = f->w->scratch;
+	int rc;
+
+	buf_reset(&s->json);
+	rc = block_reader_get_json(s->block, f->rows, f->count, &s->json, s->spans, f->w->d);
+	for (size_t i = 0; i < f->count && rc == 0; i++)
+		f->out[i].metadata = s->spans[i];
+	return rc;
+}
+
+/* ---- columns ---- */
 
 static int fetch_text(struct fetch *f, int col)
 {
@@ -53,6 +117,16 @@ static int fetch_text(struct fetch *f, int col)
 	return rc;
 }
 
+static int fetch_value(struct fetch *f, int col)
+{
+	int rc = 1;
+
+	if (col == SEG_COL_METADATA && f->wanted & SCAN_FETCH_JSON)
+		rc = fetch_json(f);
+	f->json = rc == 0 || f->json;
+	return rc == 1 ? fetch_text(f, col) : rc;
+}
+
 /* In the order of their ranks: what a column refers to is at hand then. */
 static int fetch_texts(struct fetch *f)
 {
@@ -63,7 +137,7 @@ static int fetch_texts(struct fetch *f)
 	for (unsigned rank = 0; rank < SEG_COL_BYTES && rc == 0; rank++) {
 		int col = SEG_COL_INTS + block_ranked(rank);
 
-		rc = wants(f, col) ? fetch_text(f, col) : 0;
+		rc = wants(f, col) ? fetch_value(f, col) : 0;
 	}
 	block_reader_hold(b, NULL, 0, 0);
 	return rc;
@@ -109,12 +183,23 @@ static int prefer_whole(struct fetch *f)
 	return rc;
 }
 
+static void clear_unwanted(struct fetch *f)
+{
+	for (int col = 0; col < SEG_COL_COUNT; col++) {
+		for (size_t i = 0; i < f->count && !wants(f, col); i++) {
+			if (col < SEG_COL_INTS)
+				place_int(&f->out[i], col, 0);
+			else
+				*place(&f->out[i], col) = SPAN_NONE;
+		}
+	}
+}
+
 static int fetch_block(struct fetch *f)
 {
 	int rc = f->count > f->w->rows_count / MANY ? prefer_whole(f) : 0;
 
-	if (f->wanted != SCAN_FETCH_ALL)
-		memset(f->out, 0, f->count * sizeof f->out[0]);
+	clear_unwanted(f);
 	for (int col = 0; col < SEG_COL_INTS && rc == 0; col++)
 		rc = wants(f, col) ? fetch_ints(f, col) : 0;
 	return rc == 0 ? fetch_texts(f) : rc;
@@ -179,36 +264,43 @@ static int keep(const struct fetch *f, struct arena *arena)
 
 /* ---- face ---- */
 
+static int fetch_unit(struct fetch *f)
+{
+	int rc = scan_column_enter(f->w) ? fetch_block(f) : fetch_journal(f);
+
+	if (rc == 0 && f->wanted & SCAN_FETCH_JSON && !f->json)
+		rc = make_json(f);
+	return rc;
+}
+
 int scan_fetch_some(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
-	uint32_t wanted, struct scan_scratch *scratch, struct event *out, struct scan_stats *stats,
-	struct diag *d)
+	uint32_t wanted, struct scan_scratch *scratch, struct arena *arena, struct event *out,
+	struct scan_stats *stats, struct diag *d)
 {
 	struct scan_work w = scan_select_work(s, unit, scratch, stats, d);
-	struct fetch f = { &w, rows, count, out, wanted };
+	struct fetch f = { &w, rows, count, out, wanted, false };
+	int rc;
 
-	ASSERT(wanted <= SCAN_FETCH_ALL);
+	ASSERT(wanted <= (SCAN_FETCH_ALL | SCAN_FETCH_JSON));
 	for (size_t i = 0; i < count; i++) {
 		ASSERT(rows[i] < w.rows_count);
 		ASSERT(i == 0 || rows[i] > rows[i - 1]);
 	}
 	if (count == 0)
 		return 0;
-	return scan_column_enter(&w) ? fetch_block(&f) : fetch_journal(&f);
+	rc = fetch_unit(&f);
+	return rc == 0 && arena ? keep(&f, arena) : rc;
 }
 
 int scan_fetch_view(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
 	struct scan_scratch *scratch, struct event *out, struct scan_stats *stats, struct diag *d)
 {
-	return scan_fetch_some(s, unit, rows, count, SCAN_FETCH_ALL, scratch, out, stats, d);
+	return scan_fetch_some(s, unit, rows, count, SCAN_FETCH_ALL, scratch, NULL, out, stats, d);
 }
 
 int scan_fetch(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
 	struct scan_scratch *scratch, struct arena *arena, struct event *out,
 	struct scan_stats *stats, struct diag *d)
 {
-	struct scan_work w = scan_select_work(s, unit, scratch, stats, d);
-	struct fetch f = { .w = &w, .rows = rows, .count = count, .out = out };
-	int rc = scan_fetch_view(s, unit, rows, count, scratch, out, stats, d);
-
-	return rc == 0 && count > 0 ? keep(&f, arena) : rc;
+	return scan_fetch_some(s, unit, rows, count, SCAN_FETCH_ALL, scratch, arena, out, stats, d);
 }

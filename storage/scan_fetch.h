@@ -18,11 +18,16 @@ enum scan_fetch_column {
 	SCAN_FETCH_TEXT = 1 << 5, /* << enum event_text */
 	SCAN_FETCH_METADATA = SCAN_FETCH_TEXT << EVENT_TEXT_COUNT,
 	SCAN_FETCH_ALL = (SCAN_FETCH_METADATA << 1) - 1,
+	/* The metadata as JSON text (json_out_event_ready); where it cannot be read, null. */
+	SCAN_FETCH_JSON = SCAN_FETCH_METADATA << 1,
 };
 
-/* As scan_fetch_view; columns that are not wanted are 0 or absent, or what they are. */
+/*
+ * As scan_fetch_view; texts that are not wanted are absent, numbers are 0, or what they are. With an arena,
+ * as scan_fetch. -ENOMEM also where the JSON text of so many rows is too long.
+ */
 int scan_fetch_some(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
-	uint32_t wanted, struct scan_scratch *scratch, struct event *out, struct scan_stats *stats,
-	struct diag *d);
+	uint32_t wanted, struct scan_scratch *scratch, struct arena *arena, struct event *out,
+	struct scan_stats *stats, struct diag *d);
 
 #endif

@@ -110,6 +110,7 @@ struct scan_scratch {
 	struct buf batch;
 	struct buf bytes;                  /* values that were asked for, a chunk */
 	struct buf fetched[SEG_COL_BYTES]; /* the same of each column of the rows fetched last */
+	struct buf json;                   /* metadata of these rows as text */
 	uint8_t *spare[SCAN_SPARE];        /* rows under way; NULL: not needed yet */
 	uint32_t spare_used;
 	uint8_t match[LIMIT_BLOCK_ROWS];

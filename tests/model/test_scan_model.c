@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "proto/base/err.h"
+#include "proto/wire/json_out.h"
+#include "storage/scan_fetch.h"
 #include "storage/scan_int.h"
 #include "storage/scan_values.h"
 #include "tests/support/event_gen.h"
@@ -193,6 +195,33 @@ static void compare_values(struct world *w, struct scan *scan, size_t unit,
 	expr_builder_fini(&b);
 }
 
+/* The same events, their metadata as text. */
+static void compare_json(struct world *w, struct scan *scan, size_t unit, const uint32_t *rows,
+	const struct event *events, size_t count, struct scan_stats *stats)
+{
+	const uint32_t wanted = (SCAN_FETCH_ALL & ~(uint32_t)SCAN_FETCH_TIME) | SCAN_FETCH_JSON;
+	struct event *out = calloc(count + 1, sizeof *out);
+	struct buf text, want;
+	struct diag d;
+
+	assert_non_null(out);
+	buf_init(&text, 16 << 20);
+	buf_init(&want, 16 << 20);
+	assert_int_equal(
+		scan_fetch_some(scan, unit, rows, count, wanted, w->scratch, NULL, out, stats, &d),
+		0);
+	for (size_t i = 0; i < count; i++) {
+		out[i].time_ns = events[i].time_ns;
+		assert_true(json_out_event_ready(&out[i], &text) >= 0);
+		assert_true(json_out_event(&events[i], &want) >= 0);
+	}
+	assert_int_equal(text.len, want.len);
+	assert_memory_equal(text.p ? text.p : want.p, want.p, want.len);
+	buf_fini(&text);
+	buf_fini(&want);
+	free(out);
+}
+
 static void compare_unit(struct world *w, struct scan *scan, size_t unit, size_t *at,
 	const struct scan_ask *a, struct scan_stats *stats)
 {
@@ -235,6 +264,7 @@ static void compare_unit(struct world *w, struct scan *scan, size_t unit, size_t
 		assert_true(event_gen_same(&out[i], &w->events[first]));
 		first++;
 	}
+	compare_json(w, scan, unit, rows, out, picked, stats);
 	arena_fini(&arena);
 	compare_values(w, scan, unit, all, n, stats);
 	free(all);

@@ -180,36 +180,19 @@ static int copy_span(struct arena *a, struct span *s)
 	return s->p ? 0 : -ENOMEM;
 }
 
+static void drop_unwanted(uint32_t wanted, struct event *ev)
+{
+	/* The toy makes no text of metadata. */
+	ASSERT(!(wanted & SCAN_FETCH_JSON) || !ev->metadata.p);
+	ev->id = wanted & SCAN_FETCH_ID ? ev->id : 0;
+	for (int t = 0; t < EVENT_TEXT_COUNT; t++) {
+		if (!(wanted & (unsigned)SCAN_FETCH_TEXT << t))
+			ev->text[t] = SPAN_NONE;
+	}
+}
+
 int scan_fetch_some(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
-	uint32_t wanted, struct scan_scratch *scratch, struct event *out, struct scan_stats *stats,
-	struct diag *d)
-{
-	int rc = scan_fetch_view(s, unit, rows, count, scratch, out, stats, d);
-
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		out[i].id = wanted & SCAN_FETCH_ID ? out[i].id : 0;
-		for (int t = 0; t < EVENT_TEXT_COUNT; t++)
-			if (!(wanted & (unsigned)SCAN_FETCH_TEXT << t))
-				out[i].text[t] = SPAN_NONE;
-	}
-	return rc;
-}
-
-int scan_fetch_view(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
-	struct scan_scratch *scratch, struct event *out, struct scan_stats *stats, struct diag *d)
-{
-	(void)scratch;
-	(void)stats;
-	(void)d;
-	for (size_t i = 0; i < count; i++) {
-		ASSERT(i == 0 || rows[i] > rows[i - 1]);
-		out[i] = s->snap->events[s->from[unit] + rows[i]];
-	}
-	return 0;
-}
-
-int scan_fetch(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
-	struct scan_scratch *scratch, struct arena *arena, struct event *out,
+	uint32_t wanted, struct scan_scratch *scratch, struct arena *arena, struct event *out,
 	struct scan_stats *stats, struct diag *d)
 {
 	int rc = 0;
@@ -220,8 +203,16 @@ int scan_fetch(const struct scan *s, size_t unit, const uint32_t *rows, size_t c
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		ASSERT(i == 0 || rows[i] > rows[i - 1]);
 		out[i] = s->snap->events[s->from[unit] + rows[i]];
-		for (int t = 0; t < EVENT_TEXT_COUNT && rc == 0; t++)
+		drop_unwanted(wanted, &out[i]);
+		for (int t = 0; t < EVENT_TEXT_COUNT && arena && rc == 0; t++)
 			rc = copy_span(arena, &out[i].text[t]);
 	}
 	return rc;
+}
+
+int scan_fetch(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,
+	struct scan_scratch *scratch, struct arena *arena, struct event *out,
+	struct scan_stats *stats, struct diag *d)
+{
+	return scan_fetch_some(s, unit, rows, count, SCAN_FETCH_ALL, scratch, arena, out, stats, d);
 }
