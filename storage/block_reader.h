@@ -33,7 +33,11 @@
 #include "storage/col_text.h"
 #include "storage/seg_reader.h"
 
-enum { BLOCK_READER_BYTES_MAX = 320 << 20 };
+enum {
+	BLOCK_READER_BYTES_MAX = 320 << 20,
+	/* That block_reader_equal_rows gives, at most. */
+	BLOCK_READER_EQUAL_ROWS = 256,
+};
 
 struct block_reader;
 
@@ -100,6 +104,9 @@ int block_reader_text(struct block_reader *b, int col, struct col_text **out, st
 /* Of a page of text, as col_text_equal. */
 int block_reader_equal(
 	struct block_reader *b, int col, const struct textset *set, uint8_t *match, struct diag *d);
+/* The rows, rising, if block_reader_equal was asked so often that there is an index. 1: ask that. */
+int block_reader_equal_rows(struct block_reader *b, int col, const struct textset *set,
+	uint32_t *rows, uint32_t *out_count, struct diag *d);
 int block_reader_map(struct block_reader *b, struct col_map **out, struct diag *d);
 /* *out_lengths: of all rows, 0 absent, else bytes + 1. */
 int block_reader_bytes(struct block_reader *b, int col, const struct col_bytes **out,

@@ -1,7 +1,8 @@
 /*
  * Rows of a column of text that have one of some values. Who asks a block again and again for single
  * values is answered by an index, made when the third question comes: rows by the hash of their value,
- * and 8 more bits of it beside each row; those that fit are read and compared.
+ * and 8 more bits of it beside each row; those that fit are read and compared. Rows that an index finds
+ * are given as a list, too, to who can go on with few.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,7 +21,7 @@ enum {
 	PRINT_SHIFT = 56,
 	/* Sets of more values, and more rows that fit, are left to the page. */
 	VALUES_MAX = 16,
-	FOUND_MAX = BLOCK_READER_SOME,
+	FOUND_MAX = BLOCK_READER_EQUAL_ROWS,
 };
 
 struct block_index {
@@ -120,7 +121,7 @@ static int make_index(struct block_reader *b, struct block_column *c)
 
 /* ---- asking it ---- */
 
-/* Rows of match that may have the value, at the end of the others. 1: there are too many. */
+/* Rows of match, or of all, that may have the value, at the end of the others. 1: there are too many. */
 static int add_rows(const struct block_index *x, struct span value, const uint8_t *match,
 	uint32_t *rows, uint32_t *count)
 {
@@ -128,7 +129,7 @@ static int add_rows(const struct block_index *x, struct span value, const uint8_
 	uint32_t bucket = bucket_of(x, hash);
 
 	for (uint32_t i = x->starts[bucket]; i < x->starts[bucket + 1]; i++) {
-		if (x->prints[i] != (uint8_t)(hash >> PRINT_SHIFT) || !match[x->rows[i]])
+		if (x->prints[i] != (uint8_t)(hash >> PRINT_SHIFT) || (match && !match[x->rows[i]]))
 			continue;
 		if (*count == FOUND_MAX)
 			return 1;
@@ -156,12 +157,12 @@ static void sort_found(uint32_t *rows, uint32_t *count)
 	*count = n;
 }
 
-/* 1: the index is no help. */
-static int ask_index(
-	struct block_reader *b, int col, const struct textset *set, uint8_t *match, struct diag *d)
+/* Of match, or of all if that is NULL: rows with one of the values, rising. 1: the index is no help. */
+static int find_rows(struct block_reader *b, int col, const struct textset *set,
+	const uint8_t *match, uint32_t *rows, uint32_t *out_count, struct diag *d)
 {
 	struct span values[FOUND_MAX];
-	uint32_t rows[FOUND_MAX], count = 0;
+	uint32_t count = 0, n = 0;
 	struct buf bytes;
 	int rc = 0;
 
@@ -175,12 +176,37 @@ static int ask_index(
 	buf_init(&bytes, BLOCK_BYTES_MAX);
 	if (count > 0)
 		rc = block_reader_values(b, col, rows, count, &bytes, values, d);
-	if (rc == 0)
-		memset(match, 0, b->rows_count);
-	for (uint32_t i = 0; i < count && rc == 0; i++)
-		match[rows[i]] = textset_has(set, values[i]);
+	for (uint32_t i = 0; i < count && rc == 0; i++) {
+		if (textset_has(set, values[i]))
+			rows[n++] = rows[i];
+	}
 	buf_fini(&bytes);
+	*out_count = n;
 	return rc;
+}
+
+/* 1: the index is no help. */
+static int ask_index(
+	struct block_reader *b, int col, const struct textset *set, uint8_t *match, struct diag *d)
+{
+	uint32_t rows[FOUND_MAX], count;
+	int rc = find_rows(b, col, set, match, rows, &count, d);
+
+	if (rc != 0)
+		return rc;
+	memset(match, 0, b->rows_count);
+	for (uint32_t i = 0; i < count; i++)
+		match[rows[i]] = 1;
+	return 0;
+}
+
+int block_reader_equal_rows(struct block_reader *b, int col, const struct textset *set,
+	uint32_t *rows, uint32_t *out_count, struct diag *d)
+{
+	if (!b->cols[col].index || set->count > VALUES_MAX)
+		return 1;
+	block_reader_begin(b);
+	return find_rows(b, col, set, NULL, rows, out_count, d);
 }
 
 int block_reader_equal(

@@ -202,18 +202,34 @@ int scan_column_batch(struct scan_work *w, struct span *out);
 
 /* Sets scratch->match for each row of a block; their number. */
 int scan_match_block(struct scan_work *w, uint32_t *out_count);
+/* What scan_prune decided of a node in this block. */
+bool scan_match_nowhere(const struct scan_work *w, uint32_t node);
+bool scan_match_everywhere(const struct scan_work *w, uint32_t node);
 /* Memory for a byte a row; to be given back in the opposite order. NULL: out of memory. */
 uint8_t *scan_match_take(struct scan_work *w);
 void scan_match_give(struct scan_work *w);
+
+/* ---- scan_some ---- */
+
+/*
+ * Sets scratch->rows to those of a block that match, at most SCAN_SOME, without going through its rows;
+ * their number. 1: no test of the tree names them; ask scan_match_block.
+ */
+int scan_some_block(struct scan_work *w, uint32_t *out_count);
 
 /* ---- scan_test, scan_test_text, scan_test_meta ---- */
 
 /* Of the rows of match, `left` in number, those stay for which the node's test holds. */
 int scan_test_keep(struct scan_work *w, uint32_t node, uint8_t *match, uint32_t left);
+/* Whether the node's test, not of metadata, holds for each of these rows, at most SCAN_SOME. */
+int scan_test_rows(
+	struct scan_work *w, uint32_t node, const uint32_t *rows, uint32_t count, uint8_t *holds);
 /* The cheaper a test, the smaller; of the block entered. */
 int scan_test_cost(struct scan_work *w, uint32_t node, unsigned *out_cost);
 /* The same for a text field that is no column of codes, and for metadata; negation aside. */
 int scan_test_text_keep(struct scan_work *w, uint32_t node, uint8_t *match);
+int scan_test_text_rows(struct scan_work *w, const struct expr *t, const uint32_t *rows,
+	uint32_t count, uint8_t *holds);
 int scan_test_meta_keep(struct scan_work *w, uint32_t node, uint8_t *match);
 
 /* The column of a field of numbers. */

@@ -53,14 +53,14 @@ static bool is_known(
 	return scan_prune_bit(bits + (size_t)node * seg->bits_words, block);
 }
 
-static bool holds_nowhere(const struct scan_work *w, uint32_t node)
+bool scan_match_nowhere(const struct scan_work *w, uint32_t node)
 {
 	const struct scan_segment *seg = segment_of(w);
 
 	return seg->may && !is_known(seg, seg->may, node, w->piece->block);
 }
 
-static bool holds_everywhere(const struct scan_work *w, uint32_t node)
+bool scan_match_everywhere(const struct scan_work *w, uint32_t node)
 {
 	const struct scan_segment *seg = segment_of(w);
 
@@ -76,7 +76,7 @@ static int cost_of(struct scan_work *w, uint32_t node, unsigned *out)
 	if (nodes[node].expr->kind == EXPR_TEST)
 		return scan_test_cost(w, node, out);
 	for (uint32_t i = node + 1; i < nodes[node].end && rc == 0; i = nodes[i].end) {
-		if (holds_nowhere(w, i) || holds_everywhere(w, i))
+		if (scan_match_nowhere(w, i) || scan_match_everywhere(w, i))
 			continue;
 		rc = cost_of(w, i, &part);
 		sum += rc == 0 ? part : 0;
@@ -102,7 +102,7 @@ static int sort_parts(struct scan_work *w, uint32_t node, struct part *parts, ui
 		uint32_t at = n;
 		int rc;
 
-		if (holds_everywhere(w, i))
+		if (scan_match_everywhere(w, i))
 			continue;
 		rc = cost_of(w, i, &x.cost);
 		if (rc < 0)
@@ -161,7 +161,7 @@ static int keep_or(struct scan_work *w, uint32_t node, uint8_t *match, uint32_t 
 	}
 	for (uint32_t i = node + 1; i < nodes[node].end && rc == 0 && open_left > 0;
 		i = nodes[i].end) {
-		if (!holds_nowhere(w, i))
+		if (!scan_match_nowhere(w, i))
 			rc = add_part(w, i, open, found, match, &open_left);
 	}
 	*left -= open_left;
@@ -178,9 +178,9 @@ static int keep(struct scan_work *w, uint32_t node, uint8_t *match, uint32_t *le
 	const struct expr *x = w->scan->nodes[node].expr;
 	int rc;
 
-	if (holds_everywhere(w, node) || x->kind == EXPR_TRUE)
+	if (scan_match_everywhere(w, node) || x->kind == EXPR_TRUE)
 		return 0;
-	if (holds_nowhere(w, node) || x->kind == EXPR_FALSE) {
+	if (scan_match_nowhere(w, node) || x->kind == EXPR_FALSE) {
 		memset(match, 0, w->rows_count);
 		*left = 0;
 		return 0;

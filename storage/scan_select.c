@@ -1,4 +1,4 @@
-/* The rows of one unit that match: of a block by scan_match, of the journal event by event. */
+/* The rows of one unit that match: of a block by scan_some or scan_match, of the journal event by event. */
 #include "storage/scan_int.h"
 
 #include <errno.h>
@@ -103,15 +103,29 @@ int scan_select_block(struct scan_work *w, uint32_t *out_count)
 	return rc;
 }
 
+/* The rows of a block that match, listed; their number. */
+static int list_rows(struct scan_work *w, uint32_t *out_count)
+{
+	uint64_t given_up = expr_scratch_given_up(w->scratch->expr);
+	int rc = scan_some_block(w, out_count);
+
+	w->stats->regex_given_up += expr_scratch_given_up(w->scratch->expr) - given_up;
+	if (rc <= 0)
+		return rc;
+	rc = scan_select_block(w, out_count);
+	if (rc == 0 && *out_count > 0)
+		match_kernel_list(w->scratch->match, w->rows_count, w->scratch->rows);
+	return rc;
+}
+
 static int select_hits(struct scan_work *w, size_t *out_count)
 {
 	uint32_t left;
-	int rc = scan_select_block(w, &left);
+	int rc = list_rows(w, &left);
 
 	*out_count = 0;
 	if (rc < 0 || left == 0)
 		return rc;
-	left = match_kernel_list(w->scratch->match, w->rows_count, w->scratch->rows);
 	rc = make_hits(w, left);
 	if (rc == 0)
 		*out_count = left;

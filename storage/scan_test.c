@@ -141,25 +141,43 @@ static int keep_whole(struct scan_work *w, const struct expr *t, uint8_t *match)
 	return 0;
 }
 
+static int number_rows(struct scan_work *w, const struct expr *t, const uint32_t *rows,
+	uint32_t count, uint8_t *holds)
+{
+	int64_t v[SCAN_SOME];
+	int rc;
+
+	ASSERT(count <= SCAN_SOME);
+	/* Every event has these fields. */
+	if (t->test == EXPR_TEST_EXISTS) {
+		memset(holds, !t->negate, count);
+		return 0;
+	}
+	rc = block_reader_ints_at(
+		w->scratch->block, scan_test_column(t->field.kind), rows, count, v, w->d);
+	for (uint32_t i = 0; i < count && rc == 0; i++)
+		holds[i] = number_holds(t, v[i]) != t->negate;
+	return rc;
+}
+
 static int keep_some(struct scan_work *w, const struct expr *t, uint8_t *match)
 {
 	uint32_t *rows = w->scratch->rows;
 	uint32_t count = match_kernel_list(match, w->rows_count, rows);
-	int col = scan_test_column(t->field.kind), rc = 0;
-	int64_t v[SCAN_SOME];
+	uint8_t holds[SCAN_SOME];
+	int rc = 0;
 
 	for (uint32_t at = 0, n; at < count && rc == 0; at += n) {
 		n = count - at < SCAN_SOME ? count - at : SCAN_SOME;
-		rc = block_reader_ints_at(w->scratch->block, col, rows + at, n, v, w->d);
+		rc = number_rows(w, t, rows + at, n, holds);
 		for (uint32_t i = 0; i < n && rc == 0; i++)
-			match[rows[at + i]] = number_holds(t, v[i]) != t->negate;
+			match[rows[at + i]] = holds[i];
 	}
 	return rc;
 }
 
 static int keep_numbers(struct scan_work *w, const struct expr *t, uint8_t *match, uint32_t left)
 {
-	/* Every event has these fields. */
 	if (t->test == EXPR_TEST_EXISTS) {
 		if (t->negate)
 			memset(match, 0, w->rows_count);
@@ -205,19 +223,32 @@ static int keep_rare_types(struct scan_work *w, const struct expr *t, uint8_t *m
 	return 1;
 }
 
+static int code_rows(struct scan_work *w, int col, const struct scan_verdict *v,
+	const uint32_t *rows, uint32_t count, uint8_t *holds)
+{
+	uint16_t codes[SCAN_SOME];
+	int rc;
+
+	ASSERT(count <= SCAN_SOME);
+	rc = block_reader_codes_at(w->scratch->block, col, rows, count, codes, w->d);
+	for (uint32_t i = 0; i < count && rc == 0; i++)
+		holds[i] = v->wanted[codes[i]];
+	return rc;
+}
+
 static int keep_some_codes(
 	struct scan_work *w, int col, const struct scan_verdict *v, uint8_t *match)
 {
 	uint32_t *rows = w->scratch->rows;
 	uint32_t count = match_kernel_list(match, w->rows_count, rows);
-	uint16_t codes[SCAN_SOME];
+	uint8_t holds[SCAN_SOME];
 	int rc = 0;
 
 	for (uint32_t at = 0, n; at < count && rc == 0; at += n) {
 		n = count - at < SCAN_SOME ? count - at : SCAN_SOME;
-		rc = block_reader_codes_at(w->scratch->block, col, rows + at, n, codes, w->d);
+		rc = code_rows(w, col, v, rows + at, n, holds);
 		for (uint32_t i = 0; i < n && rc == 0; i++)
-			match[rows[at + i]] = v->wanted[codes[i]];
+			match[rows[at + i]] = holds[i];
 	}
 	return rc;
 }
@@ -288,5 +319,29 @@ int scan_test_keep(struct scan_work *w, uint32_t node, uint8_t *match, uint32_t 
 	if (rc == 0)
 		match_kernel_without(match, found, w->rows_count);
 	scan_match_give(w);
+	return rc;
+}
+
+int scan_test_rows(
+	struct scan_work *w, uint32_t node, const uint32_t *rows, uint32_t count, uint8_t *holds)
+{
+	const struct expr *t = w->scan->nodes[node].expr;
+	int col = SEG_COL_TEXT + (int)t->field.text, rc;
+	const struct scan_verdict *v;
+	enum col_kind kind;
+
+	ASSERT(t->kind == EXPR_TEST);
+	ASSERT(t->field.kind != EXPR_FIELD_META);
+	if (t->field.kind != EXPR_FIELD_TEXT)
+		return number_rows(w, t, rows, count, holds);
+	rc = block_reader_kind(w->scratch->block, col, &kind, w->d);
+	if (rc == 0 && kind == COL_KIND_CODES) {
+		rc = scan_column_verdict(w, node, &v);
+		return rc < 0 ? rc : code_rows(w, col, v, rows, count, holds);
+	}
+	if (rc == 0)
+		rc = scan_test_text_rows(w, t, rows, count, holds);
+	for (uint32_t i = 0; i < count && rc == 0; i++)
+		holds[i] ^= t->negate;
 	return rc;
 }

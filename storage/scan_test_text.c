@@ -16,19 +16,32 @@ static int column_of(const struct expr *t)
 
 /* ---- value by value ---- */
 
-static int keep_values(struct scan_work *w, const struct expr *t, uint8_t *match)
+int scan_test_text_rows(struct scan_work *w, const struct expr *t, const uint32_t *rows,
+	uint32_t count, uint8_t *holds)
 {
 	struct scan_scratch *s = w->scratch;
-	uint32_t count = match_kernel_list(match, w->rows_count, s->rows);
+	int rc;
+
+	ASSERT(count <= SCAN_SOME);
+	buf_reset(&s->bytes);
+	rc = block_reader_get(s->block, column_of(t), rows, count, &s->bytes, s->spans, w->d);
+	for (uint32_t i = 0; i < count && rc == 0; i++)
+		holds[i] = expr_test_text(t, s->spans[i], s->expr);
+	return rc;
+}
+
+static int keep_values(struct scan_work *w, const struct expr *t, uint8_t *match)
+{
+	uint32_t *rows = w->scratch->rows;
+	uint32_t count = match_kernel_list(match, w->rows_count, rows);
+	uint8_t holds[SCAN_SOME];
 	int rc = 0;
 
 	for (uint32_t at = 0, n; at < count && rc == 0; at += n) {
 		n = count - at < SCAN_SOME ? count - at : SCAN_SOME;
-		buf_reset(&s->bytes);
-		rc = block_reader_get(
-			s->block, column_of(t), s->rows + at, n, &s->bytes, s->spans, w->d);
+		rc = scan_test_text_rows(w, t, rows + at, n, holds);
 		for (uint32_t i = 0; i < n && rc == 0; i++)
-			match[s->rows[at + i]] = expr_test_text(t, s->spans[i], s->expr);
+			match[rows[at + i]] = holds[i];
 	}
 	return rc;
 }

@@ -1,6 +1,7 @@
 /*
  * Goal:   a scan of a live store finds the same events in the journal as in segments, while events
- *         move from the one to the other.
+ *         move from the one to the other; and who asks a block for keys again and again gets the same
+ *         as who asks it once, also when events were deleted.
  * Method: seeded appends; after each commit and each seal a few specs whose values are taken from
  *         the events, against the model of store_kit. ASTRO_SEED repeats a run.
  */
@@ -84,10 +85,102 @@ static void a_live_store(void **state)
 	clock_real();
 }
 
+/* ---- keys asked often ---- */
+
+static size_t count_hits(struct store_kit *k, struct store_reader *reader, struct scan_scratch *s,
+	const struct scan_ask *a)
+{
+	struct store_snapshot *snap = NULL;
+	struct scan_stats stats = { 0 };
+	struct scan *scan = NULL;
+	size_t all = 0;
+
+	assert_int_equal(store_reader_snapshot(reader, &snap, &k->d), 0);
+	assert_int_equal(scan_open(snap, &a->spec, &scan, &stats, &k->d), 0);
+	for (size_t i = 0; i < scan_unit_count(scan); i++) {
+		const struct scan_hit *hits;
+		size_t n;
+
+		assert_int_equal(scan_select(scan, i, s, &hits, &n, &stats, &k->d), 0);
+		for (size_t h = 0; h < n; h++) {
+			const struct store_kit_event *e = &k->events[hits[h].id - 1];
+
+			assert_false(e->gone);
+			assert_int_equal(hits[h].time_ns, e->ev->time_ns);
+			assert_true(scan_ask_matches(a, e->ev));
+		}
+		all += n;
+	}
+	scan_close(&scan);
+	store_snapshot_free(&snap);
+	return all;
+}
+
+/* An entity's events within bounds that cut through the store. */
+static void ask_key(struct store_kit *k, struct store_reader *reader, struct scan_scratch *s)
+{
+	struct span ids[2] = { some(k, EVENT_TEXT_ENTITY_ID), some(k, EVENT_TEXT_ENTITY_ID) };
+	size_t want = 0;
+	struct scan_ask a;
+
+	scan_ask_init(&a);
+	scan_ask_texts(&a, EVENT_TEXT_ENTITY_ID, ids, 2);
+	if (event_gen_below(&k->gen, 2))
+		a.spec.id_min = 1 + event_gen_below(&k->gen, (unsigned)k->events_count);
+	if (event_gen_below(&k->gen, 2))
+		a.spec.from_ns =
+			k->events[event_gen_below(&k->gen, (unsigned)k->events_count)].ev->time_ns;
+	scan_ask_spec(&a);
+	for (size_t i = 0; i < k->events_count; i++)
+		want += !k->events[i].gone && scan_ask_matches(&a, k->events[i].ev);
+	assert_int_equal(count_hits(k, reader, s, &a), want);
+	scan_ask_fini(&a);
+}
+
+static void keys_asked_often(void **state)
+{
+	enum { EVENTS = 3000, ASKED = 60 };
+	struct simfs *fs = simfs_new(7);
+	struct store_conf conf = {
+		.vfs = simfs_vfs(fs),
+		.dir = SIMFS_DIR,
+		.journal_file_bytes = LIMIT_JOURNAL_FILE_BYTES_MIN,
+		.seal_rows = EVENTS,
+	};
+	struct scan_scratch *scratch = scan_scratch_new();
+	struct store_reader *reader = NULL;
+	static bool which[EVENTS];
+	struct store_kit k;
+
+	(void)state;
+	assert_non_null(scratch);
+	store_kit_init(&k, &conf, 7);
+	clock_fake(k.now_ns, 1000);
+	assert_int_equal(store_kit_open(&k), 0);
+	for (int i = 0; i < EVENTS / 200; i++)
+		assert_int_equal(store_kit_append(&k, 200, 1), 0);
+	assert_int_equal(store_kit_commit(&k), 0);
+	assert_int_equal(store_kit_seal(&k), 0);
+	assert_int_equal(store_reader_open(&conf, &reader, &k.d), 0);
+	for (int i = 0; i < ASKED; i++)
+		ask_key(&k, reader, scratch);
+	for (int i = 0; i < EVENTS; i++)
+		which[i] = event_gen_below(&k.gen, 3) == 0;
+	assert_int_equal(store_kit_delete(&k, which), 0);
+	for (int i = 0; i < ASKED; i++)
+		ask_key(&k, reader, scratch);
+	scan_scratch_free(&scratch);
+	store_reader_close(&reader);
+	store_kit_fini(&k);
+	simfs_free(&fs);
+	clock_real();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_live_store),
+		cmocka_unit_test(keys_asked_often),
 	};
 
 	return cmocka_run_group_tests_name("scan_store", tests, NULL, NULL);

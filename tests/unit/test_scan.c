@@ -1,7 +1,7 @@
 /*
  * Goal: what a scan reads is what it promises: blocks without the entity are not touched, counts
- *       that sidecars know cost no page, a damaged page costs its own block, and two threads may
- *       work on one scan.
+ *       that sidecars know cost no page, rows that an index names are those that a walk over all
+ *       finds, a damaged page costs its own block, and two threads may work on one scan.
  */
 #include "tests/support/check_cmocka.h"
 
@@ -331,6 +331,81 @@ static void rare_rows_from_the_sidecar(void **state)
 	scan_ask_fini(&a);
 }
 
+/* ---- rows by an index ---- */
+
+static void and_more(struct world *w, struct scan_ask *a, unsigned shape)
+{
+	const struct event *ev = &w->events[event_gen_below(&w->gen, EVENTS)];
+	struct expr_builder *b = &a->builder;
+	struct span type = ev->text[EVENT_TEXT_EVENT_TYPE];
+
+	if (shape & 1)
+		scan_ask_severity(a, 1 << EVENT_SEVERITY_INFO | 1 << EVENT_SEVERITY_ERROR);
+	if (shape & 2)
+		scan_ask_and(a, expr_not(b, expr_text_in(b, EVENT_TEXT_EVENT_TYPE, &type, 1)));
+	if (shape & 4)
+		scan_ask_contains(a, SPAN_LIT("e"));
+	if (shape & 8)
+		scan_ask_range(a, EXPR_FIELD_RECEIVED, 0, expr_time_key(ev->received_ns));
+	if (shape & 16)
+		a->spec.from_ns = ev->time_ns;
+	if (shape & 32)
+		a->spec.id_max = ev->id;
+}
+
+/* Rows that the index gives, and what a walk over all rows leaves of them; how many had an index. */
+static unsigned compare_rows(struct world *w, struct scan *s, const struct scan_ask *a)
+{
+	static uint32_t rows[LIMIT_BLOCK_ROWS];
+	struct scan_stats stats = { 0 };
+	unsigned by_index = 0;
+	struct diag d;
+
+	for (size_t i = 0; i < scan_unit_count(s); i++) {
+		struct scan_work work = scan_select_work(s, i, w->scratch, &stats, &d);
+		const struct event *ev = w->events + work.piece->block * LIMIT_BLOCK_ROWS;
+		uint32_t n, n_some, want = 0;
+		int rc = scan_some_block(&work, &n_some);
+
+		assert_in_range(rc, 0, 1);
+		memcpy(rows, w->scratch->rows, rc == 0 ? n_some * sizeof *rows : 0);
+		assert_int_equal(scan_match_block(&work, &n), 0);
+		for (uint32_t row = 0; row < work.rows_count; row++) {
+			assert_int_equal(w->scratch->match[row], scan_ask_matches(a, &ev[row]));
+			if (rc == 0 && w->scratch->match[row])
+				assert_int_equal(rows[want++], row);
+		}
+		assert_int_equal(rc == 0 ? want : n, rc == 0 ? n_some : n);
+		by_index += rc == 0;
+	}
+	return by_index;
+}
+
+static void few_rows_by_an_index(void **state)
+{
+	enum { SHAPES = 64 };
+	struct world *w = *state;
+	unsigned by_index = 0;
+
+	for (unsigned shape = 0; shape < 2 * SHAPES; shape++) {
+		const struct event *ev = &w->events[event_gen_below(&w->gen, EVENTS)];
+		struct span id =
+			shape % 2 ? SPAN_LIT("ORD-000123") : ev->text[EVENT_TEXT_ENTITY_ID];
+		struct scan_stats stats;
+		struct scan_ask a;
+		struct scan *s;
+
+		scan_ask_init(&a);
+		scan_ask_text(&a, EVENT_TEXT_ENTITY_ID, id);
+		and_more(w, &a, shape / 2);
+		s = open_scan(w, &a, &stats);
+		by_index += compare_rows(w, s, &a);
+		scan_close(&s);
+		scan_ask_fini(&a);
+	}
+	assert_true(by_index > SHAPES);
+}
+
 static void time_prunes(void **state)
 {
 	struct world *w = *state;
@@ -482,6 +557,7 @@ int main(void)
 		cmocka_unit_test(counts_without_a_page),
 		cmocka_unit_test(trees_without_a_page),
 		cmocka_unit_test(rare_rows_from_the_sidecar),
+		cmocka_unit_test(few_rows_by_an_index),
 		cmocka_unit_test(time_prunes),
 		cmocka_unit_test(a_damaged_page_costs_its_block),
 		cmocka_unit_test(two_threads),
