@@ -118,6 +118,23 @@ int block_reader_bytes(struct block_reader *b, int col, const struct col_bytes *
 
 /* ---- values of some rows ---- */
 
+static int look_up(struct block_reader *b, int col, struct col_dict *dict, const uint16_t *codes,
+	size_t count, struct span *out, struct diag *d)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		out[i] = SPAN_NONE;
+		if (codes[i] == 0)
+			continue;
+		if (!col_dict_is_whole(dict))
+			rc = block_reader_dict_need(b, col, codes[i], d);
+		if (rc == 0)
+			out[i] = col_dict_at(dict, codes[i]);
+	}
+	return rc;
+}
+
 static int get_codes(struct block_reader *b, int col, const uint32_t *rows, size_t count,
 	struct span *out, struct diag *d)
 {
@@ -128,14 +145,8 @@ static int get_codes(struct block_reader *b, int col, const uint32_t *rows, size
 	for (size_t at = 0, n; at < count && rc == 0; at += n) {
 		n = count - at < BLOCK_READER_SOME ? count - at : BLOCK_READER_SOME;
 		rc = block_reader_codes_at(b, col, rows + at, n, codes, d);
-		for (size_t i = 0; i < n && rc == 0; i++) {
-			out[at + i] = SPAN_NONE;
-			if (codes[i] == 0)
-				continue;
-			rc = block_reader_dict_need(b, col, codes[i], d);
-			if (rc == 0)
-				out[at + i] = col_dict_at(dict, codes[i]);
-		}
+		if (rc == 0)
+			rc = look_up(b, col, dict, codes, n, out + at, d);
 	}
 	return rc;
 }

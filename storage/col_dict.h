@@ -71,6 +71,12 @@ size_t col_dict_held(const struct col_dict *d);
 int col_dict_need(struct col_dict *d, unsigned code);
 int col_dict_need_all(struct col_dict *d);
 
+/* True: the values of all codes are there, and nothing is needed any more. */
+static inline bool col_dict_is_whole(const struct col_dict *d)
+{
+	return d->chunks.chunks_count == 1 && d->ready[0];
+}
+
 /* code 1 .. count */
 static inline struct span col_dict_at(const struct col_dict *d, unsigned code)
 {
