@@ -2,8 +2,10 @@
 
 #include <inttypes.h>
 
+#include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "proto/wire/json_out.h"
+#include "storage/scan_fetch.h"
 
 enum {
 	/* An event beside its texts, as is usual: names, quotes, id, times, severity. */
@@ -23,6 +25,48 @@ static void reserve_events(const struct engine_result *r, struct buf *out)
 		buf_reserve(out, bytes);
 }
 
+static uint32_t wanted_by(const struct columns_one *one)
+{
+	switch (one->kind) {
+	case COLUMNS_ID:
+		return SCAN_FETCH_ID;
+	case COLUMNS_TIME:
+		return SCAN_FETCH_TIME;
+	case COLUMNS_RECEIVED:
+		return SCAN_FETCH_RECEIVED;
+	case COLUMNS_SEVERITY:
+		return SCAN_FETCH_SEVERITY;
+	case COLUMNS_TEXT:
+		return (uint32_t)SCAN_FETCH_TEXT << one->text;
+	case COLUMNS_METADATA:
+	case COLUMNS_PATH:
+		return SCAN_FETCH_METADATA;
+	case COLUMNS_FLAGS:
+		return SCAN_FETCH_FLAGS;
+	}
+	UNREACHABLE();
+}
+
+uint32_t answer_wanted(const struct columns *fields)
+{
+	uint32_t wanted = 0;
+
+	if (!fields || !fields->count)
+		return SCAN_FETCH_ALL | SCAN_FETCH_JSON;
+	for (size_t i = 0; i < fields->count; i++)
+		wanted |= wanted_by(&fields->list[i]);
+	return wanted;
+}
+
+static int put_event(const struct engine_result *r, const struct columns *fields,
+	const struct event *ev, struct buf *out)
+{
+	if (fields && fields->count)
+		return columns_json(fields, ev, out);
+	return r->wanted & SCAN_FETCH_JSON ? json_out_event_ready(ev, out)
+					   : json_out_event(ev, out);
+}
+
 int answer_put_events(const struct engine_result *r, const struct columns *fields, struct buf *out)
 {
 	if (!fields || !fields->count)
@@ -32,8 +76,7 @@ int answer_put_events(const struct engine_result *r, const struct columns *field
 
 		if (i)
 			buf_put_u8(out, ',');
-		rc = fields && fields->count ? columns_json(fields, &r->events[i], out)
-					     : json_out_event(&r->events[i], out);
+		rc = put_event(r, fields, &r->events[i], out);
 		if (rc < 0)
 			return rc;
 	}

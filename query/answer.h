@@ -12,6 +12,11 @@
 #include "proto/wire/columns.h"
 #include "query/engine.h"
 
+/*
+ * What of events their JSON needs (SCAN_FETCH_*), the metadata of whole events as text. fields: as below.
+ */
+uint32_t answer_wanted(const struct columns *fields);
+
 /* fields: the members of an event that are wanted; none or NULL: all. */
 int answer_put(const struct engine_request *req, const struct columns *fields,
 	const struct engine_result *result, struct buf *out);

@@ -61,6 +61,7 @@ static int run(struct api_job *j, struct engine *engine, struct store_snapshot *
 	int rc;
 
 	l->empty = false;
+	l->req.wanted = answer_wanted(&l->fields);
 	rc = engine_run(engine, snap, &l->req, &result, &j->why);
 	if (rc == 0) {
 		api_job_count(&result);

@@ -14,6 +14,7 @@
 #include "query/helper.h"
 #include "query/page.h"
 #include "query/plan.h"
+#include "storage/scan_fetch.h"
 
 enum {
 	ENGINE_TAG = 0x454e4749,
@@ -186,8 +187,9 @@ static int fetch_unit(struct run *r, const struct place *places, size_t n, uint3
 
 	for (size_t i = 0; i < n; i++)
 		rows[i] = places[i].row;
-	rc = scan_fetch(r->plan.scan, u->unit, rows, n, r->engine->scratch[0], &r->out->arena,
-		events, &r->exec.stats, &d);
+	/* Without its id an event would be a hole. */
+	rc = scan_fetch_some(r->plan.scan, u->unit, rows, n, r->req->wanted | SCAN_FETCH_ID,
+		r->engine->scratch[0], &r->out->arena, events, &r->exec.stats, &d);
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc < 0) {
@@ -410,7 +412,8 @@ int engine_run(struct engine *e, struct store_snapshot *snap, const struct engin
 
 	CHECK_TAG(e, ENGINE_TAG);
 	ASSERT(req->limit <= ENGINE_LIMIT_MAX);
-	*out = (struct engine_result){ .committed = store_snapshot_committed(snap) };
+	*out = (struct engine_result){ .committed = store_snapshot_committed(snap),
+		.wanted = req->wanted };
 	arena_init(&out->arena, req->budget_bytes + ENGINE_TABLE_BYTES);
 	rc = plan_make(req, snap, &r.plan, &out->stats.scan, d);
 	if (rc < 0)

@@ -112,6 +112,7 @@ struct engine_request {
 	int64_t budget_ns;           /* of time; 0: none */
 	size_t budget_bytes;         /* of events in the result */
 	unsigned threads;            /* 1 or 2 */
+	uint32_t wanted;             /* what of the events is read: SCAN_FETCH_*; all at first */
 };
 
 void engine_request_init(struct engine_request *req);
@@ -157,6 +158,7 @@ struct engine_result {
 	struct arena arena;
 	struct event *events; /* in the arena, in the order asked for */
 	size_t count;
+	uint32_t wanted; /* as requested */
 	/* Of all matching events, whatever limit, offset and cursor; a walk counts on its first page. */
 	uint64_t total;
 	bool total_known; /* false: not asked for, or at least so many */

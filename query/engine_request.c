@@ -10,6 +10,7 @@
 #include "proto/expr/expr_parse.h"
 #include "query/engine_param_int.h"
 #include "query/page.h"
+#include "storage/scan_fetch.h"
 
 enum {
 	/* Tables of values beside their bytes. */
@@ -29,6 +30,7 @@ void engine_request_init(struct engine_request *req)
 		.budget_ns = LIMIT_QUERY_MS * CLOCK_NS_PER_MS,
 		.budget_bytes = LIMIT_QUERY_PAGE_BYTES,
 		.threads = 2,
+		.wanted = SCAN_FETCH_ALL,
 	};
 	arena_init(&req->arena, REQUEST_ARENA_BYTES);
 	expr_builder_init(&req->builder);

@@ -14,6 +14,7 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "query/answer.h"
 #include "query/helper.h"
 #include "storage/scan_fetch.h"
 
@@ -50,43 +51,6 @@ static void add_damage(struct export_run *x, const struct exec_damage *damage)
 	}
 }
 
-/* ---------------------------------------------------------------- columns */
-
-static uint32_t wanted_by(const struct columns_one *one)
-{
-	switch (one->kind) {
-	case COLUMNS_ID:
-		return SCAN_FETCH_ID;
-	case COLUMNS_TIME:
-		return SCAN_FETCH_TIME;
-	case COLUMNS_RECEIVED:
-		return SCAN_FETCH_RECEIVED;
-	case COLUMNS_SEVERITY:
-		return SCAN_FETCH_SEVERITY;
-	case COLUMNS_TEXT:
-		return (uint32_t)SCAN_FETCH_TEXT << one->text;
-	case COLUMNS_METADATA:
-	case COLUMNS_PATH:
-		return SCAN_FETCH_METADATA;
-	case COLUMNS_FLAGS:
-		return SCAN_FETCH_FLAGS;
-	}
-	UNREACHABLE();
-}
-
-static uint32_t wanted_columns(const struct export_request *req)
-{
-	const struct columns *columns = &req->columns;
-	uint32_t wanted = columns->count ? 0 : SCAN_FETCH_ALL;
-
-	if (export_is_ready(req))
-		return wanted | SCAN_FETCH_JSON;
-
-	for (size_t i = 0; i < columns->count; i++)
-		wanted |= wanted_by(&columns->list[i]);
-	return wanted;
-}
-
 /* ---------------------------------------------------------------- life */
 
 static uint64_t next_number(void)
@@ -109,7 +73,8 @@ int export_open(struct store_snapshot *snap, const struct export_request *req,
 	x->number = next_number();
 	x->snap = snap;
 	x->req = req;
-	x->wanted = wanted_columns(req);
+	x->wanted = req->format == EXPORT_CSV && !req->columns.count ? SCAN_FETCH_ALL
+								     : answer_wanted(&req->columns);
 	x->began_ns = clock_mono_ns();
 	x->head_due = x->first_row_due = x->tail_due = true;
 	x->result.committed = x->result.covered = store_snapshot_committed(snap);

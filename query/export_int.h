@@ -57,8 +57,6 @@ struct export_run {
 	struct engine_result result;
 };
 
-/* Whether metadata is wanted as JSON text, to be written as it is. */
-bool export_is_ready(const struct export_request *req);
 /* Text of one event as the request wants it. Negative: as json_out_event. */
 int export_put_event(const struct export_run *x, const struct event *ev, struct buf *out);
 void export_put_head(const struct export_run *x, struct buf *out);

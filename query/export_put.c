@@ -24,11 +24,6 @@ static int put_csv(const struct columns *columns, const struct event *ev, struct
 	return rc;
 }
 
-bool export_is_ready(const struct export_request *req)
-{
-	return req->format != EXPORT_CSV && req->columns.count == 0;
-}
-
 int export_put_event(const struct export_run *x, const struct event *ev, struct buf *out)
 {
 	const struct columns *columns = &x->req->columns;
