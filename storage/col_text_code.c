@@ -10,8 +10,13 @@
 
 enum {
 	CODES_BATCH = 512,
+	/* Codes of all keys by place, in a table. */
+	TABLE_MAX = 1024,
+	/* So few codes are counted one after another, each at once. */
+	WIDTH_FEW = 8,
 	/* Rows so near are gone through one by one. */
-	NEAR_ROWS = 128,
+	NEAR_ROWS = 512,
+	LANES = 8,
 };
 
 static uint32_t width_of(const struct col_text_shaped *p)
@@ -30,15 +35,140 @@ static uint32_t *counts_at(const struct col_text_shaped *p, uint32_t step)
 	return p->step_counts + (size_t)step * (width_of(p) + 1);
 }
 
-static uint32_t emails_of(const struct col_text_shaped *p, uint32_t code)
+/* ---- counting ---- */
+
+/* Eight codes; a comparison gives -1 where it is true. */
+typedef int16_t lanes __attribute__((vector_size(LANES * sizeof(int16_t))));
+
+static inline lanes equal_lanes(const uint16_t *codes, lanes want)
 {
-	return code < COL_TEXT_TEMPLATE ? 0 : p->templates[code - COL_TEXT_TEMPLATE].emails_count;
+	lanes v;
+
+	memcpy(&v, codes, sizeof v);
+	return v == want;
 }
 
-static void count_rows(const uint16_t *codes, uint32_t n, uint32_t *counts)
+static inline lanes every_lane(uint16_t code)
 {
-	for (uint32_t i = 0; i < n; i++)
-		counts[codes[i]]++;
+	int16_t v = (int16_t)code;
+
+	return (lanes){ v, v, v, v, v, v, v, v };
+}
+
+/* Each lane is -4096 or more, and all together are. */
+static inline uint32_t count_lanes(lanes sum)
+{
+	uint64_t v[2];
+
+	static_assert(COL_TEXT_STEP_ROWS <= INT16_MAX, "rows of a step can be counted");
+	sum = -sum;
+	memcpy(v, &sum, sizeof v);
+	return (uint32_t)(((v[0] + v[1]) * UINT64_C(0x0001000100010001)) >> 48);
+}
+
+/* Rows of a code among n, COL_TEXT_STEP_ROWS at most. */
+static uint32_t count_code(const uint16_t *codes, uint32_t n, uint16_t code)
+{
+	lanes want = every_lane(code), sum = { 0 };
+	uint32_t i = 0, rest = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		sum += equal_lanes(codes + i, want);
+	for (; i < n; i++)
+		rest += codes[i] == code;
+	return count_lanes(sum) + rest;
+}
+
+static inline void count_each(const uint16_t *codes, uint32_t n, uint32_t *counts)
+{
+	const uint16_t *end = codes + n;
+
+	for (; end - codes >= 4; codes += 4) {
+		counts[codes[0]]++;
+		counts[codes[1]]++;
+		counts[codes[2]]++;
+		counts[codes[3]]++;
+	}
+	for (; codes < end; codes++)
+		counts[*codes]++;
+}
+
+/* Each code up to the width. */
+static void count_rows(const uint16_t *codes, uint32_t n, uint32_t width, uint32_t *counts)
+{
+	if (width > WIDTH_FEW) {
+		count_each(codes, n, counts);
+		return;
+	}
+	for (uint32_t code = 0; code <= width; code++)
+		counts[code] += count_code(codes, n, (uint16_t)code);
+}
+
+/* ---- keys ---- */
+
+/* The codes of every key's list, each as long as the longest; none: p's width. */
+struct table {
+	unsigned shift;
+	uint16_t codes[TABLE_MAX];
+};
+
+/* false: they are too many. */
+static bool make_table(const struct col_text_shaped *p, struct table *t)
+{
+	uint32_t longest = 1;
+
+	for (uint32_t k = 0; k < p->keys_count; k++) {
+		uint32_t n = p->key_offs[k + 1] - p->key_offs[k];
+
+		longest = n > longest ? n : longest;
+	}
+	if (longest > TABLE_MAX || p->keys_count > TABLE_MAX)
+		return false;
+	for (t->shift = 0; 1u << t->shift < longest;)
+		t->shift++;
+	if (p->keys_count << t->shift > TABLE_MAX)
+		return false;
+	for (uint32_t k = 0; k < p->keys_count; k++) {
+		const uint16_t *list = p->key_codes + p->key_offs[k];
+		uint32_t n = p->key_offs[k + 1] - p->key_offs[k];
+
+		for (uint32_t i = 0; i < 1u << t->shift; i++)
+			t->codes[(k << t->shift) + i] = i < n ? list[i] : (uint16_t)width_of(p);
+	}
+	return true;
+}
+
+/* Places in the keys' lists become codes, or the width where a list is shorter. */
+static int apply_table(const struct col_text_shaped *p, const struct table *t, const uint16_t *keys,
+	const int64_t *places, uint32_t count, uint16_t *codes)
+{
+	uint64_t all = 0;
+	unsigned bad = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		all |= (uint64_t)places[i];
+		bad |= keys[i] >= p->keys_count;
+	}
+	if (bad || all >> t->shift)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < count; i++)
+		codes[i] = t->codes[(size_t)keys[i] << t->shift | (size_t)places[i]];
+	return 0;
+}
+
+/* The key's column where there is one, else NULL. */
+static int take_column(const struct col_text_shaped *p, const uint16_t **out)
+{
+	const struct col_text_env *env = p->base.env;
+	int rc;
+
+	*out = NULL;
+	if (!p->key || !env->key_column)
+		return 0;
+	rc = env->key_column(env->ctx, p->key - 1u, out);
+	if (rc != 0)
+		*out = NULL;
+	return rc < 0 ? rc : 0;
 }
 
 /* The keys of rows first .. first + count - 1, of CODES_BATCH at most. */
@@ -76,37 +206,51 @@ static int apply_key(const struct col_text_shaped *p, const uint32_t *keys, cons
 
 static int narrow(const int64_t *v, uint32_t n, uint32_t width, uint16_t *codes)
 {
-	uint64_t bad = 0;
+	uint16_t last = (uint16_t)(width - 1), bad = 0;
+	uint64_t all = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		bad |= (uint64_t)v[i] >= width;
+		all |= (uint64_t)v[i];
 		codes[i] = (uint16_t)v[i];
 	}
-	return bad ? ERR_CORRUPT : 0;
+	for (uint32_t i = 0; i < n; i++)
+		bad |= codes[i] > last;
+	return bad || all > UINT16_MAX ? ERR_CORRUPT : 0;
 }
 
-/* Codes of rows first .. first + count - 1, counted. */
+/* ---- steps ---- */
+
+/* Codes of rows first .. first + count - 1, counted; none of them has the width, which is counted too. */
 static int load_codes(struct col_text_shaped *p, uint32_t first, uint32_t count, uint32_t *counts)
 {
-	uint32_t keys[CODES_BATCH];
+	uint32_t keys[CODES_BATCH], width = width_of(p);
 	int64_t v[CODES_BATCH];
+	const uint16_t *column;
+	struct table table;
+	int rc = take_column(p, &column);
 
-	for (uint32_t end = first + count, n; first < end; first += n) {
-		int rc;
-
+	table.shift = 0;
+	if (column && !make_table(p, &table))
+		column = NULL;
+	for (uint32_t end = first + count, n; first < end && rc == 0; first += n) {
 		n = end - first < CODES_BATCH ? end - first : CODES_BATCH;
 		rc = col_stream_get(&p->codes_stream, first, n, v);
-		if (rc == 0 && p->key)
+		if (rc == 0 && p->key && !column)
 			rc = take_keys(p, first, n, keys);
-		if (rc == 0 && p->key)
-			rc = apply_key(p, keys, v, n, p->codes + first);
-		else if (rc == 0)
-			rc = narrow(v, n, width_of(p), p->codes + first);
 		if (rc < 0)
-			return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
-		count_rows(p->codes + first, n, counts);
+			break;
+		if (column)
+			rc = apply_table(p, &table, column + first, v, n, p->codes + first);
+		else if (p->key)
+			rc = apply_key(p, keys, v, n, p->codes + first);
+		else
+			rc = narrow(v, n, width, p->codes + first);
+		if (rc == 0)
+			count_rows(p->codes + first, n, width, counts);
 	}
-	return 0;
+	if (rc == 0 && counts[width] > 0)
+		rc = ERR_CORRUPT;
+	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
 }
 
 /* The codes of a step, and its counts to those of the next one; or, if these are known, compared. */
@@ -123,12 +267,14 @@ static int load_step(struct col_text_shaped *p, uint32_t step, bool known)
 		p->codes = arena_alloc(p->base.mem, p->base.rows_count * sizeof *p->codes);
 	if (!p->codes)
 		return -ENOMEM;
-	memcpy(counts, counts_at(p, step), (width + 1) * sizeof *counts);
+	memcpy(counts, counts_at(p, step), width * sizeof *counts);
+	counts[width] = 0;
 	rc = load_codes(p, first, n, counts);
 	if (rc < 0)
 		return rc;
+	counts[width] = counts_at(p, step)[width];
 	for (uint32_t i = 0; i < width; i++)
-		counts[width] += (counts[i] - counts_at(p, step)[i]) * emails_of(p, i);
+		counts[width] += (counts[i] - counts_at(p, step)[i]) * p->mails[i];
 	if (!known)
 		memcpy(counts_at(p, step + 1), counts, (width + 1) * sizeof *counts);
 	else if (memcmp(counts_at(p, step + 1), counts, (width + 1) * sizeof *counts) != 0)
@@ -157,7 +303,7 @@ static int read_counts(struct col_text_shaped *p)
 			if ((uint64_t)v[i] > COL_TEXT_STEP_ROWS)
 				return ERR_CORRUPT;
 			after[i] = before[i] + (uint32_t)v[i];
-			after[width] += (uint32_t)v[i] * emails_of(p, i);
+			after[width] += (uint32_t)v[i] * p->mails[i];
 			rows += (uint64_t)v[i];
 		}
 		if (rc == 0 && step + 1 < steps && rows != COL_TEXT_STEP_ROWS)
@@ -179,7 +325,6 @@ static int take_totals(struct col_text_shaped *p)
 		p->templates[i].rows_count = all[COL_TEXT_TEMPLATE + i];
 	p->residue_count = all[COL_TEXT_RESIDUE];
 	p->emails_count = all[width];
-	memset(p->cursor.counts, 0, width * sizeof *p->cursor.counts);
 	if (rows != p->base.rows_count || p->emails_count > COL_STREAM_COUNT_MAX ||
 		(p->emails_count > 0) != (p->emails_bytes.p != NULL) ||
 		(p->residue_count > 0) != (p->residue_bytes.p != NULL))
@@ -201,7 +346,8 @@ int col_text_shape_counts(struct col_text_shaped *p)
 	rc = col_stream_open(&c, rows, mem, &p->codes_stream);
 	if (rc < 0)
 		return rc == -ENOMEM ? rc : ERR_CORRUPT;
-	p->cursor.counts = arena_alloc(mem, width * sizeof(uint32_t));
+	p->cursor.counts =
+		arena_calloc(mem, p->key_tells ? p->keys_count : width, sizeof(uint32_t));
 	p->step_counts = arena_calloc(mem, ((size_t)steps + 1) * (width + 1), sizeof(uint32_t));
 	if (!p->cursor.counts || !p->step_counts)
 		return -ENOMEM;
@@ -228,10 +374,17 @@ int col_text_shape_codes(struct col_text_shaped *p)
 
 int col_text_shape_codes_of(struct col_text_shaped *p, const uint32_t *rows, size_t count)
 {
+	uint32_t end = 0;
 	int rc = col_text_shape_counts(p);
 
-	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = load_step(p, rows[i] / COL_TEXT_STEP_ROWS, true);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		uint32_t step = rows[i] / COL_TEXT_STEP_ROWS;
+
+		if (rows[i] < end)
+			continue;
+		rc = load_step(p, step, true);
+		end = (step + 1) * COL_TEXT_STEP_ROWS;
+	}
 	return rc;
 }
 
@@ -241,73 +394,137 @@ uint32_t col_text_shape_before(const struct col_text_shaped *p, uint32_t step, u
 	return counts_at(p, step)[code];
 }
 
-/* Moves the cursor to the row. */
-static void seek(struct col_text_shaped *p, uint32_t row)
+/* ---- ranks ---- */
+
+/* The code that the key tells; the width: none. */
+static uint32_t code_of_key(const struct col_text_shaped *p, uint32_t key)
+{
+	uint32_t at = p->key_offs[key];
+
+	return at < p->key_offs[key + 1] ? p->key_codes[at] : width_of(p);
+}
+
+/* To the beginning of the row's step; with a column of keys, all of the step's are ones that there are. */
+static int restart(struct col_text_shaped *p, const uint16_t *keys, uint32_t row)
 {
 	struct col_text_cursor *c = &p->cursor;
-	uint32_t step = row / COL_TEXT_STEP_ROWS, width = width_of(p);
-
-	if (row < c->row || c->row / COL_TEXT_STEP_ROWS != step) {
-		memcpy(c->counts, counts_at(p, step), width * sizeof *c->counts);
-		c->row = step * COL_TEXT_STEP_ROWS;
-	}
-	count_rows(p->codes + c->row, row - c->row, c->counts);
-	c->row = row;
-}
-
-/* E-mail addresses in the rows before the cursor. */
-static uint32_t emails_before(const struct col_text_shaped *p)
-{
-	uint32_t sum = 0;
-
-	for (uint32_t i = 0; i < p->mailed_count; i++)
-		sum += p->cursor.counts[p->mailed[i]] * emails_of(p, p->mailed[i]);
-	return sum;
-}
-
-/* Of rows of one step, at most; a plain loop that compilers turn into vectors. */
-static uint32_t count_code(const uint16_t *codes, uint32_t n, uint16_t code)
-{
-	uint16_t sum = 0;
-
-	static_assert(COL_TEXT_STEP_ROWS <= UINT16_MAX, "rows of a step can be counted");
-	for (uint32_t i = 0; i < n; i++)
-		sum = (uint16_t)(sum + (codes[i] == code));
-	return sum;
-}
-
-/* From the beginning of the row's step, without the cursor. */
-static struct col_text_rank count(const struct col_text_shaped *p, uint32_t row)
-{
 	uint32_t step = row / COL_TEXT_STEP_ROWS, first = step * COL_TEXT_STEP_ROWS;
+	uint32_t left = p->base.rows_count - first;
+	uint32_t n = left < COL_TEXT_STEP_ROWS ? left : COL_TEXT_STEP_ROWS;
 	const uint32_t *before = counts_at(p, step);
-	unsigned code = p->codes[row];
-	struct col_text_rank rank = {
-		.rows = before[code] + count_code(p->codes + first, row - first, (uint16_t)code),
-		.emails = before[width_of(p)],
-	};
+	uint16_t last = (uint16_t)(p->keys_count <= UINT16_MAX ? p->keys_count - 1 : UINT16_MAX);
+	uint16_t bad = 0;
 
-	for (uint32_t i = first; i < row && emails_of(p, code) > 0; i++)
-		rank.emails += emails_of(p, p->codes[i]);
-	return rank;
+	c->row = first;
+	if (!keys) {
+		memcpy(c->counts, before, width_of(p) * sizeof *c->counts);
+		return 0;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		bad |= keys[first + i] > last;
+	for (uint32_t k = 0; k < p->keys_count; k++)
+		c->counts[k] = before[code_of_key(p, k)];
+	return bad ? ERR_CORRUPT : 0;
 }
 
-static bool is_near(uint32_t row, uint32_t before)
-{
-	return row >= before && row - before <= NEAR_ROWS;
-}
-
-struct col_text_rank col_text_shape_rank(struct col_text_shaped *p, uint32_t row)
+/* E-mail addresses that rows before show. */
+static uint32_t emails_before(struct col_text_shaped *p, uint32_t row)
 {
 	struct col_text_cursor *c = &p->cursor;
-	bool near = is_near(row, c->row) || is_near(row, c->asked);
+	uint32_t step = row / COL_TEXT_STEP_ROWS, first = step * COL_TEXT_STEP_ROWS, sum;
+	const uint16_t *codes = p->codes, *mails = p->mails;
 
-	ASSERT(row < p->base.rows_count);
-	ASSERT(p->step_ready[row / COL_TEXT_STEP_ROWS]);
-	c->asked = row;
-	if (!near)
-		return count(p, row);
-	seek(p, row);
-	return (struct col_text_rank){ c->counts[p->codes[row]],
-		emails_of(p, p->codes[row]) > 0 ? emails_before(p) : 0 };
+	if (c->emails_row < first || c->emails_row > row) {
+		c->emails_row = first;
+		c->emails = counts_at(p, step)[width_of(p)];
+	}
+	sum = c->emails;
+	for (uint32_t i = c->emails_row; i < row; i++)
+		sum += mails[codes[i]];
+	c->emails_row = row;
+	c->emails = sum;
+	return sum;
+}
+
+/*
+ * Rows of one step with the numbers that they and those before have in the column, which are codes or
+ * keys; the cursor is in the step, and not behind them.
+ */
+static void count_up(struct col_text_shaped *p, const uint16_t *column, const uint32_t *rows,
+	size_t count, struct col_text_rank *out)
+{
+	struct col_text_cursor *c = &p->cursor;
+	uint32_t *counts = c->counts, at = c->row;
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t n = rows[i] - at;
+		uint16_t number = column[rows[i]];
+
+		out[i] = (struct col_text_rank){ .code = number };
+		if (n > NEAR_ROWS) {
+			out[i].rows = counts[number] + count_code(column + at, n, number);
+			continue;
+		}
+		count_each(column + at, n, counts);
+		out[i].rows = counts[number];
+		at = rows[i];
+	}
+	c->row = at;
+}
+
+/* Codes that were read have been counted; keys may be more of a code than was said. */
+static int keys_to_codes(const struct col_text_shaped *p, size_t count, struct col_text_rank *ranks)
+{
+	const uint32_t *all = counts_at(p, steps_of(p));
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t code = code_of_key(p, ranks[i].code);
+
+		if (code == width_of(p) || ranks[i].rows >= all[code])
+			return ERR_CORRUPT;
+		ranks[i].code = code;
+	}
+	return 0;
+}
+
+/* Of rows of one step; keys NULL: by their codes. */
+static int ranks_of_step(struct col_text_shaped *p, const uint16_t *keys, const uint32_t *rows,
+	size_t count, struct col_text_rank *out)
+{
+	uint32_t step = rows[0] / COL_TEXT_STEP_ROWS;
+	bool on = rows[0] >= p->cursor.row && step == p->cursor.row / COL_TEXT_STEP_ROWS;
+	int rc = keys ? 0 : load_step(p, step, true);
+
+	/* The counts may be another question's, of codes or of keys. */
+	if (rc == 0 && (!on || p->key_tells))
+		rc = restart(p, keys, rows[0]);
+	if (rc < 0)
+		return rc;
+	count_up(p, keys ? keys : p->codes, rows, count, out);
+	if (keys)
+		return keys_to_codes(p, count, out);
+	for (size_t i = 0; i < count && p->emails_count > 0; i++) {
+		if (p->mails[out[i].code])
+			out[i].emails = emails_before(p, rows[i]);
+	}
+	return 0;
+}
+
+int col_text_shape_ranks(
+	struct col_text_shaped *p, const uint32_t *rows, size_t count, struct col_text_rank *out)
+{
+	const uint16_t *keys = NULL;
+	int rc = col_text_shape_counts(p);
+
+	ASSERT(count == 0 || rows[count - 1] < p->base.rows_count);
+	if (rc == 0 && p->key_tells)
+		rc = take_column(p, &keys);
+	for (size_t i = 0, n; i < count && rc == 0; i += n) {
+		uint32_t end = (rows[i] / COL_TEXT_STEP_ROWS + 1) * COL_TEXT_STEP_ROWS;
+
+		for (n = 1; i + n < count && rows[i + n] < end;)
+			n++;
+		rc = ranks_of_step(p, keys, rows + i, n, out + i);
+	}
+	return rc;
 }

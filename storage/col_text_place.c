@@ -22,9 +22,7 @@ static uint32_t step_of(const struct col_text_shaped *p, uint32_t kind, uint32_t
 /* How much a row adds to the places of the kind. */
 static uint32_t adds(const struct col_text_shaped *p, uint32_t kind, unsigned code)
 {
-	if (kind < COL_TEXT_TEMPLATE + p->templates_count)
-		return code == kind;
-	return code < COL_TEXT_TEMPLATE ? 0 : p->templates[code - COL_TEXT_TEMPLATE].emails_count;
+	return kind < COL_TEXT_TEMPLATE + p->templates_count ? code == kind : p->mails[code];
 }
 
 static int find(struct col_text_shaped *p, uint32_t kind, uint32_t place, uint32_t *out)

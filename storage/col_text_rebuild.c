@@ -21,8 +21,9 @@ struct col_text_batch {
 	uint32_t rows_max;
 	uint32_t emails_max;
 	struct part *parts; /* one a template */
-	uint32_t *ranks;    /* of the rows in their templates, template by template */
-	int64_t *values;    /* the templates' columns */
+	struct col_text_rank *rows;
+	uint32_t *ranks; /* of the rows in their templates, template by template */
+	int64_t *values; /* the templates' columns */
 	struct span *sources[COL_TEXT_SOURCES];
 	struct col_text_leaf *leaves;
 	uint32_t *email_idx;
@@ -110,6 +111,7 @@ static int need_batch(struct col_text_shaped *p, size_t count)
 		return -ENOMEM;
 	b->rows_max = (uint32_t)rows;
 	b->parts = arena_calloc(mem, (size_t)p->templates_count + 1, sizeof *b->parts);
+	b->rows = arena_alloc(mem, rows * sizeof *b->rows);
 	b->ranks = arena_alloc(mem, rows * sizeof *b->ranks);
 	b->values = arena_alloc(mem, rows * p->columns_max * sizeof *b->values + 1);
 	b->residue_idx = arena_alloc(mem, rows * sizeof *b->residue_idx);
@@ -125,7 +127,7 @@ static int need_batch(struct col_text_shaped *p, size_t count)
 		if (!b->sources[i])
 			return -ENOMEM;
 	}
-	if (!b->parts || !b->ranks || !b->values || !b->residue_idx || !b->residue ||
+	if (!b->parts || !b->rows || !b->ranks || !b->values || !b->residue_idx || !b->residue ||
 		!b->email_idx || !b->emails || (p->base.uses_leaves && !b->leaves))
 		return -ENOMEM;
 	p->batch = b;
@@ -144,7 +146,7 @@ static void end_batch(struct col_text_shaped *p, struct arena_mark mark)
 /* ---- numbers ---- */
 
 /* Which rows of which template the batch's rows are. */
-static void sort_rows(struct col_text_shaped *p, const uint32_t *rows, uint32_t count)
+static void sort_rows(struct col_text_shaped *p, uint32_t count)
 {
 	struct col_text_batch *b = p->batch;
 	uint32_t at = 0;
@@ -152,8 +154,8 @@ static void sort_rows(struct col_text_shaped *p, const uint32_t *rows, uint32_t 
 	for (uint32_t i = 0; i < p->templates_count; i++)
 		b->parts[i].count = 0;
 	for (uint32_t i = 0; i < count; i++) {
-		if (p->codes[rows[i]] >= COL_TEXT_TEMPLATE)
-			b->parts[p->codes[rows[i]] - COL_TEXT_TEMPLATE].count++;
+		if (b->rows[i].code >= COL_TEXT_TEMPLATE)
+			b->parts[b->rows[i].code - COL_TEXT_TEMPLATE].count++;
 	}
 	for (uint32_t i = 0; i < p->templates_count; i++) {
 		b->parts[i].first = at;
@@ -162,20 +164,18 @@ static void sort_rows(struct col_text_shaped *p, const uint32_t *rows, uint32_t 
 	}
 	b->emails_count = b->residue_count = 0;
 	for (uint32_t i = 0; i < count; i++) {
-		unsigned code = p->codes[rows[i]];
-		struct col_text_rank rank;
+		struct col_text_rank rank = b->rows[i];
 		struct part *part;
 
-		if (code == COL_TEXT_ABSENT)
+		if (rank.code == COL_TEXT_ABSENT)
 			continue;
-		rank = col_text_shape_rank(p, rows[i]);
-		if (code == COL_TEXT_RESIDUE) {
+		if (rank.code == COL_TEXT_RESIDUE) {
 			b->residue_idx[b->residue_count++] = rank.rows;
 			continue;
 		}
-		part = &b->parts[code - COL_TEXT_TEMPLATE];
+		part = &b->parts[rank.code - COL_TEXT_TEMPLATE];
 		b->ranks[part->first + part->next++] = rank.rows;
-		for (unsigned k = 0; k < p->templates[code - COL_TEXT_TEMPLATE].emails_count; k++)
+		for (unsigned k = 0; k < p->mails[rank.code]; k++)
 			b->email_idx[b->emails_count++] = rank.emails + k;
 	}
 	for (uint32_t i = 0; i < p->templates_count; i++)
@@ -268,7 +268,7 @@ static void rows_of(const struct col_text_shaped *p, unsigned code, const uint32
 	uint32_t count, uint32_t *out)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		if (p->codes[rows[i]] == code)
+		if (p->batch->rows[i].code == code)
 			*out++ = rows[i];
 	}
 }
@@ -479,13 +479,13 @@ static int put_row(struct col_text_shaped *p, struct writer *w, uint32_t idx, ui
 	return w->err;
 }
 
-static int put_rows(struct col_text_shaped *p, struct writer *w, const uint32_t *rows,
-	uint32_t count, const struct buf *scratch, struct col_text_value *out)
+static int put_rows(struct col_text_shaped *p, struct writer *w, uint32_t count,
+	const struct buf *scratch, struct col_text_value *out)
 {
 	uint32_t email = 0, residue = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		unsigned code = p->codes[rows[i]];
+		unsigned code = p->batch->rows[i].code;
 		size_t before = w->out->len;
 		int rc = 0;
 
@@ -506,18 +506,20 @@ static int put_rows(struct col_text_shaped *p, struct writer *w, const uint32_t 
 static int rebuild(struct col_text_shaped *p, struct writer *w, const uint32_t *rows,
 	uint32_t count, struct buf *scratch, struct col_text_value *out)
 {
-	int rc;
+	int rc = col_text_shape_ranks(p, rows, count, p->batch->rows);
 
 	ASSERT(count <= p->batch->rows_max);
+	if (rc < 0)
+		return rc;
 	buf_reset(scratch);
-	sort_rows(p, rows, count);
+	sort_rows(p, count);
 	rc = load_numbers(p, rows, count);
 	if (rc == 0)
 		rc = load_sources(p, rows, count);
 	if (rc == 0)
 		rc = load_inside(p, scratch);
 	if (rc == 0)
-		rc = put_rows(p, w, rows, count, scratch, out);
+		rc = put_rows(p, w, count, scratch, out);
 	return rc;
 }
 
@@ -528,10 +530,8 @@ int col_text_shape_get(struct col_text_page *base, const uint32_t *rows, size_t 
 	struct writer w = { .out = bytes, .budget = base->raw_bytes };
 	struct arena_mark mark = arena_mark(base->work);
 	struct buf scratch;
-	int rc = col_text_shape_codes_of(p, rows, count);
+	int rc = need_batch(p, count);
 
-	if (rc == 0)
-		rc = need_batch(p, count);
 	buf_init(&scratch, COL_TEXT_RAW_MAX);
 	for (size_t i = 0; i < count && rc == 0; i += p->batch->rows_max) {
 		size_t left = count - i, n = left < p->batch->rows_max ? left : p->batch->rows_max;

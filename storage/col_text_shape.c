@@ -270,13 +270,13 @@ static int read_templates(struct col_text_shaped *p, struct rcur *c)
 	if (!p->templates || !p->slots || !p->streams)
 		return -ENOMEM;
 	p->slots_count = 0;
-	p->mailed = arena_alloc(mem, (size_t)p->templates_count * sizeof *p->mailed);
-	if (!p->mailed)
+	p->mails =
+		arena_calloc(mem, COL_TEXT_TEMPLATE + (size_t)p->templates_count, sizeof *p->mails);
+	if (!p->mails)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < p->templates_count && !c->err; i++) {
 		read_template(p, c, i, &word);
-		if (p->templates[i].emails_count > 0)
-			p->mailed[p->mailed_count++] = (uint16_t)(COL_TEXT_TEMPLATE + i);
+		p->mails[COL_TEXT_TEMPLATE + i] = p->templates[i].emails_count;
 	}
 	if (c->err || word != p->words_count)
 		return ERR_CORRUPT;
@@ -344,6 +344,20 @@ static int read_key(struct col_text_shaped *p, struct rcur *c)
 	return c->err ? ERR_CORRUPT : 0;
 }
 
+/* Each key has one code at most, which no other has. */
+static bool key_tells_code(const struct col_text_shaped *p)
+{
+	uint8_t taken[COL_TEXT_TEMPLATE + LIMIT_TEXT_TEMPLATES] = { 0 };
+
+	for (uint32_t k = 0; k < p->keys_count; k++) {
+		uint32_t count = p->key_offs[k + 1] - p->key_offs[k];
+
+		if (count > 1 || (count == 1 && taken[p->key_codes[p->key_offs[k]]]++))
+			return false;
+	}
+	return p->keys_count > 0 && p->emails_max == 0;
+}
+
 static struct span page_inside(struct rcur *c)
 {
 	struct span s = rcur_varbytes(c);
@@ -390,6 +404,7 @@ int col_text_shape_open(
 		rc = read_templates(p, c);
 	if (rc < 0)
 		return rc;
+	p->key_tells = key_tells_code(p);
 	p->emails_bytes = page_inside(c);
 	p->residue_bytes = page_inside(c);
 	p->codes_bytes = rcur_bytes(c, p->codes_bytes.n);
@@ -416,11 +431,7 @@ static int need_email_rows(struct col_text_shaped *p)
 	if (!p->email_rows)
 		return -ENOMEM;
 	for (uint32_t row = 0; row < p->base.rows_count; row++) {
-		unsigned code = p->codes[row], n = 0;
-
-		if (code >= COL_TEXT_TEMPLATE)
-			n = p->templates[code - COL_TEXT_TEMPLATE].emails_count;
-		for (; n > 0; n--)
+		for (unsigned n = p->mails[p->codes[row]]; n > 0; n--)
 			p->email_rows[at++] = row;
 	}
 	ASSERT(at == p->emails_count);

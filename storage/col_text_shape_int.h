@@ -66,15 +66,17 @@ struct col_text_template {
 	struct col_text_step *steps; /* NULL: not made so far */
 };
 
-/* How many rows of each code there are before a row. */
+/* What there is before a row: counting goes on from there. */
 struct col_text_cursor {
 	uint32_t row;
-	uint32_t asked;   /* the last row whose rank was asked for */
-	uint32_t *counts; /* COL_TEXT_TEMPLATE + templates_count */
+	uint32_t *counts; /* rows of each code; or of each key, where it tells the code */
+	uint32_t emails_row;
+	uint32_t emails; /* before that row */
 };
 
-/* Of a row: rows of its code, and e-mail addresses, before it; these only if its code has any. */
+/* Of a row: its code, rows of it before, and e-mail addresses before; these only if its code has any. */
 struct col_text_rank {
+	uint32_t code;
 	uint32_t rows;
 	uint32_t emails;
 };
@@ -88,8 +90,7 @@ struct col_text_shaped {
 	uint32_t columns_max; /* of a template */
 	uint32_t emails_max;
 	struct col_text_template *templates;
-	uint16_t *mailed; /* codes of the templates that have e-mail addresses */
-	uint32_t mailed_count;
+	uint16_t *mails; /* e-mail addresses in a row of each code */
 	struct col_text_slot *slots;
 	struct col_text_stream *streams;
 	uint32_t slots_count;
@@ -102,6 +103,7 @@ struct col_text_shaped {
 	uint32_t keys_count;      /* its lists */
 	uint32_t *key_offs;       /* into key_codes */
 	uint16_t *key_codes;
+	bool key_tells; /* the key alone tells the code, the code tells the key; nobody shows addresses */
 	struct col_stream codes_stream;
 	uint16_t *codes; /* of the rows of steps that are ready; NULL: none is */
 	bool counted;
@@ -133,10 +135,11 @@ int col_text_shape_codes_of(struct col_text_shaped *p, const uint32_t *rows, siz
 /* Rows of the code before a step; needs the counts. */
 uint32_t col_text_shape_before(const struct col_text_shaped *p, uint32_t step, uint32_t code);
 /*
- * The row's code must have been read. Rows near the last one cost what is between them; others, what
- * is between them and their step.
+ * The ranks of rows, rising, whose codes are read where they are needed. A row costs what is between it
+ * and the one asked before, or between it and its step.
  */
-struct col_text_rank col_text_shape_rank(struct col_text_shaped *p, uint32_t row);
+int col_text_shape_ranks(
+	struct col_text_shaped *p, const uint32_t *rows, size_t count, struct col_text_rank *out);
 /* The page of e-mail addresses or of the residue, opened; only if it has rows. */
 int col_text_shape_emails(struct col_text_shaped *p);
 int col_text_shape_residue(struct col_text_shaped *p);

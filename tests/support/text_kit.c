@@ -94,6 +94,17 @@ static int key(void *ctx, enum col_text_key k, const uint32_t *rows, size_t coun
 	return 0;
 }
 
+static int key_column(void *ctx, enum col_text_key k, const uint16_t **out)
+{
+	struct text_kit *c = ctx;
+
+	for (uint32_t i = 0; i < c->count; i++)
+		c->key_columns[k][i] = (uint16_t)c->keys[k][i];
+	*out = c->key_columns[k];
+	/* As of a column that does not stand as codes. */
+	return k == COL_TEXT_KEY_USER_ID;
+}
+
 static int leaf(
 	void *ctx, uint32_t l, const uint32_t *rows, size_t count, struct col_text_leaf *out)
 {
@@ -144,6 +155,9 @@ const struct col_text_env text_kit_env = { .ctx = &text_kit,
 const struct col_text_env text_kit_plain_env = {
 	.ctx = &text_kit, .source = source, .key = key, .leaf = leaf
 };
+const struct col_text_env text_kit_column_env = {
+	.ctx = &text_kit, .source = source, .key = key, .key_column = key_column, .leaf = leaf
+};
 
 struct col_text_in text_kit_input(int level)
 {
@@ -173,7 +187,7 @@ static bool is_same(struct span a, const uint8_t *p, uint32_t length)
 	return a.n == length - 1 && (a.n == 0 || memcmp(a.p, p, a.n) == 0);
 }
 
-static void check_all(struct span page)
+static void check_all(struct span page, const struct col_text_env *env)
 {
 	struct col_text t;
 	struct arena mem;
@@ -181,7 +195,7 @@ static void check_all(struct span page)
 
 	arena_init(&mem, TEXT_KIT_ARENA_BYTES);
 	buf_reset(&text_kit.bytes);
-	assert_int_equal(col_text_open(&t, page, text_kit.count, &text_kit_env, &mem), 0);
+	assert_int_equal(col_text_open(&t, page, text_kit.count, env, &mem), 0);
 	assert_int_equal(col_text_all(&t, text_kit.lengths, &text_kit.bytes), 0);
 	assert_int_equal(text_kit.bytes.len, t.raw_bytes);
 	for (uint32_t i = 0; i < text_kit.count; i++) {
@@ -194,7 +208,7 @@ static void check_all(struct span page)
 }
 
 /* From all rows to one or none, of a page that was just opened; few_first: the other way round. */
-static void check_get(struct span page, bool few_first)
+static void check_get(struct span page, const struct col_text_env *env, bool few_first)
 {
 	static uint32_t rows[COL_TEXT_ROWS_MAX];
 	static struct col_text_value out[COL_TEXT_ROWS_MAX];
@@ -203,7 +217,7 @@ static void check_get(struct span page, bool few_first)
 	struct arena mem;
 
 	arena_init(&mem, TEXT_KIT_ARENA_BYTES);
-	assert_int_equal(col_text_open(&t, page, text_kit.count, &text_kit_env, &mem), 0);
+	assert_int_equal(col_text_open(&t, page, text_kit.count, env, &mem), 0);
 	for (size_t i = 0; i < ARRAY_COUNT(steps); i++) {
 		size_t s = few_first ? ARRAY_COUNT(steps) - 1 - i : i;
 		uint32_t n = 0;
@@ -403,9 +417,12 @@ size_t text_kit_check(int level, unsigned *out_kind)
 	if (in.want_codes)
 		assert_int_equal(col_text_maker_codes(&text_kit.maker, &entries) != NULL,
 			*out_kind == COL_TEXT_DICT || *out_kind == COL_TEXT_CONST);
-	check_all(buf_span(&page));
-	check_get(buf_span(&page), true);
-	check_get(buf_span(&page), false);
+	check_all(buf_span(&page), &text_kit_env);
+	check_all(buf_span(&page), &text_kit_column_env);
+	for (int few_first = 0; few_first < 2; few_first++) {
+		check_get(buf_span(&page), &text_kit_env, few_first);
+		check_get(buf_span(&page), &text_kit_column_env, few_first);
+	}
 	check_questions(buf_span(&page));
 	check_codes(buf_span(&page));
 	text_kit.has_numbers = check_numbers(buf_span(&page));

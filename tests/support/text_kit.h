@@ -25,6 +25,7 @@ struct text_kit {
 	struct span sources[COL_TEXT_SOURCES][COL_TEXT_ROWS_MAX];
 	struct col_text_leaf leaves[TEXT_KIT_LEAVES][COL_TEXT_ROWS_MAX];
 	uint32_t keys[COL_TEXT_KEYS][COL_TEXT_ROWS_MAX];
+	uint16_t key_columns[COL_TEXT_KEYS][COL_TEXT_ROWS_MAX]; /* the same, once asked for */
 	struct arena mem;
 	struct event_gen gen;
 	struct col_text_maker maker;
@@ -36,8 +37,8 @@ struct text_kit {
 };
 
 extern struct text_kit text_kit;
-/* The other columns as readers ask them; and the same, but values are all it says. */
-extern const struct col_text_env text_kit_env, text_kit_plain_env;
+/* The other columns as readers ask them; the same, but values are all it says; or keys as columns, too. */
+extern const struct col_text_env text_kit_env, text_kit_plain_env, text_kit_column_env;
 
 int text_kit_set_up(void **state);
 int text_kit_tear_down(void **state);

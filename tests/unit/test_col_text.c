@@ -345,13 +345,23 @@ static void ask_damaged(struct span page)
 	static uint32_t rows[COL_TEXT_ROWS_MAX], codes[COL_TEXT_ROWS_MAX],
 		numbers[COL_TEXT_ROWS_MAX];
 	static uint8_t forms[COL_TEXT_ROWS_MAX];
+	static struct col_text_value out[COL_TEXT_ROWS_MAX];
 	struct col_text_numbers n = { .form_of = forms, .numbers = numbers };
+	uint32_t some = 0;
 	struct col_text t;
 	struct arena mem;
 
+	arena_init(&mem, TEXT_KIT_ARENA_BYTES);
+	for (uint32_t i = text_kit_below(9); i < text_kit.count; i += 1 + text_kit_below(20))
+		rows[some++] = i;
+	buf_reset(&text_kit.bytes);
+	if (col_text_open(&t, page, text_kit.count, &text_kit_column_env, &mem) == 0) {
+		(void)col_text_get(&t, rows, some, &text_kit.bytes, out);
+		assert_true(text_kit.bytes.len <= t.raw_bytes);
+	}
+	arena_reset(&mem);
 	for (uint32_t i = 0; i < text_kit.count; i++)
 		rows[i] = i;
-	arena_init(&mem, TEXT_KIT_ARENA_BYTES);
 	buf_reset(&text_kit.bytes);
 	if (col_text_open(&t, page, text_kit.count, &text_kit_env, &mem) == 0) {
 		assert_true(t.raw_bytes <= COL_TEXT_RAW_MAX);

@@ -12,6 +12,7 @@
 #include "proto/base/err.h"
 #include "storage/col_text.h"
 #include "storage/col_text_int.h"
+#include "storage/col_text_shape_int.h"
 #include "tests/support/text_kit.h"
 
 static const char *const words[] = { "alpha", "beta", "gamma", "delta", "epsilon", "zeta" };
@@ -133,6 +134,71 @@ static void few_values_are_a_dictionary(void **state)
 	assert_int_equal(kind, COL_TEXT_DICT);
 }
 
+/* Keys that nobody vouches for: no value is longer than the page allows. */
+static void ask_with_other_keys(struct span page)
+{
+	static uint32_t rows[COL_TEXT_ROWS_MAX], before[COL_TEXT_ROWS_MAX];
+	static struct col_text_value out[COL_TEXT_ROWS_MAX];
+	uint32_t *keys = text_kit.keys[COL_TEXT_KEY_EVENT_TYPE], n = 0;
+	struct col_text t;
+	struct arena mem;
+
+	for (uint32_t i = 0; i < text_kit.count; i += 1 + text_kit_below(9))
+		rows[n++] = i;
+	memcpy(before, keys, sizeof before);
+	for (unsigned round = 0; round < 3; round++) {
+		memcpy(keys, before, sizeof before);
+		/* A key that has no template, one beyond all keys, all of one key. */
+		keys[rows[n / 2]] = round == 0 ? 9 : 5000;
+		for (uint32_t i = 0; i < text_kit.count && round == 2; i++)
+			keys[i] = 1;
+		arena_init(&mem, TEXT_KIT_ARENA_BYTES);
+		buf_reset(&text_kit.bytes);
+		assert_int_equal(
+			col_text_open(&t, page, text_kit.count, &text_kit_column_env, &mem), 0);
+		assert_int_equal(col_text_get(&t, rows, n, &text_kit.bytes, out), ERR_CORRUPT);
+		assert_true(text_kit.bytes.len <= t.raw_bytes);
+		arena_fini(&mem);
+	}
+}
+
+/* Each type of event has ids of its own, or none: no codes are written, nor read where keys stand as such. */
+static void what_the_key_tells(void **state)
+{
+	struct col_text_in in;
+	struct col_text t;
+	struct buf page;
+	struct arena mem;
+	unsigned kind;
+
+	(void)state;
+	for (int level = 0; level < 2; level++) {
+		text_kit_begin(30000 + 700 * (uint32_t)level, 71 + (uint64_t)level);
+		for (uint32_t i = 0; i < text_kit.count; i++) {
+			unsigned type = text_kit_below(2) ? 3 : text_kit_below(7);
+
+			text_kit.keys[COL_TEXT_KEY_EVENT_TYPE][i] = type;
+			text_kit.values[i] = SPAN_NONE;
+			if (type > 0)
+				text_kit.values[i] = text_kit_text(
+					"%s-%u", words[type - 1], text_kit_below(1000000));
+		}
+		text_kit_check(level, &kind);
+		assert_int_equal(kind, COL_TEXT_SHAPED);
+		in = text_kit_input(level);
+		buf_init(&page, TEXT_KIT_PAGE_BYTES);
+		assert_int_equal(col_text_put(&text_kit.maker, &in, &page), 0);
+		arena_init(&mem, TEXT_KIT_ARENA_BYTES);
+		assert_int_equal(col_text_open(&t, buf_span(&page), text_kit.count,
+					 &text_kit_column_env, &mem),
+			0);
+		assert_true(((struct col_text_shaped *)t.page)->key_tells);
+		arena_fini(&mem);
+		ask_with_other_keys(buf_span(&page));
+		buf_fini(&page);
+	}
+}
+
 /* Each user has one address, a few of them, and one mail; above level 0 they cost little. */
 static void what_depends_on_users(void **state)
 {
@@ -207,6 +273,7 @@ int main(void)
 		cmocka_unit_test(ids_are_numbers),
 		cmocka_unit_test(what_is_no_id),
 		cmocka_unit_test(few_values_are_a_dictionary),
+		cmocka_unit_test(what_the_key_tells),
 		cmocka_unit_test(what_depends_on_users),
 		cmocka_unit_test(prose_and_noise_stay_plain),
 	};
