@@ -1,8 +1,10 @@
 #include "storage/col_pack.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "proto/base/check.h"
+#include "storage/col_pack_int.h"
 
 /* Up to eight bytes at p as a little-endian number, never reading at or beyond end. */
 static inline uint64_t load_tail(const uint8_t *p, const uint8_t *end)
@@ -60,10 +62,10 @@ void col_pack_put(const uint64_t *v, size_t count, unsigned width, uint8_t *dst)
  * compiler makes straight code of it: a function for each width, three times as fast as one for all.
  * A value of more than 57 bits may span nine bytes: the ninth is read apart.
  */
-enum { GROUP = 8 };
+enum { GROUP = COL_PACK_GROUP };
 
 static inline __attribute__((always_inline)) void get_group(
-	const uint8_t *src, unsigned width, uint64_t *out)
+	const uint8_t *src, unsigned width, uint64_t add, uint64_t *out)
 {
 	uint64_t mask = mask_of(width);
 
@@ -74,13 +76,13 @@ static inline __attribute__((always_inline)) void get_group(
 
 		if (width + shift > 64)
 			v |= (uint64_t)src[bit / 8 + 8] << (64 - shift);
-		out[i] = v & mask;
+		out[i] = (v & mask) + add;
 	}
 }
 
 enum {
-	/* A group reads up to this many bytes behind its own. */
-	GROUP_OVER = 8,
+	/* A group reads less than so many bytes behind its own. */
+	GROUP_OVER = 16,
 	/* Less than a group and that, then a group that may be none, and that again. */
 	TAIL_BYTES = 2 * (64 + GROUP_OVER),
 };
@@ -93,45 +95,111 @@ enum {
 	WIDTHS_8(f, 03) WIDTHS_8(f, 04) WIDTHS_8(f, 05) WIDTHS_8(f, 06) WIDTHS_8(f, 07) f(0100)
 
 /* Octal, so that two digits count all of them. */
-#define GET_GROUPS(width)                                                                \
-	static void get_groups_##width(const uint8_t *src, size_t groups, uint64_t *out) \
-	{                                                                                \
-		for (size_t g = 0; g < groups; g++)                                      \
-			get_group(src + g * (width), width, out + g * GROUP);            \
+#define GET_GROUPS(width)                                                          \
+	static void get_groups_##width(                                            \
+		const uint8_t *src, size_t groups, uint64_t add, uint64_t *out)    \
+	{                                                                          \
+		for (size_t g = 0; g < groups; g++)                                \
+			get_group(src + g * (width), width, add, out + g * GROUP); \
 	}
 #define GET_GROUPS_NAME(width) get_groups_##width,
 
 WIDTHS(GET_GROUPS)
 
-static void (*const get_groups[])(
-	const uint8_t *src, size_t groups, uint64_t *out) = { WIDTHS(GET_GROUPS_NAME) };
+static void (*const get_groups[])(const uint8_t *src, size_t groups, uint64_t add,
+	uint64_t *out) = { WIDTHS(GET_GROUPS_NAME) };
 
 static_assert(ARRAY_COUNT(get_groups) == 65, "a function for each width");
 
-void col_pack_get(const uint8_t *src, size_t count, unsigned width, uint64_t *out)
+static size_t plain_groups(
+	struct span packed, size_t groups, unsigned width, uint64_t add, uint64_t *out)
 {
-	size_t bytes = col_pack_bytes(count, width), groups = 0, done;
+	size_t n = packed.n < GROUP_OVER ? 0 : (packed.n - GROUP_OVER) / width;
+
+	n = n < groups ? n : groups;
+	get_groups[width](packed.p, n, add, out);
+	return n;
+}
+
+static _Atomic(col_pack_groups_cb *) chosen;
+
+static col_pack_groups_cb *choose(bool plain)
+{
+	col_pack_groups_cb *best = plain ? NULL : col_pack_x86();
+
+	best = best ? best : plain_groups;
+	atomic_store_explicit(&chosen, best, memory_order_release);
+	return best;
+}
+
+void col_pack_plain(bool plain)
+{
+	(void)choose(plain);
+}
+
+static col_pack_groups_cb *groups_for(unsigned width)
+{
+	col_pack_groups_cb *f = atomic_load_explicit(&chosen, memory_order_acquire);
+
+	if (width > COL_PACK_LOAD_BITS)
+		return plain_groups;
+	return f ? f : choose(false);
+}
+
+/* Values too near the end to be read in groups: where zeroes follow them, they can. */
+static void get_tail(const uint8_t *src, size_t count, unsigned width, uint64_t add, uint64_t *out)
+{
+	size_t bytes = col_pack_bytes(count, width), groups = count / GROUP, done = groups * GROUP;
 	uint8_t tail[TAIL_BYTES] = { 0 };
 	uint64_t last[GROUP];
 
-	ASSERT(width <= 64);
-	if (width == 0) {
-		memset(out, 0, count * sizeof *out);
+	ASSERT(groups * width + width + GROUP_OVER <= sizeof tail);
+	memcpy(tail, src, bytes);
+	get_groups[width](tail, groups, add, out);
+	if (done == count)
+		return;
+	get_groups[width](tail + groups * width, 1, add, last);
+	memcpy(out + done, last, (count - done) * sizeof *out);
+}
+
+/* Less than a group. */
+static void get_few(struct span packed, size_t count, unsigned width, uint64_t add, uint64_t *out)
+{
+	uint64_t mask = mask_of(width);
+
+	if (width > COL_PACK_LOAD_BITS || packed.n < count * width / 8 + sizeof mask) {
+		get_tail(packed.p, count, width, add, out);
 		return;
 	}
-	if (bytes > GROUP_OVER)
-		groups = (bytes - GROUP_OVER) / width;
-	get_groups[width](src, groups, out);
+	for (size_t i = 0, bit = 0; i < count; i++, bit += width)
+		out[i] = (load(packed.p + bit / 8) >> bit % 8 & mask) + add;
+}
+
+void col_pack_get_plus(
+	struct span packed, size_t count, unsigned width, uint64_t add, uint64_t *out)
+{
+	size_t groups = count / GROUP, done;
+
+	ASSERT(width <= 64);
+	if (width == 0) {
+		for (size_t i = 0; i < count; i++)
+			out[i] = add;
+		return;
+	}
+	ASSERT(packed.n >= col_pack_bytes(count, width));
+	if (groups)
+		groups = groups_for(width)(packed, groups, width, add, out);
 	done = groups * GROUP;
-	ASSERT(done <= count);
-	/* What is left is read where zeroes follow it. */
-	ASSERT(bytes - groups * width + width + GROUP_OVER <= sizeof tail);
-	memcpy(tail, src + groups * width, bytes - groups * width);
-	groups = (count - done) / GROUP;
-	get_groups[width](tail, groups, out + done);
-	done += groups * GROUP;
-	get_groups[width](tail + groups * width, 1, last);
-	memcpy(out + done, last, (count - done) * sizeof *out);
+	packed = span_of(packed.p + groups * width, packed.n - groups * width);
+	if (count - done >= GROUP)
+		get_tail(packed.p, count - done, width, add, out + done);
+	else if (done < count)
+		get_few(packed, count - done, width, add, out + done);
+}
+
+void col_pack_get(const uint8_t *src, size_t count, unsigned width, uint64_t *out)
+{
+	col_pack_get_plus(span_of(src, col_pack_bytes(count, width)), count, width, 0, out);
 }
 
 uint64_t col_pack_at(struct span packed, unsigned width, size_t i)
@@ -150,6 +218,26 @@ uint64_t col_pack_at(struct span packed, unsigned width, size_t i)
 	if (width + shift > 64)
 		v |= (uint64_t)p[8] << (64 - shift);
 	return v & mask_of(width);
+}
+
+void col_pack_pick(struct span packed, unsigned width, const uint32_t *places, size_t count,
+	uint32_t first, uint64_t add, uint64_t *out)
+{
+	uint64_t mask = mask_of(width);
+	size_t last = count ? (size_t)(places[count - 1] - first) * width / 8 : 0;
+
+	ASSERT(width <= 64);
+	if (width > COL_PACK_LOAD_BITS || packed.n < last + sizeof mask) {
+		for (size_t i = 0; i < count; i++)
+			out[i] = col_pack_at(packed, width, places[i] - first) + add;
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		uint32_t bit = (places[i] - first) * width;
+
+		ASSERT_SLOW(bit / 8 <= last);
+		out[i] = (load(packed.p + bit / 8) >> bit % 8 & mask) + add;
+	}
 }
 
 void col_pack_put16(const uint16_t *v, size_t count, unsigned width, uint8_t *dst)

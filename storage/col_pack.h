@@ -34,6 +34,12 @@ static inline size_t col_pack_bytes(size_t count, unsigned width)
 void col_pack_put(const uint64_t *v, size_t count, unsigned width, uint8_t *dst);
 /* src has col_pack_bytes(count, width) and no byte more is read. */
 void col_pack_get(const uint8_t *src, size_t count, unsigned width, uint64_t *out);
+/* The same, each plus `add`, from the beginning of packed; what stands behind them there may be read. */
+void col_pack_get_plus(
+	struct span packed, size_t count, unsigned width, uint64_t add, uint64_t *out);
+/* The same of the values at rising places, each less `first`. */
+void col_pack_pick(struct span packed, unsigned width, const uint32_t *places, size_t count,
+	uint32_t first, uint64_t add, uint64_t *out);
 /* Value i of packed; i must have been packed there. */
 uint64_t col_pack_at(struct span packed, unsigned width, size_t i);
 /* The same for 16-bit values; width up to 16. */

@@ -1,10 +1,13 @@
-/* Goal: every width gives back its values, frames too, and no decoder reads past its bytes. */
+/*
+ * Goal: every width gives back its values, frames too, with and without vectors, and no decoder reads
+ * past its bytes.
+ */
 #include "tests/support/check_cmocka.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/col_pack.h"
+#include "storage/col_pack_int.h"
 #include "tests/support/event_gen.h"
 
 enum { COUNT = 300 };
@@ -20,27 +23,60 @@ static uint64_t next(void)
 	return v;
 }
 
+/* Some of the values, and all of them, more than they are; what is behind them changes none. */
+static void parts_of(
+	const uint64_t *v, size_t count, unsigned width, const uint8_t *p, size_t bytes)
+{
+	struct span packed = span_of(p, bytes);
+	uint64_t got[COUNT], add = next();
+	uint32_t places[COUNT], first = (uint32_t)next() % 1000, n = 0;
+
+	col_pack_get_plus(packed, count, width, add, got);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(got[i], v[i] + add);
+		assert_int_equal(col_pack_at(packed, width, i), v[i]);
+		if (next() % 3 == 0)
+			places[n++] = first + (uint32_t)i;
+	}
+	col_pack_pick(packed, width, places, n, first, add, got);
+	for (uint32_t i = 0; i < n; i++)
+		assert_int_equal(got[i], v[places[i] - first] + add);
+}
+
 /* Method: the packed bytes stand in a block of exactly their size, so that a sanitizer sees more. */
+static void one_width(unsigned width, size_t count, size_t behind)
+{
+	uint64_t v[COUNT], got[COUNT];
+	size_t bytes = col_pack_bytes(count, width);
+	uint8_t *p = malloc(bytes + behind + (bytes + behind == 0));
+
+	assert_non_null(p);
+	memset(p + bytes, 0xa5, behind);
+	for (size_t i = 0; i < count; i++)
+		v[i] = width ? next() >> (64 - width) : 0;
+	col_pack_put(v, count, width, p);
+	if (behind == 0) {
+		col_pack_get(p, count, width, got);
+		assert_memory_equal(v, got, count * sizeof v[0]);
+	}
+	parts_of(v, count, width, p, bytes + behind);
+	free(p);
+}
+
 static void every_width(void **unused)
 {
 	(void)unused;
 	for (unsigned width = 0; width <= 64; width++) {
 		for (size_t count = 0; count < COUNT; count += 1 + count / 7) {
-			uint64_t v[COUNT], got[COUNT];
-			size_t bytes = col_pack_bytes(count, width);
-			uint8_t *p = malloc(bytes + (bytes == 0));
-
-			assert_non_null(p);
-			for (size_t i = 0; i < count; i++)
-				v[i] = width ? next() >> (64 - width) : 0;
-			col_pack_put(v, count, width, p);
-			col_pack_get(p, count, width, got);
-			assert_memory_equal(v, got, count * sizeof v[0]);
-			for (size_t i = 0; i < count; i++)
-				assert_int_equal(col_pack_at(span_of(p, bytes), width, i), v[i]);
-			free(p);
+			for (size_t behind = 0; behind < 40; behind += 1 + next() % 8) {
+				col_pack_plain(behind % 2);
+				one_width(width, count, behind);
+			}
+			col_pack_plain(true);
+			one_width(width, count, 0);
 		}
 	}
+	col_pack_plain(false);
 }
 
 static void every_width_of_16(void **unused)
