@@ -12,6 +12,8 @@
 enum {
 	FLAGS_SOURCE = COL_STREAM_DELTA | COL_STREAM_UNIT,
 	NONE = UINT32_MAX,
+	/* Values are read one by one where at most one in so many rows is wanted. */
+	APART_RATIO = 4,
 };
 
 static const uint8_t flags_of_form[] = {
@@ -27,10 +29,15 @@ static void read_source(struct rcur *c, struct col_stream_body *b)
 {
 	b->base = (uint64_t)cursor_unzigzag(rcur_varint(c));
 	b->unit = b->flags & COL_STREAM_UNIT ? rcur_varint(c) : 1;
-	if (!(b->flags & COL_STREAM_DELTA))
-		return;
-	b->bias = (uint64_t)cursor_unzigzag(rcur_varint(c));
-	col_stream_side_open(c, col_stream_groups(b->count), &b->restarts);
+	if (b->flags & COL_STREAM_DELTA) {
+		b->add = (uint64_t)cursor_unzigzag(rcur_varint(c));
+		col_stream_side_open(c, col_stream_groups(b->count), &b->restarts);
+	}
+	/* Without a unit the base goes where it costs nothing. */
+	if (b->unit == 1 && b->flags & COL_STREAM_DELTA)
+		b->restarts.min += b->base;
+	else if (b->unit == 1)
+		b->add = b->base;
 }
 
 static int read_form(struct rcur *c, struct col_stream_body *b, bool nested)
@@ -83,24 +90,37 @@ struct col_stream_body *col_stream_body_open(
 	return c->err ? NULL : b;
 }
 
+static void add_to(uint64_t *x, uint32_t n, uint64_t add)
+{
+	for (uint32_t i = 0; add && i < n; i++)
+		x[i] += add;
+}
+
+/* The packed numbers of one frame, b->add in each. */
 static int numbers(struct col_stream_body *b, uint32_t frame, uint64_t *x)
 {
-	return b->form == COL_STREAM_FRAMES ? col_stream_frame_get(b, frame, x)
-					    : col_stream_uncode_get(b, frame, x);
+	int rc;
+
+	if (b->form == COL_STREAM_FRAMES)
+		return col_stream_frame_get(b, frame, x);
+	rc = col_stream_uncode_get(b, frame, x);
+	if (rc == 0)
+		add_to(x, col_stream_frame_count(b->count, frame), b->add);
+	return rc;
 }
 
 /* What the differences of a frame are added to. */
 static uint64_t start_of(const struct col_stream_body *b, uint32_t frame, const uint64_t *x)
 {
 	if (frame % COL_STREAM_GROUP == 0)
-		return col_stream_side_at(&b->restarts, frame / COL_STREAM_GROUP) - x[0] - b->bias;
+		return col_stream_side_at(&b->restarts, frame / COL_STREAM_GROUP) - x[0];
 	return b->q;
 }
 
 /* The sum behind a frame, without its values; all but the last frame are whole. */
 static void skip(struct col_stream_body *b, uint32_t frame, const uint64_t *x)
 {
-	uint64_t q = start_of(b, frame, x) + COL_STREAM_FRAME * b->bias;
+	uint64_t q = start_of(b, frame, x);
 
 	for (uint32_t i = 0; i < COL_STREAM_FRAME; i++)
 		q += x[i];
@@ -108,68 +128,59 @@ static void skip(struct col_stream_body *b, uint32_t frame, const uint64_t *x)
 	b->next = frame + 1;
 }
 
-static void add_up(struct col_stream_body *b, uint32_t frame, const uint64_t *x, int64_t *out)
+static void add_up(struct col_stream_body *b, uint32_t frame, uint64_t *x)
 {
 	uint32_t n = col_stream_frame_count(b->count, frame);
 	uint64_t q = start_of(b, frame, x);
 
+#pragma GCC unroll 8
 	for (uint32_t i = 0; i < n; i++) {
-		q += x[i] + b->bias;
-		out[i] = (int64_t)q;
+		q += x[i];
+		x[i] = q;
 	}
 	b->q = q;
 	b->next = frame + 1;
 }
 
+/* The last step to values of FRAMES and CODED. */
 static void scale(const struct col_stream_body *b, uint32_t n, int64_t *v)
 {
 	uint64_t base = b->base, unit = b->unit;
 
-	if (unit == 1) {
-		for (uint32_t i = 0; i < n; i++)
-			v[i] = (int64_t)((uint64_t)v[i] + base);
-		return;
-	}
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; unit != 1 && i < n; i++)
 		v[i] = (int64_t)((uint64_t)v[i] * unit + base);
 }
 
-/* The values of one frame; out has room for all of them. */
+/* One frame, but for the scale; out has room for all of it. */
 static int frame_values(struct col_stream_body *b, uint32_t frame, int64_t *out)
 {
-	uint32_t n = col_stream_frame_count(b->count, frame);
-	uint64_t x[COL_STREAM_FRAME];
+	bool delta = b->flags & COL_STREAM_DELTA;
+	uint64_t before[COL_STREAM_FRAME], *x = (uint64_t *)out;
+	uint32_t i = delta && frame != b->next ? frame - frame % COL_STREAM_GROUP : frame;
 	int rc = 0;
 
-	if (!(b->flags & COL_STREAM_DELTA)) {
-		rc = numbers(b, frame, (uint64_t *)out);
-	} else {
-		uint32_t i = frame == b->next ? frame : frame - frame % COL_STREAM_GROUP;
-
-		for (; i <= frame && rc == 0; i++) {
-			rc = numbers(b, i, x);
-			if (rc == 0 && i < frame)
-				skip(b, i, x);
-			else if (rc == 0)
-				add_up(b, i, x, out);
-		}
+	for (; i < frame && rc == 0; i++) {
+		rc = numbers(b, i, before);
+		if (rc == 0)
+			skip(b, i, before);
 	}
 	if (rc == 0)
-		scale(b, n, out);
+		rc = numbers(b, frame, x);
+	if (rc == 0 && delta)
+		add_up(b, frame, x);
 	return rc;
 }
 
 /* The same of a whole group. */
 static int group_values(struct col_stream_body *b, uint32_t frame, int64_t *out)
 {
-	uint64_t x[COL_STREAM_GROUP * COL_STREAM_FRAME];
-	bool delta = b->flags & COL_STREAM_DELTA;
-	int rc = col_stream_uncode_group(b, frame, delta ? x : (uint64_t *)out);
+	uint64_t *x = (uint64_t *)out;
+	int rc = col_stream_uncode_group(b, frame, x);
 
-	for (uint32_t i = 0; delta && rc == 0 && i < COL_STREAM_GROUP; i++)
-		add_up(b, frame + i, x + i * COL_STREAM_FRAME, out + i * COL_STREAM_FRAME);
 	if (rc == 0)
-		scale(b, COL_STREAM_GROUP * COL_STREAM_FRAME, out);
+		add_to(x, COL_STREAM_GROUP * COL_STREAM_FRAME, b->add);
+	for (uint32_t i = 0; b->flags & COL_STREAM_DELTA && rc == 0 && i < COL_STREAM_GROUP; i++)
+		add_up(b, frame + i, x + i * COL_STREAM_FRAME);
 	return rc;
 }
 
@@ -244,22 +255,22 @@ static int get_part(struct col_stream_body *b, uint32_t first, uint32_t n, bool 
 
 static int get_frames(struct col_stream_body *b, uint32_t first, uint32_t count, int64_t *out)
 {
-	uint32_t n;
 	int rc = 0;
 
-	for (; count > 0 && rc == 0; first += n, count -= n, out += n) {
-		uint32_t left;
+	for (uint32_t i = 0, n; i < count && rc == 0; i += n) {
+		uint32_t row = first + i, frame = row / COL_STREAM_FRAME, left;
 
 		n = COL_STREAM_GROUP * COL_STREAM_FRAME;
-		if (b->form == COL_STREAM_CODED && first % n == 0 && count >= n) {
-			rc = group_values(b, first / COL_STREAM_FRAME, out);
+		if (b->form == COL_STREAM_CODED && row % n == 0 && count - i >= n) {
+			rc = group_values(b, frame, out + i);
 			continue;
 		}
-		left = col_stream_frame_count(b->count, first / COL_STREAM_FRAME) -
-		       first % COL_STREAM_FRAME;
-		n = left < count ? left : count;
-		rc = get_part(b, first, n, n < count, out);
+		left = col_stream_frame_count(b->count, frame) - row % COL_STREAM_FRAME;
+		n = left < count - i ? left : count - i;
+		rc = get_part(b, row, n, n < count - i, out + i);
 	}
+	if (rc == 0)
+		scale(b, count, out);
 	return rc;
 }
 
@@ -290,8 +301,31 @@ static bool are_dense(const uint32_t *rows, uint32_t count)
 	return count > 1 && (rows[count - 1] - rows[0]) / count < COL_STREAM_FRAME;
 }
 
-static int pick_frames(
-	struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out)
+/* Values that need none before them, and so few that a frame is not worth reading for them. */
+static bool are_apart(const struct col_stream_body *b, const uint32_t *rows, uint32_t count)
+{
+	if (b->form != COL_STREAM_FRAMES || b->flags & COL_STREAM_DELTA)
+		return false;
+	return (rows[count - 1] - rows[0] + COL_STREAM_FRAME) / count >= APART_RATIO;
+}
+
+static int pick_apart(struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0, n; i < count && rc == 0; i += n) {
+		uint32_t frame = rows[i] / COL_STREAM_FRAME;
+
+		ASSERT(rows[i] < b->count);
+		for (n = 1; i + n < count && rows[i + n] / COL_STREAM_FRAME == frame;)
+			n++;
+		rc = col_stream_frame_pick(b, frame, rows + i, n, (uint64_t *)out + i);
+	}
+	return rc;
+}
+
+/* By way of the cache. */
+static int pick_near(struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out)
 {
 	bool more = are_dense(rows, count);
 
@@ -308,6 +342,17 @@ static int pick_frames(
 		out[i] = b->cache[rows[i] - b->cached * COL_STREAM_FRAME];
 	}
 	return 0;
+}
+
+static int pick_frames(
+	struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out)
+{
+	int rc = are_apart(b, rows, count) ? pick_apart(b, rows, count, out)
+					   : pick_near(b, rows, count, out);
+
+	if (rc == 0)
+		scale(b, count, out);
+	return rc;
 }
 
 int col_stream_body_pick(

@@ -324,37 +324,86 @@ int col_stream_frame_open(struct rcur *c, struct col_stream_body *b)
 	return read_heads(c, b, frames);
 }
 
-static int add_patches(const struct col_stream_head *h, const uint8_t *src, bool is_signed,
-	uint32_t n, uint64_t *x)
+static inline uint32_t place_of(uint64_t patch)
 {
-	uint64_t patches[COL_STREAM_FRAME];
+	return patch & ((1 << PLACE_BITS) - 1);
+}
 
-	col_pack_get(src, h->patches, PLACE_BITS + h->patch_width, patches);
-	for (uint32_t i = 0; i < h->patches; i++) {
-		uint32_t place = patches[i] & ((1 << PLACE_BITS) - 1);
-		uint64_t high = patches[i] >> PLACE_BITS;
+/* What a patch has above the bits that fit. */
+static inline uint64_t patch_of(const struct col_stream_body *b, uint64_t patch)
+{
+	uint64_t high = patch >> PLACE_BITS;
 
-		if (place >= n)
-			return ERR_CORRUPT;
-		if (is_signed)
-			high = (uint64_t)cursor_unzigzag(high);
-		x[place] += high << h->width;
-	}
-	return 0;
+	return b->flags & COL_STREAM_DELTA ? (uint64_t)cursor_unzigzag(high) : high;
+}
+
+/* The frame's patches; none is behind its numbers. */
+static int load_patches(
+	const struct col_stream_body *b, uint32_t frame, uint64_t patches[COL_STREAM_FRAME])
+{
+	const struct col_stream_head *h = &b->heads[frame];
+	uint32_t n = col_stream_frame_count(b->count, frame), most = 0;
+	size_t at = h->off + col_pack_bytes(n, h->width);
+	struct span packed = { b->payload.p + at, b->payload.n - at };
+
+	col_pack_get_plus(packed, h->patches, PLACE_BITS + h->patch_width, 0, patches);
+	for (uint32_t i = 0; n < COL_STREAM_FRAME && i < h->patches; i++)
+		most = place_of(patches[i]) > most ? place_of(patches[i]) : most;
+	return most < n ? 0 : ERR_CORRUPT;
 }
 
 int col_stream_frame_get(const struct col_stream_body *b, uint32_t frame, uint64_t *x)
 {
 	const struct col_stream_head *h = &b->heads[frame];
 	uint32_t n = col_stream_frame_count(b->count, frame);
-	const uint8_t *src = b->payload.p + h->off;
+	struct span packed = { b->payload.p + h->off, b->payload.n - h->off };
+	uint64_t patches[COL_STREAM_FRAME];
 
-	ASSERT(h->off + frame_bytes(h, n) <= b->payload.n);
-	col_pack_get(src, n, h->width, x);
-	if (h->patches && add_patches(h, src + col_pack_bytes(n, h->width),
-				  b->flags & COL_STREAM_DELTA, n, x) < 0)
+	ASSERT(frame_bytes(h, n) <= packed.n);
+	col_pack_get_plus(packed, n, h->width, h->base + b->add, x);
+	if (h->patches && load_patches(b, frame, patches) < 0)
 		return ERR_CORRUPT;
-	for (uint32_t i = 0; h->base && i < n; i++)
-		x[i] += h->base;
+	for (uint32_t i = 0; i < h->patches; i++)
+		x[place_of(patches[i])] += patch_of(b, patches[i]) << h->width;
+	return 0;
+}
+
+/* The same for some rows of the frame: few of them have a patch. */
+static void patch_rows(const struct col_stream_body *b, const struct col_stream_head *h,
+	const uint64_t *patches, const uint32_t *rows, uint32_t count, uint64_t *x)
+{
+	uint64_t places[COL_STREAM_FRAME / 64] = { 0 };
+
+	for (uint32_t i = 0; i < h->patches; i++)
+		places[place_of(patches[i]) / 64] |= UINT64_C(1) << place_of(patches[i]) % 64;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t place = rows[i] % COL_STREAM_FRAME;
+
+		if (!(places[place / 64] >> place % 64 & 1))
+			continue;
+		for (uint32_t k = 0; k < h->patches; k++) {
+			if (place_of(patches[k]) == place)
+				x[i] += patch_of(b, patches[k]) << h->width;
+		}
+	}
+}
+
+int col_stream_frame_pick(const struct col_stream_body *b, uint32_t frame, const uint32_t *rows,
+	uint32_t count, uint64_t *x)
+{
+	const struct col_stream_head *h = &b->heads[frame];
+	uint32_t n = col_stream_frame_count(b->count, frame), first = frame * COL_STREAM_FRAME;
+	struct span packed = { b->payload.p + h->off, b->payload.n - h->off };
+	uint64_t patches[COL_STREAM_FRAME];
+
+	ASSERT(count > 0);
+	ASSERT(rows[0] >= first && rows[count - 1] - first < n);
+	ASSERT(frame_bytes(h, n) <= packed.n);
+	col_pack_pick(packed, h->width, rows, count, first, h->base + b->add, x);
+	if (!h->patches)
+		return 0;
+	if (load_patches(b, frame, patches) < 0)
+		return ERR_CORRUPT;
+	patch_rows(b, h, patches, rows, count, x);
 	return 0;
 }

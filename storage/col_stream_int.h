@@ -264,7 +264,7 @@ struct col_stream_body {
 	uint32_t count;
 	uint64_t base;
 	uint64_t unit; /* of a STEP: the step */
-	uint64_t bias;
+	uint64_t add;  /* FRAMES, CODED: to each number that is packed */
 	struct col_stream_side restarts;
 	struct span payload;
 	struct col_stream_head *heads;  /* FRAMES: one per frame */
@@ -274,8 +274,8 @@ struct col_stream_body {
 	uint32_t *starts;               /* RUNS: first row of each run; NULL until read */
 	int64_t *distinct;              /* RUNS, DICT: all values; NULL until read */
 	uint64_t asked;                 /* DICT: rows looked up so far */
-	int64_t *cache;                 /* values of some frames; NULL until needed */
-	uint32_t cached;                /* the first of them */
+	int64_t *cache;  /* values of some frames, but for the scale; NULL until needed */
+	uint32_t cached; /* the first of them */
 	uint32_t cached_frames;
 	uint32_t next; /* DELTA: the frame that goes on from q */
 	uint64_t q;
@@ -289,9 +289,11 @@ int col_stream_body_get(struct col_stream_body *b, uint32_t first, uint32_t coun
 int col_stream_body_pick(
 	struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out);
 
-/* FRAMES: its headers, then the numbers x of one frame. ERR_CORRUPT, -ENOMEM. */
+/* FRAMES: its headers, then the numbers of one frame, or of some of its rows. ERR_CORRUPT, -ENOMEM. */
 int col_stream_frame_open(struct rcur *c, struct col_stream_body *b);
 int col_stream_frame_get(const struct col_stream_body *b, uint32_t frame, uint64_t *x);
+int col_stream_frame_pick(const struct col_stream_body *b, uint32_t frame, const uint32_t *rows,
+	uint32_t count, uint64_t *x);
 
 /* CODED: the same, and the four frames of a whole group at once (col_stream_uncode.c). */
 int col_stream_uncode_open(struct rcur *c, struct col_stream_body *b);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "proto/base/err.h"
+#include "storage/col_pack_int.h"
 #include "storage/col_stream_int.h"
 #include "tests/support/event_gen.h"
 
@@ -235,13 +236,14 @@ static void parts(struct lists *l, struct col_stream *s, uint32_t count)
 	}
 }
 
-static void picks(struct lists *l, struct col_stream *s, uint32_t count)
+/* Some rows all over the stream, or close to one another. */
+static void picks(struct lists *l, struct col_stream *s, uint32_t count, bool near)
 {
 	uint32_t n = 0, row = event_gen_below(&l->gen, count);
 
 	while (n < PICKS && row < count) {
 		l->rows[n++] = row;
-		row += event_gen_below(&l->gen, 2 * count / PICKS + 2);
+		row += event_gen_below(&l->gen, near ? 3 : 2 * count / PICKS + 2);
 	}
 	assert_int_equal(col_stream_pick(s, l->rows, n, l->got), 0);
 	for (uint32_t i = 0; i < n; i++)
@@ -254,6 +256,7 @@ static void round_trip(struct lists *l, struct col_stream_maker *m, uint32_t cou
 	size_t cost;
 	uint8_t *p;
 
+	col_pack_plain(count % 3 == 0);
 	buf_reset(&l->out);
 	col_stream_put(m, l->v, count, &l->out);
 	assert_int_equal(l->out.err, 0);
@@ -267,13 +270,14 @@ static void round_trip(struct lists *l, struct col_stream_maker *m, uint32_t cou
 	if (count)
 		l->forms |= 1u << (l->out.p[0] & COL_STREAM_FORM);
 	if (count % 2)
-		picks(l, &s, count);
+		picks(l, &s, count, count % 4 == 1);
 	memset(l->got, 0xaa, count * sizeof l->got[0]);
 	assert_int_equal(col_stream_get(&s, 0, count, l->got), 0);
 	assert_memory_equal(l->got, l->v, count * sizeof l->got[0]);
 	if (count) {
 		parts(l, &s, count);
-		picks(l, &s, count);
+		picks(l, &s, count, true);
+		picks(l, &s, count, false);
 	}
 	free(p);
 }
@@ -335,6 +339,8 @@ static void sizes(void **state)
 {
 	struct lists *l = *state;
 
+	/* The same lists, whatever was drawn before. */
+	l->gen.state = 7;
 	assert_true(size_of(l, same, LARGE) <= 2);
 	assert_true(size_of(l, steps, LARGE) <= 8);
 	assert_true(size_of(l, bits23, LARGE) <= LARGE / 8 * 23 + 16);
@@ -378,9 +384,12 @@ static void one_after_another(void **state)
 
 static void read_all(struct lists *l, struct col_stream *s)
 {
-	uint32_t row = event_gen_below(&l->gen, s->count);
-	int rc = col_stream_pick(s, &row, 1, l->got);
+	uint32_t n = 0, row = event_gen_below(&l->gen, s->count);
+	int rc;
 
+	for (; n < PICKS && row < s->count; row += event_gen_below(&l->gen, s->count / 8 + 2))
+		l->rows[n++] = row;
+	rc = col_stream_pick(s, l->rows, n, l->got);
 	assert_true(rc == 0 || rc == ERR_CORRUPT || rc == ERR_TRUNCATED);
 	rc = col_stream_get(s, 0, s->count, l->got);
 	assert_true(rc == 0 || rc == ERR_CORRUPT || rc == ERR_TRUNCATED);
