@@ -88,8 +88,8 @@ static uint32_t give_lanes(struct col_map *m)
 		for (uint32_t i = 0; i < path->sets_count; i++) {
 			uint32_t set = m->path_sets[path->sets + i];
 
-			m->lanes[set * COL_MAP_LANE_WORDS + x->lane / COL_MAP_WORD_LANES] |=
-				UINT64_C(1) << x->lane % COL_MAP_WORD_LANES * 16;
+			m->lanes[set * COL_MAP_LANE_WORDS + x->lane / COL_MAP_WORD_LANES]
+				[x->lane % COL_MAP_WORD_LANES] = 1;
 		}
 	}
 	return lanes;
@@ -101,9 +101,10 @@ static_assert(COL_MAP_GROUP <= UINT16_MAX, "a lane holds the rows of a group");
 static inline __attribute__((always_inline)) void rank_by_lane(
 	struct col_map *m, const struct col_map_rows *w, const uint32_t words)
 {
-	const uint64_t *lanes = m->lanes;
+	const col_map_lanes *lanes = m->lanes;
 	const uint16_t *codes = m->codes;
-	uint64_t sums[COL_MAP_LANE_WORDS] = { 0 };
+	col_map_lanes sums[COL_MAP_LANE_WORDS] = { { 0 } };
+	uint16_t counts[COL_MAP_LANES];
 	uint32_t row = 0;
 
 	for (uint32_t i = 0; i < w->count; i++) {
@@ -111,17 +112,16 @@ static inline __attribute__((always_inline)) void rank_by_lane(
 		const struct col_map_set *s = &m->sets[codes[end]];
 
 		for (; row < end; row++) {
-#pragma GCC unroll 4
+#pragma GCC unroll 2
 			for (uint32_t k = 0; k < words; k++)
 				sums[k] += lanes[codes[row] * COL_MAP_LANE_WORDS + k];
 		}
+		memcpy(counts, sums, words * sizeof sums[0]);
 		for (uint32_t k = 0; k < s->count; k++) {
 			struct col_map_want *x = &m->wants[m->members[s->first + k]];
-			uint64_t sum = sums[x->lane / COL_MAP_WORD_LANES];
 
 			m->r.item_rows[x->next] = w->rows[i];
-			m->r.ranks[x->next++] =
-				x->rank + (uint16_t)(sum >> x->lane % COL_MAP_WORD_LANES * 16);
+			m->r.ranks[x->next++] = x->rank + counts[x->lane];
 		}
 	}
 }
@@ -161,10 +161,8 @@ static void rank_many(struct col_map *m, const struct col_map_rows *w)
 	lanes = give_lanes(m);
 	if (lanes > COL_MAP_LANES)
 		rank_by_row(m, w);
-	else if (lanes > 2 * COL_MAP_WORD_LANES)
-		rank_by_lane(m, w, COL_MAP_LANE_WORDS);
 	else if (lanes > COL_MAP_WORD_LANES)
-		rank_by_lane(m, w, 2);
+		rank_by_lane(m, w, COL_MAP_LANE_WORDS);
 	else
 		rank_by_lane(m, w, 1);
 }

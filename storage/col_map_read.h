@@ -24,10 +24,13 @@ enum {
 	/* With more sets there are no marks. */
 	COL_MAP_MARK_SETS = 256,
 	/* Paths whose values are counted at once, 16 bits each. */
-	COL_MAP_WORD_LANES = 4,
-	COL_MAP_LANE_WORDS = 4,
+	COL_MAP_WORD_LANES = 8,
+	COL_MAP_LANE_WORDS = 2,
 	COL_MAP_LANES = COL_MAP_WORD_LANES * COL_MAP_LANE_WORDS,
 };
+
+/* Lanes that are counted together, where the processor has the means in one step. */
+typedef uint16_t col_map_lanes __attribute__((vector_size(COL_MAP_WORD_LANES * sizeof(uint16_t))));
 
 /* Values of one type of one path. */
 struct col_map_part {
@@ -167,7 +170,7 @@ struct col_map {
 	bool is_ready;
 	uint32_t *seen;             /* of each set */
 	uint8_t *stamps;            /* of each set */
-	uint64_t *lanes;            /* [set][word]: 1 in the lane of each path that it has */
+	col_map_lanes *lanes;       /* [set][word]: 1 in the lane of each path that it has */
 	struct col_map_want *wants; /* of each path */
 	struct buf keep;            /* texts that live as long as the map */
 	struct col_map_rows_mem r;
