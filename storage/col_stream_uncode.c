@@ -5,17 +5,17 @@
 #include "storage/col_stream_int.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "proto/base/check.h"
 #include "proto/base/err.h"
+#include "storage/col_stream_uncode_int.h"
 
 enum {
 	/* A code and the bits behind it. */
 	NUMBER_BITS_MAX = COL_HUFF_BITS_MAX + 63,
 	FRAME_BYTES_MAX = COL_STREAM_FRAME * NUMBER_BITS_MAX / 8 + 1,
-	/* What any position of a loaded word has at least. */
-	WORD_BITS = 57,
 	LANES = COL_STREAM_GROUP,
 };
 
@@ -30,9 +30,6 @@ struct col_stream_code {
 	unsigned longest; /* code and the bits behind it */
 	bool plain;       /* no bits stand behind any */
 };
-
-/* An entry of the table: bits 0..15 leading bits, 16..21 bits behind, 22..26 length, 27 sign. */
-enum { EXTRA_SHIFT = 16, LENGTH_SHIFT = 22, SIGN_SHIFT = 27 };
 
 static int read_offs(struct rcur *c, struct col_stream_body *b, uint32_t frames)
 {
@@ -91,8 +88,9 @@ static int entry_of(struct col_stream_code *k, uint32_t symbol, unsigned length,
 		lead = (s & ((UINT32_C(1) << k->m) - 1)) | UINT32_C(1) << k->m;
 	k->plain = k->plain && extra == 0;
 	k->longest = length + extra > k->longest ? length + extra : k->longest;
-	*out = lead | extra << EXTRA_SHIFT | length << LENGTH_SHIFT |
-	       (k->is_signed ? symbol & 1 : 0) << SIGN_SHIFT;
+	if (k->is_signed && symbol & 1)
+		lead = ~lead;
+	*out = (length + extra) | extra << COL_STREAM_UNCODE_EXTRA | lead << COL_STREAM_UNCODE_LEAD;
 	return 0;
 }
 
@@ -153,97 +151,53 @@ static int load_table(struct col_stream_body *b)
 	return rc;
 }
 
-/* By the longest number: how many one word surely holds. */
-enum kind {
-	PLAIN, /* four, and no bits stand behind a code */
-	SHORT, /* two */
-	NARROW,
-	WIDE, /* less than one */
-};
-
-enum {
-	PLAIN_BITS = WORD_BITS / 4,
-	SHORT_BITS = WORD_BITS / 2,
-};
-
-/* By value: what is stored meanwhile cannot be suspected of changing it. */
-struct lookup {
-	const uint8_t *p;
-	const uint32_t *table;
-	unsigned shift;
-};
-
-/* The bits from a place on, the first one highest. */
-static inline uint64_t load_word(const uint8_t *p, size_t bit)
+static size_t one(struct col_stream_uncode t, size_t bit, uint32_t n, uint64_t *x)
 {
-	uint64_t v;
-
-	memcpy(&v, p + bit / 8, sizeof v);
-	return be64toh(v) << bit % 8;
+	return COL_STREAM_UNCODE_KINDS(col_stream_uncode_frame, t, bit, n, x);
 }
 
-/* The first bits of a word; of none, 0. */
-static inline uint64_t first_bits(uint64_t word, unsigned bits)
+static void lanes(struct col_stream_uncode t, size_t bits[COL_STREAM_GROUP], uint64_t *x)
 {
-	return word >> 1 >> (63 - bits);
+	COL_STREAM_UNCODE_KINDS(col_stream_uncode_frames, t, bits, x);
 }
 
-/* Up to 63 bits: in two parts, each of which a word holds. */
-static inline uint64_t load_long(const uint8_t *p, size_t bit, unsigned bits)
-{
-	unsigned high = bits > 32 ? bits - 32 : 0, low = bits - high;
+static const struct col_stream_uncode_ops plain_ops = { one, lanes };
+static _Atomic(const struct col_stream_uncode_ops *) chosen;
 
-	return first_bits(load_word(p, bit), high) << low |
-	       first_bits(load_word(p, bit + high), low);
+static const struct col_stream_uncode_ops *choose(bool plain)
+{
+	const struct col_stream_uncode_ops *best = plain ? NULL : col_stream_uncode_x86();
+
+	best = best ? best : &plain_ops;
+	atomic_store_explicit(&chosen, best, memory_order_release);
+	return best;
 }
 
-static inline __attribute__((always_inline)) uint32_t per_word(enum kind kind)
+void col_stream_uncode_plain(bool plain)
 {
-	return kind == PLAIN ? 4 : kind == SHORT ? 2 : 1;
+	(void)choose(plain);
 }
 
-/* As many numbers as one word holds. */
-static inline __attribute__((always_inline)) size_t next_numbers(
-	struct lookup t, size_t bit, uint64_t *x, enum kind kind)
+static const struct col_stream_uncode_ops *ops(void)
 {
-	uint64_t word = load_word(t.p, bit);
+	const struct col_stream_uncode_ops *o = atomic_load_explicit(&chosen, memory_order_acquire);
 
-#pragma GCC unroll 4
-	for (uint32_t i = 0; i < per_word(kind); i++) {
-		uint32_t e = t.table[word >> t.shift];
-		unsigned length = e >> LENGTH_SHIFT & 31, extra = e >> EXTRA_SHIFT & 63;
-		uint64_t v = e & 0xffff;
-
-		word <<= length;
-		bit += length;
-		if (kind != PLAIN) {
-			v = v << extra |
-			    (kind == WIDE ? load_long(t.p, bit, extra) : first_bits(word, extra));
-			word <<= extra;
-			bit += extra;
-		}
-		x[i] = v ^ (0 - (uint64_t)(e >> SIGN_SHIFT));
-	}
-	return bit;
+	return o ? o : choose(false);
 }
 
-static inline __attribute__((always_inline)) size_t read_one(
-	struct lookup t, size_t bit, uint32_t n, uint64_t *x, enum kind kind)
+static enum col_stream_uncode_kind kind_of(const struct col_stream_code *k)
 {
-	uint32_t i;
-
-	for (i = 0; i + per_word(kind) <= n; i += per_word(kind))
-		bit = next_numbers(t, bit, x + i, kind);
-	for (; i < n; i++)
-		bit = next_numbers(t, bit, x + i, kind == WIDE ? WIDE : NARROW);
-	return bit;
+	if (k->longest <= COL_STREAM_UNCODE_WORD / 4)
+		return k->plain ? COL_STREAM_UNCODE_PLAIN : COL_STREAM_UNCODE_SHORT;
+	if (k->longest <= COL_STREAM_UNCODE_WORD / 2)
+		return COL_STREAM_UNCODE_HALF;
+	return k->longest <= COL_STREAM_UNCODE_WORD ? COL_STREAM_UNCODE_FULL
+						    : COL_STREAM_UNCODE_WIDE;
 }
 
-static enum kind kind_of(const struct col_stream_code *k)
+static struct col_stream_uncode loop_of(const struct col_stream_code *k, const uint8_t *p)
 {
-	if (k->plain && k->longest <= PLAIN_BITS)
-		return PLAIN;
-	return k->longest <= SHORT_BITS ? SHORT : k->longest <= WORD_BITS ? NARROW : WIDE;
+	return (struct col_stream_uncode){ p, k->table, 64 - k->bits, kind_of(k), k->is_signed };
 }
 
 /* Where a frame's bits may be read from and how far: at least FRAME_BYTES_MAX and a word. */
@@ -251,11 +205,13 @@ struct window {
 	uint8_t bytes[FRAME_BYTES_MAX + 2 * sizeof(uint64_t)];
 };
 
+/* Even damaged bits lead no further than so many of the longest numbers. */
 static bool is_inside(const struct col_stream_body *b, uint32_t frame)
 {
-	size_t at = b->code->offs[frame] / 8;
+	const struct col_stream_code *k = b->code;
 
-	return b->payload.n - at >= sizeof(struct window);
+	return b->payload.n - k->offs[frame] / 8 >=
+	       COL_STREAM_FRAME * k->longest / 8 + 1 + 2 * sizeof(uint64_t);
 }
 
 /* Bits of the frame copied to where zeroes follow them, so that damaged ones lead nowhere else. */
@@ -276,47 +232,16 @@ int col_stream_uncode_get(struct col_stream_body *b, uint32_t frame, uint64_t *x
 {
 	uint32_t n = col_stream_frame_count(b->count, frame);
 	const struct col_stream_code *k = b->code;
-	struct lookup t;
+	const uint8_t *p;
 	size_t bit, end;
 	struct window w;
 	int rc = load_table(b);
 
 	if (rc < 0)
 		return rc;
-	t = (struct lookup){ window_at(b, frame, &w, &bit), k->table, 64 - k->bits };
+	p = window_at(b, frame, &w, &bit);
 	end = bit + k->offs[frame + 1] - k->offs[frame];
-	switch (kind_of(k)) {
-	case PLAIN:
-		bit = read_one(t, bit, n, x, PLAIN);
-		break;
-	case SHORT:
-		bit = read_one(t, bit, n, x, SHORT);
-		break;
-	case NARROW:
-		bit = read_one(t, bit, n, x, NARROW);
-		break;
-	default:
-		bit = read_one(t, bit, n, x, WIDE);
-	}
-	return bit == end ? 0 : ERR_CORRUPT;
-}
-
-/* Four frames at a time: while one waits for its table, the others go on. */
-static inline __attribute__((always_inline)) void read_lanes(
-	struct lookup t, size_t *bits, uint64_t *x, enum kind kind)
-{
-	size_t a = bits[0], b = bits[1], c = bits[2], d = bits[3];
-
-	for (uint32_t i = 0; i < COL_STREAM_FRAME; i += per_word(kind)) {
-		a = next_numbers(t, a, x + i, kind);
-		b = next_numbers(t, b, x + COL_STREAM_FRAME + i, kind);
-		c = next_numbers(t, c, x + 2 * COL_STREAM_FRAME + i, kind);
-		d = next_numbers(t, d, x + 3 * COL_STREAM_FRAME + i, kind);
-	}
-	bits[0] = a;
-	bits[1] = b;
-	bits[2] = c;
-	bits[3] = d;
+	return ops()->one(loop_of(k, p), bit, n, x) == end ? 0 : ERR_CORRUPT;
 }
 
 /* The last frames of a stream are too near its end for that. */
@@ -333,7 +258,6 @@ int col_stream_uncode_group(struct col_stream_body *b, uint32_t frame, uint64_t 
 {
 	const struct col_stream_code *k = b->code;
 	size_t bits[LANES];
-	struct lookup t;
 	int rc = load_table(b);
 
 	ASSERT((frame + LANES) * COL_STREAM_FRAME <= b->count);
@@ -343,20 +267,7 @@ int col_stream_uncode_group(struct col_stream_body *b, uint32_t frame, uint64_t 
 		return read_apart(b, frame, x);
 	for (uint32_t i = 0; i < LANES; i++)
 		bits[i] = k->offs[frame + i];
-	t = (struct lookup){ b->payload.p, k->table, 64 - k->bits };
-	switch (kind_of(k)) {
-	case PLAIN:
-		read_lanes(t, bits, x, PLAIN);
-		break;
-	case SHORT:
-		read_lanes(t, bits, x, SHORT);
-		break;
-	case NARROW:
-		read_lanes(t, bits, x, NARROW);
-		break;
-	default:
-		read_lanes(t, bits, x, WIDE);
-	}
+	ops()->lanes(loop_of(k, b->payload.p), bits, x);
 	for (uint32_t i = 0; i < LANES; i++) {
 		if (bits[i] != k->offs[frame + i + 1])
 			rc = ERR_CORRUPT;

@@ -1,6 +1,7 @@
 /*
- * Goal:   a stream gives back its values, whole and in any part, whatever they are; it costs what
- *         was said, and no more than it should; damaged bytes end in an error or in values.
+ * Goal:   a stream gives back its values, whole and in any part, whatever they are and whichever
+ *         loops the processor has; it costs what was said, and no more than it should; damaged
+ *         bytes end in an error or in values.
  * Method: seeded shapes of every length to 300 and of large ones; bytes in blocks of exactly their
  *         size, so that a sanitizer sees a read behind them.
  */
@@ -11,7 +12,7 @@
 
 #include "proto/base/err.h"
 #include "storage/col_pack_int.h"
-#include "storage/col_stream_int.h"
+#include "storage/col_stream_uncode_int.h"
 #include "tests/support/event_gen.h"
 
 enum { LARGE = 65536, STREAM_MAX = 64 << 20, PICKS = 50 };
@@ -257,6 +258,7 @@ static void round_trip(struct lists *l, struct col_stream_maker *m, uint32_t cou
 	uint8_t *p;
 
 	col_pack_plain(count % 3 == 0);
+	col_stream_uncode_plain(count % 5 < 2);
 	buf_reset(&l->out);
 	col_stream_put(m, l->v, count, &l->out);
 	assert_int_equal(l->out.err, 0);
@@ -406,6 +408,7 @@ static void damage(void **state)
 		size_t changes = 1 + event_gen_below(&l->gen, 3);
 		uint8_t *p;
 
+		col_stream_uncode_plain(round % 3 == 0);
 		make(l, round % SHAPES, count);
 		buf_reset(&l->out);
 		col_stream_put(&l->maker[round % 2], l->v, count, &l->out);
