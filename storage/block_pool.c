@@ -265,6 +265,20 @@ struct block_reader *block_pool_take(const struct seg_reader *seg, uint32_t bloc
 	return b;
 }
 
+uint32_t block_pool_count(
+	const struct seg_reader *seg, uint32_t block, int col, const struct textset *set)
+{
+	const struct block_reader *b;
+	uint32_t count = UINT32_MAX;
+
+	pthread_mutex_lock(&pool.lock);
+	b = find(seg, block);
+	if (b)
+		count = block_reader_equal_count(b, col, set);
+	pthread_mutex_unlock(&pool.lock);
+	return count;
+}
+
 static size_t bytes_of(const struct block_reader *b)
 {
 	size_t bytes = block_reader_held(b);

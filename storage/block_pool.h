@@ -24,6 +24,9 @@
 
 /* A reader that has entered the block, the warm one if there is one. */
 struct block_reader *block_pool_take(const struct seg_reader *seg, uint32_t block);
+/* As block_reader_equal_count, if such a one is there; else UINT32_MAX. */
+uint32_t block_pool_count(
+	const struct seg_reader *seg, uint32_t block, int col, const struct textset *set);
 /* Clears the pointer; NULL is nothing. */
 void block_pool_give(struct block_reader **b);
 /* The segment of this serial closes. */

@@ -107,6 +107,8 @@ int block_reader_equal(
 /* The rows, rising, if block_reader_equal was asked so often that there is an index. 1: ask that. */
 int block_reader_equal_rows(struct block_reader *b, int col, const struct textset *set,
 	uint32_t *rows, uint32_t *out_count, struct diag *d);
+/* How many that may be, at a glance; UINT32_MAX: there is no index. */
+uint32_t block_reader_equal_count(const struct block_reader *b, int col, const struct textset *set);
 int block_reader_map(struct block_reader *b, struct col_map **out, struct diag *d);
 /* *out_lengths: of all rows, 0 absent, else bytes + 1. */
 int block_reader_bytes(struct block_reader *b, int col, const struct col_bytes **out,

@@ -121,6 +121,30 @@ static int make_index(struct block_reader *b, struct block_column *c)
 
 /* ---- asking it ---- */
 
+static bool may_have(const struct block_index *x, uint32_t at, uint64_t hash)
+{
+	return x->prints[at] == (uint8_t)(hash >> PRINT_SHIFT);
+}
+
+uint32_t block_reader_equal_count(const struct block_reader *b, int col, const struct textset *set)
+{
+	const struct block_index *x = b->cols[col].index;
+	uint32_t count = 0;
+
+	if (!b->entered || !x || set->count > VALUES_MAX)
+		return UINT32_MAX;
+	for (size_t i = 0; i < set->count; i++) {
+		uint64_t hash = set->values[i].p ? hash_of(set->values[i]) | 1 : 0;
+		uint32_t bucket = bucket_of(x, hash);
+
+		if (!hash)
+			return UINT32_MAX;
+		for (uint32_t k = x->starts[bucket]; k < x->starts[bucket + 1]; k++)
+			count += may_have(x, k, hash);
+	}
+	return count;
+}
+
 /* Rows of match, or of all, that may have the value, at the end of the others. 1: there are too many. */
 static int add_rows(const struct block_index *x, struct span value, const uint8_t *match,
 	uint32_t *rows, uint32_t *count)
@@ -129,7 +153,7 @@ static int add_rows(const struct block_index *x, struct span value, const uint8_
 	uint32_t bucket = bucket_of(x, hash);
 
 	for (uint32_t i = x->starts[bucket]; i < x->starts[bucket + 1]; i++) {
-		if (x->prints[i] != (uint8_t)(hash >> PRINT_SHIFT) || (match && !match[x->rows[i]]))
+		if (!may_have(x, i, hash) || (match && !match[x->rows[i]]))
 			continue;
 		if (*count == FOUND_MAX)
 			return 1;

@@ -95,6 +95,13 @@ static int refresh_files(struct manifest *m, struct diag *d)
 	return m->st.changes != before;
 }
 
+bool manifest_is_newest(const struct manifest *m)
+{
+	struct ctl_manifest now;
+
+	return m->ctl && ctl_manifest(m->ctl, &now) == 0 && memcmp(&now, &m->seen, sizeof now) == 0;
+}
+
 int manifest_refresh(struct manifest *m, struct diag *d)
 {
 	struct ctl_manifest now;

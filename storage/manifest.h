@@ -78,6 +78,8 @@ void manifest_close(struct manifest **m);
 
 /* 1: there were changes, 0: none. Cheap where ctl says that nothing changed. */
 int manifest_refresh(struct manifest *m, struct diag *d);
+/* Whether ctl says so. False: it would have to be looked for. */
+bool manifest_is_newest(const struct manifest *m);
 
 /* Takes the lock (waits for its holder) and refreshes. */
 int manifest_lock(struct manifest *m, struct diag *d);

@@ -111,6 +111,14 @@ static void note_damage(struct scan_stats *stats, const struct diag *d)
 		stats->damage = *d;
 }
 
+static int get_segment(struct scan *s, size_t i, const struct seg_reader **out, struct diag *d)
+{
+	if (!s->spec.warm)
+		return snapshot_segment_get(s->snap, i, out, d);
+	*out = snapshot_segment_get_open(s->snap, i);
+	return *out ? 0 : SCAN_COLD;
+}
+
 /* A segment of the snapshot. One that cannot be read is noted, and the others answer. */
 static int add_segment(struct scan *s, size_t i, struct scan_stats *stats, struct diag *d)
 {
@@ -125,7 +133,9 @@ static int add_segment(struct scan *s, size_t i, struct scan_stats *stats, struc
 		stats->blocks_pruned += m->blocks_count;
 		return 0;
 	}
-	rc = snapshot_segment_get(s->snap, i, &r, &own);
+	rc = get_segment(s, i, &r, &own);
+	if (rc == SCAN_COLD)
+		return rc;
 	if (rc == -ENOMEM || rc == ERR_STALE) {
 		if (d)
 			*d = own;
@@ -154,6 +164,8 @@ int scan_open(struct store_snapshot *snap, const struct scan_spec *spec, struct 
 	if (rc < 0)
 		return rc;
 	s->snap = store_snapshot_ref(snap);
+	if (spec->warm && !scan_warm_tree(s))
+		rc = SCAN_COLD;
 	if (snapshot_damage(snap)->first.code != 0)
 		note_damage(stats, &snapshot_damage(snap)->first);
 	for (size_t i = 0; i < segments && rc == 0; i++)
@@ -162,7 +174,9 @@ int scan_open(struct store_snapshot *snap, const struct scan_spec *spec, struct 
 		batches = snapshot_batch_count(snap);
 	for (size_t i = 0; i < batches && rc == 0; i++)
 		rc = scan_plan_batch(s, i, d);
-	if (rc < 0) {
+	if (rc == 0 && spec->warm && !scan_warm_pieces(s))
+		rc = SCAN_COLD;
+	if (rc != 0) {
 		scan_close(&s);
 		return rc;
 	}

@@ -42,6 +42,7 @@ struct scan_spec {
 	/* A normal tree (expr_normalise), or NULL: no condition. Must live as long as the scan. */
 	const struct expr *where;
 	const struct scan_part *part; /* NULL: all; lives until scan_open returned */
+	bool warm; /* only if all it needs is in memory and it is done in a moment; else SCAN_COLD */
 };
 
 /* No condition at all: every row matches. */
@@ -87,6 +88,9 @@ struct scan_hit {
  * may take as much; most scratches stay below 8 MiB.
  */
 enum { SCAN_SCRATCH_BYTES = 480 << 20 };
+
+/* From scan_open, of a spec that says `warm`: there is no scan. */
+enum { SCAN_COLD = 1 };
 
 struct scan_scratch;
 struct scan_scratch *scan_scratch_new(void);

@@ -39,6 +39,14 @@ enum {
 	SCAN_SPARE = 2 * LIMIT_EXPR_DEPTH + 4,
 };
 
+/* An entity or a user is in few blocks, which a sidecar knows, and in few rows of them. */
+static inline bool scan_is_key(const struct expr *x)
+{
+	return x->kind == EXPR_TEST && x->test == EXPR_TEST_IN && !x->negate &&
+	       x->field.kind == EXPR_FIELD_TEXT &&
+	       (x->field.text == EVENT_TEXT_ENTITY_ID || x->field.text == EVENT_TEXT_USER_ID);
+}
+
 struct scan_node {
 	const struct expr *expr;
 	uint32_t end;          /* behind its descendants, which stand from the next one on */
@@ -216,6 +224,15 @@ void scan_match_give(struct scan_work *w);
  * their number. 1: no test of the tree names them; ask scan_match_block.
  */
 int scan_some_block(struct scan_work *w, uint32_t *out_count);
+/* How many these may be, if the block is open and that answers; else UINT32_MAX. */
+uint32_t scan_some_count(const struct scan *s, struct scan_piece *p);
+
+/* ---- scan_warm ---- */
+
+/* Of a scan of what is warm alone: whether its tree, a segment's sidecars and its units are. */
+bool scan_warm_tree(const struct scan *s);
+bool scan_warm_sidecars(const struct scan *s, const struct seg_reader *r);
+bool scan_warm_pieces(const struct scan *s);
 
 /* ---- scan_test, scan_test_text, scan_test_meta ---- */
 

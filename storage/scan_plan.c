@@ -207,6 +207,8 @@ int scan_plan_segment(struct scan *s, const struct seg_reader *r, size_t snapsho
 	int rc = 0;
 
 	*seg = (struct scan_segment){ .reader = r, .snapshot_idx = snapshot_idx };
+	if (s->spec.warm && !scan_warm_sidecars(s, r))
+		return SCAN_COLD;
 	if (bounded_blocks(s, r, wanted) > 0 && s->nodes_count == 0) {
 		rc = add_blocks(s, wanted, NULL);
 	} else if (s->nodes_count > 0) {

@@ -34,14 +34,6 @@ static bool any(const uint64_t *bits, uint32_t words)
 
 static int ask(struct scan_prune *p, uint32_t node, const uint64_t *wanted);
 
-/* An entity or a user is in few blocks, and the sidecar knows them: asked first, others ask few. */
-static bool is_key(const struct expr *x)
-{
-	return x->kind == EXPR_TEST && !x->negate && x->test == EXPR_TEST_IN &&
-	       x->field.kind == EXPR_FIELD_TEXT &&
-	       (x->field.text == EVENT_TEXT_ENTITY_ID || x->field.text == EVENT_TEXT_USER_ID);
-}
-
 static bool is_entity_type(const struct expr *x)
 {
 	return x->kind == EXPR_TEST && !x->negate && x->test == EXPR_TEST_IN &&
@@ -60,9 +52,10 @@ static int ask_and(struct scan_prune *p, uint32_t node, const uint64_t *wanted)
 		if (is_entity_type(nodes[i].expr))
 			types = &nodes[i].expr->texts;
 	}
+	/* Keys are asked first, so that others ask few blocks. */
 	for (int keys = 1; keys >= 0; keys--) {
 		for (uint32_t i = node + 1; i < nodes[node].end; i = nodes[i].end) {
-			if (is_key(nodes[i].expr) != keys || !any(left, p->words))
+			if (scan_is_key(nodes[i].expr) != keys || !any(left, p->words))
 				continue;
 			p->types = types;
 			rc = ask(p, i, left);

@@ -6,19 +6,13 @@
 #include "storage/scan_int.h"
 
 #include "proto/base/check.h"
+#include "storage/block_pool.h"
 #include "storage/redact.h"
 #include "storage/snapshot_int.h"
 
 enum { NO_KEY = UINT32_MAX };
 
 static_assert((int)BLOCK_READER_EQUAL_ROWS <= (int)SCAN_SOME, "what a key finds is few rows");
-
-static bool is_key(const struct expr *t)
-{
-	return t->kind == EXPR_TEST && t->test == EXPR_TEST_IN && !t->negate &&
-	       t->field.kind == EXPR_FIELD_TEXT &&
-	       (t->field.text == EVENT_TEXT_ENTITY_ID || t->field.text == EVENT_TEXT_USER_ID);
-}
 
 /* Of a tree whose parts must all hold and can be asked row by row: a test of a key, or NO_KEY. */
 static uint32_t find_key(const struct scan_work *w)
@@ -27,7 +21,7 @@ static uint32_t find_key(const struct scan_work *w)
 	uint32_t key = NO_KEY;
 
 	if (nodes[0].expr->kind != EXPR_AND)
-		return is_key(nodes[0].expr) ? 0 : NO_KEY;
+		return scan_is_key(nodes[0].expr) ? 0 : NO_KEY;
 	for (uint32_t i = 1; i < nodes[0].end; i = nodes[i].end) {
 		const struct expr *t = nodes[i].expr;
 
@@ -35,7 +29,7 @@ static uint32_t find_key(const struct scan_work *w)
 			continue;
 		if (t->kind != EXPR_TEST || t->field.kind == EXPR_FIELD_META)
 			return NO_KEY;
-		if (key == NO_KEY && is_key(t))
+		if (key == NO_KEY && scan_is_key(t))
 			key = i;
 	}
 	return key;
@@ -119,4 +113,19 @@ int scan_some_block(struct scan_work *w, uint32_t *out_count)
 		rc = cond == SCAN_COND_WHERE ? 0 : keep_bound(w, cond, rows, &count);
 	*out_count = count;
 	return rc;
+}
+
+uint32_t scan_some_count(const struct scan *s, struct scan_piece *p)
+{
+	const struct scan_work w = { .scan = s, .piece = p };
+	const struct expr *t;
+	uint32_t key;
+
+	ASSERT(!p->journal);
+	key = p->conds & SCAN_COND_WHERE ? find_key(&w) : NO_KEY;
+	if (key == NO_KEY)
+		return UINT32_MAX;
+	t = s->nodes[key].expr;
+	return block_pool_count(s->segments[p->segment].reader, p->block,
+		SEG_COL_TEXT + (int)t->field.text, &t->texts);
 }

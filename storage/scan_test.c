@@ -40,12 +40,6 @@ static unsigned number_cost(enum expr_field_kind kind)
 	}
 }
 
-static bool is_key(const struct expr *t)
-{
-	return t->test == EXPR_TEST_IN && !t->negate &&
-	       (t->field.text == EVENT_TEXT_ENTITY_ID || t->field.text == EVENT_TEXT_USER_ID);
-}
-
 int scan_test_cost(struct scan_work *w, uint32_t node, unsigned *out_cost)
 {
 	const struct expr *t = w->scan->nodes[node].expr;
@@ -66,7 +60,7 @@ int scan_test_cost(struct scan_work *w, uint32_t node, unsigned *out_cost)
 		return rc;
 	if (kind == COL_KIND_CODES)
 		*out_cost = COST_CODES;
-	else if (is_key(t))
+	else if (scan_is_key(t))
 		*out_cost = COST_KEY;
 	else if (t->test == EXPR_TEST_CONTAINS)
 		*out_cost = COST_SEARCH;
@@ -223,32 +217,19 @@ static int keep_rare_types(struct scan_work *w, const struct expr *t, uint8_t *m
 	return 1;
 }
 
-static int code_rows(struct scan_work *w, int col, const struct scan_verdict *v,
-	const uint32_t *rows, uint32_t count, uint8_t *holds)
-{
-	uint16_t codes[SCAN_SOME];
-	int rc;
-
-	ASSERT(count <= SCAN_SOME);
-	rc = block_reader_codes_at(w->scratch->block, col, rows, count, codes, w->d);
-	for (uint32_t i = 0; i < count && rc == 0; i++)
-		holds[i] = v->wanted[codes[i]];
-	return rc;
-}
-
 static int keep_some_codes(
 	struct scan_work *w, int col, const struct scan_verdict *v, uint8_t *match)
 {
 	uint32_t *rows = w->scratch->rows;
 	uint32_t count = match_kernel_list(match, w->rows_count, rows);
-	uint8_t holds[SCAN_SOME];
+	uint16_t codes[SCAN_SOME];
 	int rc = 0;
 
 	for (uint32_t at = 0, n; at < count && rc == 0; at += n) {
 		n = count - at < SCAN_SOME ? count - at : SCAN_SOME;
-		rc = code_rows(w, col, v, rows + at, n, holds);
+		rc = block_reader_codes_at(w->scratch->block, col, rows + at, n, codes, w->d);
 		for (uint32_t i = 0; i < n && rc == 0; i++)
-			match[rows[at + i]] = holds[i];
+			match[rows[at + i]] = v->wanted[codes[i]];
 	}
 	return rc;
 }
@@ -322,25 +303,18 @@ int scan_test_keep(struct scan_work *w, uint32_t node, uint8_t *match, uint32_t 
 	return rc;
 }
 
+/* Texts as they are: a dictionary has more entries than these are rows. */
 int scan_test_rows(
 	struct scan_work *w, uint32_t node, const uint32_t *rows, uint32_t count, uint8_t *holds)
 {
 	const struct expr *t = w->scan->nodes[node].expr;
-	int col = SEG_COL_TEXT + (int)t->field.text, rc;
-	const struct scan_verdict *v;
-	enum col_kind kind;
+	int rc;
 
 	ASSERT(t->kind == EXPR_TEST);
 	ASSERT(t->field.kind != EXPR_FIELD_META);
 	if (t->field.kind != EXPR_FIELD_TEXT)
 		return number_rows(w, t, rows, count, holds);
-	rc = block_reader_kind(w->scratch->block, col, &kind, w->d);
-	if (rc == 0 && kind == COL_KIND_CODES) {
-		rc = scan_column_verdict(w, node, &v);
-		return rc < 0 ? rc : code_rows(w, col, v, rows, count, holds);
-	}
-	if (rc == 0)
-		rc = scan_test_text_rows(w, t, rows, count, holds);
+	rc = scan_test_text_rows(w, t, rows, count, holds);
 	for (uint32_t i = 0; i < count && rc == 0; i++)
 		holds[i] ^= t->negate;
 	return rc;

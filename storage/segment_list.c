@@ -251,6 +251,12 @@ int segment_list_get(
 	return 0;
 }
 
+const struct seg_reader *segment_list_get_open(struct segment_list *l, size_t i)
+{
+	ASSERT(i < l->count);
+	return use_open(l->cache, l->entries[i]) ? l->entries[i]->reader : NULL;
+}
+
 void segment_list_put(struct segment_list *l, size_t i)
 {
 	struct segment_list_cache *c = l->cache;

@@ -48,5 +48,7 @@ const struct manifest_segment *segment_list_at(const struct segment_list *l, siz
 int segment_list_get(
 	struct segment_list *l, size_t i, const struct seg_reader **out, struct diag *d);
 void segment_list_put(struct segment_list *l, size_t i);
+/* As segment_list_get, but NULL where the reader is not open. */
+const struct seg_reader *segment_list_get_open(struct segment_list *l, size_t i);
 
 #endif

@@ -166,6 +166,29 @@ int sidx_entity_find_user(
 	return find(x, USERS, user, blocks, &mark, d);
 }
 
+static bool is_read(const struct sidx_entity *x, int table, struct span value)
+{
+	const struct sidx_keys *k = &x->tables[table];
+
+	return !x->complete || k->buckets == 0 ||
+	       sidx_keys_is_read(k, sidx_keys_at(sidx_entity_hash(value) >> HASH_SHIFT, k->buckets,
+					    k->low_bits));
+}
+
+bool sidx_entity_is_read_id(const struct sidx_entity *x, struct span id)
+{
+	uint64_t blocks[LIMIT_SEGMENT_BLOCKS / 64] = { 0 };
+	bool mark;
+
+	return is_read(x, IDS, id) && find(x, IDS, id, blocks, &mark, NULL) == 0 &&
+	       (!mark || is_read(x, PAIRS, id));
+}
+
+bool sidx_entity_is_read_user(const struct sidx_entity *x, struct span user)
+{
+	return is_read(x, USERS, user);
+}
+
 void sidx_entity_counts(const struct sidx_entity *x, uint64_t *out_entities, uint64_t *out_users)
 {
 	*out_entities = x->tables[IDS].keys_count;

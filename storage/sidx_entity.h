@@ -37,6 +37,9 @@ int sidx_entity_find_id(
 	const struct sidx_entity *x, struct span id, uint64_t *blocks, struct diag *d);
 int sidx_entity_find_user(
 	const struct sidx_entity *x, struct span user, uint64_t *blocks, struct diag *d);
+/* Whether these lookups, of any type, need no page that was not read before. */
+bool sidx_entity_is_read_id(const struct sidx_entity *x, struct span id);
+bool sidx_entity_is_read_user(const struct sidx_entity *x, struct span user);
 /* Different ids of entities, and users; two of one key count once. */
 void sidx_entity_counts(const struct sidx_entity *x, uint64_t *out_entities, uint64_t *out_users);
 /* Reads every page. */

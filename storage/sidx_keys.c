@@ -462,6 +462,14 @@ int sidx_keys_find(
 	return 0;
 }
 
+bool sidx_keys_is_read(const struct sidx_keys *k, struct sidx_keys_at at)
+{
+	if (k->buckets == 0)
+		return true;
+	ASSERT(at.bucket < k->buckets);
+	return k->pages[at.bucket / SIDX_KEYS_PAGE_BUCKETS].checked;
+}
+
 /* ---- checking ---- */
 
 /* As many keys and buckets as are claimed, and lows that rise. */

@@ -131,6 +131,8 @@ void sidx_keys_close(struct sidx_keys *k);
 enum { SIDX_KEYS_FOUND = 1 };
 int sidx_keys_find(
 	const struct sidx_keys *k, struct sidx_keys_at at, uint64_t *blocks, bool *out_mark);
+/* Whether the page that this lookup needs was read before. */
+bool sidx_keys_is_read(const struct sidx_keys *k, struct sidx_keys_at at);
 /* Reads every page in full. ERR_CORRUPT. */
 int sidx_keys_check(const struct sidx_keys *k);
 

@@ -113,3 +113,9 @@ int sidx_set_rc(const struct seg_reader *r, enum sidx_kind kind)
 	ASSERT(kind < SIDX_COUNT);
 	return get(r, kind)->rc;
 }
+
+bool sidx_set_is_open(const struct seg_reader *r, enum sidx_kind kind)
+{
+	ASSERT(kind < SIDX_COUNT);
+	return atomic_load(&r->slot->attached[kind]) != NULL;
+}

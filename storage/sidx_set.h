@@ -23,6 +23,9 @@ const struct sidx_cube *sidx_set_cube(const struct seg_reader *r);
 /* 0, -ENOENT, ERR_STALE, ERR_CORRUPT ...; opens the sidecar. */
 int sidx_set_rc(const struct seg_reader *r, enum sidx_kind kind);
 
+/* Whether it was asked for before, and asking for it opens no file now. */
+bool sidx_set_is_open(const struct seg_reader *r, enum sidx_kind kind);
+
 /* The sidecar's name for a segment's name that ends in ".seg"; dst has DIAG_FILE_BYTES. */
 const char *sidx_set_name(const char *seg_name, enum sidx_kind kind, char *dst);
 

@@ -71,6 +71,11 @@ int snapshot_segment_get(
 	return rc == ERR_STALE && !retired_any(s) ? -ENOENT : rc;
 }
 
+const struct seg_reader *snapshot_segment_get_open(struct store_snapshot *s, size_t i)
+{
+	return segment_list_get_open(s->segments, i);
+}
+
 void snapshot_segment_put(struct store_snapshot *s, size_t i)
 {
 	segment_list_put(s->segments, i);

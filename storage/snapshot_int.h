@@ -82,6 +82,8 @@ const struct manifest_segment *snapshot_segment(const struct store_snapshot *s, 
  */
 int snapshot_segment_get(
 	struct store_snapshot *s, size_t i, const struct seg_reader **out, struct diag *d);
+/* The same, but NULL where it is not open. */
+const struct seg_reader *snapshot_segment_get_open(struct store_snapshot *s, size_t i);
 void snapshot_segment_put(struct store_snapshot *s, size_t i);
 
 /* Unsealed batches by rising id. */

@@ -154,6 +154,8 @@ bool store_reader_unused(const struct store_reader *r);
  * used by several threads at once and outlives later ones; its files stay readable meanwhile.
  */
 int store_reader_snapshot(struct store_reader *r, struct store_snapshot **out, struct diag *d);
+/* The last one again, if nothing has changed since; no file is read. 1: something has, or may have. */
+int store_reader_same(struct store_reader *r, struct store_snapshot **out);
 /* Drops one reference and clears the pointer; the last one frees. Any thread. */
 void store_snapshot_free(struct store_snapshot **s);
 struct store_snapshot *store_snapshot_ref(struct store_snapshot *s);

@@ -284,6 +284,17 @@ int store_reader_snapshot(struct store_reader *r, struct store_snapshot **out, s
 	return 0;
 }
 
+int store_reader_same(struct store_reader *r, struct store_snapshot **out)
+{
+	struct ctl *ctl = atomic_load(&r->ctl);
+
+	if (!ctl || !r->manifest || !manifest_is_newest(r->manifest) ||
+		!unchanged(r, ctl, is_live(r, ctl), 0))
+		return 1;
+	*out = store_snapshot_ref(r->last);
+	return 0;
+}
+
 /* ---- waiting ---- */
 
 static bool beyond(const struct ctl *ctl, uint64_t committed)

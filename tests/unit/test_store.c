@@ -104,9 +104,13 @@ static void check_snapshot(const struct store_snapshot *s, uint64_t first, uint6
 
 static void check_reader(struct store_reader *r, uint64_t last)
 {
-	struct store_snapshot *s = NULL;
+	struct store_snapshot *s = NULL, *same = NULL;
 	struct diag d = { 0 };
 
+	/* Without a look at the files, the one before is only given if it is the newest still. */
+	if (store_reader_same(r, &same) == 0)
+		assert_int_equal(store_snapshot_committed(same), last);
+	store_snapshot_free(&same);
 	if (store_reader_snapshot(r, &s, &d) < 0) {
 		char text[512];
 
@@ -114,6 +118,9 @@ static void check_reader(struct store_reader *r, uint64_t last)
 	}
 	check_snapshot(s, 1, last);
 	assert_int_equal(snapshot_damage(s)->lost_ids, 0);
+	assert_int_equal(store_reader_same(r, &same), 0);
+	assert_ptr_equal(same, s);
+	store_snapshot_free(&same);
 	store_snapshot_free(&s);
 }
 
