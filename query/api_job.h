@@ -5,6 +5,9 @@
  *	                                                 ^                               |
  *	                                                 +------ api_job_submit <--------+
  *
+ * To wake a worker and to be woken by it costs more than some rows of blocks that are open: with no
+ * other job under way, a question for such is answered by the loop itself (run_warm), a few in each turn.
+ *
  * A kind of request is a struct that begins with a struct api_job, and a table of what it does. The
  * worker leaves a body, a problem or a code behind; a store that cannot be read is answered 503 with
  * its reason.
@@ -32,6 +35,11 @@ struct api_job_kind {
 	bool storeless; /* it asks nothing of the store: run has no snapshot */
 	/* Worker: asks the snapshot and fills body or problem. ERR_STALE: run again on a new one. */
 	int (*run)(struct api_job *j, struct engine *engine, struct store_snapshot *snap);
+	/*
+	 * Loop: the same if it reads no file and is done in a moment, else anything but 0, and nothing
+	 * is left behind; then a worker runs it. NULL: always a worker.
+	 */
+	int (*run_warm)(struct api_job *j, struct engine *engine, struct store_snapshot *snap);
 	/* After run, if the client is still there. True: not answered now; the kind submits it again. */
 	bool (*keep)(struct api_job *j);
 	/* The client left while the kind kept the job: forget it; it is ended then. NULL: nothing to do. */

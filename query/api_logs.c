@@ -24,7 +24,7 @@ static struct logs *logs_of_waiter(struct waiter *w)
 	return (struct logs *)((char *)w - offsetof(struct logs, waiter));
 }
 
-/* ---------------------------------------------------------------- the worker's part */
+/* ---------------------------------------------------------------- the worker's part, or the loop's */
 
 /* A result that has nothing to say is not worth its JSON while there is time to wait. */
 static int put_body(struct logs *l, const struct engine_result *r)
@@ -54,21 +54,39 @@ static void explain(struct logs *l, int rc)
 		l->base.problem = large;
 }
 
-static int run(struct api_job *j, struct engine *engine, struct store_snapshot *snap)
+static int ask(struct logs *l, struct engine *engine, struct store_snapshot *snap)
 {
-	struct logs *l = (struct logs *)j;
 	struct engine_result result;
 	int rc;
 
 	l->empty = false;
 	l->req.wanted = answer_wanted(&l->fields);
-	rc = engine_run(engine, snap, &l->req, &result, &j->why);
-	if (rc == 0) {
-		api_job_count(&result);
-		rc = put_body(l, &result);
-		engine_result_fini(&result);
-	}
+	rc = engine_run(engine, snap, &l->req, &result, &l->base.why);
+	if (rc != 0)
+		return rc;
+	api_job_count(&result);
+	rc = put_body(l, &result);
+	engine_result_fini(&result);
+	return rc;
+}
+
+static int run(struct api_job *j, struct engine *engine, struct store_snapshot *snap)
+{
+	struct logs *l = (struct logs *)j;
+	int rc = ask(l, engine, snap);
+
 	explain(l, rc);
+	return rc;
+}
+
+static int run_warm(struct api_job *j, struct engine *engine, struct store_snapshot *snap)
+{
+	struct logs *l = (struct logs *)j;
+	int rc;
+
+	l->req.warm = true;
+	rc = ask(l, engine, snap);
+	l->req.warm = false;
 	return rc;
 }
 
@@ -141,9 +159,12 @@ static int take(struct api_job *j, struct span name, struct span value, struct e
 
 void api_logs_get(void *arg, struct http_call *call)
 {
-	static const struct api_job_kind kind = {
-		.bytes = sizeof(struct logs), .run = run, .keep = keep, .drop = drop, .fini = fini
-	};
+	static const struct api_job_kind kind = { .bytes = sizeof(struct logs),
+		.run = run,
+		.run_warm = run_warm,
+		.keep = keep,
+		.drop = drop,
+		.fini = fini };
 	struct query *q = arg;
 	struct logs *l = api_job_new(q, call, &kind);
 	struct engine_err err = { .code = 0 };

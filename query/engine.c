@@ -14,6 +14,8 @@
 #include "query/helper.h"
 #include "query/page.h"
 #include "query/plan.h"
+
+static_assert((int)ENGINE_COLD == (int)SCAN_COLD, "passed up as it is");
 #include "storage/scan_fetch.h"
 
 enum {
@@ -254,6 +256,8 @@ static int fetch_page(struct run *r)
 		rc = fetch(r, n);
 		if (rc != -ENOMEM)
 			return rc;
+		if (r->req->warm)
+			return ENGINE_COLD;
 		arena_fini(&r->out->arena);
 		if (n == 1)
 			return -ENOMEM;
@@ -382,7 +386,7 @@ static void add_plan_damage(struct run *r)
 static int run_plan(struct run *r, int64_t began_ns, struct diag *d)
 {
 	const struct exec_conf conf = { .scratch = { r->engine->scratch[0], r->engine->scratch[1] },
-		.threads = r->req->threads,
+		.threads = r->req->warm ? 1 : r->req->threads,
 		.helper = r->engine->helper,
 		.cancel = &r->engine->cancel,
 		.deadline_ns = deadline_of(r->req, began_ns, 1),
@@ -397,10 +401,17 @@ static int run_plan(struct run *r, int64_t began_ns, struct diag *d)
 		return diag_set(d, rc, "", -1, "cannot run the query");
 	add_plan_damage(r);
 	choose_page(r);
+	if (r->req->warm && r->page_count > ENGINE_WARM_ROWS)
+		return ENGINE_COLD;
 	rc = fetch_page(r);
 	if (rc < 0)
 		return diag_set(d, rc, "", -1, "cannot hold the events of the page");
-	return 0;
+	return rc;
+}
+
+static size_t memory_of(const struct engine_request *req)
+{
+	return req->warm ? ENGINE_WARM_BYTES : req->budget_bytes + ENGINE_TABLE_BYTES;
 }
 
 int engine_run(struct engine *e, struct store_snapshot *snap, const struct engine_request *req,
@@ -414,9 +425,12 @@ int engine_run(struct engine *e, struct store_snapshot *snap, const struct engin
 	ASSERT(req->limit <= ENGINE_LIMIT_MAX);
 	*out = (struct engine_result){ .committed = store_snapshot_committed(snap),
 		.wanted = req->wanted };
-	arena_init(&out->arena, req->budget_bytes + ENGINE_TABLE_BYTES);
+	/* An offset is counted through. */
+	if (req->warm && req->offset > 0)
+		return ENGINE_COLD;
+	arena_init(&out->arena, memory_of(req));
 	rc = plan_make(req, snap, &r.plan, &out->stats.scan, d);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	rc = run_plan(&r, began_ns, d);
 	if (rc == 0) {
@@ -428,7 +442,7 @@ int engine_run(struct engine *e, struct store_snapshot *snap, const struct engin
 	exec_result_fini(&r.exec);
 	scan_scratch_rest(e->scratch[0]);
 	plan_free(&r.plan);
-	if (rc < 0)
+	if (rc != 0)
 		engine_result_fini(out);
 	return rc;
 }

@@ -112,7 +112,8 @@ struct engine_request {
 	int64_t budget_ns;           /* of time; 0: none */
 	size_t budget_bytes;         /* of events in the result */
 	unsigned threads;            /* 1 or 2 */
-	uint32_t wanted;             /* what of the events is read: SCAN_FETCH_*; all at first */
+	bool warm; /* run it only if it reads no file and is done in a moment; else ENGINE_COLD */
+	uint32_t wanted; /* what of the events is read: SCAN_FETCH_*; all at first */
 };
 
 void engine_request_init(struct engine_request *req);
@@ -179,6 +180,14 @@ struct engine;
 /* What one thread needs to run queries, kept between them. NULL: out of memory. */
 struct engine *engine_new(void);
 void engine_free(struct engine **e);
+
+/* Of an answer to a warm request. */
+enum {
+	ENGINE_WARM_ROWS = 64,
+	ENGINE_WARM_BYTES = 96 << 10,
+};
+/* From engine_run: the request says `warm`, and it is not so; nothing was done. */
+enum { ENGINE_COLD = 1 };
 
 /*
  * 0, also for a partial answer; *out must be given to engine_result_fini. ERR_BUDGET: the offset is too

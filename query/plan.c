@@ -45,6 +45,7 @@ bool plan_spec(const struct engine_request *req, struct store_snapshot *snap, st
 	out->from_ns = req->from_ns;
 	out->to_ns = req->to_ns;
 	out->where = req->where->kind == EXPR_TRUE ? NULL : req->where;
+	out->warm = req->warm;
 	out->id_max = store_snapshot_committed(snap);
 	if (req->place.set && req->place.newest < out->id_max)
 		out->id_max = req->place.newest;
@@ -142,7 +143,7 @@ int plan_make(const struct engine_request *req, struct store_snapshot *snap, str
 		rc = scan_open(snap, &spec, &out->scan, stats, d);
 	if (rc == 0 && list_units(out) < 0)
 		rc = diag_set(d, -ENOMEM, "", -1, "cannot plan the query");
-	if (rc < 0)
+	if (rc != 0)
 		plan_free(out);
 	return rc;
 }

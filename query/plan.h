@@ -8,7 +8,7 @@
  * Life:    make, read, free. The request and the snapshot must outlive it.
  * Thread:  read-only after make.
  * Memory:  by units.
- * Errors:  those of scan_open, and -ENOMEM.
+ * Errors:  those of scan_open, SCAN_COLD among them, and -ENOMEM.
  */
 #ifndef QUERY_PLAN_H
 #define QUERY_PLAN_H

@@ -40,6 +40,7 @@ struct pool {
 	uv_async_t async;
 	uv_timer_t look; /* runs while jobs do */
 	int handles;     /* of the two, not closed yet */
+	size_t open;     /* jobs that are not done; the loop's */
 	struct worker *workers;
 	unsigned workers_count;
 };
@@ -206,8 +207,10 @@ static void on_async(uv_async_t *async)
 		pthread_mutex_lock(&p->lock);
 		job = list_take(&p->done);
 		pthread_mutex_unlock(&p->lock);
-		if (job)
+		if (job) {
+			p->open--;
 			job->done(job);
+		}
 	} while (job);
 	replace_workers(p);
 }
@@ -228,6 +231,7 @@ static int submit(struct pool *p, struct pool_job *job, size_t queue_max)
 		p->queued++;
 	}
 	pthread_mutex_unlock(&p->lock);
+	p->open += rc == 0;
 	if (rc == 0)
 		pthread_cond_signal(&p->wake);
 	if (!uv_is_active((uv_handle_t *)&p->look))
@@ -255,6 +259,16 @@ void pool_cancel(struct pool *p, struct pool_job *job)
 	if (job->engine)
 		engine_cancel(job->engine);
 	pthread_mutex_unlock(&p->lock);
+}
+
+/* With no job under way, all that workers did with their engines was done before the last one's end. */
+struct engine *pool_spare_engine(struct pool *p)
+{
+	CHECK_TAG(p, POOL_TAG);
+	if (p->open > 0)
+		return NULL;
+	engine_uncancel(p->workers[0].engine);
+	return p->workers[0].engine;
 }
 
 size_t pool_queued(struct pool *p)

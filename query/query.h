@@ -1,7 +1,8 @@
 /*
  * query - the one context of astroqueryd: what its parts share.
  *
- * Threads: L, the loop in main(): HTTP, deadlines, who waits for what. Q, the workers of pool: snapshots,
+ * Threads: L, the loop in main(): HTTP, deadlines, who waits for what, and what is answered from
+ *          memory at once. Q, the workers of pool: snapshots,
  *          engine, JSON. W, the watcher of waiters: sleeps until something is committed. T, the one
  *          worker of live: events to messages for tails. They meet in view (the store, under its own lock),
  *          in pools' queues and in waiters.
@@ -44,6 +45,8 @@ struct query {
 	unsigned exports;   /* of these, exports */
 	size_t lent;        /* by the pool of blocks, for answers on their way to clients */
 	size_t exports_ready; /* bytes that exports have made and not yet given to their connections */
+	uint64_t warm_ms;     /* uv_now of the turn in which the loop last answered by itself ... */
+	int64_t warm_ns;      /* for so long in all */
 	bool readable, told; /* of the store, as the log last said; it has said anything */
 	bool stopping;
 };

@@ -91,6 +91,11 @@ static void close_unused(struct view *v)
 	}
 }
 
+static bool is_of(const struct stat *st, const struct opened *o)
+{
+	return st->st_dev == o->dev && st->st_ino == o->ino;
+}
+
 /* Whoever restores a store begins with an empty directory: no `format` is another one too. */
 static void retire_replaced(struct view *v)
 {
@@ -98,7 +103,7 @@ static void retire_replaced(struct view *v)
 	struct stat st;
 	int rc = stat(v->format, &st);
 
-	if (!o || (rc == 0 && st.st_dev == o->dev && st.st_ino == o->ino))
+	if (!o || (rc == 0 && is_of(&st, o)))
 		return;
 	if (rc < 0 && errno != ENOENT && errno != ENOTDIR)
 		return;
@@ -161,6 +166,19 @@ int view_snapshot(struct view *v, struct store_snapshot **out, struct diag *d)
 	pthread_mutex_unlock(&v->lock);
 	if (rc < 0 && d)
 		*d = why;
+	return rc;
+}
+
+int view_same(struct view *v, struct store_snapshot **out)
+{
+	struct stat st;
+	int rc = 1;
+
+	if (pthread_mutex_trylock(&v->lock) != 0)
+		return 1;
+	if (v->now && !v->old && stat(v->format, &st) == 0 && is_of(&st, v->now))
+		rc = store_reader_same(v->now->reader, out);
+	pthread_mutex_unlock(&v->lock);
 	return rc;
 }
 

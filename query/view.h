@@ -28,6 +28,9 @@ void view_free(struct view **v);
 /* The newest snapshot; to be given to store_snapshot_free. */
 int view_snapshot(struct view *v, struct store_snapshot **out, struct diag *d);
 
+/* The one before again, if nothing has changed since; it neither reads nor waits. 1: ask view_snapshot. */
+int view_same(struct view *v, struct store_snapshot **out);
+
 /* 1: more than `committed` is committed; 0: not within timeout_ms; negative: the store is not open. */
 int view_wait(struct view *v, uint64_t committed, int timeout_ms);
 

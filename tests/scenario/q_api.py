@@ -361,6 +361,28 @@ def t_one_entity_reads_its_blocks_alone(lab):
     astro.note(f"100000 events: {stats}")
 
 
+def t_an_entity_asked_again_and_again(lab):
+    """Soon it is answered without a worker, until something new comes: that is in the next answer."""
+    c = lab.collector(env={"ASTRO_STORE_SEAL_ROWS": "2000"})
+    rare = {"event_type": "AUTH", "entity_type": "order", "entity_id": "ord-77", "description": "found"}
+    pairs = list(shop.records(4000))
+    pairs[500:500] = [(pairs[500][0], rare)] * 3
+    shop.ship(c, pairs)
+    astro.wait_for(lambda: c.metric("astro_store_sealed_id") >= 4000, "a seal")
+    q = lab.query()
+    c.stop()
+    answers = [shop.ask(q, entity_id="ord-77", entity_type="order")["logs"] for _ in range(12)]
+    astro.equal([len(a) for a in answers], [3] * 12)
+    astro.equal(answers[-1], answers[0])
+    astro.equal(shop.ask(q, entity_id="ord-77", severity="debug")["total"], 0)
+    c = lab.collector()
+    for n in range(4, 7):
+        shop.ship(c, [(pairs[-1][0] + n, rare)], chunk=f"later-{n}")
+        for _ in range(3):
+            astro.equal(shop.ask(q, entity_id="ord-77", entity_type="order")["total"], n)
+    astro.check(q.metric("astro_query_warm_total") > 0)
+
+
 def t_a_budget_of_time(lab):
     """Answers that end early are right as far as they go, and their cursors lead to all the rest."""
     c = lab.collector(env={"ASTRO_STORE_SEAL_ROWS": "10000"})

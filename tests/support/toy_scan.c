@@ -92,9 +92,12 @@ static void add_unit(struct scan *s, size_t from, size_t end)
 int scan_open(struct store_snapshot *snap, const struct scan_spec *spec, struct scan **out,
 	struct scan_stats *stats, struct diag *d)
 {
-	struct scan *s = calloc(1, sizeof *s);
+	struct scan *s;
 
 	(void)d;
+	if (spec->warm && snap->cold)
+		return SCAN_COLD;
+	s = calloc(1, sizeof *s);
 	ASSERT(s);
 	s->snap = snap;
 	s->spec = *spec;

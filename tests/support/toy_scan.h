@@ -17,6 +17,7 @@ struct store_snapshot {
 	size_t events_count;        /* those beyond it are not committed yet */
 	size_t cuts[TOY_UNITS_MAX + 1];
 	size_t units_count;
+	bool cold;            /* no warm scan of it opens */
 	int64_t damaged;      /* unit that cannot be read; -1: none */
 	int64_t unit_cost_ns; /* the clock goes on by so much for each unit selected or counted */
 	unsigned selects, counts; /* calls */

@@ -573,6 +573,76 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* A warm request: the same answer, or nothing was done; and no answer that takes long to make. */
+static void warm_or_not_at_all(void **state)
+{
+	struct engine *e = engine_new();
+	struct store_snapshot snap;
+	unsigned answered = 0;
+
+	(void)state;
+	for (int q = 0; q < QUERIES; q++) {
+		struct engine_result got, want;
+		struct engine_request r;
+		int rc;
+
+		cut(&snap, 1 + rnd(EVENTS), 1 + rnd(60) + EVENTS / 100);
+		snap.cold = rnd(4) == 0;
+		ask(&r);
+		number_param(&r, "limit", 1 + rnd(2 * ENGINE_WARM_ROWS));
+		if (rnd(8) == 0)
+			number_param(&r, "offset", 1 + rnd(20));
+		check(&r);
+		assert_int_equal(engine_run(e, &snap, &r, &want, NULL), 0);
+		r.warm = true;
+		rc = engine_run(e, &snap, &r, &got, NULL);
+		assert_int_equal(rc, (snap.cold && want.stats.scan.blocks_total > 0) || r.offset ||
+						     want.count > ENGINE_WARM_ROWS
+					     ? ENGINE_COLD
+					     : 0);
+		if (rc == 0) {
+			assert_int_equal(got.count, want.count);
+			assert_int_equal(got.total, want.total);
+			assert_string_equal(got.next, want.next);
+			for (size_t i = 0; i < got.count; i++)
+				assert_same(&got.events[i], &want.events[i]);
+			engine_result_fini(&got);
+			answered++;
+		}
+		engine_result_fini(&want);
+		engine_request_fini(&r);
+	}
+	assert_true(answered > QUERIES / 4);
+	engine_free(&e);
+}
+
+static void warm_answers_are_small(void **state)
+{
+	static uint8_t text[ENGINE_WARM_BYTES / 4];
+	struct engine *e = engine_new();
+	struct store_snapshot snap;
+	struct engine_request r;
+	struct engine_result got;
+
+	(void)state;
+	cut(&snap, 5, 2);
+	for (int i = 0; i < 5; i++)
+		events[i].text[EVENT_TEXT_USER_AGENT] = span_of(text, sizeof text);
+	engine_request_init(&r);
+	check(&r);
+	r.warm = true;
+	r.budget_bytes = 1 << 20;
+	assert_int_equal(engine_run(e, &snap, &r, &got, NULL), ENGINE_COLD);
+	r.warm = false;
+	assert_int_equal(engine_run(e, &snap, &r, &got, NULL), 0);
+	assert_int_equal(got.count, 5);
+	engine_result_fini(&got);
+	for (int i = 0; i < 5; i++)
+		events[i].text[EVENT_TEXT_USER_AGENT] = SPAN_NONE;
+	engine_request_fini(&r);
+	engine_free(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -582,6 +652,8 @@ int main(void)
 		cmocka_unit_test(time_runs_out_for_a_follower),
 		cmocka_unit_test(time_runs_out),
 		cmocka_unit_test(memory_runs_out),
+		cmocka_unit_test(warm_or_not_at_all),
+		cmocka_unit_test(warm_answers_are_small),
 		cmocka_unit_test(a_damaged_unit),
 		cmocka_unit_test(a_cancel),
 		cmocka_unit_test(stops_early),

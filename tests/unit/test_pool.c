@@ -146,6 +146,22 @@ static void a_canceled_job_is_done_unrun(void **state)
 	assert_true(bench.jobs[THREADS + 1].ran);
 }
 
+/* The loop may have an engine while no worker has one. */
+static void a_spare_engine(void **state)
+{
+	struct engine *spare = pool_spare_engine(bench.pool);
+
+	(void)state;
+	assert_non_null(spare);
+	assert_int_equal(pool_submit(bench.pool, &bench.jobs[0].base), 0);
+	assert_null(pool_spare_engine(bench.pool));
+	await_running(1);
+	assert_null(pool_spare_engine(bench.pool));
+	let_go(1);
+	run_until_done(1);
+	assert_ptr_equal(pool_spare_engine(bench.pool), spare);
+}
+
 /* Its thread is lowered while it runs; a job that waits behind it goes on in it, one after a pause does not. */
 static void a_long_job_is_lowered(void **state)
 {
@@ -179,6 +195,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_job_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_queue_has_an_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_canceled_job_is_done_unrun, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_spare_engine, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_long_job_is_lowered, set_up, tear_down),
 	};
 
