@@ -54,15 +54,40 @@ static inline unsigned json_scan_mask_word(const uint8_t *p, unsigned *high)
 #ifdef __SSE2__
 enum { JSON_SCAN_STEP = 16 };
 
-static inline unsigned json_scan_mask(const uint8_t *p, unsigned *high)
+static inline __m128i json_scan_ends(__m128i x)
 {
-	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
 	__m128i ends = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
 
 	ends = _mm_or_si128(ends, _mm_cmpeq_epi8(x, _mm_set1_epi8('"')));
-	ends = _mm_or_si128(ends, _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
+	return _mm_or_si128(ends, _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
+}
+
+static inline unsigned json_scan_mask(const uint8_t *p, unsigned *high)
+{
+	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+
 	*high |= (unsigned)_mm_movemask_epi8(x);
-	return (unsigned)_mm_movemask_epi8(ends);
+	return (unsigned)_mm_movemask_epi8(json_scan_ends(x));
+}
+
+/* Copies a step; the high bit of a byte of `seen` is set where one was that is not plain ASCII. */
+static inline void json_scan_copy_step(uint8_t *dst, const uint8_t *p, __m128i *seen)
+{
+	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+
+	_mm_storeu_si128((__m128i *)(void *)dst, x);
+	*seen = _mm_or_si128(*seen, _mm_or_si128(x, json_scan_ends(x)));
+}
+
+/* n is JSON_SCAN_STEP at least. */
+static inline bool json_scan_copy_steps(uint8_t *dst, const uint8_t *p, size_t n)
+{
+	__m128i seen = _mm_setzero_si128();
+
+	for (size_t i = 0; i + JSON_SCAN_STEP < n; i += JSON_SCAN_STEP)
+		json_scan_copy_step(dst + i, p + i, &seen);
+	json_scan_copy_step(dst + n - JSON_SCAN_STEP, p + n - JSON_SCAN_STEP, &seen);
+	return _mm_movemask_epi8(seen) == 0;
 }
 #else
 enum { JSON_SCAN_STEP = JSON_SCAN_WORD_STEP };
@@ -70,6 +95,19 @@ enum { JSON_SCAN_STEP = JSON_SCAN_WORD_STEP };
 static inline unsigned json_scan_mask(const uint8_t *p, unsigned *high)
 {
 	return json_scan_mask_word(p, high);
+}
+
+static inline bool json_scan_copy_steps(uint8_t *dst, const uint8_t *p, size_t n)
+{
+	unsigned ends = 0, high = 0;
+
+	for (size_t i = 0; i + JSON_SCAN_STEP < n; i += JSON_SCAN_STEP) {
+		ends |= json_scan_mask(p + i, &high);
+		memcpy(dst + i, p + i, JSON_SCAN_STEP);
+	}
+	ends |= json_scan_mask(p + n - JSON_SCAN_STEP, &high);
+	memcpy(dst + n - JSON_SCAN_STEP, p + n - JSON_SCAN_STEP, JSON_SCAN_STEP);
+	return (ends | high) == 0;
 }
 #endif
 
@@ -90,19 +128,11 @@ static inline bool json_scan_word(uint64_t x)
  */
 static inline bool json_scan_copy(uint8_t *dst, const uint8_t *p, size_t n)
 {
-	unsigned ends = 0, high = 0;
 	uint64_t first, last;
 	uint32_t half[2];
 
-	if (n >= JSON_SCAN_STEP) {
-		for (size_t i = 0; i + JSON_SCAN_STEP < n; i += JSON_SCAN_STEP) {
-			ends |= json_scan_mask(p + i, &high);
-			memcpy(dst + i, p + i, JSON_SCAN_STEP);
-		}
-		ends |= json_scan_mask(p + n - JSON_SCAN_STEP, &high);
-		memcpy(dst + n - JSON_SCAN_STEP, p + n - JSON_SCAN_STEP, JSON_SCAN_STEP);
-		return (ends | high) == 0;
-	}
+	if (n >= JSON_SCAN_STEP)
+		return json_scan_copy_steps(dst, p, n);
 	if (n >= 8) {
 		memcpy(&first, p, 8);
 		memcpy(&last, p + n - 8, 8);
