@@ -17,6 +17,9 @@ enum {
 	/* Rows so near are gone through one by one. */
 	NEAR_ROWS = 512,
 	LANES = 8,
+	/* So many rows, of LANES numbers at most which are below the width, are counted in lanes. */
+	LANES_ROWS = 64,
+	LANES_WIDTH = 256,
 };
 
 static uint32_t width_of(const struct col_text_shaped *p)
@@ -472,6 +475,54 @@ static void count_up(struct col_text_shaped *p, const uint16_t *column, const ui
 	c->row = at;
 }
 
+/* A lane for each number that the rows have, of those below the width; false: they are too many. */
+static bool give_lanes(const uint16_t *column, const uint32_t *rows, size_t count, uint32_t width,
+	lanes *ones, uint8_t *lane_of)
+{
+	unsigned given = 0;
+
+	memset(ones, 0, width * sizeof *ones);
+	memset(lane_of, LANES, width);
+	for (size_t i = 0; i < count; i++) {
+		uint16_t number = column[rows[i]];
+
+		if (lane_of[number] < LANES)
+			continue;
+		if (given == LANES)
+			return false;
+		ones[number][given] = 1;
+		lane_of[number] = (uint8_t)given++;
+	}
+	return true;
+}
+
+/*
+ * As count_up, of rows that have few different numbers: these alone are counted, all at once, and the
+ * cursor stays where it is. False: it is not done.
+ */
+static bool count_up_lanes(const struct col_text_shaped *p, const uint16_t *column, uint32_t width,
+	const uint32_t *rows, size_t count, struct col_text_rank *out)
+{
+	const struct col_text_cursor *c = &p->cursor;
+	lanes ones[LANES_WIDTH], sum = { 0 };
+	uint8_t lane_of[LANES_WIDTH];
+	uint32_t at = c->row;
+
+	if (count < LANES_ROWS || width > LANES_WIDTH ||
+		!give_lanes(column, rows, count, width, ones, lane_of))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		uint16_t number = column[rows[i]], sums[LANES];
+
+		for (; at < rows[i]; at++)
+			sum += ones[column[at]];
+		memcpy(sums, &sum, sizeof sums);
+		out[i] = (struct col_text_rank){ .rows = c->counts[number] + sums[lane_of[number]],
+			.code = number };
+	}
+	return true;
+}
+
 /* Codes that were read have been counted; keys may be more of a code than was said. */
 static int keys_to_codes(const struct col_text_shaped *p, size_t count, struct col_text_rank *ranks)
 {
@@ -493,6 +544,7 @@ static int ranks_of_step(struct col_text_shaped *p, const uint16_t *keys, const 
 {
 	uint32_t step = rows[0] / COL_TEXT_STEP_ROWS;
 	bool on = rows[0] >= p->cursor.row && step == p->cursor.row / COL_TEXT_STEP_ROWS;
+	const uint16_t *column;
 	int rc = keys ? 0 : load_step(p, step, true);
 
 	/* The counts may be another question's, of codes or of keys. */
@@ -500,7 +552,9 @@ static int ranks_of_step(struct col_text_shaped *p, const uint16_t *keys, const 
 		rc = restart(p, keys, rows[0]);
 	if (rc < 0)
 		return rc;
-	count_up(p, keys ? keys : p->codes, rows, count, out);
+	column = keys ? keys : p->codes;
+	if (!count_up_lanes(p, column, keys ? p->keys_count : width_of(p), rows, count, out))
+		count_up(p, column, rows, count, out);
 	if (keys)
 		return keys_to_codes(p, count, out);
 	for (size_t i = 0; i < count && p->emails_count > 0; i++) {
