@@ -107,19 +107,30 @@ bool col_token_uuid(const uint8_t *p, uint64_t *out, unsigned *out_upper)
 
 /* ---- printing ---- */
 
-static size_t digits_of(uint64_t v)
+/* 1233 / 4096 is a little more than the logarithm of 2. */
+static inline size_t digits_of(uint64_t v)
 {
-	size_t n = 1;
+	size_t bits = 64 - (size_t)__builtin_clzll(v | 1), n = bits * 1233 >> 12;
 
-	while (n < 20 && v >= pow10_of[n])
-		n++;
-	return n;
+	return n + ((v | 1) >= pow10_of[n]);
 }
 
-static size_t print_digits(uint64_t v, size_t n, uint8_t *dst)
+static const char pairs[200] = "00010203040506070809101112131415161718192021222324"
+			       "25262728293031323334353637383940414243444546474849"
+			       "50515253545556575859606162636465666768697071727374"
+			       "75767778798081828384858687888990919293949596979899";
+
+/* The last n digits, from the end on, two at a time. */
+static inline size_t print_digits(uint64_t v, size_t n, uint8_t *dst)
 {
-	for (size_t i = n; i > 0; i--, v /= 10)
-		dst[i - 1] = (uint8_t)('0' + v % 10);
+	uint8_t *at = dst + n;
+
+	for (; at - dst >= 2; v /= 100) {
+		at -= 2;
+		memcpy(at, pairs + v % 100 * 2, 2);
+	}
+	if (at > dst)
+		*dst = (uint8_t)('0' + v % 10);
 	return n;
 }
 
@@ -141,12 +152,31 @@ static size_t print_dec(uint64_t v, unsigned decimals, uint8_t *dst)
 	return n + 1 + print_digits(v % unit, decimals, dst + n + 1);
 }
 
-static void print_hex(uint64_t v, size_t n, unsigned upper, uint8_t *dst)
+/* Eight digits, the first in the lowest byte: each half, quarter, eighth goes to its place. */
+static inline uint64_t eight_hex(uint32_t v, unsigned upper)
 {
-	const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+	uint64_t x = v, letters;
 
-	for (size_t i = n; i > 0; i--, v >>= 4)
-		dst[i - 1] = (uint8_t)digits[v & 15];
+	x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+	x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+	x = (x | x << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	x = __builtin_bswap64(x);
+	letters = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+	return x + UINT64_C(0x3030303030303030) + letters * (upper ? 'A' - '9' - 1 : 'a' - '9' - 1);
+}
+
+/* The last n digits of a number, 1 to 16. Up to sixteen bytes are written all the same. */
+static inline void print_hex(uint64_t v, size_t n, unsigned upper, uint8_t *dst)
+{
+	uint64_t text;
+
+	v <<= 64 - 4 * n;
+	text = htole64(eight_hex((uint32_t)(v >> 32), upper));
+	memcpy(dst, &text, sizeof text);
+	if (n <= sizeof text)
+		return;
+	text = htole64(eight_hex((uint32_t)v, upper));
+	memcpy(dst + sizeof text, &text, sizeof text);
 }
 
 static size_t print_hexes(const uint64_t *v, unsigned param, uint8_t *dst)
@@ -167,6 +197,14 @@ static size_t hex_width(uint64_t v)
 	return v ? (67u - (size_t)__builtin_clzll(v)) / 4 : 1;
 }
 
+/* Each octet and the point behind it; three bytes of digits at most. */
+#define TEN(t) t "0.", t "1.", t "2.", t "3.", t "4.", t "5.", t "6.", t "7.", t "8.", t "9."
+static const char octets[256][4] = { TEN(""), TEN("1"), TEN("2"), TEN("3"), TEN("4"), TEN("5"),
+	TEN("6"), TEN("7"), TEN("8"), TEN("9"), TEN("10"), TEN("11"), TEN("12"), TEN("13"),
+	TEN("14"), TEN("15"), TEN("16"), TEN("17"), TEN("18"), TEN("19"), TEN("20"), TEN("21"),
+	TEN("22"), TEN("23"), TEN("24"), "250.", "251.", "252.", "253.", "254.", "255." };
+#undef TEN
+
 static size_t print_ip4(uint64_t v, uint8_t *dst)
 {
 	size_t n = 0;
@@ -174,11 +212,10 @@ static size_t print_ip4(uint64_t v, uint8_t *dst)
 	for (unsigned shift = 32; shift > 0; shift -= 8) {
 		unsigned octet = v >> (shift - 8) & 255;
 
-		if (shift < 32)
-			dst[n++] = '.';
-		n += print_digits(octet, octet < 10 ? 1 : octet < 100 ? 2 : 3, dst + n);
+		memcpy(dst + n, octets[octet], sizeof octets[octet]);
+		n += 2u + (octet >= 10) + (octet >= 100);
 	}
-	return n;
+	return n - 1;
 }
 
 static unsigned group_of(const uint64_t *v, unsigned i)

@@ -2,14 +2,17 @@
  * Goal: a text is cut into the tokens that are meant, and pattern and tokens give it back to the
  *       byte, whatever it is.
  * Method: texts with the patterns they should have, spelled by letters; random texts of pieces that
- *         are nearly tokens; both ways to find letters and digits compared.
+ *         are nearly tokens; both ways to find letters and digits compared; what is printed, beside the
+ *         printf of the library.
  */
 #include "tests/support/check_cmocka.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/check.h"
 #include "storage/col_token.h"
 #include "tests/support/event_gen.h"
 
@@ -242,6 +245,82 @@ static void any_numbers_print(void **state)
 	}
 }
 
+static size_t hex_naive(char *dst, size_t room, unsigned param, unsigned digits, uint64_t v)
+{
+	if (param & COL_TOKEN_UPPER)
+		return (size_t)snprintf(dst, room, "%0*" PRIX64, (int)digits, v);
+	return (size_t)snprintf(dst, room, "%0*" PRIx64, (int)digits, v);
+}
+
+/* What the class prints, by the printf of the library. */
+static size_t print_naive(unsigned class, unsigned param, const uint64_t *v, char *dst, size_t room)
+{
+	unsigned digits = param & ~(unsigned)COL_TOKEN_UPPER;
+	uint64_t unit = 1, low = v[0] & ((UINT64_C(1) << COL_TOKEN_ZEROES_SHIFT) - 1);
+	char hex[COL_TOKEN_HEX_MAX + 1];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < param && class == COL_TOKEN_DEC; i++)
+		unit *= 10;
+	switch (class) {
+	case COL_TOKEN_INT:
+		return (size_t)snprintf(dst, room, "%.*s%" PRIu64,
+			(int)(v[0] >> COL_TOKEN_ZEROES_SHIFT), "000000000000000", low);
+	case COL_TOKEN_DEC:
+		return (size_t)snprintf(
+			dst, room, "%" PRIu64 ".%0*" PRIu64, v[0] / unit, (int)param, v[0] % unit);
+	case COL_TOKEN_IP4:
+		return (size_t)snprintf(dst, room, "%u.%u.%u.%u", (unsigned)(v[0] >> 24 & 255),
+			(unsigned)(v[0] >> 16 & 255), (unsigned)(v[0] >> 8 & 255),
+			(unsigned)(v[0] & 255));
+	case COL_TOKEN_HEXV:
+		return hex_naive(dst, room, param, 1, v[0]);
+	case COL_TOKEN_UUID:
+		hex_naive(hex, sizeof hex, param, 16, v[0]);
+		hex_naive(hex + 16, sizeof hex - 16, param, 16, v[1]);
+		return (size_t)snprintf(dst, room, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8,
+			hex + 12, hex + 16, hex + 20);
+	default:
+		for (; digits > 16; digits -= 16)
+			n += hex_naive(dst + n, room - n, param, 16, *v++);
+		return n + hex_naive(dst + n, room - n, param, digits, *v);
+	}
+}
+
+/* Numbers of every length, in every class but the addresses of IPv6. */
+static void numbers_print_as_they_should(void **state)
+{
+	static const uint8_t classes[] = { COL_TOKEN_INT, COL_TOKEN_HEX, COL_TOKEN_HEXV,
+		COL_TOKEN_DEC, COL_TOKEN_IP4, COL_TOKEN_UUID };
+	struct event_gen g = { .state = 7 };
+
+	(void)state;
+	for (unsigned i = 0; i < 200000; i++) {
+		unsigned class = classes[i % ARRAY_COUNT(classes)], param = i / 7 % 256;
+		uint8_t dst[COL_TOKEN_PRINT_MAX];
+		char naive[COL_TOKEN_PRINT_MAX + 40];
+		uint64_t v[COL_TOKEN_NUMBERS];
+		size_t n;
+
+		if (!col_token_has_param(class))
+			param = 0;
+		if (col_token_numbers(class, param) < 0)
+			continue;
+		for (unsigned k = 0; k < COL_TOKEN_NUMBERS; k++) {
+			v[k] = event_gen_random(&g) >> event_gen_random(&g) % 64;
+			if (k == i % 64)
+				v[k] = k % 2 ? UINT64_MAX : 0;
+		}
+		/* As many digits as are told. */
+		n = (param & ~(unsigned)COL_TOKEN_UPPER) % 16;
+		if (class == COL_TOKEN_HEX && n > 0)
+			v[col_token_numbers(class, param) - 1] &= (UINT64_C(1) << 4 * n) - 1;
+		n = col_token_print(class, param, v, dst);
+		assert_int_equal(n, print_naive(class, param, v, naive, sizeof naive));
+		assert_memory_equal(dst, naive, n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +330,7 @@ int main(void)
 		cmocka_unit_test(anything_comes_back),
 		cmocka_unit_test(masks_agree),
 		cmocka_unit_test(any_numbers_print),
+		cmocka_unit_test(numbers_print_as_they_should),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
