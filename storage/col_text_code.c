@@ -423,8 +423,9 @@ static int restart(struct col_text_shaped *p, const uint16_t *keys, uint32_t row
 		memcpy(c->counts, before, width_of(p) * sizeof *c->counts);
 		return 0;
 	}
+	keys += first;
 	for (uint32_t i = 0; i < n; i++)
-		bad |= keys[first + i] > last;
+		bad |= keys[i] > last;
 	for (uint32_t k = 0; k < p->keys_count; k++)
 		c->counts[k] = before[code_of_key(p, k)];
 	return bad ? ERR_CORRUPT : 0;

@@ -9,6 +9,18 @@
 #include "proto/base/check.h"
 #include "storage/col_text_shape_int.h"
 
+enum {
+	/* More than the steps of a template write of any text that was short enough to be cut. */
+	ROW_BYTES_MAX = 256 << 10,
+};
+
+static const uint64_t NUMBER_MASK = (UINT64_C(1) << COL_TOKEN_ZEROES_SHIFT) - 1;
+
+static_assert(LIMIT_TEXT_SHAPED_BYTES +
+			      LIMIT_TEXT_TOKENS * (LIMIT_TEXT_SHAPED_BYTES + COL_TOKEN_PRINT_MAX) <
+		      ROW_BYTES_MAX,
+	"every page that was written can be read");
+
 /* The rows of one template in the batch. */
 struct part {
 	uint32_t first; /* in ranks */
@@ -23,6 +35,7 @@ struct col_text_batch {
 	struct part *parts; /* one a template */
 	struct col_text_rank *rows;
 	uint32_t *ranks; /* of the rows in their templates, template by template */
+	uint32_t *own;   /* these rows */
 	int64_t *values; /* the templates' columns */
 	struct span *sources[COL_TEXT_SOURCES];
 	struct col_text_leaf *leaves;
@@ -35,45 +48,111 @@ struct col_text_batch {
 	struct buf inside; /* bytes of e-mail addresses and residue; reserved in the arena */
 };
 
-/* Appends to a buffer, within what the page may give. */
+/*
+ * Appends to a buffer, within what the page may give. A row is written where it will stand, if the buffer
+ * may have room for as much as it could take, else in spare memory.
+ */
 struct writer {
 	struct buf *out;
 	size_t budget;
-	size_t start;
+	struct buf spare;
+	uint8_t *row; /* where the row at hand begins */
+	uint8_t *end; /* of the room that there is */
+	bool is_spare;
 	int err;
 };
 
+static void writer_init(struct writer *w, struct buf *out, size_t budget)
+{
+	*w = (struct writer){ .out = out, .budget = budget };
+	buf_init(&w->spare, COL_TEXT_RAW_MAX + ROW_BYTES_MAX + COL_TEXT_PAD);
+}
+
 static void put(struct writer *w, const void *p, size_t n)
 {
-	struct buf *b = w->out;
-
 	if (n > w->budget) {
 		w->err = ERR_CORRUPT;
 		return;
 	}
 	w->budget -= n;
-	if (n <= b->cap - b->len && !b->err) {
-		if (n > 0)
-			memcpy(b->p + b->len, p, n);
-		b->len += n;
-		return;
-	}
-	buf_put(b, p, n);
+	buf_put(w->out, p, n);
+	w->err = w->out->err;
 }
 
-/* The same of text that has COL_TEXT_PAD bytes behind it: short ones need no call. */
-static inline void put_padded(struct writer *w, const uint8_t *p, size_t n)
+/* Room for n bytes and a pad behind what there is of the row; where to go on. NULL: w->err. */
+static uint8_t *more(struct writer *w, const uint8_t *at, size_t n)
+{
+	size_t done = (size_t)(at - w->row), need = done + n + COL_TEXT_PAD;
+	size_t room = w->out->cap - w->out->len;
+	/* A buffer with room for all that is left is not made larger. */
+	bool spare = w->is_spare || room >= w->budget || need > w->out->max - w->out->len;
+	struct buf *b = spare ? &w->spare : w->out;
+	uint8_t *to;
+
+	w->err = buf_reserve(b, need);
+	if (w->err == ERR_LIMIT)
+		w->err = ERR_CORRUPT;
+	if (w->err)
+		return NULL;
+	to = b->p + b->len;
+	if (spare && !w->is_spare && done > 0)
+		memcpy(to, w->row, done);
+	w->row = to;
+	w->end = b->p + b->cap;
+	w->is_spare = spare;
+	return to + done;
+}
+
+static uint8_t *begin_row(struct writer *w, size_t n)
 {
 	struct buf *b = w->out;
 
-	if (n > w->budget || b->err || b->cap - b->len < n + COL_TEXT_PAD) {
-		put(w, p, n);
+	w->row = b->p + b->len;
+	w->end = b->p + b->cap;
+	w->is_spare = false;
+	return b->cap - b->len >= n + COL_TEXT_PAD ? w->row : more(w, w->row, n);
+}
+
+static void end_row(struct writer *w, const uint8_t *at)
+{
+	size_t n = (size_t)(at - w->row);
+
+	if (w->is_spare) {
+		put(w, w->row, n);
+		return;
+	}
+	if (n > w->budget) {
+		w->err = ERR_CORRUPT;
 		return;
 	}
 	w->budget -= n;
-	for (size_t i = 0; i < n; i += COL_TEXT_PAD)
-		memcpy(b->p + b->len + i, p + i, COL_TEXT_PAD);
-	b->len += n;
+	w->out->len += n;
+}
+
+/* Text that has COL_TEXT_PAD bytes behind it. */
+static inline uint8_t *copy_padded(uint8_t *at, struct span s)
+{
+	for (size_t i = 0; i < s.n; i += COL_TEXT_PAD)
+		memcpy(at + i, s.p + i, COL_TEXT_PAD);
+	return at + s.n;
+}
+
+/* Any text; of short ones both halves, which may overlap. */
+static inline uint8_t *copy(uint8_t *at, struct span s)
+{
+	if (s.n > 16) {
+		memcpy(at, s.p, s.n);
+	} else if (s.n >= 8) {
+		memcpy(at, s.p, 8);
+		memcpy(at + s.n - 8, s.p + s.n - 8, 8);
+	} else if (s.n >= 4) {
+		memcpy(at, s.p, 4);
+		memcpy(at + s.n - 4, s.p + s.n - 4, 4);
+	} else {
+		for (size_t i = 0; i < s.n; i++)
+			at[i] = s.p[i];
+	}
+	return at + s.n;
 }
 
 /* ---- memory ---- */
@@ -113,6 +192,7 @@ static int need_batch(struct col_text_shaped *p, size_t count)
 	b->parts = arena_calloc(mem, (size_t)p->templates_count + 1, sizeof *b->parts);
 	b->rows = arena_alloc(mem, rows * sizeof *b->rows);
 	b->ranks = arena_alloc(mem, rows * sizeof *b->ranks);
+	b->own = arena_alloc(mem, rows * sizeof *b->own);
 	b->values = arena_alloc(mem, rows * p->columns_max * sizeof *b->values + 1);
 	b->residue_idx = arena_alloc(mem, rows * sizeof *b->residue_idx);
 	b->residue = arena_alloc(mem, rows * sizeof *b->residue);
@@ -127,8 +207,8 @@ static int need_batch(struct col_text_shaped *p, size_t count)
 		if (!b->sources[i])
 			return -ENOMEM;
 	}
-	if (!b->parts || !b->rows || !b->ranks || !b->values || !b->residue_idx || !b->residue ||
-		!b->email_idx || !b->emails || (p->base.uses_leaves && !b->leaves))
+	if (!b->parts || !b->rows || !b->ranks || !b->own || !b->values || !b->residue_idx ||
+		!b->residue || !b->email_idx || !b->emails || (p->base.uses_leaves && !b->leaves))
 		return -ENOMEM;
 	p->batch = b;
 	return 0;
@@ -146,7 +226,7 @@ static void end_batch(struct col_text_shaped *p, struct arena_mark mark)
 /* ---- numbers ---- */
 
 /* Which rows of which template the batch's rows are. */
-static void sort_rows(struct col_text_shaped *p, uint32_t count)
+static void sort_rows(struct col_text_shaped *p, const uint32_t *rows, uint32_t count)
 {
 	struct col_text_batch *b = p->batch;
 	uint32_t at = 0;
@@ -174,6 +254,7 @@ static void sort_rows(struct col_text_shaped *p, uint32_t count)
 			continue;
 		}
 		part = &b->parts[rank.code - COL_TEXT_TEMPLATE];
+		b->own[part->first + part->next] = rows[i];
 		b->ranks[part->first + part->next++] = rank.rows;
 		for (unsigned k = 0; k < p->mails[rank.code]; k++)
 			b->email_idx[b->emails_count++] = rank.emails + k;
@@ -235,11 +316,12 @@ static int load_keyed(struct col_text_shaped *p, const struct col_text_template 
 	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
 }
 
-/* All columns of one template; rows are the template's in the batch. */
-static int load_part(struct col_text_shaped *p, const struct col_text_template *t,
-	const struct part *part, const uint32_t *rows)
+/* All columns of one template. */
+static int load_part(
+	struct col_text_shaped *p, const struct col_text_template *t, const struct part *part)
 {
 	const uint32_t *ranks = p->batch->ranks + part->first;
+	const uint32_t *rows = p->batch->own + part->first;
 	int64_t *at = part->columns;
 	int rc = 0;
 
@@ -263,33 +345,22 @@ static int load_part(struct col_text_shaped *p, const struct col_text_template *
 	return rc;
 }
 
-/* The template's rows among those of the batch, into memory for all of them. */
-static void rows_of(const struct col_text_shaped *p, unsigned code, const uint32_t *rows,
-	uint32_t count, uint32_t *out)
+static int load_numbers(struct col_text_shaped *p)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		if (p->batch->rows[i].code == code)
-			*out++ = rows[i];
-	}
-}
-
-static int load_numbers(struct col_text_shaped *p, const uint32_t *rows, uint32_t count)
-{
-	uint32_t own[COL_TEXT_BATCH_ROWS];
 	int64_t *at = p->batch->values;
 	int rc = 0;
 
 	for (uint32_t i = 0; i < p->templates_count && rc == 0; i++) {
-		const struct col_text_template *t = &p->templates[i];
+		struct col_text_template *t = &p->templates[i];
 		struct part *part = &p->batch->parts[i];
 
 		if (part->count == 0)
 			continue;
 		part->columns = at;
 		at += (size_t)t->columns_count * part->count;
-		if (t->leaves || t->keyed)
-			rows_of(p, COL_TEXT_TEMPLATE + i, rows, count, own);
-		rc = load_part(p, t, part, own);
+		rc = col_text_shape_steps(p, t);
+		if (rc == 0)
+			rc = load_part(p, t, part);
 	}
 	return rc;
 }
@@ -336,14 +407,80 @@ static int load_inside(struct col_text_shaped *p, struct buf *scratch)
 
 /* ---- texts ---- */
 
+static enum col_text_op op_of(const struct col_text_slot *slot)
+{
+	if (slot->class == COL_TOKEN_EMAIL)
+		return COL_TEXT_OP_EMAIL;
+	if (slot->class == COL_TOKEN_COPY)
+		return COL_TEXT_OP_COPY;
+	if (slot->method == COL_TEXT_WORDS)
+		return COL_TEXT_OP_WORDS;
+	if (slot->class == COL_TOKEN_WORD)
+		return COL_TEXT_OP_SPAN;
+	if (slot->method == COL_TEXT_ZEROES)
+		return COL_TEXT_OP_ZEROES;
+	return slot->class == COL_TOKEN_INT ? COL_TEXT_OP_NUMBER : COL_TEXT_OP_TOKEN;
+}
+
+/* The longest text that the operation writes without asking for room. */
+static size_t longest_of(const struct col_text_shaped *p, const struct col_text_step *step)
+{
+	size_t longest = 0;
+
+	if (step->op >= COL_TEXT_OP_NUMBER)
+		return COL_TOKEN_PRINT_MAX;
+	for (uint32_t i = 0; step->op == COL_TEXT_OP_WORDS && i < step->slot->words_count; i++) {
+		size_t n = col_text_pool_at(p, step->slot->word_idx + i).n;
+
+		longest = n > longest ? n : longest;
+	}
+	return longest;
+}
+
+/* Ends the step's text; the next one's begins there. */
+static struct col_text_step *end_step(const struct col_text_shaped *p, struct col_text_template *t,
+	struct col_text_step *step, const struct col_text_slot *slot, const uint8_t *end)
+{
+	step->text.n = (size_t)(end - step->text.p);
+	step->slot = slot;
+	if (slot) {
+		step->op = (uint16_t)op_of(slot);
+		step[1].text.p = end;
+		step[1].column = (uint16_t)(step->column + slot->columns_count);
+	}
+	t->bytes_max += step->text.n + longest_of(p, step);
+	return step + 1;
+}
+
+static void make_steps(const struct col_text_shaped *p, struct col_text_template *t, uint8_t *text)
+{
+	struct col_text_step *step = t->steps;
+	const struct col_text_slot *slot = &p->slots[t->slot_idx];
+
+	step->text.p = text;
+	for (size_t at = 0; at < t->pattern.n;) {
+		unsigned class = t->pattern.p[at++];
+
+		if (class < COL_TOKEN_WORD) {
+			*text++ = (uint8_t) class;
+			continue;
+		}
+		at += col_token_has_param(class);
+		if (slot->method == COL_TEXT_WORD)
+			text = copy(text, col_text_pool_at(p, slot->word_idx));
+		else
+			step = end_step(p, t, step, slot, text);
+		slot++;
+	}
+	end_step(p, t, step, NULL, text);
+}
+
 /* Constant words join the text before and behind them. */
 int col_text_shape_steps(struct col_text_shaped *p, struct col_text_template *t)
 {
 	struct arena *mem = p->base.mem;
-	size_t bytes = t->pattern.n, at = 0;
-	struct col_text_step *step;
+	size_t bytes = t->pattern.n;
 	uint8_t *text;
-	unsigned slot_idx = t->slot_idx;
 
 	if (t->steps)
 		return 0;
@@ -354,129 +491,132 @@ int col_text_shape_steps(struct col_text_shaped *p, struct col_text_template *t)
 			bytes += col_text_pool_at(p, slot->word_idx).n;
 	}
 	text = arena_alloc(mem, bytes + COL_TEXT_PAD);
-	step = arena_calloc(mem, (size_t)t->slots_count + 1, sizeof *step);
-	if (!text || !step)
+	t->steps = arena_calloc(mem, (size_t)t->slots_count + 1, sizeof *t->steps);
+	if (!text || !t->steps) {
+		t->steps = NULL;
 		return -ENOMEM;
-	t->steps = step;
-	step->text.p = text;
-	while (at < t->pattern.n) {
-		unsigned class = t->pattern.p[at++];
-		const struct col_text_slot *slot;
-
-		if (class < COL_TOKEN_WORD) {
-			*text++ = (uint8_t) class;
-			continue;
-		}
-		at += col_token_has_param(class);
-		slot = &p->slots[slot_idx++];
-		if (slot->method == COL_TEXT_WORD) {
-			struct span word = col_text_pool_at(p, slot->word_idx);
-
-			if (word.n > 0)
-				memcpy(text, word.p, word.n);
-			text += word.n;
-			continue;
-		}
-		step->text.n = (size_t)(text - step->text.p);
-		step->slot = slot;
-		step++;
-		step->text.p = text;
 	}
-	step->text.n = (size_t)(text - step->text.p);
-	return 0;
+	t->bytes_max = 0;
+	make_steps(p, t, text);
+	return t->bytes_max > ROW_BYTES_MAX ? ERR_CORRUPT : 0;
 }
 
-static void put_number(
-	struct writer *w, const struct col_text_slot *slot, const int64_t *v, size_t stride)
+/* By its class, from the numbers that it takes. */
+static size_t put_token(
+	const struct col_text_slot *slot, const int64_t *v, size_t stride, uint8_t *dst)
 {
 	uint64_t numbers[COL_TOKEN_NUMBERS] = { (uint64_t)v[0] };
-	uint8_t text[COL_TOKEN_PRINT_MAX + COL_TEXT_PAD];
-	unsigned param = slot->param;
-	size_t n;
 
-	switch (slot->method) {
-	case COL_TEXT_ZEROES:
-		numbers[0] = (uint64_t)v[stride];
-		if ((uint64_t)v[0] > COL_TOKEN_ZEROES_MAX || numbers[0] >> COL_TOKEN_ZEROES_SHIFT)
-			break;
-		numbers[0] |= (uint64_t)v[0] << COL_TOKEN_ZEROES_SHIFT;
-		break;
-	case COL_TEXT_GROUPS:
+	if (slot->method == COL_TEXT_GROUPS) {
 		numbers[0] = 0;
 		for (unsigned i = 0; i < COL_TEXT_IP6_GROUPS; i++)
 			numbers[i / 4] = numbers[i / 4] << 16 | ((uint64_t)v[i * stride] & 0xffff);
-		break;
-	case COL_TEXT_KEYED:
-	case COL_TEXT_NUMBERS:
+	} else {
 		for (unsigned i = 1; i < slot->streams_count; i++)
 			numbers[i] = (uint64_t)v[i * stride];
-		break;
-	default:
-		numbers[0] &= (UINT64_C(1) << COL_TOKEN_ZEROES_SHIFT) - 1;
-		break;
 	}
-	n = col_token_print(slot->class, param, numbers, text);
-	if (slot->method == COL_TEXT_PADDED && n < slot->digits)
-		put(w, "000000000000000000", slot->digits - n);
-	put_padded(w, text, n);
+	return col_token_print(slot->class, slot->param, numbers, dst);
 }
 
-static void put_slot(struct col_text_shaped *p, struct writer *w, const struct col_text_slot *slot,
-	const int64_t *v, size_t stride)
+/* Zeroes in front are counted by a number of their own. */
+static size_t put_zeroes(struct writer *w, const int64_t *v, size_t stride, uint8_t *dst)
 {
-	struct span s;
+	uint64_t zeroes = (uint64_t)v[0], number = (uint64_t)v[stride];
 
-	if (slot->method == COL_TEXT_WORDS) {
-		if ((uint64_t)v[0] >= slot->words_count) {
-			w->err = ERR_CORRUPT;
+	if (zeroes > COL_TOKEN_ZEROES_MAX || number >> COL_TOKEN_ZEROES_SHIFT) {
+		w->err = ERR_CORRUPT;
+		return 0;
+	}
+	number |= zeroes << COL_TOKEN_ZEROES_SHIFT;
+	return col_token_print(COL_TOKEN_INT, 0, &number, dst);
+}
+
+/* What is not of this page. NULL: there is no room, or it is too long. */
+static inline uint8_t *put_span(
+	struct writer *w, uint8_t *at, struct span s, const struct col_text_template *t)
+{
+	if (s.n > w->budget) {
+		w->err = ERR_CORRUPT;
+		return NULL;
+	}
+	/* Behind it there is room again for all the rest. */
+	if ((size_t)(w->end - at) < s.n + t->bytes_max + COL_TEXT_PAD)
+		at = more(w, at, s.n + t->bytes_max);
+	return at ? copy(at, s) : NULL;
+}
+
+static struct span email_at(struct writer *w, const struct buf *scratch, struct col_text_value v)
+{
+	if (v.length == 0) {
+		w->err = ERR_CORRUPT;
+		return SPAN_NONE;
+	}
+	return span_of(scratch->p + v.off, v.length - 1);
+}
+
+static struct span word_at(const struct col_text_shaped *p, struct writer *w,
+	const struct col_text_slot *slot, int64_t v)
+{
+	if ((uint64_t)v >= slot->words_count) {
+		w->err = ERR_CORRUPT;
+		return SPAN_NONE;
+	}
+	return col_text_pool_at(p, slot->word_idx + (uint32_t)v);
+}
+
+/* The i-th row of the batch, by its template; *email counts the e-mail addresses of the batch. */
+static void put_row(struct col_text_shaped *p, struct writer *w, uint32_t idx, uint32_t i,
+	const struct buf *scratch, uint32_t *email)
+{
+	const struct col_text_template *t = &p->templates[idx];
+	const struct col_text_batch *b = p->batch;
+	struct part *part = &b->parts[idx];
+	const int64_t *row = part->columns + part->next++, *v;
+	size_t stride = part->count;
+	uint8_t *at = begin_row(w, t->bytes_max);
+
+	/* A row that is not right goes on to its end; without room it does not. */
+	for (const struct col_text_step *step = t->steps; at; step++) {
+		const struct col_text_slot *slot = step->slot;
+
+		at = copy_padded(at, step->text);
+		v = row + step->column * stride;
+		switch ((enum col_text_op)step->op) {
+		case COL_TEXT_OP_END:
+			end_row(w, at);
 			return;
+		case COL_TEXT_OP_EMAIL:
+			at = put_span(w, at, email_at(w, scratch, b->emails[(*email)++]), t);
+			break;
+		case COL_TEXT_OP_COPY:
+			at = put_span(w, at, b->sources[slot->param][i], t);
+			break;
+		case COL_TEXT_OP_SPAN:
+			at = put_span(
+				w, at, span_of((const void *)(intptr_t)*v, (size_t)v[stride]), t);
+			break;
+		case COL_TEXT_OP_WORDS:
+			at = copy_padded(at, word_at(p, w, slot, *v));
+			break;
+		case COL_TEXT_OP_NUMBER:
+			at += col_token_print_decimal((uint64_t)*v & NUMBER_MASK, slot->digits, at);
+			break;
+		case COL_TEXT_OP_ZEROES:
+			at += put_zeroes(w, v, stride, at);
+			break;
+		case COL_TEXT_OP_TOKEN:
+			at += put_token(slot, v, stride, at);
+			break;
 		}
-		s = col_text_pool_at(p, slot->word_idx + (uint32_t)v[0]);
-		put(w, s.p, s.n);
-	} else if (slot->method == COL_TEXT_LEAF && slot->class == COL_TOKEN_WORD) {
-		put(w, (const void *)(intptr_t)v[0], (size_t)v[stride]);
-	} else {
-		put_number(w, slot, v, stride);
 	}
 }
 
-static void put_place(struct writer *w, const struct buf *scratch, struct col_text_value v)
+static void put_residue(struct writer *w, const struct buf *scratch, struct col_text_value v)
 {
 	if (v.length == 0)
 		w->err = ERR_CORRUPT;
 	else
 		put(w, scratch->p + v.off, v.length - 1);
-}
-
-/* The i-th row of the batch, by its template; *email counts the e-mail addresses of the batch. */
-static int put_row(struct col_text_shaped *p, struct writer *w, uint32_t idx, uint32_t i,
-	const struct buf *scratch, uint32_t *email)
-{
-	struct col_text_template *t = &p->templates[idx];
-	struct part *part = &p->batch->parts[idx];
-	const int64_t *v = part->columns + part->next++;
-	int rc = col_text_shape_steps(p, t);
-
-	if (rc < 0)
-		return rc;
-	for (const struct col_text_step *step = t->steps; !w->err; step++) {
-		const struct col_text_slot *slot = step->slot;
-
-		put_padded(w, step->text.p, step->text.n);
-		if (!slot)
-			break;
-		if (slot->class == COL_TOKEN_EMAIL) {
-			put_place(w, scratch, p->batch->emails[(*email)++]);
-		} else if (slot->class == COL_TOKEN_COPY) {
-			struct span s = p->batch->sources[slot->param][i];
-
-			put(w, s.p, s.n);
-		} else {
-			put_slot(p, w, slot, v, part->count);
-			v += (size_t)slot->columns_count * part->count;
-		}
-	}
-	return w->err;
 }
 
 static int put_rows(struct col_text_shaped *p, struct writer *w, uint32_t count,
@@ -487,17 +627,16 @@ static int put_rows(struct col_text_shaped *p, struct writer *w, uint32_t count,
 	for (uint32_t i = 0; i < count; i++) {
 		unsigned code = p->batch->rows[i].code;
 		size_t before = w->out->len;
-		int rc = 0;
 
 		out[i] = (struct col_text_value){ (uint32_t)before, 0 };
 		if (code == COL_TEXT_ABSENT)
 			continue;
 		if (code == COL_TEXT_RESIDUE)
-			put_place(w, scratch, p->batch->residue[residue++]);
+			put_residue(w, scratch, p->batch->residue[residue++]);
 		else
-			rc = put_row(p, w, code - COL_TEXT_TEMPLATE, i, scratch, &email);
-		if (rc < 0 || w->err || w->out->err)
-			return rc < 0 ? rc : w->err ? w->err : w->out->err;
+			put_row(p, w, code - COL_TEXT_TEMPLATE, i, scratch, &email);
+		if (w->err)
+			return w->err;
 		out[i].length = (uint32_t)(w->out->len - before) + 1;
 	}
 	return 0;
@@ -512,8 +651,8 @@ static int rebuild(struct col_text_shaped *p, struct writer *w, const uint32_t *
 	if (rc < 0)
 		return rc;
 	buf_reset(scratch);
-	sort_rows(p, count);
-	rc = load_numbers(p, rows, count);
+	sort_rows(p, rows, count);
+	rc = load_numbers(p);
 	if (rc == 0)
 		rc = load_sources(p, rows, count);
 	if (rc == 0)
@@ -527,11 +666,12 @@ int col_text_shape_get(struct col_text_page *base, const uint32_t *rows, size_t 
 	struct buf *bytes, struct col_text_value *out)
 {
 	struct col_text_shaped *p = (struct col_text_shaped *)base;
-	struct writer w = { .out = bytes, .budget = base->raw_bytes };
+	struct writer w;
 	struct arena_mark mark = arena_mark(base->work);
 	struct buf scratch;
 	int rc = need_batch(p, count);
 
+	writer_init(&w, bytes, base->raw_bytes);
 	buf_init(&scratch, COL_TEXT_RAW_MAX);
 	for (size_t i = 0; i < count && rc == 0; i += p->batch->rows_max) {
 		size_t left = count - i, n = left < p->batch->rows_max ? left : p->batch->rows_max;
@@ -539,6 +679,7 @@ int col_text_shape_get(struct col_text_page *base, const uint32_t *rows, size_t 
 		rc = rebuild(p, &w, rows + i, (uint32_t)n, &scratch, out + i);
 	}
 	buf_fini(&scratch);
+	buf_fini(&w.spare);
 	end_batch(p, mark);
 	return rc;
 }
@@ -569,7 +710,7 @@ static int rebuild_all(struct col_text_shaped *p, struct writer *w, uint32_t *le
 int col_text_shape_all(struct col_text_page *base, uint32_t *lengths, struct buf *bytes)
 {
 	struct col_text_shaped *p = (struct col_text_shaped *)base;
-	struct writer w = { .out = bytes, .budget = base->raw_bytes };
+	struct writer w;
 	struct arena_mark mark = arena_mark(base->work);
 	int rc = col_text_number_all(p, lengths, bytes);
 
@@ -580,8 +721,10 @@ int col_text_shape_all(struct col_text_page *base, uint32_t *lengths, struct buf
 		rc = need_batch(p, base->rows_count);
 	if (rc == 0)
 		rc = buf_reserve(bytes, (size_t)base->raw_bytes + 1);
+	writer_init(&w, bytes, base->raw_bytes);
 	if (rc == 0)
 		rc = rebuild_all(p, &w, lengths);
+	buf_fini(&w.spare);
 	end_batch(p, mark);
 	return rc;
 }

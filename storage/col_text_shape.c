@@ -50,7 +50,7 @@ static int open_pool(struct col_text_shaped *p, struct rcur *c)
 	if (pool->kind != COL_TEXT_BYTES)
 		return ERR_CORRUPT;
 	p->pool_offs = arena_alloc(p->base.mem, ((size_t)entries + 1) * sizeof *p->pool_offs);
-	copy = arena_alloc(p->base.mem, (size_t)pool->raw_bytes + 1);
+	copy = arena_alloc(p->base.mem, (size_t)pool->raw_bytes + COL_TEXT_PAD);
 	if (!p->pool_offs || !copy)
 		return -ENOMEM;
 	/* A buffer that is just large enough: nothing is allocated. */

@@ -21,8 +21,20 @@ enum {
 	COL_TEXT_STEP_ROWS = 4096,
 	COL_TEXT_STEPS_MAX = COL_STREAM_COUNT_MAX / COL_TEXT_STEP_ROWS,
 	COL_TEXT_IP6_GROUPS = 8,
-	/* Texts of steps are copied in pieces of so many bytes; as many may be read behind them. */
+	/* Texts of steps and words are copied in pieces of so many bytes; as many may be read behind them. */
 	COL_TEXT_PAD = 16,
+};
+
+/* How a step's slot is written. */
+enum col_text_op {
+	COL_TEXT_OP_END, /* there is none */
+	COL_TEXT_OP_EMAIL,
+	COL_TEXT_OP_COPY,
+	COL_TEXT_OP_SPAN, /* a word of metadata */
+	COL_TEXT_OP_WORDS,
+	COL_TEXT_OP_NUMBER, /* in decimal, without zeroes in front, or up to so many digits */
+	COL_TEXT_OP_ZEROES,
+	COL_TEXT_OP_TOKEN, /* by its class */
 };
 
 struct col_text_stream {
@@ -51,6 +63,8 @@ struct col_text_slot {
 struct col_text_step {
 	struct span text; /* COL_TEXT_PAD bytes behind it may be read */
 	const struct col_text_slot *slot;
+	uint16_t op;
+	uint16_t column; /* the slot's first one among those of the template */
 };
 
 struct col_text_template {
@@ -64,6 +78,7 @@ struct col_text_template {
 	bool leaves;
 	bool keyed;
 	struct col_text_step *steps; /* NULL: not made so far */
+	size_t bytes_max;            /* that they write, but for what other columns and pages say */
 };
 
 /* What there is before a row: counting goes on from there. */
@@ -122,6 +137,7 @@ struct col_text_shaped {
 	struct col_text_batch *batch; /* of the question at hand; NULL: none */
 };
 
+/* Behind the word COL_TEXT_PAD bytes may be read. */
 static inline struct span col_text_pool_at(const struct col_text_shaped *p, uint32_t i)
 {
 	return span_of(p->pool + p->pool_offs[i], p->pool_offs[i + 1] - p->pool_offs[i]);

@@ -140,5 +140,7 @@ enum { COL_TOKEN_PRINT_MAX = 64 };
  * 0: numbers that no token has.
  */
 size_t col_token_print(unsigned class, unsigned param, const uint64_t *numbers, uint8_t *dst);
+/* A number in decimal, of at least so many digits, twenty at most; its length. */
+size_t col_token_print_decimal(uint64_t v, unsigned digits, uint8_t *dst);
 
 #endif

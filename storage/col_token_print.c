@@ -134,6 +134,13 @@ static inline size_t print_digits(uint64_t v, size_t n, uint8_t *dst)
 	return n;
 }
 
+size_t col_token_print_decimal(uint64_t v, unsigned digits, uint8_t *dst)
+{
+	size_t n = digits_of(v);
+
+	return print_digits(v, n < digits ? digits : n, dst);
+}
+
 static size_t print_int(uint64_t v, uint8_t *dst)
 {
 	size_t zeroes = v >> COL_TOKEN_ZEROES_SHIFT;
