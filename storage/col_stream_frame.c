@@ -283,6 +283,30 @@ static uint8_t byte_of(uint64_t v)
 	return v > UINT8_MAX ? UINT8_MAX : (uint8_t)v;
 }
 
+/* Their lists' numbers of some frames from `first` on; off: where the first one begins, then they end. */
+static int make_heads(struct col_stream_body *b, const struct col_stream_side *lists,
+	uint32_t first, uint32_t count, size_t *off)
+{
+	uint64_t v[LISTS][COL_STREAM_FRAME];
+
+	for (int i = 0; i < LISTS; i++)
+		col_stream_side_get(&lists[i], first, count, v[i]);
+	for (uint32_t i = 0; i < count; i++) {
+		struct col_stream_head *h = &b->heads[first + i];
+		uint32_t n = col_stream_frame_count(b->count, first + i);
+
+		*h = (struct col_stream_head){ .base = v[BASES][i],
+			.off = (uint32_t)*off,
+			.width = byte_of(v[WIDTHS][i]),
+			.patches = byte_of(v[PATCHES][i]),
+			.patch_width = byte_of(v[PATCH_WIDTHS][i]) };
+		if (check_head(h, h->patches, n) < 0)
+			return ERR_CORRUPT;
+		*off += frame_bytes(h, n);
+	}
+	return 0;
+}
+
 static int read_heads(struct rcur *c, struct col_stream_body *b, uint32_t frames)
 {
 	struct col_stream_side lists[LISTS] = { { 0 } };
@@ -296,18 +320,11 @@ static int read_heads(struct rcur *c, struct col_stream_body *b, uint32_t frames
 		if (there)
 			col_stream_side_open(c, frames, &lists[i]);
 	}
-	for (uint32_t i = 0; i < frames && !c->err; i++) {
-		struct col_stream_head *h = &b->heads[i];
-		uint32_t n = col_stream_frame_count(b->count, i);
+	for (uint32_t i = 0; i < frames && !c->err; i += COL_STREAM_FRAME) {
+		uint32_t n = frames - i < COL_STREAM_FRAME ? frames - i : COL_STREAM_FRAME;
 
-		*h = (struct col_stream_head){ .base = col_stream_side_at(&lists[BASES], i),
-			.off = (uint32_t)off,
-			.width = byte_of(col_stream_side_at(&lists[WIDTHS], i)),
-			.patches = byte_of(col_stream_side_at(&lists[PATCHES], i)),
-			.patch_width = byte_of(col_stream_side_at(&lists[PATCH_WIDTHS], i)) };
-		if (check_head(h, h->patches, n) < 0)
+		if (make_heads(b, lists, i, n, &off) < 0)
 			return ERR_CORRUPT;
-		off += frame_bytes(h, n);
 	}
 	b->payload = rcur_bytes(c, off);
 	return c->err;

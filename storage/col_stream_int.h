@@ -95,6 +95,10 @@ void col_stream_side_put(const uint64_t *v, uint32_t count, struct buf *out);
 size_t col_stream_side_cost(const uint64_t *v, uint32_t count);
 void col_stream_side_open(struct rcur *c, uint32_t count, struct col_stream_side *out);
 
+/* Numbers first .. first + count - 1 of it; first is a multiple of 8. Without a list: zeroes. */
+void col_stream_side_get(
+	const struct col_stream_side *s, uint32_t first, uint32_t count, uint64_t *out);
+
 static inline uint64_t col_stream_side_at(const struct col_stream_side *s, uint32_t i)
 {
 	return s->min + col_pack_at(s->packed, s->width, i);

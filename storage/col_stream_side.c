@@ -61,3 +61,14 @@ void col_stream_side_open(struct rcur *c, uint32_t count, struct col_stream_side
 	if (!c->err)
 		out->packed = rcur_bytes(c, col_pack_bytes(count, out->width));
 }
+
+void col_stream_side_get(
+	const struct col_stream_side *s, uint32_t first, uint32_t count, uint64_t *out)
+{
+	size_t at = (size_t)first / 8 * s->width;
+
+	ASSERT(first % 8 == 0);
+	ASSERT(at <= s->packed.n);
+	col_pack_get_plus(
+		span_of(s->packed.p + at, s->packed.n - at), count, s->width, s->min, out);
+}
