@@ -1,18 +1,19 @@
 #include "storage/col_sym.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 #include "proto/base/check.h"
+#include "storage/col_sym_int.h"
 
 static_assert(COL_SYM_ALPHABET < COL_SYM_SCALE, "every symbol has a frequency");
 static_assert(COL_SYM_SCALE <= INT16_MAX, "frequencies compare as signed numbers");
 
-/* Frequencies looked at together, all of them at once; so many may be read behind the last one. */
-enum { PAD = 16 };
+enum { PAD = COL_SYM_PAD };
 
 /* ints as they are read from a stream: all of it, into the arena. */
 static int64_t *take_stream(struct rcur *c, uint32_t count, struct arena *mem)
@@ -201,29 +202,13 @@ static inline uint32_t find_slot(const uint16_t *cums, uint32_t n, uint32_t slot
 	return at + last_below(cums + at, slot);
 }
 
-/* By value: what is written meanwhile cannot be suspected of changing it. */
-struct tables {
-	const uint32_t *first;
-	const uint16_t *syms, *cums;
-	uint32_t contexts_count;
-	const uint8_t *last; /* word that may be read */
-};
-
-struct lane {
-	const uint32_t *contexts;
-	uint16_t *out;
-	const uint8_t *p, *end;
-	uint32_t state;
-	uint32_t count;
-};
-
 /*
  * Symbol i of the lane. No branch depends on the state: words behind the group's end are read until the
  * end shows it. A context of one symbol has all slots, which leaves the state as it is: beside other
  * lanes that costs less than a branch. False: there is no such context.
  */
 static inline __attribute__((always_inline)) bool next_sym(
-	struct tables t, struct lane *l, uint32_t i, const bool alone)
+	struct col_sym_tables t, struct col_sym_lane *l, uint32_t i, const bool alone)
 {
 	uint32_t x = l->contexts ? l->contexts[i] : 0, first, n, k, slot, state, word;
 	const uint8_t *p = l->p < t.last ? l->p : t.last;
@@ -255,9 +240,9 @@ static inline __attribute__((always_inline)) bool next_sym(
 
 /* Symbols from .. to - 1 of n lanes. */
 static inline __attribute__((always_inline)) bool next_syms(
-	struct tables t, struct lane *lanes, uint32_t n, uint32_t from, uint32_t to)
+	struct col_sym_tables t, struct col_sym_lane *lanes, uint32_t n, uint32_t from, uint32_t to)
 {
-	struct lane l[COL_SYM_LANES];
+	struct col_sym_lane l[COL_SYM_LANES];
 	bool ok = true;
 
 	memcpy(l, lanes, n * sizeof *l);
@@ -270,35 +255,61 @@ static inline __attribute__((always_inline)) bool next_syms(
 	return ok;
 }
 
-static bool run_lanes(struct tables t, struct lane *l, uint32_t n)
+static bool plain(
+	struct col_sym_tables t, struct col_sym_lane *l, uint32_t n, uint32_t from, uint32_t to)
 {
+	switch (n) {
+	case 4:
+		return next_syms(t, l, 4, from, to);
+	case 3:
+		return next_syms(t, l, 3, from, to);
+	case 2:
+		return next_syms(t, l, 2, from, to);
+	default:
+		return next_syms(t, l, 1, from, to);
+	}
+}
+
+static _Atomic(col_sym_lanes_cb *) chosen;
+
+static col_sym_lanes_cb *choose(bool is_plain)
+{
+	col_sym_lanes_cb *best = is_plain ? NULL : col_sym_x86();
+
+	best = best ? best : plain;
+	atomic_store_explicit(&chosen, best, memory_order_release);
+	return best;
+}
+
+void col_sym_plain(bool is_plain)
+{
+	(void)choose(is_plain);
+}
+
+static bool run_lanes(struct col_sym_tables t, struct col_sym_lane *l, uint32_t n)
+{
+	col_sym_lanes_cb *run = atomic_load_explicit(&chosen, memory_order_acquire);
 	uint32_t least = l[0].count;
 	bool ok;
 
+	run = run ? run : choose(false);
 	for (uint32_t k = 1; k < n; k++)
 		least = l[k].count < least ? l[k].count : least;
-	if (n == 4)
-		ok = next_syms(t, l, 4, 0, least);
-	else if (n == 3)
-		ok = next_syms(t, l, 3, 0, least);
-	else if (n == 2)
-		ok = next_syms(t, l, 2, 0, least);
-	else
-		ok = next_syms(t, l, 1, 0, least);
+	ok = run(t, l, n, 0, least);
 	for (uint32_t k = 0; k < n && ok; k++)
-		ok = next_syms(t, &l[k], 1, least, l[k].count);
+		ok = run(t, &l[k], 1, least, l[k].count);
 	return ok;
 }
 
 /* Where no symbol costs anything there are no bytes. */
-static int open_lane(const struct col_sym *s, const struct col_sym_group *g, struct lane *l)
+static int open_lane(const struct col_sym *s, const struct col_sym_group *g, struct col_sym_lane *l)
 {
 	static const uint8_t none[2];
 	struct rcur c;
 
 	ASSERT(g->group < s->groups_count);
 	ASSERT((g->contexts != NULL) == (s->contexts_count > 1));
-	*l = (struct lane){ .contexts = g->contexts,
+	*l = (struct col_sym_lane){ .contexts = g->contexts,
 		.out = g->out,
 		.count = g->count,
 		.p = none,
@@ -315,8 +326,8 @@ static int open_lane(const struct col_sym *s, const struct col_sym_group *g, str
 
 int col_sym_get_groups(const struct col_sym *s, const struct col_sym_group *groups, uint32_t n)
 {
-	struct tables t = { s->first, s->syms, s->cums, s->contexts_count, NULL };
-	struct lane l[COL_SYM_LANES];
+	struct col_sym_tables t = { s->first, s->syms, s->cums, s->contexts_count, NULL };
+	struct col_sym_lane l[COL_SYM_LANES];
 	int rc = 0;
 
 	ASSERT(n > 0);

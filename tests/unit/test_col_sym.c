@@ -1,6 +1,7 @@
 /*
- * Goal:   symbols come back, whole groups and their beginnings, in any context; what a context
- *         determines costs nothing, the rest about its entropy; damage is an error or other symbols.
+ * Goal:   symbols come back, whole groups and their beginnings, in any context, with whichever loop
+ *         the processor has; what a context determines costs nothing, the rest about its entropy;
+ *         damage is an error or other symbols.
  * Method: seeded lists of several sizes, skews and groups.
  */
 #include "tests/support/check_cmocka.h"
@@ -11,7 +12,7 @@
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
-#include "storage/col_sym.h"
+#include "storage/col_sym_int.h"
 #include "tests/support/event_gen.h"
 
 enum { ROWS = LIMIT_BLOCK_ROWS, MEMORY = 32 << 20, GROUP = 4096 };
@@ -91,6 +92,22 @@ static uint32_t group_end(const struct fixture *f, uint32_t g)
 	return g + 1 < f->in.groups_count ? f->groups[g + 1] : f->in.count;
 }
 
+/* Each group, and its beginning. */
+static void check_groups(struct fixture *f, const struct col_sym *s)
+{
+	for (uint32_t g = 0; g < f->in.groups_count; g++) {
+		uint32_t at = f->groups[g], n = group_end(f, g) - at;
+
+		for (int part = 0; part < 2; part++, n /= 3) {
+			const uint32_t *x = f->in.contexts ? f->contexts + at : NULL;
+
+			assert_int_equal(col_sym_get(s, g, x, n, f->got), 0);
+			for (uint32_t i = 0; i < n; i++)
+				assert_int_equal(f->got[i], f->syms[at + i]);
+		}
+	}
+}
+
 /* Several groups at once, one of them in part. */
 static void check_lanes(struct fixture *f, const struct col_sym *s)
 {
@@ -134,18 +151,11 @@ static void check(struct fixture *f)
 				 f->in.groups_count, &f->mem, &s),
 		0);
 	assert_int_equal(rcur_left(&c), 0);
-	for (uint32_t g = 0; g < f->in.groups_count; g++) {
-		uint32_t at = f->groups[g], n = group_end(f, g) - at;
-
-		for (int part = 0; part < 2; part++, n /= 3) {
-			const uint32_t *x = f->in.contexts ? f->contexts + at : NULL;
-
-			assert_int_equal(col_sym_get(&s, g, x, n, f->got), 0);
-			for (uint32_t i = 0; i < n; i++)
-				assert_int_equal(f->got[i], f->syms[at + i]);
-		}
+	for (int plain = 1; plain >= 0; plain--) {
+		col_sym_plain(plain);
+		check_groups(f, &s);
+		check_lanes(f, &s);
 	}
-	check_lanes(f, &s);
 }
 
 static void round_trips(void **state)
@@ -218,6 +228,7 @@ static void damage(void **state)
 		struct col_sym s;
 		struct rcur c = rcur_of(copy, n);
 
+		col_sym_plain(i / 2 % 2);
 		memcpy(copy, f->page.p, f->page.len);
 		copy[at] ^= (uint8_t)(1 + event_gen_below(&f->gen, 255));
 		arena_reset(&f->mem);
