@@ -120,21 +120,30 @@ void answer_put_damage(const struct engine_result *r, struct buf *out)
 	buf_put_str(out, "]");
 }
 
+static void put_number(const char *label, uint64_t v, struct buf *out)
+{
+	buf_put_str(out, label);
+	json_out_id(v, out);
+}
+
 void answer_put_stats(const struct engine_stats *s, uint64_t counted, struct buf *out)
 {
-	buf_printf(out,
-		",\"stats\":{\"us\":%" PRIu64 ",\"threads\":%u,\"segments\":%" PRIu64
-		",\"segments_opened\":%" PRIu64 ",\"blocks\":%" PRIu64 ",\"blocks_pruned\":%" PRIu64
-		",\"blocks_read\":%" PRIu64 ",\"pages_read\":%" PRIu64 ",\"bytes_read\":%" PRIu64,
-		s->us, s->threads, s->scan.segments_total, s->scan.segments_opened,
-		s->scan.blocks_total, s->scan.blocks_pruned, s->scan.blocks_read,
-		s->scan.pages_read, s->scan.bytes_read);
-	buf_printf(out,
-		",\"journal_rows\":%" PRIu64 ",\"units_searched\":%" PRIu64
-		",\"units_counted\":%" PRIu64 ",\"counted\":%" PRIu64 ",\"damaged\":%" PRIu64
-		",\"regex_given_up\":%" PRIu64 "}",
-		s->scan.journal_rows, s->units_visited, s->units_counted, counted,
-		s->scan.damaged_units, s->scan.regex_given_up);
+	put_number(",\"stats\":{\"us\":", s->us, out);
+	put_number(",\"threads\":", s->threads, out);
+	put_number(",\"segments\":", s->scan.segments_total, out);
+	put_number(",\"segments_opened\":", s->scan.segments_opened, out);
+	put_number(",\"blocks\":", s->scan.blocks_total, out);
+	put_number(",\"blocks_pruned\":", s->scan.blocks_pruned, out);
+	put_number(",\"blocks_read\":", s->scan.blocks_read, out);
+	put_number(",\"pages_read\":", s->scan.pages_read, out);
+	put_number(",\"bytes_read\":", s->scan.bytes_read, out);
+	put_number(",\"journal_rows\":", s->scan.journal_rows, out);
+	put_number(",\"units_searched\":", s->units_visited, out);
+	put_number(",\"units_counted\":", s->units_counted, out);
+	put_number(",\"counted\":", counted, out);
+	put_number(",\"damaged\":", s->scan.damaged_units, out);
+	put_number(",\"regex_given_up\":", s->scan.regex_given_up, out);
+	buf_put_u8(out, '}');
 }
 
 int answer_put(const struct engine_request *req, const struct columns *fields,

@@ -179,6 +179,21 @@ static int compare_places(const void *x, const void *y)
 	return (a->row > b->row) - (a->row < b->row);
 }
 
+/* Without its id an event would be a hole; where keys of the page tell it, and the time, they are not read. */
+static uint32_t wanted_of(const struct run *r)
+{
+	if (r->plan.order == ENGINE_ORDER_ARRIVAL)
+		return r->req->wanted | SCAN_FETCH_ID;
+	return r->req->wanted & ~(uint32_t)(SCAN_FETCH_ID | SCAN_FETCH_TIME);
+}
+
+static void put_event(const struct run *r, const struct event *ev, uint32_t at, struct event *out)
+{
+	out[at] = *ev;
+	if (r->plan.order != ENGINE_ORDER_ARRIVAL)
+		page_key_place(r->plan.order, r->page[at].key, &out[at].time_ns, &out[at].id);
+}
+
 /* One unit's events of the page; a damaged unit leaves holes (id 0), which are closed later. */
 static int fetch_unit(struct run *r, const struct place *places, size_t n, uint32_t *rows,
 	struct event *events, struct event *out)
@@ -189,9 +204,8 @@ static int fetch_unit(struct run *r, const struct place *places, size_t n, uint3
 
 	for (size_t i = 0; i < n; i++)
 		rows[i] = places[i].row;
-	/* Without its id an event would be a hole. */
-	rc = scan_fetch_some(r->plan.scan, u->unit, rows, n, r->req->wanted | SCAN_FETCH_ID,
-		r->engine->scratch[0], &r->out->arena, events, &r->exec.stats, &d);
+	rc = scan_fetch_some(r->plan.scan, u->unit, rows, n, wanted_of(r), r->engine->scratch[0],
+		&r->out->arena, events, &r->exec.stats, &d);
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc < 0) {
@@ -201,7 +215,7 @@ static int fetch_unit(struct run *r, const struct place *places, size_t n, uint3
 		return 0;
 	}
 	for (size_t i = 0; i < n; i++)
-		out[places[i].at] = events[i];
+		put_event(r, &events[i], places[i].at, out);
 	return 0;
 }
 

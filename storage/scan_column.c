@@ -13,7 +13,9 @@ static void count_page(void *ctx, const struct seg_page *p)
 
 	w->stats->pages_read++;
 	w->stats->bytes_read += p->bytes;
-	if (!atomic_exchange(&w->piece->touched, true))
+	/* A look first: most pages are not the first one, and an exchange is dear. */
+	if (!atomic_load_explicit(&w->piece->touched, memory_order_relaxed) &&
+		!atomic_exchange(&w->piece->touched, true))
 		w->stats->blocks_read++;
 }
 
