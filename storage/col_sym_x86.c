@@ -1,6 +1,6 @@
 /*
  * The loop of col_sym.c for AVX2: sixteen frequencies in one vector, of which those above a slot are
- * counted; the words of a group are read without a look at the end where it is far enough.
+ * counted.
  */
 #include "storage/col_sym_int.h"
 
@@ -73,11 +73,9 @@ INLINE uint32_t at_bytes(const uint16_t *p, size_t bytes)
 	return v;
 }
 
-/* near: the end of all words may be. */
-INLINE void next_sym(struct col_sym_tables t, struct context c, struct col_sym_lane *l, uint32_t i,
-	const bool near)
+INLINE void next_sym(struct col_sym_tables t, struct context c, struct col_sym_lane *l, uint32_t i)
 {
-	const uint8_t *p = near && l->p > t.last ? t.last : l->p;
+	const uint8_t *p = l->p < t.last ? l->p : t.last;
 	uint32_t slot = l->state % COL_SYM_SCALE, cum, state, low;
 	size_t below;
 	uint16_t word;
@@ -95,7 +93,7 @@ INLINE void next_sym(struct col_sym_tables t, struct context c, struct col_sym_l
 }
 
 INLINE bool next_syms(struct col_sym_tables t, struct col_sym_lane *lanes, const uint32_t n,
-	uint32_t from, uint32_t to, const bool near)
+	uint32_t from, uint32_t to)
 {
 	struct col_sym_lane l[COL_SYM_LANES];
 
@@ -107,7 +105,7 @@ INLINE bool next_syms(struct col_sym_tables t, struct col_sym_lane *lanes, const
 
 			if (!open_context(t, l[k].contexts[i], &c))
 				return false;
-			next_sym(t, c, &l[k], i, near);
+			next_sym(t, c, &l[k], i);
 		}
 	}
 	memcpy(lanes, l, n * sizeof *l);
@@ -115,8 +113,8 @@ INLINE bool next_syms(struct col_sym_tables t, struct col_sym_lane *lanes, const
 }
 
 /* One lane whose symbols all have the same context. */
-INLINE bool next_alone(struct col_sym_tables t, struct col_sym_lane *lane, uint32_t from,
-	uint32_t to, const bool near)
+INLINE bool next_alone(
+	struct col_sym_tables t, struct col_sym_lane *lane, uint32_t from, uint32_t to)
 {
 	struct col_sym_lane l = *lane;
 	struct context c;
@@ -124,40 +122,30 @@ INLINE bool next_alone(struct col_sym_tables t, struct col_sym_lane *lane, uint3
 	if (!open_context(t, 0, &c))
 		return false;
 	for (uint32_t i = from; i < to; i++)
-		next_sym(t, c, &l, i, near);
+		next_sym(t, c, &l, i);
 	*lane = l;
 	return true;
-}
-
-/* Each symbol takes a word at most. */
-static bool is_near(struct col_sym_tables t, const struct col_sym_lane *lanes, uint32_t n,
-	uint32_t from, uint32_t to)
-{
-	bool near = false;
-
-	for (uint32_t k = 0; k < n; k++) {
-		near |= lanes[k].p > t.last ||
-			(size_t)(t.last - lanes[k].p) < (size_t)(to - from) * sizeof(uint16_t);
-	}
-	return near;
 }
 
 AVX2 static bool run(
 	struct col_sym_tables t, struct col_sym_lane *lanes, uint32_t n, uint32_t from, uint32_t to)
 {
-	bool near = is_near(t, lanes, n, from, to), ok = true;
+	bool ok = true;
 
-	if (n == COL_SYM_LANES && lanes[0].contexts)
-		return near ? next_syms(t, lanes, COL_SYM_LANES, from, to, true)
-			    : next_syms(t, lanes, COL_SYM_LANES, from, to, false);
-	for (uint32_t k = 0; k < n && ok; k++) {
-		if (lanes[k].contexts)
-			ok = next_syms(t, &lanes[k], 1, from, to, true);
-		else
-			ok = near ? next_alone(t, &lanes[k], from, to, true)
-				  : next_alone(t, &lanes[k], from, to, false);
+	for (uint32_t k = 0; k < n && ok && !lanes[0].contexts; k++)
+		ok = next_alone(t, &lanes[k], from, to);
+	if (!lanes[0].contexts)
+		return ok;
+	switch (n) {
+	case 4:
+		return next_syms(t, lanes, 4, from, to);
+	case 3:
+		return next_syms(t, lanes, 3, from, to);
+	case 2:
+		return next_syms(t, lanes, 2, from, to);
+	default:
+		return next_syms(t, lanes, 1, from, to);
 	}
-	return ok;
 }
 
 col_sym_lanes_cb *col_sym_x86(void)
