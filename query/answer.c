@@ -59,16 +59,19 @@ uint32_t answer_wanted(const struct columns *fields)
 }
 
 static int put_event(const struct engine_result *r, const struct columns *fields,
-	const struct event *ev, struct buf *out)
+	const struct event *ev, struct json_out_memo *memo, struct buf *out)
 {
 	if (fields && fields->count)
 		return columns_json(fields, ev, out);
-	return r->wanted & SCAN_FETCH_JSON ? json_out_event_ready(ev, out)
-					   : json_out_event(ev, out);
+	if (r->wanted & SCAN_FETCH_JSON)
+		return json_out_event_ready(ev, memo, out);
+	return json_out_event(ev, out);
 }
 
 int answer_put_events(const struct engine_result *r, const struct columns *fields, struct buf *out)
 {
+	struct json_out_memo memo = { .time = { .text = "" } };
+
 	if (!fields || !fields->count)
 		reserve_events(r, out);
 	for (size_t i = 0; i < r->count; i++) {
@@ -76,7 +79,7 @@ int answer_put_events(const struct engine_result *r, const struct columns *field
 
 		if (i)
 			buf_put_u8(out, ',');
-		rc = put_event(r, fields, &r->events[i], out);
+		rc = put_event(r, fields, &r->events[i], &memo, out);
 		if (rc < 0)
 			return rc;
 	}

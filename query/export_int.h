@@ -9,6 +9,7 @@
 #ifndef QUERY_EXPORT_INT_H
 #define QUERY_EXPORT_INT_H
 
+#include "proto/wire/json_out.h"
 #include "query/engine_int.h"
 #include "query/exec.h"
 #include "query/export.h"
@@ -58,7 +59,8 @@ struct export_run {
 };
 
 /* Text of one event as the request wants it. Negative: as json_out_event. */
-int export_put_event(const struct export_run *x, const struct event *ev, struct buf *out);
+int export_put_event(const struct export_run *x, const struct event *ev, struct json_out_memo *memo,
+	struct buf *out);
 void export_put_head(const struct export_run *x, struct buf *out);
 void export_put_tail(const struct export_run *x, struct buf *out);
 

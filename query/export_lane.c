@@ -37,6 +37,7 @@ struct hit {
 
 struct export_lane {
 	struct arena arena;
+	struct json_out_memo memo;
 	/* Matching rows of a unit, in the order asked for; rows_cap. They stay for its other pieces. */
 	struct hit *hits;
 	size_t hits_count;
@@ -277,7 +278,7 @@ static int write_events(struct run *r, size_t *n)
 		}
 		if (!ev)
 			continue;
-		rc = export_put_event(r->x, ev, &p->text);
+		rc = export_put_event(r->x, ev, &r->lane->memo, &p->text);
 		if (rc < 0)
 			return rc;
 		p->rows++;

@@ -24,7 +24,8 @@ static int put_csv(const struct columns *columns, const struct event *ev, struct
 	return rc;
 }
 
-int export_put_event(const struct export_run *x, const struct event *ev, struct buf *out)
+int export_put_event(const struct export_run *x, const struct event *ev, struct json_out_memo *memo,
+	struct buf *out)
 {
 	const struct columns *columns = &x->req->columns;
 	int rc;
@@ -33,7 +34,7 @@ int export_put_event(const struct export_run *x, const struct event *ev, struct 
 		return put_csv(columns, ev, out);
 	if (x->req->format == EXPORT_JSON)
 		buf_put_u8(out, ',');
-	rc = columns->count ? columns_json(columns, ev, out) : json_out_event_ready(ev, out);
+	rc = columns->count ? columns_json(columns, ev, out) : json_out_event_ready(ev, memo, out);
 	if (x->req->format == EXPORT_NDJSON)
 		buf_put_u8(out, '\n');
 	return rc < 0 ? rc : out->err;

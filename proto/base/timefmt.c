@@ -11,6 +11,7 @@ enum {
 	DAYS_PER_ERA = 146097, /* 400 years */
 	DAYS_TO_1970 = 719468, /* from 0000-03-01 */
 };
+#define MINUTE_NS (60 * CLOCK_NS_PER_SEC)
 
 /*
  * The year is taken to begin on the first of March: the day that leap years add is then its last,
@@ -329,6 +330,39 @@ size_t timefmt_put(char *dst, int64_t ns)
 	char *p = put_seconds(dst, ns, &frac);
 
 	p = put_fraction_needed(p, frac);
+	*p++ = 'Z';
+	ASSERT(p - dst <= TIMEFMT_BYTES_MAX);
+	return (size_t)(p - dst);
+}
+
+/* The nanoseconds of the first instant of it may lie before the range; the minute does not. */
+static void note_minute(struct timefmt_memo *memo, int64_t minute, int64_t ns)
+{
+	char text[TIMEFMT_BYTES_MAX];
+	unsigned frac;
+
+	put_seconds(text, ns, &frac);
+	memcpy(memo->text, text, TIMEFMT_MINUTE_BYTES);
+	memo->minute = minute;
+}
+
+size_t timefmt_put_memo(char *dst, int64_t ns, struct timefmt_memo *memo)
+{
+	int64_t minute = ns / MINUTE_NS, rest = ns % MINUTE_NS;
+	unsigned second;
+	char *p;
+
+	if (rest < 0) {
+		rest += MINUTE_NS;
+		minute--;
+	}
+	if (minute != memo->minute || !memo->text[0])
+		note_minute(memo, minute, ns);
+	memcpy(dst, memo->text, TIMEFMT_MINUTE_BYTES);
+	second = (unsigned)((uint64_t)rest / (uint64_t)CLOCK_NS_PER_SEC);
+	p = put2(dst + TIMEFMT_MINUTE_BYTES, second);
+	p = put_fraction_needed(
+		p, (unsigned)((uint64_t)rest - second * (uint64_t)CLOCK_NS_PER_SEC));
 	*p++ = 'Z';
 	ASSERT(p - dst <= TIMEFMT_BYTES_MAX);
 	return (size_t)(p - dst);

@@ -200,8 +200,10 @@ static void quote_in_place(struct buf *out, size_t text_off)
 
 void json_out_time(int64_t ns, struct buf *out)
 {
+	struct timefmt_memo memo = { .text = "" };
+
 	if (room(out, TIMEFMT_BYTES_MAX + 2))
-		out->len = (size_t)(json_put_time(out->p + out->len, ns) - out->p);
+		out->len = (size_t)(json_put_time(out->p + out->len, ns, &memo) - out->p);
 }
 
 /* The time in an ext, if it is one and 64 bits of nanoseconds hold it. */
@@ -559,13 +561,13 @@ void json_out_id(uint64_t id, struct buf *out)
 }
 
 /* Everything before the metadata, without the checks that event_room has made. False: no room. */
-static bool put_fields(const struct event *ev, struct buf *out)
+static bool put_fields(const struct event *ev, struct json_out_memo *memo, struct buf *out)
 {
 	uint8_t *o = out->p + out->len;
 
 	o = put_id(json_put_label(o, &id_label), ev->id);
-	o = json_put_time(json_put_label(o, &time_label), ev->time_ns);
-	o = json_put_time(json_put_label(o, &received_label), ev->received_ns);
+	o = json_put_time(json_put_label(o, &time_label), ev->time_ns, &memo->time);
+	o = json_put_time(json_put_label(o, &received_label), ev->received_ns, &memo->received);
 	o = put_text(ev, EVENT_TEXT_EVENT_TYPE, o, out);
 	if (!o)
 		return false;
@@ -619,8 +621,8 @@ static int put_ready(struct span metadata, struct buf *out)
 	return out->err;
 }
 
-static int put_event(
-	const struct event *ev, int (*put_map)(struct span, struct buf *), struct buf *out)
+static int put_event(const struct event *ev, struct json_out_memo *memo,
+	int (*put_map)(struct span, struct buf *), struct buf *out)
 {
 	size_t len = out->len;
 	int rc = 0;
@@ -628,7 +630,7 @@ static int put_event(
 	if (out->err)
 		return out->err;
 	ASSERT(ev->severity < EVENT_SEVERITY_COUNT);
-	if (event_room(ev, 0, out) && put_fields(ev, out) && ev->metadata.p)
+	if (event_room(ev, 0, out) && put_fields(ev, memo, out) && ev->metadata.p)
 		rc = put_map(ev->metadata, out);
 	if (ev->flags & EVENT_FLAGS_SHOWN) {
 		put(out, ",\"flags\":", 9);
@@ -645,10 +647,12 @@ static int put_event(
 
 int json_out_event(const struct event *ev, struct buf *out)
 {
-	return put_event(ev, put_metadata, out);
+	struct json_out_memo memo = { .time = { .text = "" } };
+
+	return put_event(ev, &memo, put_metadata, out);
 }
 
-int json_out_event_ready(const struct event *ev, struct buf *out)
+int json_out_event_ready(const struct event *ev, struct json_out_memo *memo, struct buf *out)
 {
-	return put_event(ev, put_ready, out);
+	return put_event(ev, memo, put_ready, out);
 }

@@ -26,6 +26,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/span.h"
+#include "proto/base/timefmt.h"
 #include "proto/wire/event.h"
 
 enum {
@@ -48,8 +49,12 @@ bool json_out_is_damage(int rc);
  * metadata, and flags (an array of words) if there are any. Absent fields are left out.
  */
 int json_out_event(const struct event *ev, struct buf *out);
+/* What events of a list have in common. Zeroed: nothing was written. */
+struct json_out_memo {
+	struct timefmt_memo time, received;
+};
 /* The same of an event whose metadata is JSON text already, as json_out_value would have made it. */
-int json_out_event_ready(const struct event *ev, struct buf *out);
+int json_out_event_ready(const struct event *ev, struct json_out_memo *memo, struct buf *out);
 
 /* The bytes as a JSON string, with its quotes. A failure sticks in the buffer. */
 void json_out_string(struct span s, struct buf *out);

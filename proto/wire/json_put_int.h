@@ -42,9 +42,9 @@ static inline uint8_t *json_put_plain(uint8_t *o, struct span s)
 }
 
 /* At most TIMEFMT_BYTES_MAX + 2 bytes, with its quotes. */
-static inline uint8_t *json_put_time(uint8_t *o, int64_t ns)
+static inline uint8_t *json_put_time(uint8_t *o, int64_t ns, struct timefmt_memo *memo)
 {
-	size_t n = timefmt_put((char *)o + 1, ns);
+	size_t n = timefmt_put_memo((char *)o + 1, ns, memo);
 
 	o[0] = '"';
 	o[n + 1] = '"';

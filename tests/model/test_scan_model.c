@@ -201,6 +201,7 @@ static void compare_json(struct world *w, struct scan *scan, size_t unit, const 
 {
 	const uint32_t wanted = (SCAN_FETCH_ALL & ~(uint32_t)SCAN_FETCH_TIME) | SCAN_FETCH_JSON;
 	struct event *out = calloc(count + 1, sizeof *out);
+	struct json_out_memo memo = { .time = { .text = "" } };
 	struct buf text, want;
 	struct diag d;
 
@@ -212,7 +213,7 @@ static void compare_json(struct world *w, struct scan *scan, size_t unit, const 
 		0);
 	for (size_t i = 0; i < count; i++) {
 		out[i].time_ns = events[i].time_ns;
-		assert_true(json_out_event_ready(&out[i], &text) >= 0);
+		assert_true(json_out_event_ready(&out[i], &memo, &text) >= 0);
 		assert_true(json_out_event(&events[i], &want) >= 0);
 	}
 	assert_int_equal(text.len, want.len);

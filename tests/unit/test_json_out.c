@@ -473,6 +473,7 @@ static void damaged_metadata_costs_only_itself(void **state)
 static void metadata_may_be_ready(void **state)
 {
 	struct event ev = full_event();
+	struct json_out_memo memo = { .time = { .text = "" } };
 	struct buf want;
 
 	(void)state;
@@ -480,14 +481,14 @@ static void metadata_may_be_ready(void **state)
 	assert_int_equal(json_out_event(&ev, &want), 0);
 	ev.metadata = SPAN_LIT("{\"code\":500,\"stack\":[]}");
 	buf_reset(&out);
-	assert_int_equal(json_out_event_ready(&ev, &out), 0);
+	assert_int_equal(json_out_event_ready(&ev, &memo, &out), 0);
 	assert_int_equal(out.len, want.len);
 	assert_memory_equal(out.p, want.p, want.len);
 	for (size_t max = 0; max < want.len; max++) {
 		struct buf small;
 
 		buf_init(&small, max);
-		assert_int_equal(json_out_event_ready(&ev, &small), ERR_LIMIT);
+		assert_int_equal(json_out_event_ready(&ev, &memo, &small), ERR_LIMIT);
 		assert_int_equal(small.len, 0);
 		buf_fini(&small);
 	}

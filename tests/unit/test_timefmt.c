@@ -21,11 +21,19 @@ static int64_t parsed(const char *text)
 
 static const char *given(int64_t ns)
 {
+	static struct timefmt_memo memo;
 	static char buf[TIMEFMT_BYTES_MAX + 1];
 	size_t n = timefmt_put(buf, ns);
 
 	assert_in_range(n, 20, TIMEFMT_BYTES_MAX);
 	buf[n] = 0;
+	/* The first time of a minute, and one that finds it there. */
+	for (int i = 0; i < 2; i++) {
+		char again[TIMEFMT_BYTES_MAX];
+
+		assert_int_equal(timefmt_put_memo(again, ns, &memo), n);
+		assert_memory_equal(again, buf, n);
+	}
 	return buf;
 }
 
