@@ -167,7 +167,10 @@ enum {
 	COL_TEXT_FORM_ABSENT = 255,
 };
 
-/* Texts as numbers. form_of and numbers are the caller's, of which the page may make its own. */
+/*
+ * Texts as numbers. form_of and numbers are the caller's, of which the page may make its own. Behind the
+ * texts of forms 16 bytes more may be read.
+ */
 struct col_text_numbers {
 	struct col_text_form forms[COL_TEXT_FORMS_MAX];
 	uint32_t forms_count;

@@ -122,6 +122,36 @@ static int need_entries(struct dict_page *p)
 	return rc;
 }
 
+/* Numbers of the entries in memory, once. */
+static int need_numbers(struct dict_page *p)
+{
+	uint32_t count = p->base.entries_count;
+	struct arena *mem = p->base.mem;
+	struct col_text_numbers *n;
+	int rc;
+
+	if (p->numbers || p->no_numbers)
+		return 0;
+	p->no_numbers = p->entries->kind != COL_TEXT_SHAPED;
+	if (p->no_numbers)
+		return 0;
+	n = arena_alloc(mem, sizeof *n);
+	if (!n)
+		return -ENOMEM;
+	n->form_of = arena_alloc(mem, count * sizeof *n->form_of);
+	n->numbers = arena_alloc(mem, count * sizeof *n->numbers);
+	if (!n->form_of || !n->numbers)
+		return -ENOMEM;
+	rc = col_text_number_split((struct col_text_shaped *)p->entries, mem, n);
+	/* None of them is absent. */
+	if (rc == 0 && memchr(n->form_of, COL_TEXT_FORM_ABSENT, count))
+		rc = ERR_CORRUPT;
+	p->no_numbers = rc == COL_TEXT_NUMBERS_NOT;
+	if (rc == 0)
+		p->numbers = n;
+	return rc < 0 ? rc : 0;
+}
+
 static inline struct span entry_at(const struct dict_page *p, uint32_t code)
 {
 	return span_of(p->bytes + p->offs[code - 1], p->offs[code] - p->offs[code - 1]);
@@ -233,7 +263,35 @@ static int const_all(struct col_text_page *base, uint32_t *lengths, struct buf *
 
 /* ---- some rows ---- */
 
-/* The entry of a row's code, from memory if all entries are there, else it alone. */
+/* An entry that is told by its number; one that has none is a text. */
+static int put_told(const struct col_text_numbers *n, uint32_t entry, struct buf *bytes,
+	struct col_text_value *out)
+{
+	uint8_t own[COL_TEXT_FORM_BYTES_MAX + COL_TEXT_PAD];
+	bool fits = bytes->cap - bytes->len >= sizeof own;
+	uint8_t *start = fits ? bytes->p + bytes->len : own, *at = start;
+	const struct col_text_form *f;
+
+	if (n->form_of[entry] == COL_TEXT_FORM_NONE) {
+		struct span s = n->texts[n->numbers[entry]];
+
+		out->length = col_text_length(s);
+		buf_put_span(bytes, s);
+		return bytes->err;
+	}
+	f = &n->forms[n->form_of[entry]];
+	at = col_text_copy_padded(at, f->front);
+	at += col_token_print_decimal(n->numbers[entry], f->digits, at);
+	at = col_text_copy_padded(at, f->back);
+	out->length = (uint32_t)(at - start) + 1;
+	if (fits)
+		bytes->len += (size_t)(at - start);
+	else
+		buf_put(bytes, start, (size_t)(at - start));
+	return bytes->err;
+}
+
+/* The entry of a row's code, from memory if all entries or their numbers are there, else it alone. */
 static int put_entry(
 	struct dict_page *p, int64_t code, struct buf *bytes, struct col_text_value *out)
 {
@@ -250,11 +308,13 @@ static int put_entry(
 		buf_put_span(bytes, s);
 		return bytes->err;
 	}
+	if (p->numbers)
+		return put_told(p->numbers, entry, bytes, out);
 	rc = p->entries->ops->get(p->entries, &entry, 1, bytes, out);
 	return rc == 0 && out->length == 0 ? ERR_CORRUPT : rc;
 }
 
-/* A few rows are worth the reading of their entries, many that of all. */
+/* A few rows are worth the reading of their entries, many that of all, as numbers if they are such. */
 static int dict_get(struct col_text_page *base, const uint32_t *rows, size_t count,
 	struct buf *bytes, struct col_text_value *out)
 {
@@ -262,7 +322,9 @@ static int dict_get(struct col_text_page *base, const uint32_t *rows, size_t cou
 	size_t start = bytes->len;
 	int rc = need_codes(p);
 
-	if (rc == 0 && count > ENTRIES_ALONE)
+	if (rc == 0 && count > ENTRIES_ALONE && !p->offs)
+		rc = need_numbers(p);
+	if (rc == 0 && count > ENTRIES_ALONE && !p->numbers)
 		rc = need_entries(p);
 	for (size_t i = 0; i < count && rc == 0; i += WINDOW_ROWS) {
 		size_t n = count - i < WINDOW_ROWS ? count - i : WINDOW_ROWS;
@@ -501,36 +563,6 @@ static int dict_entries(struct col_text_page *base, struct span *out)
 	for (uint32_t i = 0; p->entries && i < base->entries_count && rc == 0; i++)
 		out[i] = entry_at(p, i + 1);
 	return rc;
-}
-
-/* Numbers of the entries in memory, once. */
-static int need_numbers(struct dict_page *p)
-{
-	uint32_t count = p->base.entries_count;
-	struct arena *mem = p->base.mem;
-	struct col_text_numbers *n;
-	int rc;
-
-	if (p->numbers || p->no_numbers)
-		return 0;
-	p->no_numbers = p->entries->kind != COL_TEXT_SHAPED;
-	if (p->no_numbers)
-		return 0;
-	n = arena_alloc(mem, sizeof *n);
-	if (!n)
-		return -ENOMEM;
-	n->form_of = arena_alloc(mem, count * sizeof *n->form_of);
-	n->numbers = arena_alloc(mem, count * sizeof *n->numbers);
-	if (!n->form_of || !n->numbers)
-		return -ENOMEM;
-	rc = col_text_number_split((struct col_text_shaped *)p->entries, mem, n);
-	/* None of them is absent. */
-	if (rc == 0 && memchr(n->form_of, COL_TEXT_FORM_ABSENT, count))
-		rc = ERR_CORRUPT;
-	p->no_numbers = rc == COL_TEXT_NUMBERS_NOT;
-	if (rc == 0)
-		p->numbers = n;
-	return rc < 0 ? rc : 0;
 }
 
 static int dict_numbers(struct col_text_page *base, struct col_text_numbers *out)

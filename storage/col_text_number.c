@@ -149,18 +149,6 @@ static unsigned digits_of(uint64_t v)
 	return n + (v >= 10) + (v >= 100) + (v >= 1000);
 }
 
-static void put_digits(uint64_t v, unsigned n, uint8_t *dst)
-{
-	for (; n > 1; n -= 2, v /= 100) {
-		unsigned two = (unsigned)(v % 100);
-
-		dst[n - 1] = (uint8_t)('0' + two % 10);
-		dst[n - 2] = (uint8_t)('0' + two / 10);
-	}
-	if (n)
-		dst[0] = (uint8_t)('0' + v % 10);
-}
-
 static int next_number(struct ids *x, int64_t *out)
 {
 	int rc = x->next == x->have ? fill_window(x) : 0;
@@ -187,7 +175,8 @@ static int put_row(struct ids *x, uint32_t *length, uint8_t *dst, size_t left, s
 		memcpy(dst, x->front_bytes, FRONT_BYTES);
 	else if (x->front.n > 0)
 		memcpy(dst, x->front.p, x->front.n);
-	put_digits(v, digits, dst + x->front.n);
+	if (digits > 0)
+		col_token_print_decimal(v, digits, dst + x->front.n);
 	if (x->back.n > 0)
 		memcpy(dst + x->front.n + digits, x->back.p, x->back.n);
 	return 0;
@@ -254,6 +243,10 @@ struct teller {
 	struct ids ids;
 	enum { TELL_TEXT, TELL_CONSTANT, TELL_NUMBER } how;
 	uint8_t forms[COL_TEXT_FORM_DIGITS_MAX + 1]; /* by digits; FORM_NONE: not so far */
+	/* The form of the last number, which others between these have, too; NONE: they are texts. */
+	uint64_t least, span;
+	size_t bytes; /* of such a text */
+	uint8_t form;
 };
 
 /* Texts are constants of templates, in whose places they stand, and behind them some rows'. */
@@ -300,6 +293,7 @@ static int open_teller(struct split *s, uint32_t template)
 	if (rc < 0)
 		return rc;
 	memset(teller->forms, COL_TEXT_FORM_NONE, sizeof teller->forms);
+	teller->span = 0;
 	s->texts[template] = teller->ids.front;
 	if (!teller->ids.slot)
 		teller->how = TELL_CONSTANT;
@@ -340,26 +334,47 @@ static int add_form(struct split *s, struct teller *t, unsigned digits)
 	return 0;
 }
 
-static int tell_number(struct split *s, struct teller *t, uint32_t row)
+/* Turns to the form that the number has. */
+static int find_form(struct split *s, struct teller *t, uint64_t v)
 {
-	struct ids *x = &t->ids;
-	int64_t number = 0;
-	int rc = next_number(x, &number);
-	uint64_t v = (uint64_t)number & ((UINT64_C(1) << COL_TOKEN_ZEROES_SHIFT) - 1);
+	const struct col_text_slot *slot = t->ids.slot;
 	unsigned digits = digits_of(v);
+	bool padded = slot->method == COL_TEXT_PADDED && digits <= slot->digits;
+	int rc = 0;
 
-	if (x->slot->method == COL_TEXT_PADDED && digits < x->slot->digits)
-		digits = x->slot->digits;
-	if (rc < 0)
-		return rc;
+	t->form = COL_TEXT_FORM_NONE;
+	t->least = v;
+	t->span = 1;
+	digits = padded ? slot->digits : digits;
 	if (digits > COL_TEXT_FORM_DIGITS_MAX)
-		return tell_text(s, row);
+		return 0;
 	if (t->forms[digits] == COL_TEXT_FORM_NONE)
 		rc = add_form(s, t, digits);
-	s->out->form_of[row] = t->forms[digits];
-	s->out->numbers[row] = (uint32_t)v;
-	s->bytes += x->front.n + digits + x->back.n;
+	t->form = t->forms[digits];
+	for (unsigned i = 0; i < digits; i++)
+		t->span *= 10;
+	t->least = padded || digits == 1 ? 0 : t->span / 10;
+	t->span -= t->least;
+	t->bytes = t->ids.front.n + digits + t->ids.back.n;
 	return rc;
+}
+
+static int tell_number(struct split *s, struct teller *t, uint32_t row)
+{
+	int64_t number = 0;
+	int rc = next_number(&t->ids, &number);
+	uint64_t v = (uint64_t)number & ((UINT64_C(1) << COL_TOKEN_ZEROES_SHIFT) - 1);
+
+	if (rc == 0 && v - t->least >= t->span)
+		rc = find_form(s, t, v);
+	if (rc != 0)
+		return rc;
+	if (t->form == COL_TEXT_FORM_NONE)
+		return tell_text(s, row);
+	s->out->form_of[row] = t->form;
+	s->out->numbers[row] = (uint32_t)v;
+	s->bytes += t->bytes;
+	return 0;
 }
 
 static int tell_row(struct split *s, unsigned code, uint32_t row)

@@ -129,14 +129,6 @@ static void end_row(struct writer *w, const uint8_t *at)
 	w->out->len += n;
 }
 
-/* Text that has COL_TEXT_PAD bytes behind it. */
-static inline uint8_t *copy_padded(uint8_t *at, struct span s)
-{
-	for (size_t i = 0; i < s.n; i += COL_TEXT_PAD)
-		memcpy(at + i, s.p + i, COL_TEXT_PAD);
-	return at + s.n;
-}
-
 /* Any text; of short ones both halves, which may overlap. */
 static inline uint8_t *copy(uint8_t *at, struct span s)
 {
@@ -579,7 +571,7 @@ static void put_row(struct col_text_shaped *p, struct writer *w, uint32_t idx, u
 	for (const struct col_text_step *step = t->steps; at; step++) {
 		const struct col_text_slot *slot = step->slot;
 
-		at = copy_padded(at, step->text);
+		at = col_text_copy_padded(at, step->text);
 		v = row + step->column * stride;
 		switch ((enum col_text_op)step->op) {
 		case COL_TEXT_OP_END:
@@ -596,7 +588,7 @@ static void put_row(struct col_text_shaped *p, struct writer *w, uint32_t idx, u
 				w, at, span_of((const void *)(intptr_t)*v, (size_t)v[stride]), t);
 			break;
 		case COL_TEXT_OP_WORDS:
-			at = copy_padded(at, word_at(p, w, slot, *v));
+			at = col_text_copy_padded(at, word_at(p, w, slot, *v));
 			break;
 		case COL_TEXT_OP_NUMBER:
 			at += col_token_print_decimal((uint64_t)*v & NUMBER_MASK, slot->digits, at);

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "storage/col_depend.h"
 #include "storage/col_stream.h"
@@ -141,6 +142,14 @@ struct col_text_shaped {
 static inline struct span col_text_pool_at(const struct col_text_shaped *p, uint32_t i)
 {
 	return span_of(p->pool + p->pool_offs[i], p->pool_offs[i + 1] - p->pool_offs[i]);
+}
+
+/* Text of steps, forms, words: up to COL_TEXT_PAD bytes more are written; the end. */
+static inline uint8_t *col_text_copy_padded(uint8_t *to, struct span s)
+{
+	for (size_t i = 0; i < s.n; i += COL_TEXT_PAD)
+		memcpy(to + i, s.p + i, COL_TEXT_PAD);
+	return to + s.n;
 }
 
 /* How many rows each template has; where the page says it, codes are not read. */
