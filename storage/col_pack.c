@@ -16,14 +16,6 @@ static inline uint64_t load_tail(const uint8_t *p, const uint8_t *end)
 	return le64toh(v);
 }
 
-static inline uint64_t load(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof v);
-	return le64toh(v);
-}
-
 static inline uint64_t mask_of(unsigned width)
 {
 	return width == 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1;
@@ -72,7 +64,7 @@ static inline __attribute__((always_inline)) void get_group(
 #pragma GCC unroll 8
 	for (unsigned i = 0; i < GROUP; i++) {
 		unsigned bit = i * width, shift = bit % 8;
-		uint64_t v = load(src + bit / 8) >> shift;
+		uint64_t v = col_pack_load(src, bit);
 
 		if (width + shift > 64)
 			v |= (uint64_t)src[bit / 8 + 8] << (64 - shift);
@@ -172,7 +164,7 @@ static void get_few(struct span packed, size_t count, unsigned width, uint64_t a
 		return;
 	}
 	for (size_t i = 0, bit = 0; i < count; i++, bit += width)
-		out[i] = (load(packed.p + bit / 8) >> bit % 8 & mask) + add;
+		out[i] = (col_pack_load(packed.p, bit) & mask) + add;
 }
 
 void col_pack_get_plus(
@@ -220,26 +212,6 @@ uint64_t col_pack_at(struct span packed, unsigned width, size_t i)
 	return v & mask_of(width);
 }
 
-void col_pack_pick(struct span packed, unsigned width, const uint32_t *places, size_t count,
-	uint32_t first, uint64_t add, uint64_t *out)
-{
-	uint64_t mask = mask_of(width);
-	size_t last = count ? (size_t)(places[count - 1] - first) * width / 8 : 0;
-
-	ASSERT(width <= 64);
-	if (width > COL_PACK_LOAD_BITS || packed.n < last + sizeof mask) {
-		for (size_t i = 0; i < count; i++)
-			out[i] = col_pack_at(packed, width, places[i] - first) + add;
-		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		uint32_t bit = (places[i] - first) * width;
-
-		ASSERT_SLOW(bit / 8 <= last);
-		out[i] = (load(packed.p + bit / 8) >> bit % 8 & mask) + add;
-	}
-}
-
 void col_pack_put16(const uint16_t *v, size_t count, unsigned width, uint8_t *dst)
 {
 	uint64_t acc = 0;
@@ -271,7 +243,7 @@ void col_pack_get16(const uint8_t *src, size_t count, unsigned width, uint16_t *
 
 	ASSERT(width <= 16);
 	for (; i < count && (size_t)(end - src) >= bit / 8 + 8; i++, bit += width)
-		out[i] = (uint16_t)(load(src + bit / 8) >> bit % 8 & mask);
+		out[i] = (uint16_t)(col_pack_load(src, bit) & mask);
 	for (; i < count; i++, bit += width)
 		out[i] = (uint16_t)(load_tail(src + bit / 8, end) >> bit % 8 & mask);
 }

@@ -11,8 +11,10 @@
 #ifndef STORAGE_COL_PACK_H
 #define STORAGE_COL_PACK_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "proto/base/buf.h"
 #include "proto/base/cursor.h"
@@ -30,6 +32,18 @@ static inline size_t col_pack_bytes(size_t count, unsigned width)
 	return (count * width + 7) / 8;
 }
 
+/* So many bits of eight bytes surely stand behind any place in the first of them. */
+enum { COL_PACK_LOAD_BITS = 57 };
+
+/* The bits from a place on, lowest first; it reads the eight bytes from that on in which it is. */
+static inline uint64_t col_pack_load(const uint8_t *packed, size_t bit)
+{
+	uint64_t v;
+
+	memcpy(&v, packed + bit / 8, sizeof v);
+	return le64toh(v) >> bit % 8;
+}
+
 /* width up to 64; dst has col_pack_bytes(count, width). */
 void col_pack_put(const uint64_t *v, size_t count, unsigned width, uint8_t *dst);
 /* src has col_pack_bytes(count, width) and no byte more is read. */
@@ -37,9 +51,6 @@ void col_pack_get(const uint8_t *src, size_t count, unsigned width, uint64_t *ou
 /* The same, each plus `add`, from the beginning of packed; what stands behind them there may be read. */
 void col_pack_get_plus(
 	struct span packed, size_t count, unsigned width, uint64_t add, uint64_t *out);
-/* The same of the values at rising places, each less `first`. */
-void col_pack_pick(struct span packed, unsigned width, const uint32_t *places, size_t count,
-	uint32_t first, uint64_t add, uint64_t *out);
 /* Value i of packed; i must have been packed there. */
 uint64_t col_pack_at(struct span packed, unsigned width, size_t i);
 /* The same for 16-bit values; width up to 16. */

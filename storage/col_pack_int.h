@@ -8,12 +8,8 @@
 
 #include "storage/col_pack.h"
 
-enum {
-	/* Values that take `width` whole bytes. */
-	COL_PACK_GROUP = 8,
-	/* Bits that eight bytes surely have from any place in the first of them on. */
-	COL_PACK_LOAD_BITS = 57,
-};
+/* Values that take `width` whole bytes. */
+enum { COL_PACK_GROUP = 8 };
 
 /*
  * The first groups of packed, `groups` of them at most; how many: as many as end so far before packed

@@ -309,21 +309,6 @@ static bool are_apart(const struct col_stream_body *b, const uint32_t *rows, uin
 	return (rows[count - 1] - rows[0] + COL_STREAM_FRAME) / count >= APART_RATIO;
 }
 
-static int pick_apart(struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out)
-{
-	int rc = 0;
-
-	for (uint32_t i = 0, n; i < count && rc == 0; i += n) {
-		uint32_t frame = rows[i] / COL_STREAM_FRAME;
-
-		ASSERT(rows[i] < b->count);
-		for (n = 1; i + n < count && rows[i + n] / COL_STREAM_FRAME == frame;)
-			n++;
-		rc = col_stream_frame_pick(b, frame, rows + i, n, (uint64_t *)out + i);
-	}
-	return rc;
-}
-
 /* By way of the cache. */
 static int pick_near(struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out)
 {
@@ -347,7 +332,7 @@ static int pick_near(struct col_stream_body *b, const uint32_t *rows, uint32_t c
 static int pick_frames(
 	struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out)
 {
-	int rc = are_apart(b, rows, count) ? pick_apart(b, rows, count, out)
+	int rc = are_apart(b, rows, count) ? col_stream_frame_pick(b, rows, count, (uint64_t *)out)
 					   : pick_near(b, rows, count, out);
 
 	if (rc == 0)

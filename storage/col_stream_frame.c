@@ -405,22 +405,47 @@ static void patch_rows(const struct col_stream_body *b, const struct col_stream_
 	}
 }
 
-int col_stream_frame_pick(const struct col_stream_body *b, uint32_t frame, const uint32_t *rows,
-	uint32_t count, uint64_t *x)
+/* The first of the rows, as many as are in the frame of the first of all, but for patches. How many. */
+static uint32_t pick_one(const struct col_stream_body *b, const struct col_stream_head *h,
+	const uint32_t *rows, uint32_t count, uint64_t *x)
 {
-	const struct col_stream_head *h = &b->heads[frame];
-	uint32_t n = col_stream_frame_count(b->count, frame), first = frame * COL_STREAM_FRAME;
+	uint32_t last = rows[0] | (COL_STREAM_FRAME - 1), width = h->width, i = 0;
 	struct span packed = { b->payload.p + h->off, b->payload.n - h->off };
+	uint64_t add = h->base + b->add, mask = ~(UINT64_MAX << width % 64);
+
+	if (width > COL_PACK_LOAD_BITS ||
+		packed.n < col_pack_bytes(COL_STREAM_FRAME, width) + sizeof mask) {
+		for (; i < count && rows[i] <= last; i++)
+			x[i] = col_pack_at(packed, width, rows[i] % COL_STREAM_FRAME) + add;
+		return i;
+	}
+	do {
+		uint32_t bit = rows[i] % COL_STREAM_FRAME * width;
+
+		x[i] = (col_pack_load(packed.p, bit) & mask) + add;
+		i++;
+	} while (i < count && rows[i] <= last);
+	return i;
+}
+
+int col_stream_frame_pick(
+	const struct col_stream_body *b, const uint32_t *rows, uint32_t count, uint64_t *x)
+{
 	uint64_t patches[COL_STREAM_FRAME];
 
-	ASSERT(count > 0);
-	ASSERT(rows[0] >= first && rows[count - 1] - first < n);
-	ASSERT(frame_bytes(h, n) <= packed.n);
-	col_pack_pick(packed, h->width, rows, count, first, h->base + b->add, x);
-	if (!h->patches)
-		return 0;
-	if (load_patches(b, frame, patches) < 0)
-		return ERR_CORRUPT;
-	patch_rows(b, h, patches, rows, count, x);
+	for (uint32_t i = 0, n; i < count; i += n) {
+		uint32_t frame = rows[i] / COL_STREAM_FRAME;
+		const struct col_stream_head *h;
+
+		ASSERT(rows[i] < b->count);
+		h = &b->heads[frame];
+		n = pick_one(b, h, rows + i, count - i, x + i);
+		ASSERT(rows[i + n - 1] < b->count);
+		if (!h->patches)
+			continue;
+		if (load_patches(b, frame, patches) < 0)
+			return ERR_CORRUPT;
+		patch_rows(b, h, patches, rows + i, n, x + i);
+	}
 	return 0;
 }

@@ -293,11 +293,11 @@ int col_stream_body_get(struct col_stream_body *b, uint32_t first, uint32_t coun
 int col_stream_body_pick(
 	struct col_stream_body *b, const uint32_t *rows, uint32_t count, int64_t *out);
 
-/* FRAMES: its headers, then the numbers of one frame, or of some of its rows. ERR_CORRUPT, -ENOMEM. */
+/* FRAMES: its headers, then the numbers of one frame, or of rising rows. ERR_CORRUPT, -ENOMEM. */
 int col_stream_frame_open(struct rcur *c, struct col_stream_body *b);
 int col_stream_frame_get(const struct col_stream_body *b, uint32_t frame, uint64_t *x);
-int col_stream_frame_pick(const struct col_stream_body *b, uint32_t frame, const uint32_t *rows,
-	uint32_t count, uint64_t *x);
+int col_stream_frame_pick(
+	const struct col_stream_body *b, const uint32_t *rows, uint32_t count, uint64_t *x);
 
 /* CODED: the same, and the four frames of a whole group at once (col_stream_uncode.c). */
 int col_stream_uncode_open(struct rcur *c, struct col_stream_body *b);

@@ -23,24 +23,21 @@ static uint64_t next(void)
 	return v;
 }
 
-/* Some of the values, and all of them, more than they are; what is behind them changes none. */
-static void parts_of(
-	const uint64_t *v, size_t count, unsigned width, const uint8_t *p, size_t bytes)
+/* All of them, more than they are; what is behind them changes none. */
+static void more(const uint64_t *v, size_t count, unsigned width, struct span packed)
 {
-	struct span packed = span_of(p, bytes);
 	uint64_t got[COUNT], add = next();
-	uint32_t places[COUNT], first = (uint32_t)next() % 1000, n = 0;
 
 	col_pack_get_plus(packed, count, width, add, got);
 	for (size_t i = 0; i < count; i++) {
+		size_t bit = i * width;
+
 		assert_int_equal(got[i], v[i] + add);
 		assert_int_equal(col_pack_at(packed, width, i), v[i]);
-		if (next() % 3 == 0)
-			places[n++] = first + (uint32_t)i;
+		if (width > 0 && width <= COL_PACK_LOAD_BITS && bit / 8 + 8 <= packed.n)
+			assert_int_equal(
+				col_pack_load(packed.p, bit) << (64 - width) >> (64 - width), v[i]);
 	}
-	col_pack_pick(packed, width, places, n, first, add, got);
-	for (uint32_t i = 0; i < n; i++)
-		assert_int_equal(got[i], v[places[i] - first] + add);
 }
 
 /* Method: the packed bytes stand in a block of exactly their size, so that a sanitizer sees more. */
@@ -59,7 +56,7 @@ static void one_width(unsigned width, size_t count, size_t behind)
 		col_pack_get(p, count, width, got);
 		assert_memory_equal(v, got, count * sizeof v[0]);
 	}
-	parts_of(v, count, width, p, bytes + behind);
+	more(v, count, width, span_of(p, bytes + behind));
 	free(p);
 }
 
