@@ -159,7 +159,7 @@ struct engine_result {
 	struct arena arena;
 	struct event *events; /* in the arena, in the order asked for */
 	size_t count;
-	uint32_t wanted; /* as requested */
+	uint32_t wanted; /* as requested, but no SCAN_FETCH_JSON where that does not fit */
 	/* Of all matching events, whatever limit, offset and cursor; a walk counts on its first page. */
 	uint64_t total;
 	bool total_known; /* false: not asked for, or at least so many */
