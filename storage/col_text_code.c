@@ -75,6 +75,7 @@ static uint32_t count_code(const uint16_t *codes, uint32_t n, uint16_t code)
 	lanes want = every_lane(code), sum = { 0 };
 	uint32_t i = 0, rest = 0;
 
+#pragma GCC unroll 4
 	for (; i + LANES <= n; i += LANES)
 		sum += equal_lanes(codes + i, want);
 	for (; i < n; i++)
@@ -154,6 +155,7 @@ static int apply_table(const struct col_text_shaped *p, const struct table *t, c
 	}
 	if (bad || all >> t->shift)
 		return ERR_CORRUPT;
+#pragma GCC unroll 4
 	for (uint32_t i = 0; i < count; i++)
 		codes[i] = t->codes[(size_t)keys[i] << t->shift | (size_t)places[i]];
 	return 0;
@@ -515,6 +517,7 @@ static bool count_up_lanes(const struct col_text_shaped *p, const uint16_t *colu
 	for (size_t i = 0; i < count; i++) {
 		uint16_t number = column[rows[i]], sums[LANES];
 
+#pragma GCC unroll 4
 		for (; at < rows[i]; at++)
 			sum += ones[column[at]];
 		memcpy(sums, &sum, sizeof sums);
