@@ -20,8 +20,6 @@ enum {
 	JOB_DIAG_BYTES = 600,
 	/* Of answers on their way, before blocks make room for them. */
 	HELD_FREE_BYTES = 4 << 20,
-	/* After so long no more answers of the loop's own begin in a turn of it. */
-	WARM_TURN_NS = 2 * CLOCK_NS_PER_MS,
 	/* A smaller answer leaves in one packet or two, packed or not. */
 	PACK_BYTES_MIN = 2 << 10,
 };
@@ -333,32 +331,18 @@ void api_job_again(struct api_job *j)
 	pool_resubmit(j->q->pool, &j->job);
 }
 
-/* Whether the loop has time for an answer of its own. A turn has one time. */
-static bool has_time(struct query *q)
-{
-	if (q->warm_ms != uv_now(&q->loop)) {
-		q->warm_ms = uv_now(&q->loop);
-		q->warm_ns = 0;
-	}
-	return q->warm_ns < WARM_TURN_NS;
-}
-
 /* Packing takes longer than a worker's waking. */
 static bool run_warm(struct api_job *j)
 {
-	struct query *q = j->q;
 	struct engine *engine = NULL;
 	struct store_snapshot *snap;
-	int64_t began_ns;
 
-	if (j->kind->run_warm && !j->gzip && has_time(q))
-		engine = pool_spare_engine(q->pool);
-	if (!engine || view_same(q->view, &snap) != 0)
+	if (j->kind->run_warm && !j->gzip)
+		engine = pool_spare_engine(j->q->pool);
+	if (!engine || view_same(j->q->view, &snap) != 0)
 		return false;
-	began_ns = clock_mono_ns();
 	j->rc = j->kind->run_warm(j, engine, snap);
 	store_snapshot_free(&snap);
-	q->warm_ns += clock_mono_ns() - began_ns;
 	if (j->rc != 0)
 		return false;
 	metrics_inc(METRICS_QUERY_WARM);

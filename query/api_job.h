@@ -6,7 +6,7 @@
  *	                                                 +------ api_job_submit <--------+
  *
  * To wake a worker and to be woken by it costs more than some rows of blocks that are open: with no
- * other job under way, a question for such is answered by the loop itself (run_warm), a few in each turn.
+ * other job under way, a question for such is answered by the loop itself (run_warm), one in each turn.
  *
  * A kind of request is a struct that begins with a struct api_job, and a table of what it does. The
  * worker leaves a body, a problem or a code behind; a store that cannot be read is answered 503 with

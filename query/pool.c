@@ -39,8 +39,10 @@ struct pool {
 	bool stop;
 	uv_async_t async;
 	uv_timer_t look; /* runs while jobs do */
-	int handles;     /* of the two, not closed yet */
+	uv_check_t turn; /* the end of one */
+	int handles;     /* of the three, not closed yet */
 	size_t open;     /* jobs that are not done; the loop's */
+	bool spared;     /* an engine, in this turn */
 	struct worker *workers;
 	unsigned workers_count;
 };
@@ -261,12 +263,20 @@ void pool_cancel(struct pool *p, struct pool_job *job)
 	pthread_mutex_unlock(&p->lock);
 }
 
+static void on_turn(uv_check_t *turn)
+{
+	struct pool *p = turn->data;
+
+	p->spared = false;
+}
+
 /* With no job under way, all that workers did with their engines was done before the last one's end. */
 struct engine *pool_spare_engine(struct pool *p)
 {
 	CHECK_TAG(p, POOL_TAG);
-	if (p->open > 0)
+	if (p->open > 0 || p->spared)
 		return NULL;
+	p->spared = true;
 	engine_uncancel(p->workers[0].engine);
 	return p->workers[0].engine;
 }
@@ -332,8 +342,12 @@ int pool_new(uv_loop_t *loop, unsigned threads, struct pool **out, struct diag *
 	list_init(&p->done);
 	uv_async_init(loop, &p->async, on_async);
 	uv_timer_init(loop, &p->look);
-	p->async.data = p->look.data = p;
-	p->handles = 2;
+	uv_check_init(loop, &p->turn);
+	p->async.data = p->look.data = p->turn.data = p;
+	p->handles = 3;
+	uv_check_start(&p->turn, on_turn);
+	/* It keeps no loop alive. */
+	uv_unref((uv_handle_t *)&p->turn);
 	for (unsigned i = 0; i < threads && rc == 0; i++)
 		rc = start_worker(p);
 	if (rc < 0) {
@@ -363,5 +377,6 @@ void pool_free(struct pool **pp)
 	ASSERT(!p->done.first);
 	uv_close((uv_handle_t *)&p->async, on_closed);
 	uv_close((uv_handle_t *)&p->look, on_closed);
+	uv_close((uv_handle_t *)&p->turn, on_closed);
 	*pp = NULL;
 }

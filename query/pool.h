@@ -53,7 +53,10 @@ void pool_resubmit(struct pool *p, struct pool_job *job);
 /* A waiting job is not run any more, a running one ends soon; `done` comes in both cases. */
 void pool_cancel(struct pool *p, struct pool_job *job);
 
-/* An engine that the loop may run until it returns to it. NULL: jobs are under way. */
+/*
+ * An engine that the loop may run until it returns to it, once in each of its turns: of many questions that
+ * come together, workers take the others. NULL: jobs are under way.
+ */
 struct engine *pool_spare_engine(struct pool *p);
 
 /* Jobs that wait for a thread. */

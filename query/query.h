@@ -45,8 +45,6 @@ struct query {
 	unsigned exports;   /* of these, exports */
 	size_t lent;        /* by the pool of blocks, for answers on their way to clients */
 	size_t exports_ready; /* bytes that exports have made and not yet given to their connections */
-	uint64_t warm_ms;     /* uv_now of the turn in which the loop last answered by itself ... */
-	int64_t warm_ns;      /* for so long in all */
 	bool readable, told; /* of the store, as the log last said; it has said anything */
 	bool stopping;
 };

@@ -153,6 +153,11 @@ static void a_spare_engine(void **state)
 
 	(void)state;
 	assert_non_null(spare);
+	/* Once in a turn. */
+	assert_null(pool_spare_engine(bench.pool));
+	uv_run(&bench.loop, UV_RUN_NOWAIT);
+	assert_ptr_equal(pool_spare_engine(bench.pool), spare);
+	uv_run(&bench.loop, UV_RUN_NOWAIT);
 	assert_int_equal(pool_submit(bench.pool, &bench.jobs[0].base), 0);
 	assert_null(pool_spare_engine(bench.pool));
 	await_running(1);
