@@ -127,8 +127,15 @@ void col_map_number_leaf(int64_t v, unsigned scale, struct col_text_leaf *out)
 	out->number = v;
 }
 
+static void no_leaves(struct col_text_leaf *out, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		out[i].kind = COL_TEXT_LEAF_NONE;
+}
+
 static void set_leaf(const struct col_map_item *x, bool stays, struct col_text_leaf *out)
 {
+	out->kind = COL_TEXT_LEAF_NONE;
 	if (x->type == COL_MAP_INT || x->type == COL_MAP_DECIMAL) {
 		col_map_number_leaf(x->i, x->type == COL_MAP_INT ? 0 : x->scale, out);
 	} else if (x->type == COL_MAP_STR && stays) {
@@ -145,13 +152,16 @@ static int get_leaves(
 	uint32_t n = 0;
 	int rc;
 
-	if (!stays && !(p->types & NUMBERS))
+	if (!stays && !(p->types & NUMBERS)) {
+		no_leaves(out, w->count);
 		return 0;
+	}
 	if (col_map_at_hand(m, path, w)) {
 		for (uint32_t i = 0; i < w->count; i++)
 			set_leaf(&m->r.items[m->r.places[i]], stays, &out[i]);
 		return 0;
 	}
+	no_leaves(out, w->count);
 	rc = col_map_load_group(m, w->base / COL_MAP_GROUP);
 	if (rc == 0)
 		rc = find_values(m, path, w, &n);
@@ -169,8 +179,8 @@ int col_map_leaf(
 	/* The number comes from another page. */
 	if (m->form != COL_MAP_APART || leaf >= m->paths_count || count > m->rows_count)
 		return ERR_CORRUPT;
-	for (size_t i = 0; i < count; i++)
-		out[i] = (struct col_text_leaf){ .kind = COL_TEXT_LEAF_NONE };
+	if (m->paths[leaf].count == 0)
+		no_leaves(out, count);
 	for (size_t i = 0; i < count && rc == 0 && m->paths[leaf].count > 0;) {
 		struct col_map_rows w = rows ? col_map_next_rows(rows + i, count - i)
 					     : col_map_all_rows(m, (uint32_t)i, count);

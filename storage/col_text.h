@@ -71,9 +71,9 @@ enum col_text_leaf_kind {
 /* A value of metadata as a text may show it. */
 struct col_text_leaf {
 	uint8_t kind;
-	uint8_t scale;
-	int64_t number;
-	struct span word;
+	uint8_t scale;    /* of a DECIMAL */
+	int64_t number;   /* of both kinds of numbers */
+	struct span word; /* of a WORD */
 };
 
 /*
