@@ -14,9 +14,9 @@
 #include "query/helper.h"
 #include "query/page.h"
 #include "query/plan.h"
+#include "storage/scan_fetch.h"
 
 static_assert((int)ENGINE_COLD == (int)SCAN_COLD, "passed up as it is");
-#include "storage/scan_fetch.h"
 
 enum {
 	ENGINE_TAG = 0x454e4749,
