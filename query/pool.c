@@ -22,7 +22,9 @@ struct worker {
 	struct engine *engine;
 	pthread_t thread;
 	bool started; /* there is a thread to join */
+	pthread_cond_t wake;
 	/* Under the pool's lock. */
+	bool waits; /* for a job, or is about to, and was not woken for one */
 	pid_t tid;
 	int64_t busy_ns; /* since when, without a pause; 0: it waits */
 	bool lowered;
@@ -32,7 +34,6 @@ struct worker {
 struct pool {
 	unsigned tag;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
 	struct list queue; /* to run */
 	struct list done;  /* to be done by the loop */
 	size_t queued;
@@ -45,6 +46,7 @@ struct pool {
 	bool spared;     /* an engine, in this turn */
 	struct worker *workers;
 	unsigned workers_count;
+	struct worker *last; /* that has done a job; under the lock */
 };
 
 static void list_init(struct list *l)
@@ -82,8 +84,10 @@ static struct pool_job *next_job(struct worker *w)
 
 	while (!p->queue.first && !p->stop && !w->lowered) {
 		w->busy_ns = 0;
-		pthread_cond_wait(&p->wake, &p->lock);
+		w->waits = true;
+		pthread_cond_wait(&w->wake, &p->lock);
 	}
+	w->waits = false;
 	job = list_take(&p->queue);
 	if (!job)
 		return NULL;
@@ -113,12 +117,15 @@ static void *work(void *arg)
 		/* From here on a cancel of this job does not reach the engine's next one. */
 		job->engine = NULL;
 		list_add(&p->done, job);
+		w->waits = !p->queue.first && !w->lowered;
+		p->last = w;
 		/* Whom this wakes must not find the lock taken. */
 		pthread_mutex_unlock(&p->lock);
 		uv_async_send(&p->async);
 		pthread_mutex_lock(&p->lock);
 	}
 	w->busy_ns = 0;
+	w->waits = false;
 	w->ended = true;
 	uv_async_send(&p->async);
 	pthread_mutex_unlock(&p->lock);
@@ -132,6 +139,7 @@ static int start_thread(struct worker *w)
 	ASSERT(!w->started);
 	w->lowered = false;
 	w->ended = false;
+	w->waits = true;
 	rc = pthread_create(&w->thread, NULL, work, w);
 	w->started = rc == 0;
 	return -rc;
@@ -142,6 +150,27 @@ static void end_thread(struct worker *w)
 	if (w->started)
 		pthread_join(w->thread, NULL);
 	w->started = false;
+}
+
+static bool wake(struct worker *w)
+{
+	if (!w || !w->waits)
+		return false;
+	w->waits = false;
+	pthread_cond_signal(&w->wake);
+	return true;
+}
+
+/*
+ * The worker that was busy last, if it waits: jobs one after another are mostly one worker's, whose memory is
+ * warm, and that of others stays untouched. The lock is held.
+ */
+static void wake_worker(struct pool *p)
+{
+	bool woken = wake(p->last);
+
+	for (unsigned i = 0; i < p->workers_count && !woken; i++)
+		woken = wake(&p->workers[i]);
 }
 
 /* ---------------------------------------------------------------- fairness; the loop's side */
@@ -231,11 +260,10 @@ static int submit(struct pool *p, struct pool_job *job, size_t queue_max)
 	} else {
 		list_add(&p->queue, job);
 		p->queued++;
+		wake_worker(p);
 	}
 	pthread_mutex_unlock(&p->lock);
 	p->open += rc == 0;
-	if (rc == 0)
-		pthread_cond_signal(&p->wake);
 	if (!uv_is_active((uv_handle_t *)&p->look))
 		uv_timer_start(&p->look, on_look, POOL_FAIR_MS, POOL_FAIR_MS / 2);
 	return rc;
@@ -300,7 +328,6 @@ static void on_closed(uv_handle_t *h)
 	if (--p->handles > 0)
 		return;
 	pthread_mutex_destroy(&p->lock);
-	pthread_cond_destroy(&p->wake);
 	p->tag = 0;
 	free(p->workers);
 	free(p);
@@ -315,11 +342,14 @@ static int start_worker(struct pool *p)
 	w->engine = engine_new();
 	if (!w->engine)
 		return -ENOMEM;
+	pthread_cond_init(&w->wake, NULL);
 	rc = start_thread(w);
-	if (rc < 0)
-		engine_free(&w->engine);
-	else
+	if (rc == 0) {
 		p->workers_count++;
+		return 0;
+	}
+	pthread_cond_destroy(&w->wake);
+	engine_free(&w->engine);
 	return rc;
 }
 
@@ -337,7 +367,6 @@ int pool_new(uv_loop_t *loop, unsigned threads, struct pool **out, struct diag *
 	}
 	p->tag = POOL_TAG;
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->wake, NULL);
 	list_init(&p->queue);
 	list_init(&p->done);
 	uv_async_init(loop, &p->async, on_async);
@@ -368,10 +397,12 @@ void pool_free(struct pool **pp)
 	pthread_mutex_lock(&p->lock);
 	ASSERT(!p->queue.first);
 	p->stop = true;
-	pthread_cond_broadcast(&p->wake);
+	for (unsigned i = 0; i < p->workers_count; i++)
+		pthread_cond_signal(&p->workers[i].wake);
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; i < p->workers_count; i++) {
 		end_thread(&p->workers[i]);
+		pthread_cond_destroy(&p->workers[i].wake);
 		engine_free(&p->workers[i].engine);
 	}
 	ASSERT(!p->done.first);
