@@ -31,7 +31,7 @@
 enum {
 	/* A part is handed out when it has so many bytes. */
 	EXPORT_PART_BYTES = 512 << 10,
-	EXPORT_PIECES_MAX = 4,
+	EXPORT_PIECES_MAX = 8,
 	EXPORT_PAGE_ROWS = 16384,
 	/* Parts not taken, and the rows and texts that are being put in order. */
 	EXPORT_BYTES_MAX = 12 << 20,

@@ -20,7 +20,7 @@ enum {
 	/* A text so long takes no more, even if rows were fetched for it in vain. */
 	LANE_TEXT_BYTES = 2 * EXPORT_PART_BYTES,
 	/* Room that a buffer has at first: it is full before it must grow. */
-	LANE_SPARE_BYTES = 256 << 10,
+	LANE_SPARE_BYTES = 160 << 10,
 };
 
 /* A row to be written, and where it stands among those fetched with it. */
