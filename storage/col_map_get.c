@@ -1,6 +1,6 @@
 /*
  * Maps of rows, group by group: which ranks of which paths the rows need, the values of each path in
- * one go, then the maps (col_map_put_*.c).
+ * one go, then the maps (col_map_front.c).
  */
 #include "storage/col_map.h"
 
