@@ -2,7 +2,7 @@
  * detail - one event opened: every field with what can be done with it, the metadata as a tree, the raw
  * JSON, and what happened around it.
  */
-import { el, put, plain, marked } from './el.js';
+import { el, put, plain, marked, opening } from './el.js';
 import { ask } from './api.js';
 import { FIELDS, path, test } from './lang.js';
 import { TITLES } from './columns.js';
@@ -90,11 +90,11 @@ function entries(value) {
 }
 
 /* keys: the path, or null below a list, into which no path leads. */
-function branch(key, value, keys, state, open) {
+function branch(key, value, keys, state) {
 	const list = entries(value);
 	const inner = Array.isArray(value) || !keys ? null : keys;
 	const body = el('ul');
-	const node = el('details', { open },
+	const node = el('details', {},
 		el('summary', {}, el('span', { class: 'key' }, plain(key)),
 			el('span', { class: 'count' }, Array.isArray(value) ? ` [${list.length}]` : ` {${list.length}}`)),
 		body);
@@ -104,15 +104,12 @@ function branch(key, value, keys, state, open) {
 	};
 
 	/* A large map is only made into a tree when somebody looks. */
-	node.addEventListener('toggle', fillIn);
-	if (open)
-		fillIn();
-	return node;
+	return opening(node, fillIn);
 }
 
 function item(key, value, keys, state) {
 	if (value !== null && typeof value === 'object' && entries(value).length > 0)
-		return el('li', {}, branch(key, value, keys, state, false));
+		return el('li', {}, branch(key, value, keys, state));
 	if (value !== null && typeof value === 'object')
 		return leaf(key, Array.isArray(value) ? '[]' : '{}', null, state);
 	return leaf(key, value, keys, state);
@@ -130,11 +127,10 @@ function tree(event, state) {
 function raw(event, resized) {
 	const node = el('details', { ontoggle: resized }, el('summary', {}, 'Raw JSON'));
 
-	node.addEventListener('toggle', () => {
-		if (node.open && !node.querySelector('pre'))
+	return opening(node, () => {
+		if (!node.querySelector('pre'))
 			node.append(el('pre', { tabindex: '0' }, text(JSON.stringify(event, null, 2), { resized })));
 	});
-	return node;
 }
 
 function near(event, here, state) {

@@ -47,6 +47,24 @@ export function put(node, ...children) {
 	return fill(node, children);
 }
 
+const openers = new WeakMap();
+const doors = new MutationObserver((changes) => {
+	for (const node of new Set(changes.map((c) => c.target)))
+		if (node.open)
+			openers.get(node)();
+});
+
+/*
+ * Calls run each time that a <details> has opened, by whatever means: before anything is drawn and before
+ * the next event. Its own event, toggle, comes in a task of its own, which may be late: what is filled in
+ * then was missing until then, and a focus set then takes it from where it was moved since. Returns the node.
+ */
+export function opening(node, run) {
+	openers.set(node, run);
+	doors.observe(node, { attributeFilter: ['open'] });
+	return node;
+}
+
 /* Text with the places marked that one of the needles (lower case) matches, as text and <mark>. */
 export function marked(text, needles) {
 	const out = [];

@@ -115,10 +115,29 @@ test('event: every field, the metadata as a tree, raw JSON', async (page) => {
 	check((await detail.locator('.tree > ul > li').allTextContents()).some((t) => t.startsWith('a key with a blank')), 'metadata');
 	await detail.locator('.tree summary', { hasText: 'http' }).click();
 	await detail.locator('.tree summary', { hasText: 'path' }).click();
-	check(await detail.getByText('/cart').isVisible(), 'nested');
+	await detail.getByText('/cart').waitFor();
 	await detail.locator('summary', { hasText: 'Raw JSON' }).click();
 	const raw = JSON.parse(await detail.locator('pre').textContent());
 	equal([raw.metadata.step, raw.metadata.list], [5999, [1, 'two', { three: 3 }]]);
+});
+
+/* Looked at in the turn that opens it: no other task of the page has run by then. */
+test('event: what is unfolded is filled when it opens', async (page) => {
+	const detail = await opened(page);
+	const unfold = (name, act) => detail.locator('summary', { hasText: name }).evaluate(async (summary, how) => {
+		if (how === 'click')
+			summary.click();
+		else
+			summary.parentNode.open = true;
+		await null;
+		return summary.nextElementSibling?.textContent || '';
+	}, act);
+	check((await unfold('http', 'click')).startsWith('status 200'), 'a map, by a click');
+	check((await unfold('list', 'script')).startsWith('0 1'), 'a list, by a script');
+	check((await unfold('Raw JSON', 'click')).startsWith('{'), 'the raw JSON');
+	await detail.locator('summary', { hasText: 'path' }).focus();
+	await page.keyboard.press('Enter');
+	await detail.locator('.tree').getByText('/cart').waitFor();
 });
 
 test('event: filter for and filter out', async (page) => {
