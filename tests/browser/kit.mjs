@@ -17,6 +17,7 @@ const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', 
 	'--disable-background-networking', '--disable-component-update', '--disable-sync'];
 /* What the browser itself says of an answer that is no 2xx, or of a server that is away. */
 const NETWORK = /Failed to load resource|WebSocket connection to/;
+const COLOUR = /\x1b\[\d+m/g;
 
 const tests = [];
 
@@ -168,7 +169,7 @@ async function one(around, page, complaints, number, { name, run, options }) {
 	} catch (e) {
 		const picture = `${process.env.ASTRO_FAILED}/${name.replace(/\W+/g, '-')}.png`;
 		console.log(`not ok ${number} - ${name}`);
-		for (const line of [e.stack, ...bad(), `picture: ${picture}`].join('\n').split('\n'))
+		for (const line of [e.stack, ...bad(), `picture: ${picture}`].join('\n').replace(COLOUR, '').split('\n'))
 			console.log(`# ${line}`);
 		mkdirSync(process.env.ASTRO_FAILED, { recursive: true });
 		await page.screenshot({ path: picture }).catch(() => {});

@@ -496,7 +496,8 @@ def _run_one(number, name, function):
         return True
     except BaseException as e:
         print(f"not ok {number} - {name}", flush=True)
-        note("".join(traceback.format_exception(type(e), e, e.__traceback__)))
+        note("".join(traceback.format_exception_only(type(e), e)))
+        note("".join(traceback.format_tb(e.__traceback__)))
         for d in lab.daemons:
             note(f"last lines of {d.name} (exit {d.proc.poll()}):")
             note("\n".join(d.lines[-40:]))

@@ -4,13 +4,19 @@
 usage: summary.py [--step "ok NAME" | --step "not ok NAME"]... [NAME=testlog.json]...
 
 A test that speaks TAP counts once for each of its points, any other test once. A TAP test that
-ended badly without a failed point (a crash, a timeout) counts as one failure more.
+ended badly without a failed point (a crash, a timeout) counts as one failure more. Under each failure
+stands why: the first diagnostics of the point (the lines with # behind it), or the last lines that the
+test wrote; so a log that keeps only its end has the reasons.
 """
+import itertools
 import json
 import re
 import sys
 
 POINT = re.compile(r"^\s*(not )?ok\b(?:\s+\d+)?(?:\s*-?\s*)([^#]*)(?:#\s*(SKIP)\b(.*))?", re.I)
+DIAGNOSTIC = re.compile(r"^\s*# ?(.*)")
+REASON_LINES = 20
+REASON_WIDTH = 1000
 PLAN_SKIP = re.compile(r"^\s*1\.\.0\s*#\s*skip(.*)", re.I)
 
 
@@ -19,34 +25,34 @@ class Total:
         self.passed = self.failed = self.skipped = 0
         self.failures, self.skips = [], []
 
-    def fail(self, name):
+    def fail(self, name, reason=()):
         self.failed += 1
-        self.failures.append(name)
+        self.failures.append((name, reason))
 
     def skip(self, name, why):
         self.skipped += 1
         self.skips.append(f"{name}: {why.strip()}" if why and why.strip() else name)
 
-    def point(self, test, match):
+    def point(self, test, match, reason):
         bad, name, directive, why = match.groups()
         name = f"{test}: {name.strip()}" if name.strip() else test
         if directive:
             self.skip(name, why)
         elif bad:
-            self.fail(name)
+            self.fail(name, reason)
         else:
             self.passed += 1
 
-    def test(self, name, result, stdout):
-        lines = (stdout or "").splitlines()
-        points = [m for m in map(POINT.match, lines) if m]
+    def test(self, name, result, stdout, stderr):
+        lines = stdout.splitlines()
+        points = [(m, i) for i, m in enumerate(map(POINT.match, lines)) if m]
         plan = next((m for m in map(PLAN_SKIP.match, lines) if m), None)
         failed_before = self.failed
         if plan and not points:
             self.skip(name, plan.group(1))
             return
-        for m in points:
-            self.point(name, m)
+        for m, i in points:
+            self.point(name, m, diagnostics(lines[i + 1:]))
         if result in ("OK", "EXPECTEDFAIL"):
             if not points:
                 self.passed += 1
@@ -54,7 +60,15 @@ class Total:
             if not points:
                 self.skip(name, "")
         elif self.failed == failed_before:
-            self.fail(f"{name}: {result.lower()}")
+            last = stderr.splitlines() or lines
+            self.fail(f"{name}: {result.lower()}", last[-REASON_LINES:])
+
+
+def diagnostics(lines):
+    """Those at the beginning, without their sign, and how many more there are."""
+    found = [m.group(1) for m in itertools.takewhile(bool, map(DIAGNOSTIC.match, lines))]
+    more = len(found) - REASON_LINES
+    return found[:REASON_LINES] + ([f"... and {more} lines"] if more > 0 else [])
 
 
 def read(total, build, path):
@@ -63,7 +77,7 @@ def read(total, build, path):
             if line.strip():
                 r = json.loads(line)
                 name = r["name"].split(" / ")[-1]
-                total.test(f"{build}: {name}", r["result"], r.get("stdout"))
+                total.test(f"{build}: {name}", r["result"], r.get("stdout") or "", r.get("stderr") or "")
 
 
 def main(args):
@@ -77,9 +91,12 @@ def main(args):
     for arg in args:
         build, _, path = arg.partition("=")
         read(total, build, path)
-    for title, names in (("skipped", total.skips), ("failed", total.failures)):
-        for name in names:
-            print(f"{title}: {name}")
+    for name in total.skips:
+        print(f"skipped: {name}")
+    for name, reason in total.failures:
+        print(f"failed: {name}")
+        for line in reason:
+            print(f"    {line[:REASON_WIDTH]}".rstrip())
     tail = f", {total.skipped} skipped" if total.skipped else ""
     print(f"{total.passed} passed, {total.failed} failed{tail}")
     return 1 if total.failed or not (total.passed or total.skipped) else 0
