@@ -2,10 +2,12 @@
  * bench_agg - CPU and wall times of aggregations on a store: what is counted from cubes, what has to be
  * scanned, in one thread and in two. Warm.
  *
- *	bench_agg [DIR [QUERY]]
+ *	bench_agg [DIR [QUERY [ROUNDS [THREADS]]]]
  *
  * DIR is a data directory, which is only read; without one nothing is measured. QUERY is as behind
- * /api/query?, undecoded; without one a list of usual ones is asked.
+ * /api/query?, undecoded; without one a list of usual ones is asked. Each is asked twice and then ROUNDS
+ * times, in one thread, then in two; THREADS 1: in
+ * one alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +17,7 @@
 #include "proto/base/check.h"
 #include "query/agg.h"
 
-enum { ROUNDS = 41, QUERY_BYTES = 1000 };
+enum { ROUNDS_MAX = 41, QUERY_BYTES = 1000 };
 
 static const char *const usual[] = {
 	"by=event_type&bucket=1h",
@@ -62,16 +64,17 @@ static int compare(const void *x, const void *y)
 	return (a > b) - (a < b);
 }
 
-static void ask(struct engine *e, struct store_snapshot *snap, const char *query, unsigned threads)
+static void ask(struct engine *e, struct store_snapshot *snap, const char *query, unsigned threads,
+	int rounds)
 {
-	double cpu[ROUNDS], wall[ROUNDS];
+	double cpu[ROUNDS_MAX], wall[ROUNDS_MAX];
 	struct agg_request req;
 	struct agg_result r;
 	struct diag d;
 
 	parse(query, &req);
 	req.filter.threads = threads;
-	for (int i = -2; i < ROUNDS; i++) {
+	for (int i = -2; i < rounds; i++) {
 		double c = ms(CLOCK_PROCESS_CPUTIME_ID), w = ms(CLOCK_MONOTONIC);
 
 		ASSERT(agg_run(e, snap, &req, &r, &d) == 0);
@@ -79,13 +82,13 @@ static void ask(struct engine *e, struct store_snapshot *snap, const char *query
 			cpu[i] = ms(CLOCK_PROCESS_CPUTIME_ID) - c;
 			wall[i] = ms(CLOCK_MONOTONIC) - w;
 		}
-		if (i < ROUNDS - 1)
+		if (i < rounds - 1)
 			agg_result_fini(&r);
 	}
-	qsort(cpu, ROUNDS, sizeof cpu[0], compare);
-	qsort(wall, ROUNDS, sizeof wall[0], compare);
+	qsort(cpu, (size_t)rounds, sizeof cpu[0], compare);
+	qsort(wall, (size_t)rounds, sizeof wall[0], compare);
 	printf("%-60s %u threads: %8.2f ms CPU (least %.2f), %8.2f ms; %llu events, %llu groups\n",
-		query, threads, cpu[ROUNDS / 2], cpu[0], wall[ROUNDS / 2],
+		query, threads, cpu[rounds / 2], cpu[0], wall[rounds / 2],
 		(unsigned long long)r.total, (unsigned long long)r.groups);
 	agg_result_fini(&r);
 	agg_request_fini(&req);
@@ -97,23 +100,25 @@ int main(int argc, char **argv)
 	struct store_reader *reader;
 	struct store_snapshot *snap;
 	struct engine *e = engine_new();
+	unsigned most = argc > 4 ? (unsigned)atoi(argv[4]) : 2;
+	int rounds = argc > 3 ? atoi(argv[3]) : ROUNDS_MAX;
 	struct diag d;
 
 	if (argc < 2) {
 		printf("bench_agg: no data directory was given\n");
 		return 0;
 	}
-	ASSERT(e);
+	ASSERT(e && rounds > 0 && rounds <= ROUNDS_MAX);
 	if (store_reader_open(&conf, &reader, &d) < 0 ||
 		store_reader_snapshot(reader, &snap, &d) < 0) {
 		fprintf(stderr, "%s: %s\n", d.file, d.text);
 		return 1;
 	}
-	for (unsigned threads = 1; threads <= 2; threads++) {
+	for (unsigned threads = 1; threads <= most; threads++) {
 		for (size_t i = 0; argc < 3 && i < ARRAY_COUNT(usual); i++)
-			ask(e, snap, usual[i], threads);
+			ask(e, snap, usual[i], threads, rounds);
 		if (argc > 2)
-			ask(e, snap, argv[2], threads);
+			ask(e, snap, argv[2], threads, rounds);
 	}
 	store_snapshot_free(&snap);
 	store_reader_close(&reader);

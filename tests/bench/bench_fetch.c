@@ -2,10 +2,11 @@
  * bench_fetch - times of questions that end in few events: a page of an hour, one entity, the newest of
  * a common word; and of reading events by their rows: one of each block, one in twelve, all of them.
  *
- *	bench_fetch DIR [ROUNDS [NAME]]
+ *	bench_fetch DIR [ROUNDS [NAME [THREADS]]]
  *
  * DIR is a data directory, which is only read. Each question is asked once and then ROUNDS times; the
- * medians of wall and of CPU time (of all threads) are printed. NAME: that question alone.
+ * medians of wall and of CPU time (of all threads) are printed. NAME: that question alone;
+ * THREADS: in so many.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ static const struct question questions[] = {
 			{ "limit", "1000" } } },
 	{ "Q2 count", { { "event_type", "ERROR" }, { "limit", "1" } } },
 	{ "Q3 entity", { { "entity_type", "order" }, { "entity_id", "ord-1003404" } } },
+	{ "Q4 substring", { { "search", "ephyrin" } } },
 	{ "Q5 word", { { "search", "completed" }, { "limit", "100" }, { "total", "none" } } },
 	{ "Q5 word and total", { { "search", "completed" }, { "limit", "100" } } },
 	{ "Q10 page", { { "q", "metadata.error_code=E4102" }, { "limit", "1000" },
@@ -48,6 +50,7 @@ struct bench {
 	struct scan_scratch *scratch;
 	int rounds;
 	const char *only;
+	unsigned threads; /* 0: as the engine likes */
 };
 
 struct figures {
@@ -104,6 +107,8 @@ static void ask(struct bench *b, const void *arg, struct figures *f)
 	}
 	if (engine_request_check(&req, &err) < 0)
 		fail(err.field, err.error);
+	if (b->threads)
+		req.threads = b->threads;
 	ASSERT(engine_run(b->engine, snap, &req, &r, &d) == 0);
 	f->rows = r.count ? r.count : r.total;
 	f->stats = r.stats;
@@ -190,6 +195,7 @@ int main(int argc, char **argv)
 	}
 	ASSERT(b.rounds > 0 && b.rounds <= ROUNDS_MAX);
 	b.only = argc > 3 ? argv[3] : NULL;
+	b.threads = argc > 4 ? (unsigned)atoi(argv[4]) : 0;
 	b.engine = engine_new();
 	b.scratch = scan_scratch_new();
 	ASSERT(b.engine && b.scratch);
