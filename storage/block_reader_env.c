@@ -325,6 +325,50 @@ static int leaves_contain(void *ctx, const struct needle *x, uint8_t *leaves, ui
 	return rc < 0 ? block_reader_fail(b, SEG_COL_METADATA, rc, &b->inner) : 0;
 }
 
+/* ---- letters ---- */
+
+static int dict_letters(struct block_reader *b, int col, struct col_letters *out, struct diag *d)
+{
+	struct col_dict *dict;
+	int rc = block_reader_dict(b, col, &dict, NULL, d);
+
+	if (rc == 0 && dict->count > 0)
+		rc = block_reader_dict_need(b, col, 0, d);
+	for (uint32_t code = 1; rc == 0 && code <= dict->count; code++)
+		col_letters_add(out, col_dict_at(dict, code));
+	return rc;
+}
+
+static int source_letters(void *ctx, enum col_text_source source, struct col_letters *out)
+{
+	struct block_reader *b = ctx;
+	int col = source_cols[source], rc;
+	struct block_column *c;
+	enum col_kind kind;
+
+	rc = block_reader_kind(b, col, &kind, &b->inner);
+	if (rc == 0 && kind == COL_KIND_CODES)
+		return dict_letters(b, col, out, &b->inner);
+	if (rc == 0)
+		rc = block_reader_open_text(b, col, &c, &b->inner);
+	if (rc < 0)
+		return rc;
+	rc = col_text_letters(&c->text, out);
+	return rc < 0 ? block_reader_fail(b, col, rc, &b->inner) : rc;
+}
+
+static int leaves_letters(void *ctx, const uint8_t *leaves, uint32_t count, struct col_letters *out)
+{
+	struct block_reader *b = ctx;
+	struct col_map *map;
+	int rc = block_reader_open_map(b, &map, &b->inner);
+
+	if (rc < 0)
+		return rc;
+	rc = col_map_leaves_letters(map, leaves, count, out);
+	return rc < 0 ? block_reader_fail(b, SEG_COL_METADATA, rc, &b->inner) : rc;
+}
+
 void block_reader_env_init(struct block_reader *b)
 {
 	b->env = (struct col_text_env){ .ctx = b,
@@ -335,5 +379,7 @@ void block_reader_env_init(struct block_reader *b)
 		.key_column = key_column,
 		.leaf = leaf,
 		.source_contains = source_contains,
-		.leaves_contain = leaves_contain };
+		.leaves_contain = leaves_contain,
+		.source_letters = source_letters,
+		.leaves_letters = leaves_letters };
 }

@@ -138,6 +138,8 @@ int col_map_leaf(
 
 /* The same: leaves whose words cannot contain the needle, as their dictionaries say. */
 int col_map_leaves_contain(void *map, const struct needle *x, uint8_t *leaves, uint32_t count);
+int col_map_leaves_letters(
+	void *map, const uint8_t *leaves, uint32_t count, struct col_letters *out);
 
 enum {
 	COL_MAP_HAS_NOT = 0,

@@ -35,21 +35,26 @@ static int search_loose(struct col_map *m, const struct needle *x, uint8_t **out
 }
 
 /* Entries that are a page of their own. */
-static int search_own(
-	struct col_map *m, const struct col_map_part *part, const struct needle *x, bool *out)
+static int open_own(struct col_map *m, const struct col_map_part *part, struct col_text *out)
 {
 	struct rcur c = rcur_of(part->section.p, part->section.n);
 	struct span page = rcur_bytes(&c, part->text_bytes);
-	uint8_t *found = arena_alloc(m->work, part->entries_count);
-	struct col_text t;
-	int rc;
 
 	if (c.err)
 		return ERR_CORRUPT;
+	return col_text_open(out, page, part->entries_count, NULL, m->work);
+}
+
+static int search_own(
+	struct col_map *m, const struct col_map_part *part, const struct needle *x, bool *out)
+{
+	uint8_t *found = arena_alloc(m->work, part->entries_count);
+	struct col_text t;
+	int rc = open_own(m, part, &t);
+
 	if (!found)
 		return -ENOMEM;
 	memset(found, 1, part->entries_count);
-	rc = col_text_open(&t, page, part->entries_count, NULL, m->work);
 	if (rc == 0)
 		rc = col_text_contains(&t, x, found);
 	*out = rc == 0 && memchr(found, 1, part->entries_count);
@@ -96,5 +101,33 @@ int col_map_leaves_contain(void *map, const struct needle *x, uint8_t *leaves, u
 		rc = search_path(m, i, x, &loose, &found);
 		leaves[i] = rc == 0 && found;
 	}
+	return rc;
+}
+
+int col_map_leaves_letters(
+	void *map, const uint8_t *leaves, uint32_t count, struct col_letters *out)
+{
+	struct col_map *m = map;
+	bool loose = false;
+	int rc = m->form == COL_MAP_APART ? 0 : ERR_CORRUPT;
+
+	for (uint32_t i = 0; i < count && rc == 0; i++) {
+		const struct col_map_part *part = leaves[i] ? words_of(m, i) : NULL;
+		struct col_text t;
+
+		if (!part)
+			continue;
+		if (part->encoding != COL_MAP_SYMS_TEXT) {
+			loose = true;
+			continue;
+		}
+		rc = open_own(m, part, &t);
+		if (rc == 0)
+			rc = col_text_letters(&t, out);
+	}
+	if (rc == 0 && loose)
+		rc = col_map_open_loose(m);
+	if (rc == 0 && loose)
+		rc = col_text_letters(&m->loose, out);
 	return rc;
 }

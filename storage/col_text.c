@@ -85,6 +85,11 @@ int col_text_contains(struct col_text *t, const struct needle *x, uint8_t *match
 	return t->page->ops->contains(t->page, x, match);
 }
 
+int col_text_letters(struct col_text *t, struct col_letters *out)
+{
+	return t->page->ops->letters(t->page, out);
+}
+
 uint32_t col_text_entries(const struct col_text *t)
 {
 	return t->page->entries_count;

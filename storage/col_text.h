@@ -33,6 +33,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/span.h"
 #include "storage/col_bytes.h"
+#include "storage/col_letters.h"
 #include "proto/base/needle.h"
 #include "proto/base/textset.h"
 
@@ -97,6 +98,13 @@ struct col_text_env {
 	int (*source_contains)(
 		void *ctx, enum col_text_source source, const struct needle *x, uint8_t *match);
 	int (*leaves_contain)(void *ctx, const struct needle *x, uint8_t *leaves, uint32_t count);
+	/*
+	 * What may be found of the source, and of the leaves whose byte is set, is added. As
+	 * col_text_letters; NULL: it cannot be told.
+	 */
+	int (*source_letters)(void *ctx, enum col_text_source source, struct col_letters *out);
+	int (*leaves_letters)(
+		void *ctx, const uint8_t *leaves, uint32_t count, struct col_letters *out);
 	/* A key's column, where it stands as codes until another block is entered; NULL, or 1: not. */
 	int (*key_column)(void *ctx, enum col_text_key key, const uint16_t **out);
 	/* What a question takes for itself, to be reset between two; NULL: from the page's own. */
@@ -205,6 +213,12 @@ int col_text_all(struct col_text *t, uint32_t *lengths, struct buf *bytes);
  */
 int col_text_equal(struct col_text *t, const struct textset *set, uint8_t *match);
 int col_text_contains(struct col_text *t, const struct needle *x, uint8_t *match);
+/*
+ * Adds the letters of all texts that a search looks at, so that col_letters_may_have is false of no needle
+ * that a row contains. COL_TEXT_LETTERS_NOT (1): searches of this page are not told by letters.
+ */
+enum { COL_TEXT_LETTERS_NOT = 1 };
+int col_text_letters(struct col_text *t, struct col_letters *out);
 
 /*
  * Pages with codes, DICT and CONST: 0 absent, else 1 + place among the entries, which are distinct

@@ -195,11 +195,25 @@ static int bytes_contains(struct col_text_page *base, const struct needle *x, ui
 	return rc;
 }
 
+static int bytes_letters(struct col_text_page *base, struct col_letters *out)
+{
+	struct bytes_page *p = (struct bytes_page *)base;
+	int rc = need_lengths(p);
+
+	for (uint32_t i = 0; rc == 0 && i < p->raw->chunks_count; i++) {
+		rc = load_chunk(p, i);
+		if (rc == 0)
+			col_letters_add(out, p->chunk_raw);
+	}
+	return rc;
+}
+
 static const struct col_text_ops bytes_ops = {
 	.get = bytes_get,
 	.all = bytes_all,
 	.equal = bytes_equal,
 	.contains = bytes_contains,
+	.letters = bytes_letters,
 };
 
 int col_text_bytes_open(

@@ -428,6 +428,13 @@ static int dict_contains(struct col_text_page *base, const struct needle *x, uin
 	return apply(p, v, match);
 }
 
+static int dict_letters(struct col_text_page *base, struct col_letters *out)
+{
+	struct col_text_page *entries = ((struct dict_page *)base)->entries;
+
+	return entries->ops->letters(entries, out);
+}
+
 static void all_rows(const struct col_text_page *base, bool verdict, uint8_t *match)
 {
 	if (!verdict)
@@ -445,6 +452,12 @@ static int const_contains(struct col_text_page *base, const struct needle *x, ui
 	struct span v = ((struct dict_page *)base)->value;
 
 	all_rows(base, v.p && needle_find(x, v, 0) != SIZE_MAX, match);
+	return 0;
+}
+
+static int const_letters(struct col_text_page *base, struct col_letters *out)
+{
+	col_letters_add(out, ((struct dict_page *)base)->value);
 	return 0;
 }
 
@@ -585,6 +598,7 @@ static const struct col_text_ops const_ops = {
 	.all = const_all,
 	.equal = const_equal,
 	.contains = const_contains,
+	.letters = const_letters,
 	.codes = const_codes,
 	.entry = dict_entry,
 	.entries = dict_entries,
@@ -618,6 +632,7 @@ static const struct col_text_ops dict_ops = {
 	.all = dict_all,
 	.equal = dict_equal,
 	.contains = dict_contains,
+	.letters = dict_letters,
 	.codes = dict_codes,
 	.entry = dict_entry,
 	.entries = dict_entries,

@@ -59,6 +59,7 @@ struct col_text_ops {
 	int (*all)(struct col_text_page *p, uint32_t *lengths, struct buf *bytes);
 	int (*equal)(struct col_text_page *p, const struct textset *set, uint8_t *match);
 	int (*contains)(struct col_text_page *p, const struct needle *x, uint8_t *match);
+	int (*letters)(struct col_text_page *p, struct col_letters *out);
 	/* NULL: the kind has no codes. */
 	int (*codes)(struct col_text_page *p, const uint32_t *rows, size_t count, uint32_t *out);
 	int (*entry)(struct col_text_page *p, uint32_t code, struct buf *bytes, struct span *out);

@@ -10,16 +10,12 @@
 #include <string.h>
 
 #include "proto/base/check.h"
+#include "storage/col_letters.h"
 
 enum {
 	/* A larger residue is asked only for the rows that are looked at. */
 	RESIDUE_WHOLE = COL_TEXT_STEP_ROWS,
 };
-
-static bool is_letter(uint8_t c)
-{
-	return (uint8_t)((c | 0x20) - 'a') < 26 || c == '_' || c >= 0x80;
-}
 
 /* The longest run of letters. */
 static int letters_of(const struct needle *x, struct col_text_letters *out)
@@ -27,7 +23,7 @@ static int letters_of(const struct needle *x, struct col_text_letters *out)
 	size_t best = 0, best_at = 0;
 
 	for (size_t i = 0, n; i < x->n; i += n + 1) {
-		for (n = 0; i + n < x->n && is_letter(x->lower[i + n]);)
+		for (n = 0; i + n < x->n && col_letters_is_letter(x->lower[i + n]);)
 			n++;
 		if (n > best) {
 			best = n;
@@ -50,7 +46,7 @@ static bool is_odd(const struct col_text_template *t)
 		unsigned c = t->pattern.p[i];
 
 		if (c < COL_TOKEN_WORD) {
-			if (is_letter((uint8_t)c))
+			if (col_letters_is_letter((uint8_t)c))
 				return true;
 			before = 0;
 			continue;
@@ -69,13 +65,11 @@ static bool is_odd(const struct col_text_template *t)
 /* ---- what the page itself says ---- */
 
 /* All words at once: mostly that is the end of it. */
-static bool pool_has(const struct col_text_search *s)
+static struct span pool_words(const struct col_text_shaped *p)
 {
-	const struct col_text_shaped *p = s->p;
 	const uint32_t *offs = p->pool_offs + p->templates_count;
-	struct span words = span_of(p->pool + offs[0], offs[p->words_count] - offs[0]);
 
-	return col_text_search_has(&s->letters, words);
+	return span_of(p->pool + offs[0], offs[p->words_count] - offs[0]);
 }
 
 static bool slot_words_have(const struct col_text_search *s, const struct col_text_slot *slot)
@@ -141,7 +135,7 @@ static int judge_all(struct col_text_search *s)
 	s->verdicts = arena_alloc(p->base.work, (size_t)p->templates_count + 1);
 	if (!s->verdicts)
 		return -ENOMEM;
-	s->in_words = pool_has(s);
+	s->in_words = col_text_search_has(&s->letters, pool_words(p));
 	for (uint32_t i = 0; i < p->templates_count && rc == 0; i++) {
 		const struct col_text_template *t = &p->templates[i];
 
@@ -212,19 +206,27 @@ static int ask_source(struct col_text_search *s, unsigned source)
 	return rc;
 }
 
+/* A byte for each leaf that is shown as a word; NULL: no memory. */
+static uint8_t *shown_leaves(const struct col_text_search *s)
+{
+	uint8_t *leaves = arena_calloc(s->p->base.work, s->leaves_count, 1);
+
+	for (uint32_t i = 0; leaves && i < s->p->slots_count; i++) {
+		const struct col_text_slot *slot = &s->p->slots[i];
+
+		if (col_text_search_is_leaf(slot) && slot->leaf < s->leaves_count)
+			leaves[slot->leaf] = 1;
+	}
+	return leaves;
+}
+
 static int ask_leaves(struct col_text_search *s)
 {
 	const struct col_text_env *env = s->p->base.env;
 
-	s->leaves = arena_calloc(s->p->base.work, s->leaves_count, 1);
+	s->leaves = shown_leaves(s);
 	if (!s->leaves)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < s->p->slots_count; i++) {
-		const struct col_text_slot *slot = &s->p->slots[i];
-
-		if (col_text_search_is_leaf(slot) && slot->leaf < s->leaves_count)
-			s->leaves[slot->leaf] = 1;
-	}
 	if (!env->leaves_contain)
 		return 0;
 	return env->leaves_contain(env->ctx, &s->letters.needle, s->leaves, s->leaves_count);
@@ -381,5 +383,53 @@ int col_text_shape_contains(struct col_text_page *base, const struct needle *x, 
 		}
 	}
 	needle_fini(&s.letters.needle);
+	return rc;
+}
+
+/* ---- letters ---- */
+
+/* The letters of others that templates show. */
+static int add_shown(const struct col_text_search *s, struct col_letters *out)
+{
+	const struct col_text_env *env = s->p->base.env;
+	struct col_text_shaped *p = s->p;
+	uint8_t *leaves;
+	int rc = s->shows_emails ? col_text_shape_emails(p) : 0;
+
+	if (rc == 0 && s->shows_emails && p->emails_count > 0)
+		rc = p->emails->ops->letters(p->emails, out);
+	for (unsigned i = 0; i < COL_TEXT_SOURCES && rc == 0; i++) {
+		if (s->shows_sources >> i & 1)
+			rc = env->source_letters ? env->source_letters(env->ctx, i, out)
+						 : COL_TEXT_LETTERS_NOT;
+	}
+	if (rc != 0 || s->leaves_count == 0)
+		return rc;
+	if (!env->leaves_letters)
+		return COL_TEXT_LETTERS_NOT;
+	leaves = shown_leaves(s);
+	return leaves ? env->leaves_letters(env->ctx, leaves, s->leaves_count, out) : -ENOMEM;
+}
+
+int col_text_shape_letters(struct col_text_page *base, struct col_letters *out)
+{
+	struct col_text_search s = { .p = (struct col_text_shaped *)base };
+	struct col_text_shaped *p = s.p;
+	int rc = col_text_shape_counts(p);
+
+	for (uint32_t i = 0; i < p->templates_count && rc == 0; i++) {
+		const struct col_text_template *t = &p->templates[i];
+
+		if (t->rows_count > 0)
+			rc = is_odd(t) ? COL_TEXT_LETTERS_NOT : note_shown(&s, t);
+	}
+	if (rc == 0)
+		rc = add_shown(&s, out);
+	if (rc == 0)
+		rc = col_text_shape_residue(p);
+	if (rc == 0 && p->residue_count > 0)
+		rc = p->residue->ops->letters(p->residue, out);
+	if (rc == 0)
+		col_letters_add(out, pool_words(p));
 	return rc;
 }

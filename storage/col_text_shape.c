@@ -375,6 +375,7 @@ static const struct col_text_ops shape_ops = {
 	.all = col_text_shape_all,
 	.equal = col_text_shape_equal,
 	.contains = col_text_shape_contains,
+	.letters = col_text_shape_letters,
 	.numbers = shape_numbers,
 };
 

@@ -191,5 +191,6 @@ int col_text_number_split(
 	struct col_text_shaped *p, struct arena *mem, struct col_text_numbers *out);
 int col_text_shape_equal(struct col_text_page *base, const struct textset *set, uint8_t *match);
 int col_text_shape_contains(struct col_text_page *base, const struct needle *x, uint8_t *match);
+int col_text_shape_letters(struct col_text_page *base, struct col_letters *out);
 
 #endif

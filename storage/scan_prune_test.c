@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "proto/base/check.h"
+#include "storage/seg_letters.h"
 
 enum { WORDS_MAX = LIMIT_SEGMENT_BLOCKS / 64 };
 
@@ -121,10 +122,14 @@ static int find_values(const struct scan_prune *p, const struct expr *t, uint64_
 	return rc;
 }
 
+static const struct needle *needle_of(const struct scan_node *n)
+{
+	return n->expr->test == EXPR_TEST_REGEX ? &n->literal : &n->expr->needle;
+}
+
 static int find_needle(const struct scan_prune *p, uint32_t node, uint64_t *found)
 {
-	const struct scan_node *n = &p->scan->nodes[node];
-	const struct needle *x = n->expr->test == EXPR_TEST_REGEX ? &n->literal : &n->expr->needle;
+	const struct needle *x = needle_of(&p->scan->nodes[node]);
 
 	if (x->n == 0)
 		return SIDX_WORD_UNKNOWN;
@@ -163,6 +168,21 @@ static void by_words(struct scan_prune *p, uint32_t node, uint64_t *may)
 	rc = sidx_word_find(sidx_set_word(p->reader), sidx_set_entity(p->reader),
 		t->field.keys[t->field.keys_count - 1], keys, NULL);
 	ask_words(p, rc, keys, may);
+}
+
+/* What was noted of blocks that were searched before. */
+static void by_letters(const struct scan_prune *p, uint32_t node, uint64_t *may)
+{
+	const struct scan_node *n = &p->scan->nodes[node];
+	const struct expr *t = n->expr;
+
+	if (!is_text(t, EVENT_TEXT_DESCRIPTION) ||
+		(t->test != EXPR_TEST_CONTAINS && t->test != EXPR_TEST_REGEX))
+		return;
+	for (uint32_t i = 0; i < p->blocks_count; i++) {
+		if (scan_prune_bit(may, i) && !seg_letters_may_have(p->reader, i, needle_of(n)))
+			may[i / 64] &= ~(UINT64_C(1) << i % 64);
+	}
 }
 
 /* ---- sidecars: rows of event types ---- */
@@ -385,6 +405,7 @@ int scan_prune_test(struct scan_prune *p, uint32_t node, const uint64_t *wanted)
 	if (p->scan->asks_sidecars) {
 		by_entity(p, t, may);
 		by_words(p, node, may);
+		by_letters(p, node, may);
 		rc = count_types(p, node);
 	}
 	for (uint32_t i = 0; i < p->blocks_count && rc == 0; i++) {

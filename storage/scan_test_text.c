@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "proto/base/check.h"
+#include "storage/seg_letters.h"
 
 static int column_of(const struct expr *t)
 {
@@ -107,6 +108,36 @@ static int keep_searched(struct scan_work *w, uint32_t node, struct col_text *pa
 	return keep_values(w, n->expr, match);
 }
 
+/*
+ * Of a block that was searched in vain the letters are noted, for the next search. A failure is none of
+ * the search's.
+ */
+static void note_letters(struct scan_work *w, const struct expr *t, struct col_text *page)
+{
+	const struct seg_reader *seg = w->scan->segments[w->piece->segment].reader;
+	struct col_letters letters = { 0 };
+	int rc;
+
+	if (t->field.text != EVENT_TEXT_DESCRIPTION || seg_letters_known(seg, w->piece->block))
+		return;
+	rc = col_text_letters(page, &letters);
+	if (rc < 0)
+		block_reader_fail(w->scratch->block, column_of(t), rc, NULL);
+	if (rc != -ENOMEM)
+		seg_letters_note(seg, w->piece->block, rc == 0 ? &letters : NULL);
+}
+
+static int keep_contains(
+	struct scan_work *w, const struct expr *t, struct col_text *page, uint8_t *match)
+{
+	bool whole = !memchr(match, 0, w->rows_count);
+	int rc = col_text_contains(page, &t->needle, match);
+
+	if (rc == 0 && whole && !memchr(match, 1, w->rows_count))
+		note_letters(w, t, page);
+	return rc;
+}
+
 static int keep_page(struct scan_work *w, uint32_t node, uint8_t *match)
 {
 	const struct expr *t = w->scan->nodes[node].expr;
@@ -123,7 +154,7 @@ static int keep_page(struct scan_work *w, uint32_t node, uint8_t *match)
 	case EXPR_TEST_IN:
 		return block_reader_equal(b, column_of(t), &t->texts, match, w->d);
 	case EXPR_TEST_CONTAINS:
-		rc = col_text_contains(page, &t->needle, match);
+		rc = keep_contains(w, t, page, match);
 		break;
 	default:
 		if (col_text_entries(page) == 0)

@@ -1,5 +1,6 @@
 /*
- * seg_reader_int - the inside of a reader, for seg_reader, seg_decode, block_reader and sidx_set alone.
+ * seg_reader_int - the inside of a reader, for seg_reader, seg_decode, block_reader, sidx_set and seg_letters
+ * alone.
  */
 #ifndef STORAGE_SEG_READER_INT_H
 #define STORAGE_SEG_READER_INT_H
@@ -9,8 +10,15 @@
 #include "storage/seg_footer.h"
 #include "storage/seg_reader.h"
 
-/* What sidx_set hangs on a reader, one of each kind: made at first use, dropped at close. */
-enum { SEG_ATTACHED_COUNT = 4 };
+/*
+ * What sidx_set hangs on a reader, one of each kind, and seg_letters behind them: made at first use,
+ * dropped at close.
+ */
+enum {
+	SEG_ATTACHED_SIDECARS = 4,
+	SEG_ATTACHED_LETTERS = SEG_ATTACHED_SIDECARS,
+	SEG_ATTACHED_COUNT,
+};
 
 struct seg_attached {
 	void (*close)(struct seg_attached *a);

@@ -17,7 +17,7 @@ struct attached {
 	struct sidx_cube *cube;
 };
 
-static_assert((int)SEG_ATTACHED_COUNT == (int)SIDX_COUNT, "a slot for each kind");
+static_assert((int)SEG_ATTACHED_SIDECARS == (int)SIDX_COUNT, "a slot for each kind");
 
 static const struct attached no_memory = { .rc = -ENOMEM };
 

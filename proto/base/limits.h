@@ -183,6 +183,8 @@ enum {
 	LIMIT_TAIL_CACHE_BYTES = 6 << 20,
 	/* Blocks that no query uses, kept open for the next one (storage/block_pool.h). */
 	LIMIT_BLOCK_POOL_BYTES = 30 << 20,
+	/* What was noted of blocks that were searched (storage/seg_letters.h). */
+	LIMIT_LETTERS_BYTES = 4 << 20,
 };
 
 /* ---- segments ---- */

@@ -47,7 +47,26 @@ static int leaf(
 	return 0;
 }
 
-static const struct col_text_env env = { .source = source, .key = key, .leaf = leaf };
+static int source_letters(void *ctx, enum col_text_source s, struct col_letters *out)
+{
+	(void)ctx;
+	col_letters_add(out, span_str(values[s]));
+	return 0;
+}
+
+static int leaves_letters(void *ctx, const uint8_t *leaves, uint32_t count, struct col_letters *out)
+{
+	(void)ctx;
+	if (memchr(leaves, 1, count))
+		col_letters_add(out, SPAN_LIT("leaf"));
+	return 0;
+}
+
+static const struct col_text_env env = { .source = source,
+	.key = key,
+	.leaf = leaf,
+	.source_letters = source_letters,
+	.leaves_letters = leaves_letters };
 
 static struct span value_at(const struct buf *b, size_t off, uint32_t length)
 {
@@ -62,6 +81,7 @@ static void ask(struct col_text *t, uint32_t row, struct span want)
 	struct textset set;
 	struct needle x;
 	uint8_t match[ROWS_MAX];
+	struct col_letters letters = { 0 };
 
 	buf_init(&one, COL_TEXT_RAW_MAX);
 	ASSERT(buf_reserve(&one, 1) == 0);
@@ -76,6 +96,7 @@ static void ask(struct col_text *t, uint32_t row, struct span want)
 	memset(match, 1, sizeof match);
 	ASSERT(needle_init(&x, want.n ? span_of(want.p, 1 + want.n / 2) : SPAN_LIT("a")) == 0);
 	(void)col_text_contains(t, &x, match);
+	(void)col_text_letters(t, &letters);
 	needle_fini(&x);
 }
 

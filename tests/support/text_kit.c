@@ -145,12 +145,38 @@ static int leaves_contain(void *ctx, const struct needle *x, uint8_t *leaves, ui
 	return 0;
 }
 
+static int source_letters(void *ctx, enum col_text_source s, struct col_letters *out)
+{
+	const struct text_kit *c = ctx;
+
+	for (uint32_t i = 0; i < c->count; i++)
+		col_letters_add(out, c->sources[s][i]);
+	return 0;
+}
+
+static int leaves_letters(void *ctx, const uint8_t *leaves, uint32_t count, struct col_letters *out)
+{
+	const struct text_kit *c = ctx;
+
+	for (uint32_t l = 0; l < count; l++) {
+		if (leaves[l] && l >= TEXT_KIT_LEAVES)
+			return ERR_CORRUPT;
+		for (uint32_t i = 0; leaves[l] && i < c->count; i++) {
+			if (c->leaves[l][i].kind == COL_TEXT_LEAF_WORD)
+				col_letters_add(out, c->leaves[l][i].word);
+		}
+	}
+	return 0;
+}
+
 const struct col_text_env text_kit_env = { .ctx = &text_kit,
 	.source = source,
 	.key = key,
 	.leaf = leaf,
 	.source_contains = source_contains,
-	.leaves_contain = leaves_contain };
+	.leaves_contain = leaves_contain,
+	.source_letters = source_letters,
+	.leaves_letters = leaves_letters };
 /* The same, but values are all it says. */
 const struct col_text_env text_kit_plain_env = {
 	.ctx = &text_kit, .source = source, .key = key, .leaf = leaf
@@ -275,6 +301,29 @@ void text_kit_check_contains(struct col_text *t, struct span needle)
 	needle_fini(&x);
 }
 
+/* Of any part of any value: it may be there. */
+static void check_letters(struct col_text *t)
+{
+	struct col_letters letters = { 0 };
+	struct needle x;
+	int rc = col_text_letters(t, &letters);
+
+	text_kit.has_letters = rc == 0;
+	assert_true(rc == 0 || rc == COL_TEXT_LETTERS_NOT);
+	for (int i = 0; i < 100 && rc == 0; i++) {
+		struct span s = text_kit.values[text_kit_below(text_kit.count)];
+		size_t off = s.n ? text_kit_below((unsigned)s.n) : 0, n = 1 + text_kit_below(20);
+
+		if (s.n == 0)
+			continue;
+		s = span_of(s.p + off, n < s.n - off ? n : s.n - off);
+		assert_int_equal(needle_init(&x, s), 0);
+		if (!col_letters_may_have(&letters, &x))
+			fail_msg("no letters of \"%.*s\"", (int)s.n, (const char *)s.p);
+		needle_fini(&x);
+	}
+}
+
 static void check_questions(struct span page)
 {
 	struct col_text t;
@@ -305,6 +354,7 @@ static void check_questions(struct span page)
 	text_kit_check_contains(&t, SPAN_LIT("nowhere"));
 	text_kit_set_before(true);
 	check_equal(&t, &SPAN_NONE, 1);
+	check_letters(&t);
 	arena_fini(&mem);
 }
 

@@ -96,6 +96,23 @@ static void sentences(void **state)
 	}
 }
 
+/* What a row has may be there, as far as the page tells letters. */
+static void check_letters(struct col_text *t, struct span needle)
+{
+	struct col_letters letters = { 0 };
+	struct needle x;
+	bool has = false;
+	int rc = col_text_letters(t, &letters);
+
+	assert_true(rc == 0 || rc == COL_TEXT_LETTERS_NOT);
+	assert_int_equal(needle_init(&x, needle), 0);
+	for (uint32_t i = 0; i < text_kit.count; i++)
+		has |= text_kit.values[i].p && needle_find(&x, text_kit.values[i], 0) != SIZE_MAX;
+	if (rc == 0 && has)
+		assert_true(col_letters_may_have(&letters, &x));
+	needle_fini(&x);
+}
+
 /* Of a page whose rows are all looked at, and then one of three. */
 static void ask_needles(
 	struct span page, const struct col_text_env *e, const struct span *needles, size_t count)
@@ -107,6 +124,7 @@ static void ask_needles(
 		/* Opened anew: nothing of another question is at hand. */
 		arena_init(&mem, TEXT_KIT_ARENA_BYTES);
 		assert_int_equal(col_text_open(&t, page, text_kit.count, e, &mem), 0);
+		check_letters(&t, needles[i]);
 		text_kit_set_before(true);
 		text_kit_check_contains(&t, needles[i]);
 		text_kit_set_before(false);

@@ -105,6 +105,7 @@ static void constants(void **state)
 		text_kit.values[i] = SPAN_LIT("the same");
 	assert_true(text_kit_check(0, &kind) < 32);
 	assert_int_equal(kind, COL_TEXT_CONST);
+	assert_true(text_kit.has_letters);
 	for (uint32_t i = 0; i < text_kit.count; i++)
 		text_kit.values[i] = SPAN_NONE;
 	assert_true(text_kit_check(0, &kind) < 32);

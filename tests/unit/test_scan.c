@@ -208,6 +208,34 @@ static void only_blocks_with_the_words(void **state)
 	scan_ask_fini(&a);
 }
 
+/* Blocks that were searched in vain are not opened again, whatever is searched for next. */
+static void not_searched_twice(void **state)
+{
+	static const struct span needles[] = { SPAN_LIT("efund issue"), SPAN_LIT("nobod"),
+		SPAN_LIT("xyzzy") };
+	struct world *w = *state;
+	struct scan_ask a;
+	struct scan_stats stats;
+	struct scan *s;
+
+	for (size_t i = 0; i < ARRAY_COUNT(needles); i++) {
+		uint64_t found[2];
+
+		for (int again = 0; again < 2; again++) {
+			scan_ask_init(&a);
+			scan_ask_contains(&a, needles[i]);
+			s = open_scan(w, &a, &stats);
+			found[again] = select_all(w, s, &stats);
+			/* A block that has it was never searched in vain. */
+			assert_true(i + (unsigned)again == 0 || stats.blocks_read <= 1);
+			scan_close(&s);
+			scan_ask_fini(&a);
+		}
+		assert_int_equal(found[0], i < 2);
+		assert_int_equal(found[1], found[0]);
+	}
+}
+
 static uint64_t count_type(const struct world *w, struct span type)
 {
 	uint64_t n = 0;
@@ -554,6 +582,7 @@ int main(void)
 		cmocka_unit_test(only_blocks_with_the_entity),
 		cmocka_unit_test(what_nobody_has),
 		cmocka_unit_test(only_blocks_with_the_words),
+		cmocka_unit_test(not_searched_twice),
 		cmocka_unit_test(counts_without_a_page),
 		cmocka_unit_test(trees_without_a_page),
 		cmocka_unit_test(rare_rows_from_the_sidecar),
