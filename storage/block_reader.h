@@ -37,6 +37,8 @@ enum {
 	BLOCK_READER_BYTES_MAX = 320 << 20,
 	/* That block_reader_equal_rows gives, at most. */
 	BLOCK_READER_EQUAL_ROWS = 256,
+	/* Rows of a part of codes. */
+	BLOCK_READER_PART_ROWS = COL_TEXT_KEY_ROWS,
 };
 
 struct block_reader;
@@ -88,6 +90,12 @@ int block_reader_ints_at(struct block_reader *b, int col, const uint32_t *rows, 
 
 /* Codes are not greater than the dictionary's count. */
 int block_reader_codes(struct block_reader *b, int col, const uint16_t **out, struct diag *d);
+/*
+ * The codes from row `first` to the end of its part, whose rows begin at a multiple of
+ * BLOCK_READER_PART_ROWS: of a stream little else is decoded.
+ */
+int block_reader_codes_part(
+	struct block_reader *b, int col, uint32_t first, const uint16_t **out, struct diag *d);
 int block_reader_codes_at(struct block_reader *b, int col, const uint32_t *rows, size_t count,
 	uint16_t *out, struct diag *d);
 /*

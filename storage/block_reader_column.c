@@ -187,18 +187,54 @@ static int narrow(const int64_t *v, size_t count, uint16_t *out)
 	return all > UINT16_MAX ? ERR_CORRUPT : 0;
 }
 
-static int stream_codes(struct block_reader *b, struct block_column *c, uint16_t *out)
+static int stream_codes(struct block_column *c, uint32_t first, uint32_t count, uint16_t *out)
 {
 	int64_t v[BLOCK_READER_SOME];
-	int rc = open_stream(b, c);
+	int rc = 0;
 
-	for (uint32_t at = 0, n; at < b->rows_count && rc == 0; at += n) {
-		n = b->rows_count - at < BLOCK_READER_SOME ? b->rows_count - at : BLOCK_READER_SOME;
-		rc = col_stream_get(&c->stream, at, n, v);
+	for (uint32_t at = 0, n; at < count && rc == 0; at += n) {
+		n = count - at < BLOCK_READER_SOME ? count - at : BLOCK_READER_SOME;
+		rc = col_stream_get(&c->stream, first + at, n, v);
 		if (rc == 0)
 			rc = narrow(v, n, out + at);
 	}
 	return rc;
+}
+
+/* One part of a stream. */
+static int load_part(struct block_reader *b, int col, struct block_column *c, uint32_t part)
+{
+	uint32_t first = part * BLOCK_READER_PART_ROWS, left = b->rows_count - first;
+	uint32_t n = left < BLOCK_READER_PART_ROWS ? left : BLOCK_READER_PART_ROWS;
+	uint16_t *codes;
+	int rc = open_stream(b, c);
+
+	if (!c->parts)
+		c->parts = arena_calloc(&b->tables, BLOCK_READER_PARTS, sizeof *c->parts);
+	if (rc < 0 || !c->parts)
+		return rc < 0 ? rc : -ENOMEM;
+	if (c->parts[part])
+		return 0;
+	codes = arena_alloc(&b->tables, n * sizeof *codes);
+	if (!codes)
+		return -ENOMEM;
+	rc = stream_codes(c, first, n, codes);
+	if (rc == 0)
+		rc = check_codes(b, col, codes, n);
+	if (rc == 0)
+		c->parts[part] = codes;
+	return rc;
+}
+
+static int whole_codes(struct block_reader *b, struct block_column *c, uint16_t *codes)
+{
+	struct col_output o = { .rows_count = b->rows_count, .codes = codes };
+	int rc;
+
+	if (!is_stream(c))
+		return col_decode(c->encoding, COL_KIND_CODES, c->page, &o);
+	rc = open_stream(b, c);
+	return rc < 0 ? rc : stream_codes(c, 0, b->rows_count, codes);
 }
 
 int block_reader_codes(struct block_reader *b, int col, const uint16_t **out, struct diag *d)
@@ -215,18 +251,34 @@ int block_reader_codes(struct block_reader *b, int col, const uint16_t **out, st
 	*out = a->codes;
 	if (c->codes_ready)
 		return 0;
-	if (is_stream(c)) {
-		rc = stream_codes(b, c, a->codes);
-	} else {
-		struct col_output o = { .rows_count = b->rows_count, .codes = a->codes };
-
-		rc = col_decode(c->encoding, COL_KIND_CODES, c->page, &o);
-	}
+	rc = whole_codes(b, c, a->codes);
 	if (rc == 0)
 		rc = check_codes(b, col, a->codes, b->rows_count);
 	if (rc < 0)
 		return block_reader_fail(b, col, rc, d);
 	c->codes_ready = true;
+	return 0;
+}
+
+int block_reader_codes_part(
+	struct block_reader *b, int col, uint32_t first, const uint16_t **out, struct diag *d)
+{
+	uint32_t part = first / BLOCK_READER_PART_ROWS;
+	struct block_column *c;
+	int rc = block_reader_open(b, col, &c, d);
+
+	ASSERT(first < b->rows_count);
+	if (rc < 0)
+		return rc;
+	if (c->codes_ready || !is_stream(c)) {
+		rc = block_reader_codes(b, col, out, d);
+		*out += rc == 0 ? first : 0;
+		return rc;
+	}
+	rc = load_part(b, col, c, part);
+	if (rc < 0)
+		return block_reader_fail(b, col, rc, d);
+	*out = c->parts[part] + first % BLOCK_READER_PART_ROWS;
 	return 0;
 }
 
@@ -279,6 +331,20 @@ static size_t dearness(const uint32_t *rows, size_t count)
 	return side_by_side(rows, count) ? (count + BESIDE - 1) / BESIDE : count;
 }
 
+/* False: not all are in parts that are there. */
+static bool take_from_parts(
+	const struct block_column *c, const uint32_t *rows, size_t count, uint16_t *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		const uint16_t *part = c->parts[rows[i] / BLOCK_READER_PART_ROWS];
+
+		if (!part)
+			return false;
+		out[i] = part[rows[i] % BLOCK_READER_PART_ROWS];
+	}
+	return true;
+}
+
 int block_reader_codes_at(struct block_reader *b, int col, const uint32_t *rows, size_t count,
 	uint16_t *out, struct diag *d)
 {
@@ -288,6 +354,8 @@ int block_reader_codes_at(struct block_reader *b, int col, const uint32_t *rows,
 
 	if (rc < 0)
 		return rc;
+	if (!c->codes_ready && c->parts && take_from_parts(c, rows, count, out))
+		return 0;
 	if (!c->codes_ready && (is_stream(c) || c->encoding == COL_CODES) &&
 		!block_reader_prefers_whole(b, c, dearness(rows, count))) {
 		rc = is_stream(c) ? pick_stream_codes(b, c, rows, count, out)

@@ -200,17 +200,28 @@ static int source(void *ctx, enum col_text_source source, const uint32_t *rows, 
 
 /* ---- keys and leaves ---- */
 
+/* Whether rows, rising, are as many of one part as it takes to decode that. */
+static bool fill_part(const uint32_t *rows, size_t count)
+{
+	return rows && count >= BLOCK_READER_PART_ROWS / BLOCK_READER_MANY &&
+	       rows[0] / BLOCK_READER_PART_ROWS == rows[count - 1] / BLOCK_READER_PART_ROWS;
+}
+
 static int key_codes(struct block_reader *b, int col, const uint32_t *rows, size_t count,
 	uint32_t *out, struct diag *d)
 {
+	bool ready = b->cols[col].codes_ready, part = !ready && fill_part(rows, count);
 	uint16_t some[BLOCK_READER_SOME];
 	const uint16_t *codes = NULL;
+	uint32_t first = part ? rows[0] : 0;
 	int rc = 0;
 
-	if (!rows || b->cols[col].codes_ready || count >= b->rows_count / BLOCK_READER_MANY)
+	if (part)
+		rc = block_reader_codes_part(b, col, first, &codes, d);
+	else if (!rows || ready || count >= b->rows_count / BLOCK_READER_MANY)
 		rc = block_reader_codes(b, col, &codes, d);
 	for (size_t i = 0; codes && i < count && rc == 0; i++)
-		out[i] = codes[rows ? rows[i] : i];
+		out[i] = codes[rows ? rows[i] - first : i];
 	for (size_t at = 0, n; !codes && at < count && rc == 0; at += n) {
 		n = count - at < BLOCK_READER_SOME ? count - at : BLOCK_READER_SOME;
 		rc = block_reader_codes_at(b, col, rows + at, n, some, d);
@@ -240,7 +251,7 @@ static int key(void *ctx, enum col_text_key key, const uint32_t *rows, size_t co
 	return rc < 0 ? block_reader_fail(b, col, rc, &b->inner) : 0;
 }
 
-static int key_column(void *ctx, enum col_text_key key, const uint16_t **out)
+static int key_column(void *ctx, enum col_text_key key, uint32_t first, const uint16_t **out)
 {
 	struct block_reader *b = ctx;
 	enum col_kind kind;
@@ -248,7 +259,7 @@ static int key_column(void *ctx, enum col_text_key key, const uint16_t **out)
 
 	if (rc < 0 || kind != COL_KIND_CODES)
 		return rc < 0 ? rc : 1;
-	return block_reader_codes(b, key_cols[key], out, &b->inner);
+	return block_reader_codes_part(b, key_cols[key], first, out, &b->inner);
 }
 
 static int leaf(

@@ -21,6 +21,7 @@ enum {
 	/* Asked for one row in so many, a column is decoded whole; integers, which take most room then. */
 	BLOCK_READER_MANY = 8,
 	BLOCK_READER_MANY_INTS = 2,
+	BLOCK_READER_PARTS = LIMIT_BLOCK_ROWS / BLOCK_READER_PART_ROWS,
 };
 
 struct block_index;
@@ -32,6 +33,7 @@ struct block_column {
 	bool stream_open;
 	bool ints_ready;
 	bool codes_ready;
+	uint16_t **parts; /* of a stream of codes: those that were asked for alone; NULL: none */
 	bool text_open;
 	uint8_t encoding;
 	enum col_kind kind;

@@ -278,6 +278,8 @@ bool col_map_is_loaded(const struct col_map *m, uint32_t group)
 	return m->is_ready && m->groups[group].codes;
 }
 
+static_assert((int)COL_MAP_GROUP == (int)COL_TEXT_KEY_ROWS, "a group's keys are asked for at once");
+
 int col_map_types_of(struct col_map *m, uint32_t group, const uint16_t **out)
 {
 	const struct col_text_env *env = m->env;
@@ -288,11 +290,9 @@ int col_map_types_of(struct col_map *m, uint32_t group, const uint16_t **out)
 
 	ASSERT(m->rows_contexts > 1);
 	if (env && env->key_column)
-		rc = env->key_column(env->ctx, COL_TEXT_KEY_EVENT_TYPE, out);
-	if (rc <= 0) {
-		*out += rc == 0 ? group * COL_MAP_GROUP : 0;
+		rc = env->key_column(env->ctx, COL_TEXT_KEY_EVENT_TYPE, group * COL_MAP_GROUP, out);
+	if (rc <= 0)
 		return rc;
-	}
 	rc = ask_types(m, group, &wide);
 	to = arena_alloc(m->work, rows * sizeof *to);
 	if (!to)

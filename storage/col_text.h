@@ -41,6 +41,8 @@ enum {
 	COL_TEXT_ROWS_MAX = 65536,
 	/* Raw bytes of all values of one page. */
 	COL_TEXT_RAW_MAX = COL_BYTES_RAW_MAX,
+	/* Rows that are asked for at once of a key's column. */
+	COL_TEXT_KEY_ROWS = 4096,
 };
 
 /* On disk: columns whose value of the same row a text may contain. */
@@ -105,8 +107,11 @@ struct col_text_env {
 	int (*source_letters)(void *ctx, enum col_text_source source, struct col_letters *out);
 	int (*leaves_letters)(
 		void *ctx, const uint8_t *leaves, uint32_t count, struct col_letters *out);
-	/* A key's column, where it stands as codes until another block is entered; NULL, or 1: not. */
-	int (*key_column)(void *ctx, enum col_text_key key, const uint16_t **out);
+	/*
+	 * A key's column from row `first` to the next multiple of COL_TEXT_KEY_ROWS, where it stands as
+	 * codes until another block is entered; NULL, or 1: not.
+	 */
+	int (*key_column)(void *ctx, enum col_text_key key, uint32_t first, const uint16_t **out);
 	/* What a question takes for itself, to be reset between two; NULL: from the page's own. */
 	struct arena *work;
 	/* What a page of maps takes to read rows, until col_map_let_go; NULL: from the page's own. */

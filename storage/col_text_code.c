@@ -22,6 +22,9 @@ enum {
 	LANES_WIDTH = 256,
 };
 
+static_assert(
+	(int)COL_TEXT_STEP_ROWS == (int)COL_TEXT_KEY_ROWS, "a step's keys are asked for at once");
+
 static uint32_t width_of(const struct col_text_shaped *p)
 {
 	return COL_TEXT_TEMPLATE + p->templates_count;
@@ -30,6 +33,13 @@ static uint32_t width_of(const struct col_text_shaped *p)
 static uint32_t steps_of(const struct col_text_shaped *p)
 {
 	return (p->base.rows_count + COL_TEXT_STEP_ROWS - 1) / COL_TEXT_STEP_ROWS;
+}
+
+static uint32_t rows_of_step(const struct col_text_shaped *p, uint32_t step)
+{
+	uint32_t left = p->base.rows_count - step * COL_TEXT_STEP_ROWS;
+
+	return left < COL_TEXT_STEP_ROWS ? left : COL_TEXT_STEP_ROWS;
 }
 
 /* Counts before the step; behind them the e-mail addresses. */
@@ -161,8 +171,8 @@ static int apply_table(const struct col_text_shaped *p, const struct table *t, c
 	return 0;
 }
 
-/* The key's column where there is one, else NULL. */
-static int take_column(const struct col_text_shaped *p, const uint16_t **out)
+/* The key's column from a step's first row on, where there is one, else NULL. */
+static int take_column(const struct col_text_shaped *p, uint32_t step, const uint16_t **out)
 {
 	const struct col_text_env *env = p->base.env;
 	int rc;
@@ -170,7 +180,7 @@ static int take_column(const struct col_text_shaped *p, const uint16_t **out)
 	*out = NULL;
 	if (!p->key || !env->key_column)
 		return 0;
-	rc = env->key_column(env->ctx, p->key - 1u, out);
+	rc = env->key_column(env->ctx, p->key - 1u, step * COL_TEXT_STEP_ROWS, out);
 	if (rc != 0)
 		*out = NULL;
 	return rc < 0 ? rc : 0;
@@ -225,56 +235,64 @@ static int narrow(const int64_t *v, uint32_t n, uint32_t width, uint16_t *codes)
 
 /* ---- steps ---- */
 
-/* Codes of rows first .. first + count - 1, counted; none of them has the width, which is counted too. */
-static int load_codes(struct col_text_shaped *p, uint32_t first, uint32_t count, uint32_t *counts)
+/* The codes of a step, counted; none of them has the width, which is counted too. */
+static int load_codes(struct col_text_shaped *p, uint32_t step, uint16_t *codes, uint32_t *counts)
 {
-	uint32_t keys[CODES_BATCH], width = width_of(p);
+	uint32_t keys[CODES_BATCH], width = width_of(p), first = step * COL_TEXT_STEP_ROWS;
 	int64_t v[CODES_BATCH];
 	const uint16_t *column;
 	struct table table;
-	int rc = take_column(p, &column);
+	int rc = take_column(p, step, &column);
 
 	table.shift = 0;
 	if (column && !make_table(p, &table))
 		column = NULL;
-	for (uint32_t end = first + count, n; first < end && rc == 0; first += n) {
-		n = end - first < CODES_BATCH ? end - first : CODES_BATCH;
-		rc = col_stream_get(&p->codes_stream, first, n, v);
+	for (uint32_t at = 0, count = rows_of_step(p, step), n; at < count && rc == 0; at += n) {
+		n = count - at < CODES_BATCH ? count - at : CODES_BATCH;
+		rc = col_stream_get(&p->codes_stream, first + at, n, v);
 		if (rc == 0 && p->key && !column)
-			rc = take_keys(p, first, n, keys);
+			rc = take_keys(p, first + at, n, keys);
 		if (rc < 0)
 			break;
 		if (column)
-			rc = apply_table(p, &table, column + first, v, n, p->codes + first);
+			rc = apply_table(p, &table, column + at, v, n, codes + at);
 		else if (p->key)
-			rc = apply_key(p, keys, v, n, p->codes + first);
+			rc = apply_key(p, keys, v, n, codes + at);
 		else
-			rc = narrow(v, n, width, p->codes + first);
+			rc = narrow(v, n, width, codes + at);
 		if (rc == 0)
-			count_rows(p->codes + first, n, width, counts);
+			count_rows(codes + at, n, width, counts);
 	}
 	if (rc == 0 && counts[width] > 0)
 		rc = ERR_CORRUPT;
 	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
 }
 
+/* Where a step's codes go: to those of all rows, or alone. NULL: no memory. */
+static uint16_t *room_of_step(struct col_text_shaped *p, uint32_t step)
+{
+	if (p->codes)
+		return p->codes + (size_t)step * COL_TEXT_STEP_ROWS;
+	if (!p->step_room)
+		p->step_room = arena_alloc(p->base.mem, COL_TEXT_STEP_ROWS * sizeof *p->step_room);
+	return p->step_room;
+}
+
 /* The codes of a step, and its counts to those of the next one; or, if these are known, compared. */
 static int load_step(struct col_text_shaped *p, uint32_t step, bool known)
 {
-	uint32_t first = step * COL_TEXT_STEP_ROWS, left = p->base.rows_count - first;
-	uint32_t n = left < COL_TEXT_STEP_ROWS ? left : COL_TEXT_STEP_ROWS, width = width_of(p);
-	uint32_t counts[COL_TEXT_TEMPLATE + LIMIT_TEXT_TEMPLATES + 1];
+	uint32_t counts[COL_TEXT_TEMPLATE + LIMIT_TEXT_TEMPLATES + 1], width = width_of(p);
+	uint16_t *codes;
 	int rc;
 
-	if (p->step_ready[step])
+	if (p->step_codes[step])
 		return 0;
-	if (!p->codes)
-		p->codes = arena_alloc(p->base.mem, p->base.rows_count * sizeof *p->codes);
-	if (!p->codes)
+	codes = room_of_step(p, step);
+	if (!codes)
 		return -ENOMEM;
 	memcpy(counts, counts_at(p, step), width * sizeof *counts);
 	counts[width] = 0;
-	rc = load_codes(p, first, n, counts);
+	rc = load_codes(p, step, codes, counts);
 	if (rc < 0)
 		return rc;
 	counts[width] = counts_at(p, step)[width];
@@ -284,7 +302,28 @@ static int load_step(struct col_text_shaped *p, uint32_t step, bool known)
 		memcpy(counts_at(p, step + 1), counts, (width + 1) * sizeof *counts);
 	else if (memcmp(counts_at(p, step + 1), counts, (width + 1) * sizeof *counts) != 0)
 		return ERR_CORRUPT;
-	p->step_ready[step] = true;
+	p->step_codes[step] = codes;
+	if (codes == p->step_room)
+		p->step_room = NULL;
+	return 0;
+}
+
+/* Room for the codes of all rows; those of steps that are ready go there. */
+static int need_room(struct col_text_shaped *p)
+{
+	if (p->codes)
+		return 0;
+	p->codes = arena_alloc(p->base.mem, p->base.rows_count * sizeof *p->codes);
+	if (!p->codes)
+		return -ENOMEM;
+	for (uint32_t step = 0; step < steps_of(p); step++) {
+		uint16_t *to = p->codes + (size_t)step * COL_TEXT_STEP_ROWS;
+
+		if (!p->step_codes[step])
+			continue;
+		memcpy(to, p->step_codes[step], rows_of_step(p, step) * sizeof *to);
+		p->step_codes[step] = to;
+	}
 	return 0;
 }
 
@@ -354,17 +393,15 @@ int col_text_shape_counts(struct col_text_shaped *p)
 	p->cursor.counts =
 		arena_calloc(mem, p->key_tells ? p->keys_count : width, sizeof(uint32_t));
 	p->step_counts = arena_calloc(mem, ((size_t)steps + 1) * (width + 1), sizeof(uint32_t));
-	if (!p->cursor.counts || !p->step_counts)
+	p->step_codes = arena_calloc(mem, steps, sizeof *p->step_codes);
+	if (!p->cursor.counts || !p->step_counts || !p->step_codes)
 		return -ENOMEM;
-	if (p->counts_bytes.n > 0)
-		rc = read_counts(p);
+	rc = p->counts_bytes.n > 0 ? read_counts(p) : need_room(p);
 	for (uint32_t step = 0; step < steps && rc == 0 && p->counts_bytes.n == 0; step++)
 		rc = load_step(p, step, false);
 	if (rc == 0)
 		rc = take_totals(p);
 	p->counted = rc == 0;
-	if (rc < 0)
-		memset(p->step_ready, 0, sizeof p->step_ready);
 	return rc;
 }
 
@@ -372,24 +409,22 @@ int col_text_shape_codes(struct col_text_shaped *p)
 {
 	int rc = col_text_shape_counts(p);
 
+	if (rc == 0)
+		rc = need_room(p);
 	for (uint32_t step = 0; step < steps_of(p) && rc == 0; step++)
 		rc = load_step(p, step, true);
 	return rc;
 }
 
-int col_text_shape_codes_of(struct col_text_shaped *p, const uint32_t *rows, size_t count)
+int col_text_shape_codes_of(struct col_text_shaped *p, uint32_t step, const uint16_t **out)
 {
-	uint32_t end = 0;
 	int rc = col_text_shape_counts(p);
 
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		uint32_t step = rows[i] / COL_TEXT_STEP_ROWS;
-
-		if (rows[i] < end)
-			continue;
+	ASSERT(step < steps_of(p));
+	if (rc == 0)
 		rc = load_step(p, step, true);
-		end = (step + 1) * COL_TEXT_STEP_ROWS;
-	}
+	if (rc == 0)
+		*out = p->step_codes[step];
 	return rc;
 }
 
@@ -409,13 +444,12 @@ static uint32_t code_of_key(const struct col_text_shaped *p, uint32_t key)
 	return at < p->key_offs[key + 1] ? p->key_codes[at] : width_of(p);
 }
 
-/* To the beginning of the row's step; with a column of keys, all of the step's are ones that there are. */
+/* To the beginning of the row's step; with its column of keys, all of them are ones that there are. */
 static int restart(struct col_text_shaped *p, const uint16_t *keys, uint32_t row)
 {
 	struct col_text_cursor *c = &p->cursor;
 	uint32_t step = row / COL_TEXT_STEP_ROWS, first = step * COL_TEXT_STEP_ROWS;
-	uint32_t left = p->base.rows_count - first;
-	uint32_t n = left < COL_TEXT_STEP_ROWS ? left : COL_TEXT_STEP_ROWS;
+	uint32_t n = rows_of_step(p, step);
 	const uint32_t *before = counts_at(p, step);
 	uint16_t last = (uint16_t)(p->keys_count <= UINT16_MAX ? p->keys_count - 1 : UINT16_MAX);
 	uint16_t bad = 0;
@@ -425,7 +459,6 @@ static int restart(struct col_text_shaped *p, const uint16_t *keys, uint32_t row
 		memcpy(c->counts, before, width_of(p) * sizeof *c->counts);
 		return 0;
 	}
-	keys += first;
 	for (uint32_t i = 0; i < n; i++)
 		bad |= keys[i] > last;
 	for (uint32_t k = 0; k < p->keys_count; k++)
@@ -438,7 +471,7 @@ static uint32_t emails_before(struct col_text_shaped *p, uint32_t row)
 {
 	struct col_text_cursor *c = &p->cursor;
 	uint32_t step = row / COL_TEXT_STEP_ROWS, first = step * COL_TEXT_STEP_ROWS, sum;
-	const uint16_t *codes = p->codes, *mails = p->mails;
+	const uint16_t *codes = p->step_codes[step], *mails = p->mails;
 
 	if (c->emails_row < first || c->emails_row > row) {
 		c->emails_row = first;
@@ -446,25 +479,25 @@ static uint32_t emails_before(struct col_text_shaped *p, uint32_t row)
 	}
 	sum = c->emails;
 	for (uint32_t i = c->emails_row; i < row; i++)
-		sum += mails[codes[i]];
+		sum += mails[codes[i - first]];
 	c->emails_row = row;
 	c->emails = sum;
 	return sum;
 }
 
 /*
- * Rows of one step with the numbers that they and those before have in the column, which are codes or
- * keys; the cursor is in the step, and not behind them.
+ * Rows of one step with the numbers that they and those before have in the column, which are the step's
+ * codes or keys; the cursor is in the step, and not behind them.
  */
 static void count_up(struct col_text_shaped *p, const uint16_t *column, const uint32_t *rows,
 	size_t count, struct col_text_rank *out)
 {
 	struct col_text_cursor *c = &p->cursor;
-	uint32_t *counts = c->counts, at = c->row;
+	uint32_t *counts = c->counts, at = c->row % COL_TEXT_STEP_ROWS, first = c->row - at;
 
 	for (size_t i = 0; i < count; i++) {
-		uint32_t n = rows[i] - at;
-		uint16_t number = column[rows[i]];
+		uint32_t n = rows[i] - first - at;
+		uint16_t number = column[at + n];
 
 		out[i] = (struct col_text_rank){ .code = number };
 		if (n > NEAR_ROWS) {
@@ -473,9 +506,9 @@ static void count_up(struct col_text_shaped *p, const uint16_t *column, const ui
 		}
 		count_each(column + at, n, counts);
 		out[i].rows = counts[number];
-		at = rows[i];
+		at += n;
 	}
-	c->row = at;
+	c->row = first + at;
 }
 
 /* A lane for each number that the rows have, of those below the width; false: they are too many. */
@@ -487,7 +520,7 @@ static bool give_lanes(const uint16_t *column, const uint32_t *rows, size_t coun
 	memset(ones, 0, width * sizeof *ones);
 	memset(lane_of, LANES, width);
 	for (size_t i = 0; i < count; i++) {
-		uint16_t number = column[rows[i]];
+		uint16_t number = column[rows[i] % COL_TEXT_STEP_ROWS];
 
 		if (lane_of[number] < LANES)
 			continue;
@@ -509,16 +542,17 @@ static bool count_up_lanes(const struct col_text_shaped *p, const uint16_t *colu
 	const struct col_text_cursor *c = &p->cursor;
 	lanes ones[LANES_WIDTH], sum = { 0 };
 	uint8_t lane_of[LANES_WIDTH];
-	uint32_t at = c->row;
+	uint32_t at = c->row % COL_TEXT_STEP_ROWS;
 
 	if (count < LANES_ROWS || width > LANES_WIDTH ||
 		!give_lanes(column, rows, count, width, ones, lane_of))
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		uint16_t number = column[rows[i]], sums[LANES];
+		uint32_t end = rows[i] % COL_TEXT_STEP_ROWS;
+		uint16_t number = column[end], sums[LANES];
 
 #pragma GCC unroll 4
-		for (; at < rows[i]; at++)
+		for (; at < end; at++)
 			sum += ones[column[at]];
 		memcpy(sums, &sum, sizeof sums);
 		out[i] = (struct col_text_rank){ .rows = c->counts[number] + sums[lane_of[number]],
@@ -556,7 +590,7 @@ static int ranks_of_step(struct col_text_shaped *p, const uint16_t *keys, const 
 		rc = restart(p, keys, rows[0]);
 	if (rc < 0)
 		return rc;
-	column = keys ? keys : p->codes;
+	column = keys ? keys : p->step_codes[step];
 	if (!count_up_lanes(p, column, keys ? p->keys_count : width_of(p), rows, count, out))
 		count_up(p, column, rows, count, out);
 	if (keys)
@@ -575,14 +609,16 @@ int col_text_shape_ranks(
 	int rc = col_text_shape_counts(p);
 
 	ASSERT(count == 0 || rows[count - 1] < p->base.rows_count);
-	if (rc == 0 && p->key_tells)
-		rc = take_column(p, &keys);
 	for (size_t i = 0, n; i < count && rc == 0; i += n) {
-		uint32_t end = (rows[i] / COL_TEXT_STEP_ROWS + 1) * COL_TEXT_STEP_ROWS;
+		uint32_t step = rows[i] / COL_TEXT_STEP_ROWS, first = step * COL_TEXT_STEP_ROWS;
+		uint32_t step_rows = rows_of_step(p, step);
 
-		for (n = 1; i + n < count && rows[i + n] < end;)
+		for (n = 1; i + n < count && rows[i + n] < first + step_rows;)
 			n++;
-		rc = ranks_of_step(p, keys, rows + i, n, out + i);
+		if (p->key_tells)
+			rc = take_column(p, step, &keys);
+		if (rc == 0)
+			rc = ranks_of_step(p, keys, rows + i, n, out + i);
 	}
 	return rc;
 }

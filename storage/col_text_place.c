@@ -27,19 +27,21 @@ static uint32_t adds(const struct col_text_shaped *p, uint32_t kind, unsigned co
 
 static int find(struct col_text_shaped *p, uint32_t kind, uint32_t place, uint32_t *out)
 {
-	uint32_t step = step_of(p, kind, place), row = step * COL_TEXT_STEP_ROWS, at;
-	int rc = col_text_shape_codes_of(p, &row, 1);
+	uint32_t step = step_of(p, kind, place), first = step * COL_TEXT_STEP_ROWS, row = first, at;
+	const uint16_t *codes;
+	int rc = col_text_shape_codes_of(p, step, &codes);
 
 	if (rc < 0)
 		return rc;
 	at = col_text_shape_before(p, step, kind);
-	for (; row < p->base.rows_count; row++) {
-		at += adds(p, kind, p->codes[row]);
+	for (; row < p->base.rows_count && row < first + COL_TEXT_STEP_ROWS; row++) {
+		at += adds(p, kind, codes[row - first]);
 		if (at > place)
 			break;
 	}
 	/* Reading the codes has shown that they are as many as was said. */
 	ASSERT(row < p->base.rows_count);
+	ASSERT(at > place);
 	*out = row;
 	return 0;
 }

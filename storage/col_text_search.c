@@ -267,15 +267,16 @@ static int ask_others(struct col_text_search *s)
 /* ---- rows ---- */
 
 /* The rows of a step that are of the residue: found has a byte for each, no other row has it. */
-static int answer_step(struct col_text_shaped *p, uint32_t first, uint32_t count,
+static int answer_step(struct col_text_shaped *p, uint32_t step, uint32_t count,
 	const uint8_t *found, uint8_t *match)
 {
-	int rc = col_text_shape_codes_of(p, &first, 1);
+	const uint16_t *codes;
+	int rc = col_text_shape_codes_of(p, step, &codes);
 
-	for (uint32_t row = first; row < first + count && rc == 0; row++) {
-		bool has = p->codes[row] == COL_TEXT_RESIDUE && *found++;
+	for (uint32_t i = 0; i < count && rc == 0; i++) {
+		bool has = codes[i] == COL_TEXT_RESIDUE && *found++;
 
-		match[row] = match[row] && has;
+		match[i] = match[i] && has;
 	}
 	return rc;
 }
@@ -299,7 +300,7 @@ static int answer_residue(struct col_text_shaped *p, const struct needle *x, uin
 		uint32_t n = left < COL_TEXT_STEP_ROWS ? left : COL_TEXT_STEP_ROWS;
 
 		if (memchr(found + at, 1, end - at) && memchr(match + first, 1, n))
-			rc = answer_step(p, first, n, found + at, match);
+			rc = answer_step(p, step, n, found + at, match + first);
 		else
 			memset(match + first, 0, n);
 	}

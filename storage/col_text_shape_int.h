@@ -121,10 +121,11 @@ struct col_text_shaped {
 	uint16_t *key_codes;
 	bool key_tells; /* the key alone tells the code, the code tells the key; nobody shows addresses */
 	struct col_stream codes_stream;
-	uint16_t *codes; /* of the rows of steps that are ready; NULL: none is */
+	uint16_t *codes; /* of all rows, once they were asked for; of steps that are ready */
 	bool counted;
 	uint32_t *step_counts; /* counts and emails at each step, once it is counted */
-	bool step_ready[COL_TEXT_STEPS_MAX];
+	uint16_t **step_codes; /* of each step; NULL: not read so far */
+	uint16_t *step_room;   /* for the next one; NULL: none */
 	uint32_t emails_count; /* of all rows */
 	uint32_t residue_count;
 	struct span emails_bytes;
@@ -154,9 +155,9 @@ static inline uint8_t *col_text_copy_padded(uint8_t *to, struct span s)
 
 /* How many rows each template has; where the page says it, codes are not read. */
 int col_text_shape_counts(struct col_text_shaped *p);
-/* Reads the codes of all rows, which most questions need first; or what these rows need. */
+/* Reads the codes of all rows, which most questions need first; or those of a step. */
 int col_text_shape_codes(struct col_text_shaped *p);
-int col_text_shape_codes_of(struct col_text_shaped *p, const uint32_t *rows, size_t count);
+int col_text_shape_codes_of(struct col_text_shaped *p, uint32_t step, const uint16_t **out);
 /* Rows of the code before a step; needs the counts. */
 uint32_t col_text_shape_before(const struct col_text_shaped *p, uint32_t step, uint32_t code);
 /*

@@ -94,13 +94,16 @@ static int key(void *ctx, enum col_text_key k, const uint32_t *rows, size_t coun
 	return 0;
 }
 
-static int key_column(void *ctx, enum col_text_key k, const uint16_t **out)
+static int key_column(void *ctx, enum col_text_key k, uint32_t first, const uint16_t **out)
 {
 	struct text_kit *c = ctx;
 
-	for (uint32_t i = 0; i < c->count; i++)
+	uint32_t end = (first / COL_TEXT_KEY_ROWS + 1) * COL_TEXT_KEY_ROWS;
+
+	memset(c->key_columns[k], 0xff, sizeof c->key_columns[k]);
+	for (uint32_t i = first; i < end && i < c->count; i++)
 		c->key_columns[k][i] = (uint16_t)c->keys[k][i];
-	*out = c->key_columns[k];
+	*out = c->key_columns[k] + first;
 	/* As of a column that does not stand as codes. */
 	return k == COL_TEXT_KEY_USER_ID;
 }
