@@ -1,5 +1,5 @@
 /* hostile - events made to break a page are text like any other. */
-import { test, check, equal, becomes, until, open, settled, query, total } from './kit.mjs';
+import { test, check, equal, becomes, until, open, settled, seen, gone, query, total } from './kit.mjs';
 
 const evil = (type, page = '/') => `${page}?from=2026-02-02T00:00:00Z&to=2026-02-02T23:59:59Z${type ? `&q=event_type%3D${type}` : ''}`;
 
@@ -15,12 +15,20 @@ async function unhurt(page) {
 async function opened(page, type) {
 	await open(page, evil(type));
 	await page.locator('tr.line .toggle').first().click();
-	await page.locator('tr.detail .event').waitFor();
+	await seen(page.locator('tr.detail .event'));
 	await page.locator('tr.detail summary', { hasText: 'Raw JSON' }).click();
-	await page.locator('tr.detail pre').waitFor();
+	await seen(page.locator('tr.detail pre'));
 	await unhurt(page);
 	return page.locator('tr.detail');
 }
+
+/* Opens all that is folded, what comes into sight by it too. */
+const unfold = (detail) => detail.evaluate(async (node) => {
+	for (let next; (next = node.querySelector('.tree details:not([open])'));) {
+		next.open = true;
+		await null;
+	}
+});
 
 test('hostile: all of them, on every page', async (page) => {
 	await open(page, evil());
@@ -57,7 +65,7 @@ test('hostile: control characters and turned text are seen', async (page) => {
 	check((await page.locator('tr.line td.description').textContent()).includes('⟨202e⟩gnp.exe⟨202c⟩'), 'an override');
 	check((await page.locator('tr.line td.user_id').textContent()).startsWith('⟨202e⟩anna'), 'in a name');
 	await detail.getByRole('button', { name: 'Only events with this value: User' }).click();
-	await becomes(() => query(page).getAll('f'), ['user_id=\u202eanna'].map((s) => s.replace('\u202eanna', '"\u202eanna"')), 'a filter').catch(() => {});
+	await becomes(() => query(page).getAll('f'), ['user_id=\u202eanna'], 'a filter has the very name');
 	await becomes(() => total(page), 1, 'the filter finds it');
 	check(!(await page.locator('.chips').textContent()).includes('\u202e'), 'a chip does not turn either');
 });
@@ -70,7 +78,7 @@ test('hostile: a megabyte of description', async (page) => {
 	await until(async () => (await detail.locator('dd').nth(2).textContent()).length > 900000, 'all of it');
 	await unhurt(page);
 	await page.locator('tr.line .toggle').first().click();
-	await page.locator('tr.detail').waitFor({ state: 'detached' });
+	await gone(page.locator('tr.detail'));
 });
 
 test('hostile: five hundred keys, and names of the language', async (page) => {
@@ -102,8 +110,8 @@ test('hostile: columns of such names', async (page) => {
 test('hostile: links, depth, long words, marks upon marks', async (page) => {
 	for (const type of ['LINK', 'DEEP', 'FORMULA', 'EMPTY', 'ZALGO']) {
 		await opened(page, type);
-		for (const summary of await page.locator('tr.detail .tree summary').all())
-			await summary.click();
+		await unfold(page.locator('tr.detail'));
+		check(type !== 'DEEP' || await page.locator('tr.detail .tree').getByText('bottom').isVisible(), 'down to the bottom');
 		await unhurt(page);
 	}
 });

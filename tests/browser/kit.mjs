@@ -12,7 +12,11 @@ const { chromium } = load('playwright-core');
 export const BASE = process.env.ASTRO_URL;
 export const AXE = load.resolve('axe-core/axe.min.js');
 const SCALE = Number(process.env.ASTRO_TIME_SCALE || 1);
-const PATIENCE_MS = 20000 * SCALE;
+/* So many times slower is the page's thread: what a check that does not wait relies on, fails then. */
+const SLOW = Number(process.env.ASTRO_BROWSER_SLOW || 1);
+const PATIENCE_MS = 20000 * SCALE * SLOW;
+const TEST_MS = 6 * PATIENCE_MS;
+const PAUSE_MAX_MS = 30;
 const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
 	'--disable-background-networking', '--disable-component-update', '--disable-sync'];
 /* What the browser itself says of an answer that is no 2xx, or of a server that is away. */
@@ -20,6 +24,8 @@ const NETWORK = /Failed to load resource|WebSocket connection to/;
 const COLOUR = /\x1b\[\d+m/g;
 
 const tests = [];
+/* Of the pages of the test that runs. */
+const complaints = [];
 
 /*
  * options: width, height, dark, reduced; network: the server is away for a while, or says no; lacks: asked
@@ -46,7 +52,7 @@ export async function until(ask, what) {
 	const end = Date.now() + PATIENCE_MS;
 	let last;
 
-	for (let pause = 2; ; pause = Math.min(100, pause * 1.5)) {
+	for (let pause = 2; ; pause = Math.min(PAUSE_MAX_MS, pause * 1.5)) {
 		try {
 			const got = await ask();
 			if (got)
@@ -95,7 +101,7 @@ export async function api(path) {
 
 /* ---- pages ---- */
 
-function watch(page, complaints) {
+function watch(page) {
 	page.setDefaultTimeout(PATIENCE_MS);
 	page.on('pageerror', (e) => complaints.push({ text: e.stack }));
 	page.on('console', (m) => {
@@ -110,10 +116,14 @@ export async function open(page, address) {
 	await settled(page);
 }
 
-/* The page has asked and has its answers. */
+/* The page has asked and has its answers. (Playwright's own waiting looks twice a second after a while.) */
 export async function settled(page) {
-	await page.locator('main > [aria-busy="false"]').waitFor();
+	await until(() => page.evaluate(() => document.querySelector('main > [aria-busy="false"]') !== null), 'answers');
 }
+
+/* Until one is seen, or none is. */
+export const seen = (locator) => until(() => locator.first().isVisible(), `${locator} is seen`);
+export const gone = (locator) => until(async () => await locator.count() === 0, `${locator} is gone`);
 
 /* An address of the shop's day. */
 export function day(more = '') {
@@ -131,6 +141,20 @@ export async function total(page) {
 }
 
 /* ---- running ---- */
+
+async function slow(page) {
+	if (SLOW > 1)
+		await (await page.context().newCDPSession(page)).send('Emulation.setCPUThrottlingRate', { rate: SLOW });
+}
+
+/* A page beside that of the test: gone at its end with all that was done to it. */
+export async function another(around) {
+	const page = await around.newPage();
+
+	watch(page);
+	await slow(page);
+	return page;
+}
 
 /* One context serves all: a process less for each test, and files that need not be read again. */
 async function dress(page, options) {
@@ -150,7 +174,17 @@ async function undress(around, page) {
 	await page.goto('about:blank');
 }
 
-async function one(around, page, complaints, number, { name, run, options }) {
+/* Some of playwright's calls wait for ever. */
+async function within(running) {
+	let timer;
+	const late = new Promise((_, fail) => {
+		timer = setTimeout(() => fail(new Error(`no end after ${TEST_MS / 1000} s`)), TEST_MS);
+	});
+
+	await Promise.race([running, late]).finally(() => clearTimeout(timer));
+}
+
+async function one(around, page, number, { name, run, options }) {
 	const began = Date.now();
 	const bad = () => complaints.filter((c) => !(c.network && options.network)).map((c) => c.text);
 
@@ -162,7 +196,7 @@ async function one(around, page, complaints, number, { name, run, options }) {
 	}
 	try {
 		await dress(page, options);
-		await run(page, around);
+		await within(run(page, around));
 		equal(bad(), [], 'errors in the browser');
 		console.log(`ok ${number} - ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
 		return true;
@@ -185,13 +219,13 @@ export async function main(words) {
 	const around = await browser.newContext({ timezoneId: 'Europe/Berlin', locale: 'en-US', acceptDownloads: true,
 		permissions: ['clipboard-read', 'clipboard-write'] });
 	const page = await around.newPage();
-	const complaints = [];
 	let good = true;
 
-	watch(page, complaints);
+	watch(page);
+	await slow(page);
 	console.log(`1..${chosen.length}`);
 	for (const [i, t] of chosen.entries())
-		good = await one(around, page, complaints, i + 1, t) && good;
+		good = await one(around, page, i + 1, t) && good;
 	await browser.close();
 	process.exit(good ? 0 : 1);
 }

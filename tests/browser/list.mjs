@@ -1,5 +1,5 @@
 /* list - the table of events: scrolling without an end, columns, and an event opened. */
-import { test, check, equal, becomes, until, open, settled, day, query, total } from './kit.mjs';
+import { test, check, equal, becomes, until, open, settled, seen, day, query, total } from './kit.mjs';
 
 const STEPS = /step (\d+)$/;
 const steps = (page) => page.locator('tr.line td.description').evaluateAll((all) =>
@@ -73,7 +73,7 @@ test('columns: picked and ordered, and remembered', async (page) => {
 	await page.getByRole('button', { name: '+ amount' }).click();
 	await page.getByRole('button', { name: 'Done' }).click();
 	const want = ['Time', 'Severity', 'User', 'Type', 'Description', 'amount'];
-	equal(await titles(page), want);
+	await becomes(() => titles(page), want, 'the columns, when the dialog has closed');
 	equal(await page.locator('tr.line').first().locator('td').last().textContent(), '7498.75');
 	await page.reload();
 	await settled(page);
@@ -104,7 +104,7 @@ test('columns: sized by pointer and keys, and remembered', async (page) => {
 async function opened(page, more = '') {
 	await open(page, day(more));
 	await page.locator('tr.line .toggle').first().click();
-	await page.locator('tr.detail .event').waitFor();
+	await seen(page.locator('tr.detail .event'));
 	return page.locator('tr.detail');
 }
 
@@ -115,7 +115,7 @@ test('event: every field, the metadata as a tree, raw JSON', async (page) => {
 	check((await detail.locator('.tree > ul > li').allTextContents()).some((t) => t.startsWith('a key with a blank')), 'metadata');
 	await detail.locator('.tree summary', { hasText: 'http' }).click();
 	await detail.locator('.tree summary', { hasText: 'path' }).click();
-	await detail.getByText('/cart').waitFor();
+	await seen(detail.getByText('/cart'));
 	await detail.locator('summary', { hasText: 'Raw JSON' }).click();
 	const raw = JSON.parse(await detail.locator('pre').textContent());
 	equal([raw.metadata.step, raw.metadata.list], [5999, [1, 'two', { three: 3 }]]);
@@ -137,7 +137,7 @@ test('event: what is unfolded is filled when it opens', async (page) => {
 	check((await unfold('Raw JSON', 'click')).startsWith('{'), 'the raw JSON');
 	await detail.locator('summary', { hasText: 'path' }).focus();
 	await page.keyboard.press('Enter');
-	await detail.locator('.tree').getByText('/cart').waitFor();
+	await seen(detail.locator('.tree').getByText('/cart'));
 });
 
 test('event: filter for and filter out', async (page) => {
@@ -172,7 +172,7 @@ test('event: copied, and linked to', async (page) => {
 	await settled(page);
 	check((await page.locator('.single').textContent()).includes('step 5999'), 'the linked event');
 	await page.locator('.single').getByRole('button', { name: 'Close' }).click();
-	equal(query(page).get('entry'), null);
+	await becomes(() => query(page).get('entry'), null, 'no longer in the address');
 });
 
 test('event: what happened around it, all and of the same entity', async (page) => {

@@ -1,5 +1,5 @@
 /* live - events as they come; nothing is lost, whatever happens to the connection. */
-import { test as plain, lacks, check, equal, becomes, until, send, kill, start, open, query } from './kit.mjs';
+import { test as plain, lacks, check, equal, becomes, until, send, kill, start, another, query } from './kit.mjs';
 
 const test = (name, run, options = {}) => plain(name, run, { ...options, lacks: lacks('/ws/logs') });
 let round = 0;
@@ -53,8 +53,19 @@ test('live: filters and question', async (page) => {
 	await page.fill('#ask', '');
 	await page.press('#ask', 'Enter');
 	await becomes(() => numbers(page), upTo(7), 'all');
-	equal(query(page).get('q'), null);
+	await becomes(() => query(page).get('q'), null, 'no question in the address');
 }, { network: true });
+
+/* Where the list stands once a turn of the wheel has come to its end. */
+async function still(page) {
+	const top = () => page.locator('.list').evaluate((n) => new Promise((done) => {
+		requestAnimationFrame(() => requestAnimationFrame(() => done(n.scrollTop)));
+	}));
+	let at = await top();
+
+	await until(async () => at === (at = await top()), 'the list stands still');
+	return at;
+}
 
 test('live: scrolling back holds the view and counts', async (page) => {
 	const user = await live(page);
@@ -63,7 +74,7 @@ test('live: scrolling back holds the view and counts', async (page) => {
 	await page.locator('.list').hover();
 	await page.mouse.wheel(0, -600);
 	await until(async () => (await state(page)).startsWith('Paused'), 'held');
-	const at = await page.locator('.list').evaluate((n) => n.scrollTop);
+	const at = await still(page);
 	await send(batch(user, 80, 30));
 	await becomes(() => page.locator('.more').textContent(), '30 new ↓', 'counted');
 	equal(await page.locator('.list').evaluate((n) => n.scrollTop), at, 'nothing moves');
@@ -90,7 +101,8 @@ test('live: nothing is lost when the server is killed', async (page) => {
 	await becomes(() => numbers(page), upTo(30), 'all, each once');
 }, { network: true });
 
-test('live: what was left out is told', async (page) => {
+test('live: what was left out is told', async (_, around) => {
+	const page = await another(around);
 	await page.addInitScript(() => {
 		const Real = window.WebSocket;
 		window.WebSocket = class extends Real {
@@ -106,5 +118,4 @@ test('live: what was left out is told', async (page) => {
 	const user = await live(page);
 	await send(batch(user, 0, 1));
 	await until(async () => /\d+ events were left out/.test(await state(page)), 'the loss');
-	await open(page, '/');
 });

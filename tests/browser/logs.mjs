@@ -1,10 +1,15 @@
 /* logs - the page of events: what chooses them, and what is told of them. */
 import { readFileSync } from 'node:fs';
-import { test, check, equal, becomes, until, open, settled, day, query, total, api, send } from './kit.mjs';
+import { test, check, equal, becomes, until, open, another, settled, seen, gone, day, query, total, api, send } from './kit.mjs';
 
 const chips = (page) => page.locator('.chips li > span').allTextContents();
 const first = (page) => page.locator('tr.line').first();
-const says = (page, n) => becomes(() => total(page), n, 'events told');
+
+/* So many are told, and all else is there too: what is told comes before the rows may. */
+async function says(page, n) {
+	await becomes(() => total(page), n, 'events told');
+	await settled(page);
+}
 
 async function ask(page, question) {
 	await page.fill('#ask', question);
@@ -55,8 +60,8 @@ test('time: absolute, in the zone that is shown', async (page) => {
 test('time: typed words', async (page) => {
 	await open(page, '/');
 	await between(page, '2 hours ago', 'now');
+	await becomes(() => [query(page).get('from'), query(page).get('to')], ['2 hours ago', 'now'], 'the words in the address');
 	await settled(page);
-	equal([query(page).get('from'), query(page).get('to')], ['2 hours ago', 'now']);
 	check(await total(page) > 100, 'events of two hours');
 	await between(page, 'yesterday', '');
 	await becomes(() => query(page).get('from'), 'yesterday', 'the word in the address');
@@ -100,7 +105,7 @@ test('histogram: stacked by severity, with a legend', async (page) => {
 	equal(legend, ['critical', 'error', 'warning', 'info', 'debug']);
 	check(await page.locator('.chart rect.sev-warning').count() > 10, 'parts of bars');
 	await page.locator('.chart svg').hover({ position: { x: 300, y: 30 } });
-	check(/: 6[23] .*info \d+/.test(await page.locator('.tip').textContent()), 'what a bar holds');
+	await until(async () => /: 6[23] .*info \d+/.test(await page.locator('.tip').textContent()), 'what a bar holds');
 });
 
 test('histogram: dragging zooms, back goes back', async (page) => {
@@ -127,7 +132,6 @@ test('histogram: a click selects a bar; so do the keys', async (page) => {
 	await until(async () => [62, 63].includes(await total(page)), 'the events of a bar');
 	await page.goBack();
 	await says(page, 6000);
-	await settled(page);
 	await page.locator('.chart svg').focus();
 	await page.keyboard.press('ArrowRight');
 	await page.keyboard.press('ArrowRight');
@@ -163,8 +167,8 @@ test('question: fields and values are completed', async (page) => {
 	await page.keyboard.type('metadata.http.st');
 	await until(async () => (await offers(page)).includes('metadata.http.status'), 'a path of the metadata');
 	await page.keyboard.press('Escape');
-	check(await page.locator('#offers').isHidden(), 'closed');
-	equal(await page.getAttribute('#ask', 'aria-expanded'), 'false');
+	await becomes(() => page.getAttribute('#ask', 'aria-expanded'), 'false', 'closed');
+	check(await page.locator('#offers').isHidden(), 'and not seen');
 });
 
 test('question: those asked before are offered', async (page) => {
@@ -210,7 +214,6 @@ test('facets: counts, a click for only these', async (page) => {
 	await facet(page, 'billing').locator('button.grow').click();
 	await says(page, 2000);
 	equal(await chips(page), ['service=billing']);
-	await settled(page);
 	equal(await facet(page, 'billing').locator('button.grow').getAttribute('aria-pressed'), 'true');
 	await facet(page, 'billing').locator('button.grow').click();
 	await says(page, 6000);
@@ -221,7 +224,6 @@ test('facets: alt and click, or the sign beside, for none of these', async (page
 	await facet(page, 'billing').locator('button.grow').click({ modifiers: ['Alt'] });
 	await says(page, 4000);
 	equal(await chips(page), ['service!=billing']);
-	await settled(page);
 	await facet(page, 'shop').hover();
 	await page.getByRole('button', { name: 'Without shop' }).click();
 	await says(page, 2000);
@@ -234,7 +236,7 @@ test('chips: each can be taken away', async (page) => {
 	await page.getByRole('button', { name: 'Remove filter user_id=anna' }).click();
 	await says(page, 2000);
 	check(both < 2000, 'fewer with both');
-	equal(query(page).getAll('f'), ['service=billing']);
+	await becomes(() => query(page).getAll('f'), ['service=billing'], 'the address');
 });
 
 test('the address holds the whole view', async (page, around) => {
@@ -248,7 +250,7 @@ test('the address holds the whole view', async (page, around) => {
 	await first(page).locator('.toggle').click();
 	await until(() => query(page).get('entry'), 'the open event');
 	const id = query(page).get('entry');
-	const other = await around.newPage();
+	const other = await another(around);
 	await other.goto(page.url());
 	await settled(other);
 	equal([await other.inputValue('#ask'), await chips(other), await total(other)], ['signed', ['service=billing'], 600]);
@@ -288,7 +290,7 @@ test('views: saved on the server, opened, deleted', async (page) => {
 	await page.fill('#view-name', 'Sign-ins of <billing>');
 	await page.keyboard.press('Enter');
 	const view = page.getByRole('link', { name: 'Sign-ins of <billing>' });
-	await view.waitFor();
+	await seen(view);
 	equal((await api('/api/views')).views.map((v) => v.name), ['Sign-ins of <billing>']);
 	await open(page, '/stats');
 	await page.locator('summary', { hasText: 'Views' }).click();
@@ -297,7 +299,7 @@ test('views: saved on the server, opened, deleted', async (page) => {
 	await says(page, 600);
 	await page.locator('summary', { hasText: 'Views' }).click();
 	await page.getByRole('button', { name: 'Delete view Sign-ins of <billing>' }).click();
-	await view.waitFor({ state: 'detached' });
+	await gone(view);
 	equal((await api('/api/views')).views, []);
 });
 

@@ -1,5 +1,5 @@
 /* states - the page says what is: loading, nothing there, an error and its cause, a part only, no connection. */
-import { test, check, equal, becomes, until, open, settled, day, query, total, kill, start, BASE } from './kit.mjs';
+import { test, check, equal, becomes, until, open, settled, seen, day, query, total, kill, start, BASE } from './kit.mjs';
 
 const status = (page) => page.locator('.status').first().textContent();
 
@@ -34,11 +34,11 @@ test('loading: a board too', async (page) => {
 	const free = await hold(page, '**/api/status');
 	await page.goto(`${BASE}/status`);
 	await page.getByRole('button', { name: 'Cancel' }).click();
-	await page.getByText('Cancelled').waitFor();
+	await seen(page.getByText('Cancelled'));
 	free();
 	await page.unroute('**/api/status');
 	await page.getByRole('button', { name: 'Ask again' }).click();
-	await page.locator('.card').first().waitFor();
+	await seen(page.locator('.card'));
 }, { network: true });
 
 test('nothing there: what the store has, and the next step', async (page) => {
