@@ -109,24 +109,27 @@ export async function choose(done) {
 	let known = ['entity', ...FIELDS];
 	let list = columns();
 
-	function redraw(next = list) {
+	function offer() {
+		put(rest, others(known.filter((n) => n.toLowerCase().includes(search.value.toLowerCase())), list, redraw));
+	}
+	function redraw(next) {
 		list = next;
 		remember(list);
 		put(shown, list.map((_, i) => shownItem(list, i, redraw)));
-		put(rest, others(known.filter((n) => n.toLowerCase().includes(search.value.toLowerCase())), list, redraw));
+		offer();
 	}
-	search.addEventListener('input', () => redraw());
+	search.addEventListener('input', offer);
 	dialog.addEventListener('close', () => {
 		dialog.remove();
 		done();
 	});
 	document.body.append(dialog);
-	redraw();
+	redraw(list);
 	dialog.showModal();
 	try {
 		const answer = await ask('/api/fields');
 		known = [...known, ...answer.fields.map((f) => f.name).filter((n) => n.startsWith('metadata.'))];
-		redraw();
+		offer();
 	} catch {
 		rest.append(el('li', {}, 'The fields of the metadata could not be read.'));
 	}

@@ -1,8 +1,8 @@
 /*
  * menus - what pages with filters share: the chips, the export and the saved views.
  */
-import { el, put, plain } from './el.js';
-import { ask, send, url } from './api.js';
+import { el, put, plain, opening } from './el.js';
+import { Asker, aborted, send, url } from './api.js';
 
 export function chips(state) {
 	return state.chips.map((chip) => el('li', {}, el('span', {}, plain(chip)),
@@ -16,7 +16,7 @@ export function exportMenu(state) {
 	const list = el('ul', { class: 'sheet' });
 	const node = el('details', { class: 'menu' }, el('summary', { title: 'Export (x)' }, 'Export'), list);
 
-	node.addEventListener('toggle', () => {
+	return opening(node, () => {
 		let pairs;
 		try {
 			pairs = state.filters();
@@ -26,10 +26,8 @@ export function exportMenu(state) {
 		}
 		put(list, FORMATS.map(([format, name]) => el('li', {},
 			el('a', { href: url('/api/logs/export', [...pairs, ['format', format]]), download: `astrolabe-events.${format}` }, name))));
-		if (node.open)
-			list.querySelector('a').focus();
+		list.querySelector('a').focus();
 	});
-	return node;
 }
 
 /* Only addresses of this very site are followed. */
@@ -51,6 +49,7 @@ function viewItem(state, view, redraw, complain) {
 export function viewsMenu(state) {
 	const list = el('ul');
 	const bad = el('p', { class: 'bad', role: 'alert' });
+	const asker = new Asker();
 	const name = el('input', { id: 'view-name', type: 'text', required: true, maxlength: '80', autocomplete: 'off' });
 	const node = el('details', { class: 'menu' }, el('summary', {}, 'Views'),
 		el('form', { class: 'sheet', onsubmit: (e) => {
@@ -62,12 +61,15 @@ export function viewsMenu(state) {
 	function complain(e) {
 		put(bad, e.hint ? `${e.message}. ${e.hint}` : e.message);
 	}
+	/* An answer from before a change would hide the change: only the last one asked for is shown. */
 	async function redraw() {
 		try {
-			const answer = await ask('/api/views');
+			const answer = await asker.ask('views', '/api/views');
 			put(list, answer.views.map((v) => viewItem(state, v, redraw, complain)),
 				answer.views.length === 0 && el('li', { class: 'none' }, 'No views are saved yet.'));
 		} catch (e) {
+			if (aborted(e))
+				return;
 			put(list, el('li', { class: 'none' }, 'The saved views cannot be read.'));
 			complain(e);
 		}
@@ -82,12 +84,9 @@ export function viewsMenu(state) {
 			complain(e);
 		}
 	}
-	node.addEventListener('toggle', () => {
-		if (!node.open)
-			return;
+	return opening(node, () => {
 		put(bad);
 		redraw();
 		name.focus();
 	});
-	return node;
 }

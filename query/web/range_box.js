@@ -2,7 +2,7 @@
  * range_box - the range of time: quick ones, typed words, absolute times; the zone is beside it in the
  * page's head.
  */
-import { el, put } from './el.js';
+import { el, put, opening } from './el.js';
 import { QUICK, range, label } from './when.js';
 
 export class RangeBox {
@@ -23,7 +23,7 @@ export class RangeBox {
 			el('label', { for: 'range-to' }, 'To, its end included'), this.to,
 			this.error,
 			el('button', { type: 'submit', class: 'main' }, 'Show')));
-		this.node.addEventListener('toggle', () => this.node.open && this.from.focus());
+		opening(this.node, () => this.from.focus());
 	}
 
 	set(from, to) {

@@ -80,6 +80,23 @@ test('columns: picked and ordered, and remembered', async (page) => {
 	equal(await titles(page), want, 'after a reload');
 });
 
+test('columns: what can be pressed stays when the fields come', async (page) => {
+	let free;
+	await open(page, day());
+	await page.route('**/api/fields', async (route) => {
+		await new Promise((go) => {
+			free = go;
+		});
+		await route.continue();
+	});
+	await page.getByRole('button', { name: 'Columns' }).click();
+	const button = await page.getByRole('button', { name: 'Remove Entity' }).elementHandle();
+	await until(() => free, 'the fields are asked for');
+	free();
+	await seen(page.getByRole('button', { name: '+ amount' }));
+	check(await button.evaluate((n) => n.isConnected), 'the same button');
+});
+
 test('columns: sized by pointer and keys, and remembered', async (page) => {
 	await open(page, day());
 	const width = () => page.locator('.events th').nth(3).evaluate((n) => n.offsetWidth);

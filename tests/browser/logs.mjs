@@ -284,6 +284,42 @@ test('export: what is shown, as CSV, JSON and NDJSON', async (page) => {
 	check(lines.every((e) => e.event_type === 'ERROR' && e.service === 'billing'), 'the filter holds');
 });
 
+/* Looked at in the turn that opens it, as in list.mjs. */
+test('menus: what opens has its content and the focus at once', async (page) => {
+	await open(page, day());
+	for (const [menu, focus] of [['Export', '.sheet a[href*="format=csv"]'], ['Views', '#view-name'], ['2026', '#range-from']]) {
+		check(await page.locator('.menu > summary', { hasText: menu }).evaluate(async (summary, what) => {
+			summary.click();
+			await null;
+			return document.activeElement.matches(what);
+		}, focus), menu);
+		await page.keyboard.press('Escape');
+	}
+});
+
+test('views: an answer from before a change does not hide it', async (page) => {
+	let old, late;
+	const came = new Promise((go) => {
+		late = go;
+	});
+	await open(page, day());
+	await page.route('**/api/views', async (route) => {
+		const answer = await route.fetch();
+		old = () => route.fulfill({ response: answer }).catch(() => {});
+		late();
+	}, { times: 1 });
+	await page.locator('summary', { hasText: 'Views' }).click();
+	await came;
+	await page.fill('#view-name', 'new');
+	await page.keyboard.press('Enter');
+	await seen(page.getByRole('link', { name: 'new' }));
+	await old();
+	await page.evaluate(() => fetch('/healthz'));
+	check(await page.getByRole('link', { name: 'new' }).isVisible(), 'still there');
+	await page.getByRole('button', { name: 'Delete view new' }).click();
+	await gone(page.getByRole('link', { name: 'new' }));
+});
+
 test('views: saved on the server, opened, deleted', async (page) => {
 	await open(page, day('&q=signed&f=service%3Dbilling'));
 	await page.locator('summary', { hasText: 'Views' }).click();
