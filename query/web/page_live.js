@@ -52,10 +52,13 @@ export class PageLive {
 			this.tell(this.told);
 		});
 		this.box.addEventListener('scroll', () => {
+			/* What flush did tells nothing of what the reader wants: who paused since then has paused. */
+			if (this.moving)
+				return;
 			const end = this.box.scrollTop + this.box.clientHeight >= this.box.scrollHeight - 4;
 			if (end && this.holding)
 				this.resume();
-			else if (!end && !this.moving && !this.holding)
+			else if (!end && !this.holding)
 				this.hold();
 		}, { passive: true });
 		this.timer = setInterval(() => this.count(), 1000);

@@ -88,6 +88,24 @@ test('live: scrolling back holds the view and counts', async (page) => {
 	await becomes(() => state(page), 'Live', 'and on');
 });
 
+/* The list scrolls itself to what came; the browser tells of that in its next frame, behind the key. */
+test('live: who pauses as events come has paused', async (page) => {
+	const user = await live(page);
+	await send(batch(user, 0, 80));
+	await becomes(() => numbers(page), upTo(80), 'events');
+	await page.locator('.list tbody').evaluate((body) => {
+		new MutationObserver((_, watch) => {
+			watch.disconnect();
+			document.body.dispatchEvent(new KeyboardEvent('keydown', { key: ' ', bubbles: true, cancelable: true }));
+			requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(() => {
+				window.told = document.querySelector('.status').textContent;
+			})));
+		}).observe(body, { childList: true });
+	});
+	await send(batch(user, 80, 1));
+	equal(await until(() => page.evaluate(() => window.told), 'frames after the key'), 'Paused: what comes is counted');
+});
+
 test('live: nothing is lost when the server is killed', async (page) => {
 	const user = await live(page);
 	await send(batch(user, 0, 10));
