@@ -27,6 +27,7 @@ export class AskBox {
 		this.suggest = debounce(80, () => this.offer());
 		this.input.addEventListener('input', () => {
 			this.fault(null);
+			this.select(-1);
 			this.suggest();
 		});
 		this.input.addEventListener('keydown', (e) => this.press(e));
@@ -110,9 +111,11 @@ export class AskBox {
 		}
 	}
 
+	/* What is selected stays so where it is still offered: offers may be renewed behind a key that chose. */
 	fill(offers) {
+		const chosen = this.offers[this.at]?.text;
+
 		this.offers = offers;
-		this.at = -1;
 		put(this.list, offers.map((o, i) => el('li', { id: `offer-${i}`, role: 'option', 'aria-selected': 'false',
 			onpointerdown: (e) => {
 				e.preventDefault();
@@ -120,7 +123,7 @@ export class AskBox {
 			} }, el('span', { class: 'grow' }, plain(String(o.shown ?? o.text))), el('small', {}, o.kind))));
 		this.list.hidden = offers.length === 0;
 		this.input.setAttribute('aria-expanded', String(offers.length > 0));
-		this.input.removeAttribute('aria-activedescendant');
+		this.select(offers.findIndex((o) => o.text === chosen));
 	}
 
 	/* And what is still on its way is not shown. */
@@ -130,11 +133,16 @@ export class AskBox {
 		this.fill([]);
 	}
 
+	/* -1: none. */
 	select(i) {
-		this.at = (i + this.offers.length) % this.offers.length;
-		[...this.list.children].forEach((li, k) => li.setAttribute('aria-selected', String(k === this.at)));
-		this.list.children[this.at].scrollIntoView({ block: 'nearest' });
-		this.input.setAttribute('aria-activedescendant', `offer-${this.at}`);
+		this.at = i;
+		[...this.list.children].forEach((li, k) => li.setAttribute('aria-selected', String(k === i)));
+		if (i < 0) {
+			this.input.removeAttribute('aria-activedescendant');
+			return;
+		}
+		this.list.children[i].scrollIntoView({ block: 'nearest' });
+		this.input.setAttribute('aria-activedescendant', `offer-${i}`);
 	}
 
 	take(i) {
@@ -144,9 +152,11 @@ export class AskBox {
 		if (offer.whole) {
 			this.input.value = offer.text;
 		} else {
+			/* More may have been typed since this was offered. */
+			const { from, to } = place(value, this.input.selectionStart) || offer.at;
 			const text = offer.more ? offer.text : `${offer.text} `;
-			this.input.value = value.slice(0, offer.at.from) + text + value.slice(offer.at.to).trimStart();
-			this.input.setSelectionRange(offer.at.from + text.length, offer.at.from + text.length);
+			this.input.value = value.slice(0, from) + text + value.slice(to).trimStart();
+			this.input.setSelectionRange(from + text.length, from + text.length);
 		}
 		this.close();
 		this.input.focus();
@@ -159,7 +169,8 @@ export class AskBox {
 
 		if (step && this.offers.length) {
 			e.preventDefault();
-			this.select(this.at < 0 && step < 0 ? -1 : this.at + step);
+			const count = this.offers.length;
+			this.select(((this.at < 0 && step < 0 ? 0 : this.at) + step + count) % count);
 		} else if ((e.key === 'Enter' || e.key === 'Tab') && this.at >= 0) {
 			e.preventDefault();
 			this.take(this.at);

@@ -171,6 +171,34 @@ test('question: fields and values are completed', async (page) => {
 	check(await page.locator('#offers').isHidden(), 'and not seen');
 });
 
+/* Types more and presses keys in one turn of the page: the offers shown are still those of before. */
+async function hurry(page, text, ...keys) {
+	await page.locator('#ask').evaluate((input, [all, presses]) => {
+		input.value = all;
+		input.dispatchEvent(new Event('input'));
+		for (const key of presses)
+			input.dispatchEvent(new KeyboardEvent('keydown', { key, cancelable: true, bubbles: true }));
+	}, [text, keys]);
+}
+
+test('question: a choice holds while what is offered changes', async (page) => {
+	await open(page, day());
+	await page.locator('#ask').click();
+	await page.keyboard.type('ser');
+	await becomes(() => offers(page), ['service', 'user_id', 'user_agent'], 'fields');
+	await hurry(page, 'serv', 'ArrowDown');
+	await becomes(() => offers(page), ['service'], 'offered anew');
+	await page.keyboard.press('Enter');
+	equal(await page.inputValue('#ask'), 'service=', 'what was chosen');
+	await page.fill('#ask', 'user_id=anna ser');
+	await becomes(() => offers(page), ['service', 'user_id', 'user_agent'], 'fields');
+	await hurry(page, 'user_id=anna serv', 'ArrowDown', 'Enter');
+	equal(await page.inputValue('#ask'), 'user_id=anna service=', 'in the place of all that was typed');
+	await page.keyboard.press('Escape');
+	await hurry(page, 'event_type=ERROR', 'Enter');
+	await becomes(() => query(page).get('q'), 'event_type=ERROR', 'nothing was chosen: it is asked');
+});
+
 test('question: those asked before are offered', async (page) => {
 	await open(page, day());
 	await ask(page, 'user_id=anna');
