@@ -53,7 +53,9 @@ export class PageLive {
 		});
 		this.box.addEventListener('scroll', () => {
 			/* What flush did tells nothing of what the reader wants: who paused since then has paused. */
-			if (this.moving)
+			const own = this.box.scrollTop === this.put;
+			this.put = null;
+			if (own)
 				return;
 			const end = this.box.scrollTop + this.box.clientHeight >= this.box.scrollHeight - 4;
 			if (end && this.holding)
@@ -133,11 +135,8 @@ export class PageLive {
 		this.body.append(...list.map((e) => this.row(e)));
 		while (this.body.rows.length > ROWS)
 			this.body.rows[0].remove();
-		this.moving = true;
 		this.box.scrollTop = this.box.scrollHeight;
-		requestAnimationFrame(() => {
-			this.moving = false;
-		});
+		this.put = this.box.scrollTop;
 	}
 
 	turn() {
