@@ -101,10 +101,10 @@ test('the connection: lost while asking, and recovered', async (page) => {
 	await start();
 	await until(async () => /^6,000 events/.test(await status(page)), 'recovered');
 	equal(query(page).get('order'), 'asc');
-	await open(page, '/status');
+	await open(page, '/notifications');
 	await kill();
-	await until(async () => (await page.locator('.status').textContent()).includes('cannot be reached'), 'lost on a board');
+	await until(async () => (await status(page)).includes('cannot be reached'), 'lost on a board');
 	await start();
-	await becomes(() => page.locator('.status').textContent(), '', 'recovered on a board');
+	await becomes(() => status(page), '', 'recovered on a board');
 	await settled(page);
 }, { network: true });
