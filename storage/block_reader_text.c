@@ -85,16 +85,18 @@ int block_reader_map(struct block_reader *b, struct col_map **out, struct diag *
 
 static int open_bytes(struct block_reader *b, struct block_column *c)
 {
+	struct col_bytes_chunk *room;
 	int rc;
 
 	if (c->bytes)
 		return 0;
 	c->lengths = arena_alloc(&b->tables, b->rows_count * sizeof *c->lengths);
 	c->bytes = arena_alloc(&b->tables, sizeof *c->bytes);
-	if (!c->lengths || !c->bytes)
+	room = arena_alloc(&b->tables, COL_BYTES_CHUNKS_MAX * sizeof *room);
+	if (!c->lengths || !c->bytes || !room)
 		rc = -ENOMEM;
 	else
-		rc = col_bytes_open(c->page, b->rows_count, c->lengths, c->bytes);
+		rc = col_bytes_open(c->page, b->rows_count, c->lengths, room, c->bytes);
 	if (rc < 0)
 		c->bytes = NULL;
 	return rc;

@@ -120,18 +120,17 @@ void col_bytes_encode(const struct col_input *in, struct buf *out)
 	buf_fini(&own);
 }
 
-/* The directory of chunks; each one's raw bytes follow from the lengths of its rows. */
-static void get_chunks(
-	struct rcur *c, uint32_t rows_count, const uint32_t *lengths, struct col_bytes *out)
+/* The directory of chunks, their number; each one's raw bytes follow from the lengths of its rows. */
+static uint32_t get_chunks(
+	struct rcur *c, uint32_t rows_count, const uint32_t *lengths, struct col_bytes_chunk *out)
 {
 	uint32_t row = 0;
 	uint64_t count = rcur_varint(c);
 
 	if (count == 0 || count > COL_BYTES_CHUNKS_MAX)
 		goto corrupt;
-	out->chunks_count = (uint32_t)count;
 	for (uint32_t i = 0; i < count; i++) {
-		struct col_bytes_chunk *k = &out->chunks[i];
+		struct col_bytes_chunk *k = &out[i];
 		uint64_t rows = rcur_varint(c);
 		uint64_t bytes = rcur_varint(c), raw = 0;
 
@@ -146,22 +145,25 @@ static void get_chunks(
 		row += (uint32_t)rows;
 	}
 	if (row == rows_count)
-		return;
+		return (uint32_t)count;
 corrupt:
 	c->err = ERR_CORRUPT;
+	return 0;
 }
 
-int col_bytes_open(struct span page, uint32_t rows_count, uint32_t *lengths, struct col_bytes *out)
+int col_bytes_open(struct span page, uint32_t rows_count, uint32_t *lengths,
+	struct col_bytes_chunk *room, struct col_bytes *out)
 {
 	struct rcur c = rcur_of(page.p, page.n);
 	uint64_t raw = rcur_varint(&c);
+	uint32_t count;
 
 	if (c.err || raw > COL_BYTES_RAW_MAX || get_lengths(&c, rows_count, lengths) != raw)
 		return ERR_CORRUPT;
-	out->raw_bytes = (uint32_t)raw;
-	get_chunks(&c, rows_count, lengths, out);
-	for (uint32_t i = 0; !c.err && i < out->chunks_count; i++)
-		out->chunks[i].encoded = rcur_bytes(&c, out->chunks[i].encoded.n);
+	count = get_chunks(&c, rows_count, lengths, room);
+	for (uint32_t i = 0; i < count; i++)
+		room[i].encoded = rcur_bytes(&c, room[i].encoded.n);
+	*out = (struct col_bytes){ (uint32_t)raw, count, room };
 	return c.err || rcur_left(&c) != 0 ? ERR_CORRUPT : 0;
 }
 
@@ -211,8 +213,9 @@ uint32_t col_bytes_find(const struct col_bytes *b, uint32_t row)
 
 int col_bytes_decode(struct span page, struct col_output *out)
 {
+	struct col_bytes_chunk room[COL_BYTES_CHUNKS_MAX];
 	struct col_bytes b;
-	int rc = col_bytes_open(page, out->rows_count, out->lengths, &b);
+	int rc = col_bytes_open(page, out->rows_count, out->lengths, room, &b);
 
 	if (rc < 0)
 		return rc;

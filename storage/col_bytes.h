@@ -41,11 +41,15 @@ struct col_bytes_chunk {
 struct col_bytes {
 	uint32_t raw_bytes;
 	uint32_t chunks_count;
-	struct col_bytes_chunk chunks[COL_BYTES_CHUNKS_MAX];
+	const struct col_bytes_chunk *chunks; /* may be moved: most pages have one or few */
 };
 
-/* lengths has room for rows_count values. The page must outlive *out. ERR_CORRUPT. */
-int col_bytes_open(struct span page, uint32_t rows_count, uint32_t *lengths, struct col_bytes *out);
+/*
+ * lengths has room for rows_count values, room for COL_BYTES_CHUNKS_MAX chunks. Page and room must outlive
+ * *out. ERR_CORRUPT.
+ */
+int col_bytes_open(struct span page, uint32_t rows_count, uint32_t *lengths,
+	struct col_bytes_chunk *room, struct col_bytes *out);
 /*
  * The chunk's values one after another: in the page itself, or decompressed into scratch, whose max
  * must be at least COL_BYTES_CHUNK_MAX. Valid until the scratch is used again.

@@ -177,6 +177,7 @@ void col_dict_fini(struct col_dict *d)
 {
 	free(d->bytes);
 	free(d->offs);
+	free(d->room);
 	col_dict_init(d);
 }
 
@@ -210,8 +211,26 @@ static int reserve_bytes(struct col_dict *d, size_t n)
 	return 0;
 }
 
+/* Chunks get room of their own, as many as there are. */
+static int keep_chunks(struct col_dict *d)
+{
+	uint32_t count = d->chunks.chunks_count;
+	struct col_bytes_chunk *room = d->room;
+
+	if (count > d->room_cap)
+		room = realloc(d->room, count * sizeof *room);
+	if (!room)
+		return -ENOMEM;
+	d->room_cap = count > d->room_cap ? count : d->room_cap;
+	d->room = room;
+	memcpy(room, d->chunks.chunks, count * sizeof *room);
+	d->chunks.chunks = room;
+	return 0;
+}
+
 int col_dict_load(struct col_dict *d, struct span page, uint32_t count)
 {
+	struct col_bytes_chunk room[COL_BYTES_CHUNKS_MAX];
 	uint32_t sum = 0;
 	int rc;
 
@@ -221,7 +240,9 @@ int col_dict_load(struct col_dict *d, struct span page, uint32_t count)
 	if (reserve_offs(d, count) < 0)
 		return -ENOMEM;
 	/* The lengths stand one place to the right of the offsets they add up to. */
-	rc = col_bytes_open(page, count, d->offs + 1, &d->chunks);
+	rc = col_bytes_open(page, count, d->offs + 1, room, &d->chunks);
+	if (rc == 0)
+		rc = keep_chunks(d);
 	if (rc < 0)
 		return rc;
 	if (d->chunks.raw_bytes > LIMIT_DICT_BYTES)
@@ -241,7 +262,7 @@ int col_dict_load(struct col_dict *d, struct span page, uint32_t count)
 
 size_t col_dict_held(const struct col_dict *d)
 {
-	return d->offs_cap * sizeof *d->offs + d->bytes_cap;
+	return d->offs_cap * sizeof *d->offs + d->bytes_cap + d->room_cap * sizeof *d->room;
 }
 
 static int need_chunk(struct col_dict *d, uint32_t chunk)

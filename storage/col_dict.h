@@ -57,8 +57,10 @@ struct col_dict {
 	uint32_t *offs; /* count + 1 */
 	uint8_t *bytes; /* as many as offs[count]; valid where the chunk is ready */
 	size_t bytes_cap;
-	bool ready[COL_BYTES_CHUNKS_MAX];
 	struct col_bytes chunks;
+	struct col_bytes_chunk *room; /* of the chunks */
+	uint32_t room_cap;
+	bool ready[COL_BYTES_CHUNKS_MAX];
 };
 
 void col_dict_init(struct col_dict *d);

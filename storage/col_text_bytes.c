@@ -12,10 +12,10 @@
 struct bytes_page {
 	struct col_text_page base;
 	struct span body;
-	uint32_t *lengths;     /* NULL: not read so far */
-	struct col_bytes *raw; /* of body, once there are lengths */
-	uint8_t *chunk_bytes;  /* room for the largest chunk */
-	uint32_t chunk;        /* the one in it; UINT32_MAX: none */
+	uint32_t *lengths;    /* NULL: not read so far */
+	struct col_bytes raw; /* of body, once there are lengths */
+	uint8_t *chunk_bytes; /* room for the largest chunk; NULL: none was needed */
+	uint32_t chunk;       /* the one in it; UINT32_MAX: none */
 	struct span chunk_raw;
 	uint32_t row; /* a row of that chunk, and where its bytes begin */
 	uint32_t row_off;
@@ -23,45 +23,59 @@ struct bytes_page {
 
 static int need_lengths(struct bytes_page *p)
 {
-	uint32_t largest = 0;
+	struct col_bytes_chunk room[COL_BYTES_CHUNKS_MAX];
+	struct arena *mem = p->base.mem;
 
 	if (p->lengths)
 		return 0;
-	p->raw = arena_alloc(p->base.mem, sizeof *p->raw);
-	p->lengths = arena_alloc(p->base.mem, ((size_t)p->base.rows_count + 1) * sizeof(uint32_t));
-	if (!p->raw)
-		p->lengths = NULL;
+	p->lengths = arena_alloc(mem, ((size_t)p->base.rows_count + 1) * sizeof(uint32_t));
 	if (!p->lengths)
 		return -ENOMEM;
-	if (col_bytes_open(p->body, p->base.rows_count, p->lengths, p->raw) < 0 ||
-		p->raw->raw_bytes != p->base.raw_bytes) {
+	if (col_bytes_open(p->body, p->base.rows_count, p->lengths, room, &p->raw) < 0 ||
+		p->raw.raw_bytes != p->base.raw_bytes) {
 		p->lengths = NULL;
 		return ERR_CORRUPT;
 	}
-	for (uint32_t i = 0; i < p->raw->chunks_count; i++) {
-		uint32_t n = p->raw->chunks[i].raw_bytes;
+	p->raw.chunks = arena_dup(mem, room, p->raw.chunks_count * sizeof room[0]);
+	if (!p->raw.chunks)
+		p->lengths = NULL;
+	return p->lengths ? 0 : -ENOMEM;
+}
+
+/* Room for any chunk. */
+static int need_room(struct bytes_page *p)
+{
+	uint32_t largest = 0;
+
+	if (p->chunk_bytes)
+		return 0;
+	for (uint32_t i = 0; i < p->raw.chunks_count; i++) {
+		uint32_t n = p->raw.chunks[i].raw_bytes;
 
 		largest = n > largest ? n : largest;
 	}
 	p->chunk_bytes = arena_alloc(p->base.mem, (size_t)largest + 1);
-	if (!p->chunk_bytes) {
-		p->lengths = NULL;
-		return -ENOMEM;
-	}
-	return 0;
+	return p->chunk_bytes ? 0 : -ENOMEM;
 }
 
 static int load_chunk(struct bytes_page *p, uint32_t chunk)
 {
-	const struct col_bytes_chunk *k = &p->raw->chunks[chunk];
+	const struct col_bytes_chunk *k = &p->raw.chunks[chunk];
+	bool plain = k->encoded.n == k->raw_bytes;
+	int rc;
 
 	if (p->chunk == chunk)
 		return 0;
 	p->chunk = UINT32_MAX;
-	if (col_bytes_chunk_to(k, p->chunk_bytes) < 0)
-		return ERR_CORRUPT;
+	if (!plain) {
+		rc = need_room(p);
+		if (rc == 0)
+			rc = col_bytes_chunk_to(k, p->chunk_bytes);
+		if (rc < 0)
+			return rc == -ENOMEM ? rc : ERR_CORRUPT;
+	}
 	p->chunk = chunk;
-	p->chunk_raw = span_of(p->chunk_bytes, k->raw_bytes);
+	p->chunk_raw = plain ? k->encoded : span_of(p->chunk_bytes, k->raw_bytes);
 	p->row = k->row;
 	p->row_off = 0;
 	return 0;
@@ -70,7 +84,7 @@ static int load_chunk(struct bytes_page *p, uint32_t chunk)
 /* The value, in memory until another chunk is loaded. */
 static int at(struct bytes_page *p, uint32_t row, struct span *out)
 {
-	uint32_t chunk = col_bytes_find(p->raw, row);
+	uint32_t chunk = col_bytes_find(&p->raw, row);
 	int rc;
 
 	*out = SPAN_NONE;
@@ -80,7 +94,7 @@ static int at(struct bytes_page *p, uint32_t row, struct span *out)
 	if (rc < 0)
 		return rc;
 	if (row < p->row) {
-		p->row = p->raw->chunks[chunk].row;
+		p->row = p->raw.chunks[chunk].row;
 		p->row_off = 0;
 	}
 	for (; p->row < row; p->row++)
@@ -117,10 +131,10 @@ static int bytes_all(struct col_text_page *base, uint32_t *lengths, struct buf *
 	memcpy(lengths, p->lengths, base->rows_count * sizeof *lengths);
 	if (buf_reserve(bytes, (size_t)base->raw_bytes + 1) < 0)
 		return bytes->err;
-	for (uint32_t i = 0; i < p->raw->chunks_count; i++) {
-		if (col_bytes_chunk_to(&p->raw->chunks[i], bytes->p + bytes->len) < 0)
+	for (uint32_t i = 0; i < p->raw.chunks_count; i++) {
+		if (col_bytes_chunk_to(&p->raw.chunks[i], bytes->p + bytes->len) < 0)
 			return ERR_CORRUPT;
-		bytes->len += p->raw->chunks[i].raw_bytes;
+		bytes->len += p->raw.chunks[i].raw_bytes;
 	}
 	return 0;
 }
@@ -183,8 +197,8 @@ static int bytes_contains(struct col_text_page *base, const struct needle *x, ui
 	struct bytes_page *p = (struct bytes_page *)base;
 	int rc = need_lengths(p);
 
-	for (uint32_t i = 0; rc == 0 && i < p->raw->chunks_count; i++) {
-		const struct col_bytes_chunk *k = &p->raw->chunks[i];
+	for (uint32_t i = 0; rc == 0 && i < p->raw.chunks_count; i++) {
+		const struct col_bytes_chunk *k = &p->raw.chunks[i];
 
 		if (!any(match + k->row, k->rows_count))
 			continue;
@@ -200,7 +214,7 @@ static int bytes_letters(struct col_text_page *base, struct col_letters *out)
 	struct bytes_page *p = (struct bytes_page *)base;
 	int rc = need_lengths(p);
 
-	for (uint32_t i = 0; rc == 0 && i < p->raw->chunks_count; i++) {
+	for (uint32_t i = 0; rc == 0 && i < p->raw.chunks_count; i++) {
 		rc = load_chunk(p, i);
 		if (rc == 0)
 			col_letters_add(out, p->chunk_raw);

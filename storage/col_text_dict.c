@@ -30,6 +30,7 @@ struct dict_page {
 	struct col_text_numbers *numbers; /* of the entries; NULL: not read so far */
 	bool no_numbers;                  /* they are not kept so */
 	uint16_t *all_codes;              /* of all rows; NULL: not read so far */
+	uint32_t window_rows;             /* that there is room for in these */
 	int64_t *window;                  /* codes of some rows */
 	uint32_t *keys;                   /* and their keys */
 	uint32_t *rows;                   /* and, with a key, their numbers */
@@ -38,6 +39,7 @@ struct dict_page {
 
 enum {
 	WINDOW_ROWS = 1024,
+	WINDOW_FEW = 64,
 	WINDOW_MANY = 16,
 	ENTRIES_ALONE = 8,
 	/* Asked for the codes of one row in so many, they are kept for all. */
@@ -69,25 +71,30 @@ static int need_stream(struct dict_page *p)
 	return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
 }
 
-static int need_window(struct dict_page *p)
+/* Room for the codes of so many rows at a time, a few or WINDOW_ROWS. */
+static int need_window(struct dict_page *p, size_t count)
 {
+	uint32_t rows = count <= WINDOW_FEW ? WINDOW_FEW : WINDOW_ROWS;
 	struct arena *mem = p->base.mem;
 
-	if (p->key && !p->keys)
-		p->keys = arena_alloc(mem, WINDOW_ROWS * sizeof *p->keys);
-	if (p->key && !p->rows)
-		p->rows = arena_alloc(mem, WINDOW_ROWS * sizeof *p->rows);
-	if (!p->window)
-		p->window = arena_alloc(mem, WINDOW_ROWS * sizeof *p->window);
-	if (p->key && (!p->keys || !p->rows))
+	if (p->window_rows >= rows)
+		return 0;
+	p->window_rows = 0;
+	if (p->key) {
+		p->keys = arena_alloc(mem, rows * sizeof *p->keys);
+		p->rows = arena_alloc(mem, rows * sizeof *p->rows);
+	}
+	p->window = arena_alloc(mem, rows * sizeof *p->window);
+	if (!p->window || (p->key && (!p->keys || !p->rows)))
 		return -ENOMEM;
-	return p->window ? 0 : -ENOMEM;
+	p->window_rows = rows;
+	return 0;
 }
 
 /* The stream, and the window. */
-static int need_codes(struct dict_page *p)
+static int need_codes(struct dict_page *p, size_t count)
 {
-	int rc = p->entries ? need_window(p) : 0;
+	int rc = p->entries ? need_window(p, count) : 0;
 
 	return rc < 0 ? rc : need_stream(p);
 }
@@ -219,7 +226,7 @@ static int dict_all(struct col_text_page *base, uint32_t *lengths, struct buf *b
 {
 	struct dict_page *p = (struct dict_page *)base;
 	size_t left = base->raw_bytes;
-	int rc = need_codes(p);
+	int rc = need_codes(p, WINDOW_ROWS);
 
 	if (rc == 0)
 		rc = need_entries(p);
@@ -320,7 +327,7 @@ static int dict_get(struct col_text_page *base, const uint32_t *rows, size_t cou
 {
 	struct dict_page *p = (struct dict_page *)base;
 	size_t start = bytes->len;
-	int rc = need_codes(p);
+	int rc = need_codes(p, count);
 
 	if (rc == 0 && count > ENTRIES_ALONE && !p->offs)
 		rc = need_numbers(p);
@@ -381,7 +388,7 @@ static int apply(struct dict_page *p, const uint8_t *verdict, uint8_t *match)
 	only = (uint32_t)(wanted - verdict);
 	if (memchr(wanted + 1, 1, codes - only - 1))
 		only = 0;
-	rc = need_codes(p);
+	rc = need_codes(p, WINDOW_ROWS);
 	for (uint32_t first = 0; first < rows && rc == 0; first += WINDOW_ROWS) {
 		uint32_t n = rows - first < WINDOW_ROWS ? rows - first : WINDOW_ROWS;
 
@@ -524,7 +531,7 @@ static int dict_codes(struct col_text_page *base, const uint32_t *rows, size_t c
 	if (base->entries_count <= UINT16_MAX &&
 		(p->all_codes || count > base->rows_count / CODES_MANY))
 		return many_codes(p, rows, count, out);
-	rc = need_codes(p);
+	rc = need_codes(p, WINDOW_ROWS);
 	for (size_t i = 0, n; i < count && rc == 0; i += n) {
 		n = count - i < WINDOW_ROWS ? count - i : WINDOW_ROWS;
 		while (rows[i + n - 1] - rows[i] >= WINDOW_ROWS)

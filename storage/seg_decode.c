@@ -115,24 +115,6 @@ int seg_decode_codes(const struct seg_reader *r, uint32_t block, int col, struct
 	return rc < 0 ? seg_decode_fail(r, block, col, rc, d) : 0;
 }
 
-int seg_decode_bytes(const struct seg_reader *r, uint32_t block, int col, uint32_t *lengths,
-	struct col_bytes *out, struct diag *d)
-{
-	const struct seg_page *p = seg_reader_page(r, block, col);
-	struct span raw;
-	struct buf none;
-	int rc;
-
-	/* Wrapped bytes are nobody's: max 0 refuses them. */
-	buf_init(&none, 0);
-	rc = p->encoding == COL_BYTES ? seg_reader_verify(r, block, col) : ERR_CORRUPT;
-	if (rc == 0)
-		rc = open_page(r, p, &none, &raw);
-	if (rc == 0)
-		rc = col_bytes_open(raw, seg_reader_block(r, block)->rows_count, lengths, out);
-	return rc < 0 ? seg_decode_fail(r, block, col, rc, d) : 0;
-}
-
 uint32_t seg_decode_dict_count(const struct seg_reader *r, int col)
 {
 	return r->footer.dicts[col].entries_count;

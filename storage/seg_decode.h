@@ -12,7 +12,6 @@
 
 #include "proto/base/buf.h"
 #include "storage/col.h"
-#include "storage/col_bytes.h"
 #include "storage/col_dict.h"
 #include "storage/seg_reader.h"
 
@@ -31,9 +30,6 @@ int seg_decode_ints(const struct seg_reader *r, uint32_t block, int col, const i
 /* No code is greater than the entries of the dictionary. */
 int seg_decode_codes(const struct seg_reader *r, uint32_t block, int col, struct buf *page,
 	uint16_t *out, struct diag *d);
-/* Opens a page of bytes where it stands in the mapping; its chunks are decompressed one by one. */
-int seg_decode_bytes(const struct seg_reader *r, uint32_t block, int col, uint32_t *lengths,
-	struct col_bytes *out, struct diag *d);
 /* The dictionary, whole; empty where the column has none. */
 int seg_decode_dict(const struct seg_reader *r, int col, struct col_dict *out, struct diag *d);
 /* The same, but its values are decompressed as they are needed: code 0 asks for all. */

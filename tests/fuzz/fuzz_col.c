@@ -49,11 +49,12 @@ static void unwrap(struct span page, uint8_t codec)
 
 static void chunks(struct span page, uint32_t rows)
 {
-	static struct col_bytes b;
+	static struct col_bytes_chunk room[COL_BYTES_CHUNKS_MAX];
+	struct col_bytes b;
 	struct buf scratch;
 
 	buf_init(&scratch, COL_BYTES_CHUNK_MAX + 1);
-	if (col_bytes_open(page, rows, lengths[0], &b) == 0) {
+	if (col_bytes_open(page, rows, lengths[0], room, &b) == 0) {
 		for (uint32_t i = 0; i < b.chunks_count; i++) {
 			struct span raw;
 

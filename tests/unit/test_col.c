@@ -326,12 +326,13 @@ static void round_trip_bytes(struct columns *c, uint32_t rows, int level)
 /* Every chunk by itself says the same as the whole. */
 static void chunks_agree(struct columns *c, uint32_t rows)
 {
-	static struct col_bytes b;
+	static struct col_bytes_chunk room[COL_BYTES_CHUNKS_MAX];
+	struct col_bytes b;
 	struct buf scratch;
 	size_t at = 0;
 
 	buf_init(&scratch, COL_BYTES_CHUNK_MAX + 1);
-	assert_int_equal(col_bytes_open(buf_span(&c->page), rows, c->got_lengths, &b), 0);
+	assert_int_equal(col_bytes_open(buf_span(&c->page), rows, c->got_lengths, room, &b), 0);
 	for (uint32_t i = 0; i < b.chunks_count; i++) {
 		struct span raw;
 
