@@ -16,6 +16,7 @@
 
 #include "proto/base/check.h"
 #include "query/agg.h"
+#include "storage/block_pool.h"
 
 enum { ROUNDS_MAX = 41, QUERY_BYTES = 1000 };
 
@@ -68,6 +69,7 @@ static void ask(struct engine *e, struct store_snapshot *snap, const char *query
 	int rounds)
 {
 	double cpu[ROUNDS_MAX], wall[ROUNDS_MAX];
+	struct block_pool_use before, pool;
 	struct agg_request req;
 	struct agg_result r;
 	struct diag d;
@@ -77,6 +79,8 @@ static void ask(struct engine *e, struct store_snapshot *snap, const char *query
 	for (int i = -2; i < rounds; i++) {
 		double c = ms(CLOCK_PROCESS_CPUTIME_ID), w = ms(CLOCK_MONOTONIC);
 
+		if (i == 0)
+			block_pool_use(&before);
 		ASSERT(agg_run(e, snap, &req, &r, &d) == 0);
 		if (i >= 0) {
 			cpu[i] = ms(CLOCK_PROCESS_CPUTIME_ID) - c;
@@ -85,11 +89,13 @@ static void ask(struct engine *e, struct store_snapshot *snap, const char *query
 		if (i < rounds - 1)
 			agg_result_fini(&r);
 	}
+	block_pool_use(&pool);
 	qsort(cpu, (size_t)rounds, sizeof cpu[0], compare);
 	qsort(wall, (size_t)rounds, sizeof wall[0], compare);
-	printf("%-60s %u threads: %8.2f ms CPU (least %.2f), %8.2f ms; %llu events, %llu groups\n",
+	printf("%-60s %u threads: %8.2f ms CPU (least %.2f), %8.2f ms; %llu events, %llu groups, warm %zu blocks, opened %.1f\n",
 		query, threads, cpu[rounds / 2], cpu[0], wall[rounds / 2],
-		(unsigned long long)r.total, (unsigned long long)r.groups);
+		(unsigned long long)r.total, (unsigned long long)r.groups, pool.idle_count,
+		(double)(pool.misses - before.misses) / rounds);
 	agg_result_fini(&r);
 	agg_request_fini(&req);
 }

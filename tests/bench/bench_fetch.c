@@ -5,7 +5,8 @@
  *	bench_fetch DIR [ROUNDS [NAME [THREADS]]]
  *
  * DIR is a data directory, which is only read. Each question is asked once and then ROUNDS times; the
- * medians of wall and of CPU time (of all threads) are printed. NAME: that question alone;
+ * medians of wall and of CPU time (of all threads) are printed, and the blocks
+ * opened anew in a round. NAME: that question alone;
  * THREADS: in so many.
  */
 #include <stdio.h>
@@ -156,13 +157,14 @@ static void run(struct bench *b, const char *name,
 {
 	double wall[ROUNDS_MAX], cpu[ROUNDS_MAX], first;
 	struct figures f = { 0 };
-	struct block_pool_use pool;
+	struct block_pool_use before, pool;
 
 	if (b->only && strcmp(b->only, name) != 0)
 		return;
 	first = ms_of(CLOCK_MONOTONIC);
 	what(b, arg, &f);
 	first = ms_of(CLOCK_MONOTONIC) - first;
+	block_pool_use(&before);
 	for (int i = 0; i < rounds; i++) {
 		wall[i] = ms_of(CLOCK_MONOTONIC);
 		cpu[i] = ms_of(CLOCK_PROCESS_CPUTIME_ID);
@@ -175,12 +177,13 @@ static void run(struct bench *b, const char *name,
 	qsort(cpu, (size_t)rounds, sizeof cpu[0], compare);
 	printf("%-20s first %8.3f wall %8.3f cpu %8.3f ms, %7.3f us/row %8lu rows, blocks read "
 	       "%lu of %lu, units searched %lu counted %lu, threads %u, warm %zu blocks %.1f "
-	       "MiB\n",
+	       "MiB, opened %.1f\n",
 		name, first, wall[rounds / 2], cpu[rounds / 2],
 		f.rows ? cpu[rounds / 2] * 1e3 / (double)f.rows : 0, (unsigned long)f.rows,
 		(unsigned long)f.stats.scan.blocks_read, (unsigned long)f.stats.scan.blocks_total,
 		(unsigned long)f.stats.units_visited, (unsigned long)f.stats.units_counted,
-		f.stats.threads, pool.idle_count, (double)pool.bytes / (1 << 20));
+		f.stats.threads, pool.idle_count, (double)pool.bytes / (1 << 20),
+		(double)(pool.misses - before.misses) / rounds);
 }
 
 int main(int argc, char **argv)
