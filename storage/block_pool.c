@@ -45,9 +45,14 @@ static struct block_reader **bucket_of(uint64_t seg_serial, uint32_t block)
 	return &pool.buckets[hash_of(seg_serial, block) >> 56];
 }
 
-static uint8_t *heat_of(uint64_t seg_serial, uint32_t block)
+static uint32_t heat_at(uint64_t seg_serial, uint32_t block)
 {
-	return &pool.heats[(hash_of(seg_serial, block) >> 40) % HEATS];
+	return (hash_of(seg_serial, block) >> 40) % HEATS;
+}
+
+static uint8_t heat_of(const struct block_reader *b)
+{
+	return pool.heats[b->pooled.heat_at];
 }
 
 /* ---- lists, with the lock held ---- */
@@ -70,6 +75,7 @@ static void idle_add(struct block_reader *b, size_t bytes, bool passing)
 
 	b->pooled.bytes = bytes;
 	b->pooled.passing = passing;
+	b->pooled.heat_at = heat_at(b->seg_serial, b->block);
 	b->pooled.chain = *bucket;
 	*bucket = b;
 	b->pooled.prev = prev;
@@ -124,20 +130,25 @@ static void taken_remove(struct block_reader *b)
 
 /*
  * Of those that do not pass through, any of the half that was used longest ago, so that no order of
- * questions always meets those that are needed next. NULL: there is none.
+ * questions always meets those that are needed next; or an older one, if it is asked for clearly less.
+ * NULL: there is none.
  */
 static struct block_reader *old_one(void)
 {
-	struct block_reader *b = pool.oldest;
+	struct block_reader *b = pool.oldest, *coolest;
 	size_t steps;
 
 	while (b && b->pooled.passing)
 		b = b->pooled.prev;
 	pool.random = pool.random * 1664525 + 1013904223;
 	steps = (pool.random >> 16) % (pool.use.idle_count / 2 + 1);
-	while (steps-- > 0 && b && b->pooled.prev)
+	coolest = b;
+	while (steps-- > 0 && b && b->pooled.prev) {
 		b = b->pooled.prev;
-	return b;
+		if (heat_of(b) < heat_of(coolest))
+			coolest = b;
+	}
+	return b && heat_of(coolest) + HEAT_MORE <= heat_of(b) ? coolest : b;
 }
 
 /* Which one to give up: one that passes through, else an old one. */
@@ -149,7 +160,7 @@ static struct block_reader *choose(void)
 /* A block is asked for. */
 static void heat(uint64_t seg_serial, uint32_t block)
 {
-	uint8_t *h = heat_of(seg_serial, block);
+	uint8_t *h = &pool.heats[heat_at(seg_serial, block)];
 
 	*h += *h < HEAT_MAX;
 	if (++pool.heated < HEAT_TURNS * (pool.use.idle_count + 1))
@@ -180,8 +191,7 @@ static bool is_passing(const struct block_reader *b, size_t bytes)
 
 	if (!other || pool.use.bytes + bytes + other->pooled.bytes <= room())
 		return false;
-	return *heat_of(b->seg_serial, b->block) <
-	       *heat_of(other->seg_serial, other->block) + HEAT_MORE;
+	return pool.heats[heat_at(b->seg_serial, b->block)] < heat_of(other) + HEAT_MORE;
 }
 
 /* Those over the budget, as a list by `next` to be freed without the lock. */

@@ -77,6 +77,7 @@ struct block_reader_pooled {
 	struct block_reader *prev, *next, *chain;
 	size_t bytes;
 	uint64_t seg_serial; /* of one that is out */
+	uint32_t heat_at;    /* of an idle one */
 	bool stale;          /* its segment was closed while it was out */
 	bool passing;        /* it goes before any other */
 };

@@ -251,6 +251,35 @@ static void turn_of_others(void **state)
 	assert_int_equal(now().hits - hits, SEGMENTS - 1 - OLD);
 }
 
+/* What was asked for once makes room for what one question asks for in each of its rounds. */
+static void once_before(void **state)
+{
+	enum { ONCE = 2, OFTEN = SEGMENTS - 1 };
+	struct world *w = *state;
+	struct block_reader *b = block_pool_take(w->readers[0], 0);
+	uint64_t hits = 0;
+	size_t one;
+
+	ask_all(b);
+	block_pool_give(&b);
+	one = now().bytes;
+	block_pool_set((OFTEN - ONCE) * one + one / 2);
+	for (int i = 0; i < ONCE; i++) {
+		b = block_pool_take(w->readers[i], 0);
+		ask_all(b);
+		block_pool_give(&b);
+	}
+	for (int i = 0; i < ROUNDS; i++) {
+		hits = now().hits;
+		for (int k = ONCE; k < OFTEN; k++) {
+			b = block_pool_take(w->readers[k], 0);
+			ask_all(b);
+			block_pool_give(&b);
+		}
+	}
+	assert_int_equal(now().hits - hits, OFTEN - ONCE);
+}
+
 static void lent(void **state)
 {
 	struct world *w = *state;
@@ -363,6 +392,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(budget, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rounds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(turn_of_others, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(once_before, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lent_too_much, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(threads, set_up, tear_down),
