@@ -21,6 +21,8 @@ enum {
 	HEAT_MAX = 200,
 	/* Asked for so many times more, a block takes the place of another one. */
 	HEAT_MORE = 2,
+	/* So many old ones are looked at, which lie far apart in memory. */
+	LOOKS = 16,
 };
 
 static struct {
@@ -141,7 +143,8 @@ static struct block_reader *old_one(void)
 	while (b && b->pooled.passing)
 		b = b->pooled.prev;
 	pool.random = pool.random * 1664525 + 1013904223;
-	steps = (pool.random >> 16) % (pool.use.idle_count / 2 + 1);
+	steps = pool.use.idle_count / 2 < LOOKS ? pool.use.idle_count / 2 : LOOKS;
+	steps = (pool.random >> 16) % (steps + 1);
 	coolest = b;
 	while (steps-- > 0 && b && b->pooled.prev) {
 		b = b->pooled.prev;
