@@ -166,11 +166,12 @@ static inline struct span entry_at(const struct dict_page *p, uint32_t code)
 
 static int check_codes(const struct dict_page *p, const int64_t *codes, uint32_t count)
 {
-	unsigned bad = 0;
+	uint64_t most = p->base.entries_count, bad = 0;
 
+	/* The highest bit: of a code that has it, or of a difference below zero. */
 	for (uint32_t i = 0; i < count; i++)
-		bad |= (uint64_t)codes[i] > p->base.entries_count;
-	return bad ? ERR_CORRUPT : 0;
+		bad |= (most - (uint64_t)codes[i]) | (uint64_t)codes[i];
+	return bad >> 63 ? ERR_CORRUPT : 0;
 }
 
 /* Codes of so many rows, WINDOW_ROWS at most. */
