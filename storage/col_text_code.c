@@ -10,6 +10,11 @@
 
 enum {
 	CODES_BATCH = 512,
+	/* Of so many codes there are marks, at the beginning of each batch of a step. */
+	MARKS_WIDTH = 64,
+	MARKS = COL_TEXT_STEP_ROWS / CODES_BATCH,
+	/* So few rows of a step are counted from the marks before them, each for itself. */
+	MARKED_ROWS = 32,
 	/* Codes of all keys by place, in a table. */
 	TABLE_MAX = 1024,
 	/* So few codes are counted one after another, each at once. */
@@ -235,8 +240,19 @@ static int narrow(const int64_t *v, uint32_t n, uint32_t width, uint16_t *codes)
 
 /* ---- steps ---- */
 
+/* Rows of each code between the step's first and the batch; marks NULL: nobody wants to know. */
+static void set_mark(const struct col_text_shaped *p, uint32_t step, uint32_t batch,
+	const uint32_t *counts, uint16_t *marks)
+{
+	uint32_t width = width_of(p);
+
+	for (uint32_t i = 0; marks && i < width; i++)
+		marks[batch * width + i] = (uint16_t)(counts[i] - counts_at(p, step)[i]);
+}
+
 /* The codes of a step, counted; none of them has the width, which is counted too. */
-static int load_codes(struct col_text_shaped *p, uint32_t step, uint16_t *codes, uint32_t *counts)
+static int load_codes(struct col_text_shaped *p, uint32_t step, uint16_t *codes, uint16_t *marks,
+	uint32_t *counts)
 {
 	uint32_t keys[CODES_BATCH], width = width_of(p), first = step * COL_TEXT_STEP_ROWS;
 	int64_t v[CODES_BATCH];
@@ -249,6 +265,7 @@ static int load_codes(struct col_text_shaped *p, uint32_t step, uint16_t *codes,
 		column = NULL;
 	for (uint32_t at = 0, count = rows_of_step(p, step), n; at < count && rc == 0; at += n) {
 		n = count - at < CODES_BATCH ? count - at : CODES_BATCH;
+		set_mark(p, step, at / CODES_BATCH, counts, marks);
 		rc = col_stream_get(&p->codes_stream, first + at, n, v);
 		if (rc == 0 && p->key && !column)
 			rc = take_keys(p, first + at, n, keys);
@@ -278,21 +295,35 @@ static uint16_t *room_of_step(struct col_text_shaped *p, uint32_t step)
 	return p->step_room;
 }
 
+/* The same of its marks; *out NULL: there are none. */
+static int marks_of_step(struct col_text_shaped *p, uint16_t **out)
+{
+	uint32_t width = width_of(p);
+
+	*out = NULL;
+	if (width > MARKS_WIDTH)
+		return 0;
+	if (!p->marks_room)
+		p->marks_room = arena_alloc(p->base.mem, MARKS * width * sizeof *p->marks_room);
+	*out = p->marks_room;
+	return *out ? 0 : -ENOMEM;
+}
+
 /* The codes of a step, and its counts to those of the next one; or, if these are known, compared. */
 static int load_step(struct col_text_shaped *p, uint32_t step, bool known)
 {
 	uint32_t counts[COL_TEXT_TEMPLATE + LIMIT_TEXT_TEMPLATES + 1], width = width_of(p);
-	uint16_t *codes;
+	uint16_t *codes, *marks;
 	int rc;
 
 	if (p->step_codes[step])
 		return 0;
 	codes = room_of_step(p, step);
-	if (!codes)
+	if (!codes || marks_of_step(p, &marks) < 0)
 		return -ENOMEM;
 	memcpy(counts, counts_at(p, step), width * sizeof *counts);
 	counts[width] = 0;
-	rc = load_codes(p, step, codes, counts);
+	rc = load_codes(p, step, codes, marks, counts);
 	if (rc < 0)
 		return rc;
 	counts[width] = counts_at(p, step)[width];
@@ -303,6 +334,8 @@ static int load_step(struct col_text_shaped *p, uint32_t step, bool known)
 	else if (memcmp(counts_at(p, step + 1), counts, (width + 1) * sizeof *counts) != 0)
 		return ERR_CORRUPT;
 	p->step_codes[step] = codes;
+	p->step_marks[step] = marks;
+	p->marks_room = NULL;
 	if (codes == p->step_room)
 		p->step_room = NULL;
 	return 0;
@@ -394,7 +427,10 @@ int col_text_shape_counts(struct col_text_shaped *p)
 		arena_calloc(mem, p->key_tells ? p->keys_count : width, sizeof(uint32_t));
 	p->step_counts = arena_calloc(mem, ((size_t)steps + 1) * (width + 1), sizeof(uint32_t));
 	p->step_codes = arena_calloc(mem, steps, sizeof *p->step_codes);
-	if (!p->cursor.counts || !p->step_counts || !p->step_codes)
+	p->step_marks = arena_calloc(mem, steps, sizeof *p->step_marks);
+	p->key_marks = arena_calloc(mem, steps, sizeof *p->key_marks);
+	if (!p->cursor.counts || !p->step_counts || !p->step_codes || !p->step_marks ||
+		!p->key_marks)
 		return -ENOMEM;
 	rc = p->counts_bytes.n > 0 ? read_counts(p) : need_room(p);
 	for (uint32_t step = 0; step < steps && rc == 0 && p->counts_bytes.n == 0; step++)
@@ -444,12 +480,14 @@ static uint32_t code_of_key(const struct col_text_shaped *p, uint32_t key)
 	return at < p->key_offs[key + 1] ? p->key_codes[at] : width_of(p);
 }
 
-/* To the beginning of the row's step; with its column of keys, all of them are ones that there are. */
-static int restart(struct col_text_shaped *p, const uint16_t *keys, uint32_t row)
+/*
+ * To the beginning of the rows' step; with its column of keys, all up to the last row are ones that there
+ * are.
+ */
+static int restart(struct col_text_shaped *p, const uint16_t *keys, uint32_t last_row)
 {
 	struct col_text_cursor *c = &p->cursor;
-	uint32_t step = row / COL_TEXT_STEP_ROWS, first = step * COL_TEXT_STEP_ROWS;
-	uint32_t n = rows_of_step(p, step);
+	uint32_t step = last_row / COL_TEXT_STEP_ROWS, first = step * COL_TEXT_STEP_ROWS;
 	const uint32_t *before = counts_at(p, step);
 	uint16_t last = (uint16_t)(p->keys_count <= UINT16_MAX ? p->keys_count - 1 : UINT16_MAX);
 	uint16_t bad = 0;
@@ -459,11 +497,37 @@ static int restart(struct col_text_shaped *p, const uint16_t *keys, uint32_t row
 		memcpy(c->counts, before, width_of(p) * sizeof *c->counts);
 		return 0;
 	}
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i <= last_row - first; i++)
 		bad |= keys[i] > last;
 	for (uint32_t k = 0; k < p->keys_count; k++)
 		c->counts[k] = before[code_of_key(p, k)];
 	return bad ? ERR_CORRUPT : 0;
+}
+
+/* Rows of the code before one of a step with marks. */
+static uint32_t rows_before(const struct col_text_shaped *p, uint32_t row, uint16_t code)
+{
+	uint32_t step = row / COL_TEXT_STEP_ROWS, at = row % COL_TEXT_STEP_ROWS;
+	const uint16_t *batch = p->step_codes[step] + at / CODES_BATCH * CODES_BATCH;
+	uint32_t marked = p->step_marks[step][at / CODES_BATCH * width_of(p) + code];
+
+	return counts_at(p, step)[code] + marked + count_code(batch, at % CODES_BATCH, code);
+}
+
+/* To the mark before the row, if it is in a step that has marks and the cursor is not as near. */
+static void emails_to_mark(struct col_text_shaped *p, uint32_t row)
+{
+	uint32_t step = row / COL_TEXT_STEP_ROWS, batch = row % COL_TEXT_STEP_ROWS / CODES_BATCH;
+	uint32_t first = step * COL_TEXT_STEP_ROWS + batch * CODES_BATCH, width = width_of(p);
+	const uint16_t *marks = p->step_marks[step];
+	struct col_text_cursor *c = &p->cursor;
+
+	if (!marks || (c->emails_row >= first && c->emails_row <= row))
+		return;
+	c->emails_row = first;
+	c->emails = counts_at(p, step)[width];
+	for (uint32_t i = 0; i < width; i++)
+		c->emails += marks[batch * width + i] * p->mails[i];
 }
 
 /* E-mail addresses that rows before show. */
@@ -473,6 +537,7 @@ static uint32_t emails_before(struct col_text_shaped *p, uint32_t row)
 	uint32_t step = row / COL_TEXT_STEP_ROWS, first = step * COL_TEXT_STEP_ROWS, sum;
 	const uint16_t *codes = p->step_codes[step], *mails = p->mails;
 
+	emails_to_mark(p, row);
 	if (c->emails_row < first || c->emails_row > row) {
 		c->emails_row = first;
 		c->emails = counts_at(p, step)[width_of(p)];
@@ -576,23 +641,102 @@ static int keys_to_codes(const struct col_text_shaped *p, size_t count, struct c
 	return 0;
 }
 
+/* Rows of each key between a step's first and each batch; all keys are ones that there are. */
+static int mark_keys(struct col_text_shaped *p, const uint16_t *keys, uint32_t step)
+{
+	uint32_t width = p->keys_count, rows = rows_of_step(p, step), counts[MARKS_WIDTH] = { 0 };
+	uint16_t *marks, bad = 0;
+
+	if (p->key_marks[step])
+		return 0;
+	for (uint32_t i = 0; i < rows; i++)
+		bad |= keys[i] >= width;
+	if (bad)
+		return ERR_CORRUPT;
+	marks = arena_alloc(p->base.mem, MARKS * width * sizeof *marks);
+	if (!marks)
+		return -ENOMEM;
+	for (uint32_t at = 0, n; at < rows; at += n) {
+		n = rows - at < CODES_BATCH ? rows - at : CODES_BATCH;
+		for (uint32_t k = 0; k < width; k++)
+			marks[at / CODES_BATCH * width + k] = (uint16_t)counts[k];
+		count_each(keys + at, n, counts);
+	}
+	p->key_marks[step] = marks;
+	return 0;
+}
+
+static int rank_of_key(const struct col_text_shaped *p, const uint16_t *keys, uint32_t row,
+	struct col_text_rank *out)
+{
+	uint32_t step = row / COL_TEXT_STEP_ROWS, at = row % COL_TEXT_STEP_ROWS, code;
+	uint16_t key = keys[at];
+
+	if (key >= p->keys_count)
+		return ERR_CORRUPT;
+	code = code_of_key(p, key);
+	*out = (struct col_text_rank){ .code = key,
+		.rows = counts_at(p, step)[code] +
+			p->key_marks[step][at / CODES_BATCH * p->keys_count + key] +
+			count_code(keys + at - at % CODES_BATCH, at % CODES_BATCH, key) };
+	return 0;
+}
+
+/* Few rows of one step, each counted from the mark before it. 1: there are no marks. */
+static int count_marked(struct col_text_shaped *p, const uint16_t *column, bool keys,
+	const uint32_t *rows, size_t count, struct col_text_rank *out)
+{
+	uint32_t step = rows[0] / COL_TEXT_STEP_ROWS;
+	int rc = 0;
+
+	if (count > MARKED_ROWS || (keys ? p->keys_count > MARKS_WIDTH : !p->step_marks[step]))
+		return 1;
+	if (keys)
+		rc = mark_keys(p, column, step);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		uint16_t code = column[rows[i] % COL_TEXT_STEP_ROWS];
+
+		if (keys)
+			rc = rank_of_key(p, column, rows[i], &out[i]);
+		else
+			out[i] = (struct col_text_rank){ .code = code,
+				.rows = rows_before(p, rows[i], code) };
+	}
+	return rc;
+}
+
+/* Of rows of one step, whose codes or keys are the column. */
+static int count_rows_of(struct col_text_shaped *p, const uint16_t *column, bool keys,
+	const uint32_t *rows, size_t count, struct col_text_rank *out)
+{
+	uint32_t step = rows[0] / COL_TEXT_STEP_ROWS;
+	bool on = rows[0] >= p->cursor.row && step == p->cursor.row / COL_TEXT_STEP_ROWS;
+	int rc = count_marked(p, column, keys, rows, count, out);
+
+	if (rc <= 0)
+		return rc;
+	rc = 0;
+	/* The counts may be another question's, of codes or of keys. */
+	if (!on || p->key_tells)
+		rc = restart(p, keys ? column : NULL, rows[count - 1]);
+	if (rc == 0 &&
+		!count_up_lanes(p, column, keys ? p->keys_count : width_of(p), rows, count, out))
+		count_up(p, column, rows, count, out);
+	return rc;
+}
+
 /* Of rows of one step; keys NULL: by their codes. */
 static int ranks_of_step(struct col_text_shaped *p, const uint16_t *keys, const uint32_t *rows,
 	size_t count, struct col_text_rank *out)
 {
 	uint32_t step = rows[0] / COL_TEXT_STEP_ROWS;
-	bool on = rows[0] >= p->cursor.row && step == p->cursor.row / COL_TEXT_STEP_ROWS;
-	const uint16_t *column;
 	int rc = keys ? 0 : load_step(p, step, true);
 
-	/* The counts may be another question's, of codes or of keys. */
-	if (rc == 0 && (!on || p->key_tells))
-		rc = restart(p, keys, rows[0]);
+	if (rc == 0)
+		rc = count_rows_of(
+			p, keys ? keys : p->step_codes[step], keys != NULL, rows, count, out);
 	if (rc < 0)
 		return rc;
-	column = keys ? keys : p->step_codes[step];
-	if (!count_up_lanes(p, column, keys ? p->keys_count : width_of(p), rows, count, out))
-		count_up(p, column, rows, count, out);
 	if (keys)
 		return keys_to_codes(p, count, out);
 	for (size_t i = 0; i < count && p->emails_count > 0; i++) {

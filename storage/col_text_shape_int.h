@@ -125,7 +125,10 @@ struct col_text_shaped {
 	bool counted;
 	uint32_t *step_counts; /* counts and emails at each step, once it is counted */
 	uint16_t **step_codes; /* of each step; NULL: not read so far */
+	uint16_t **step_marks; /* counts inside of it, or NULL (col_text_code.c) */
+	uint16_t **key_marks;  /* the same of the keys that tell the codes */
 	uint16_t *step_room;   /* for the next one; NULL: none */
+	uint16_t *marks_room;
 	uint32_t emails_count; /* of all rows */
 	uint32_t residue_count;
 	struct span emails_bytes;
