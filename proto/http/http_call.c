@@ -96,7 +96,7 @@ void http_call_reply(struct http_call *call, const struct http_call_head *head, 
 	if (first.err || body->err) {
 		conn_close(hc->conn, -ENOMEM);
 	} else if (!is_gone(call) && body->len) {
-		conn_write(hc->conn, first.p, first.len);
+		conn_write_more(hc->conn, first.p, first.len);
 		call->out = *body;
 		*body = (struct buf){ .max = body->max };
 	} else if (!is_gone(call)) {
@@ -134,12 +134,13 @@ void http_call_problem(struct http_call *call, const struct http_call_problem *p
 /* ---------------------------------------------------------------- streams */
 
 /* A reader that takes nothing has write_ms, and time for the bytes that wait; see http_conn_int.h. */
-static void stream_put(struct http_call *call, const void *p, size_t n)
+static void stream_put(struct http_call *call, const void *p, size_t n, bool more)
 {
 	struct http_conn *hc = call->conn;
 	bool waiting = conn_queued(hc->conn) > 0;
+	int rc = more ? conn_write_more(hc->conn, p, n) : conn_write(hc->conn, p, n);
 
-	if (conn_write(hc->conn, p, n) < 0) {
+	if (rc < 0) {
 		conn_close(hc->conn, -ENOBUFS);
 		return;
 	}
@@ -175,7 +176,7 @@ void http_call_begin(
 	if (first.err)
 		conn_close(hc->conn, first.err);
 	else
-		stream_put(call, first.p, first.len);
+		stream_put(call, first.p, first.len, false);
 	buf_fini(&first);
 }
 
@@ -185,36 +186,41 @@ static bool stream_goes_on(const struct http_call *call)
 	return !is_gone(call) && call->conn->req.method != HTTP_PARSE_HEAD;
 }
 
-void http_call_write(struct http_call *call, const void *p, size_t n)
+/* What stands before a chunk. */
+static void put_size(struct http_call *call, size_t n)
 {
 	char size[24];
 
+	stream_put(call, size, (size_t)snprintf(size, sizeof size, "%zx\r\n", n), true);
+}
+
+void http_call_write(struct http_call *call, const void *p, size_t n)
+{
 	CHECK_TAG(call, HTTP_CALL_TAG);
 	ASSERT(call->streaming);
 	ASSERT(call->out.len == 0);
 	if (n == 0 || !stream_goes_on(call))
 		return;
 	if (!call->chunked) {
-		stream_put(call, p, n);
+		stream_put(call, p, n, false);
 		return;
 	}
-	stream_put(call, size, (size_t)snprintf(size, sizeof size, "%zx\r\n", n));
+	put_size(call, n);
 	if (!is_gone(call))
-		stream_put(call, p, n);
+		stream_put(call, p, n, true);
 	if (!is_gone(call))
-		stream_put(call, "\r\n", 2);
+		stream_put(call, "\r\n", 2, false);
 }
 
 void http_call_give(struct http_call *call, struct buf *part)
 {
 	struct http_conn *hc = call->conn;
-	char size[24];
 
 	CHECK_TAG(call, HTTP_CALL_TAG);
 	ASSERT(call->streaming);
 	ASSERT(!http_call_full(call));
 	if (part->len > 0 && stream_goes_on(call) && call->chunked)
-		stream_put(call, size, (size_t)snprintf(size, sizeof size, "%zx\r\n", part->len));
+		put_size(call, part->len);
 	if (part->len == 0 || !stream_goes_on(call)) {
 		buf_fini(part);
 		return;
@@ -259,7 +265,7 @@ void http_call_end(struct http_call *call, bool whole)
 	if (!is_gone(call) && !whole)
 		conn_close(call->conn->conn, -ECANCELED);
 	else if (stream_goes_on(call) && call->chunked)
-		stream_put(call, "0\r\n\r\n", 5);
+		stream_put(call, "0\r\n\r\n", 5, false);
 	http_conn_released(call->conn);
 }
 
@@ -287,7 +293,7 @@ void http_call_take_over(struct http_call *call, const struct http_call_head *he
 	if (first.err)
 		conn_close(hc->conn, first.err);
 	else
-		stream_put(call, first.p, first.len);
+		stream_put(call, first.p, first.len, false);
 	buf_fini(&first);
 	if (!is_gone(call))
 		http_conn_hand_over(hc);

@@ -415,12 +415,12 @@ static void read_turn(struct conn *c)
 /* ---------------------------------------------------------------- writing */
 
 /* Bytes sent, 0 when the socket is full, negative when the connection is dead (and closed). */
-static ssize_t send_some(struct conn *c, const uint8_t *p, size_t n)
+static ssize_t send_some(struct conn *c, const uint8_t *p, size_t n, int flags)
 {
 	size_t done = 0;
 
 	while (done < n) {
-		ssize_t rc = send(c->fd, p + done, n - done, MSG_NOSIGNAL);
+		ssize_t rc = send(c->fd, p + done, n - done, MSG_NOSIGNAL | flags);
 
 		if (rc < 0 && errno == EINTR)
 			continue;
@@ -440,7 +440,7 @@ static ssize_t send_some(struct conn *c, const uint8_t *p, size_t n)
 
 static void write_turn(struct conn *c)
 {
-	ssize_t n = send_some(c, c->out.p + c->out_at, conn_queued(c));
+	ssize_t n = send_some(c, c->out.p + c->out_at, conn_queued(c), 0);
 
 	if (n < 0)
 		return;
@@ -469,7 +469,7 @@ static void compact(struct conn *c)
 	c->out_at = 0;
 }
 
-int conn_write(struct conn *c, const void *p, size_t n)
+static int write_out(struct conn *c, const void *p, size_t n, int flags)
 {
 	const uint8_t *bytes = p;
 	ssize_t sent = 0;
@@ -481,7 +481,7 @@ int conn_write(struct conn *c, const void *p, size_t n)
 	if (n > c->out.max - conn_queued(c))
 		return ERR_LIMIT;
 	if (conn_queued(c) == 0) {
-		sent = send_some(c, bytes, n);
+		sent = send_some(c, bytes, n, flags);
 		if (sent < 0)
 			return (int)sent;
 		if ((size_t)sent == n)
@@ -501,6 +501,16 @@ int conn_write(struct conn *c, const void *p, size_t n)
 	return 0;
 }
 
+int conn_write(struct conn *c, const void *p, size_t n)
+{
+	return write_out(c, p, n, 0);
+}
+
+int conn_write_more(struct conn *c, const void *p, size_t n)
+{
+	return write_out(c, p, n, MSG_MORE);
+}
+
 size_t conn_offer(struct conn *c, const void *p, size_t n)
 {
 	ssize_t sent;
@@ -509,7 +519,7 @@ size_t conn_offer(struct conn *c, const void *p, size_t n)
 	if (c->closing || conn_queued(c) > 0)
 		return 0;
 	ASSERT(!c->finishing);
-	sent = send_some(c, p, n);
+	sent = send_some(c, p, n, 0);
 	if (sent < 0)
 		return 0;
 	c->offered = (size_t)sent < n;

@@ -125,6 +125,8 @@ void conn_finish(struct conn *c);
  * connection is ending.
  */
 int conn_write(struct conn *c, const void *p, size_t n);
+/* The same where a conn_write follows at once: both leave together. By itself it may stay for a while. */
+int conn_write_more(struct conn *c, const void *p, size_t n);
 static inline size_t conn_queued(const struct conn *c)
 {
 	return c->out.len - c->out_at;

@@ -433,6 +433,19 @@ static void test_offer(void **state)
 	assert_int_equal(f->drains, 0);
 }
 
+/* What belongs together leaves as it would in one write. */
+static void test_write_more(void **state)
+{
+	struct fixture *f = *state;
+	char got[8] = "";
+
+	assert_int_equal(conn_write_more(f->c, "ab", 2), 0);
+	assert_int_equal(conn_write(f->c, "cd", 2), 0);
+	assert_int_equal(conn_queued(f->c), 0);
+	assert_int_equal(recv(f->peer, got, sizeof got, MSG_WAITALL | MSG_DONTWAIT), 4);
+	assert_memory_equal(got, "abcd", 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +458,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_close_in_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_cap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_offer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_write_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_finish_sends_the_queue, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset_by_peer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deadline_ignores_bytes, setup, teardown),
