@@ -279,7 +279,10 @@ enum {
 	LIMIT_HTTP_SHED_MS = 1000,
 	/* A client that closed its sending side gets its answer within this time, or none. */
 	LIMIT_HTTP_HALF_CLOSED_MS = 1000,
-	/* Of a connection that a handler took over: bytes with the kernel that the peer has not taken. */
+	/*
+	 * Of a connection that a handler took over, and of a stream to a near client: bytes with the kernel
+	 * that the peer has not taken.
+	 */
 	LIMIT_HTTP_SENT_BYTES = 256 << 10,
 	/* Connections to another server that are kept for its next requests, and how long. */
 	LIMIT_UPSTREAM_SPARES = 8,

@@ -12,6 +12,7 @@
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
 #include "proto/net/peers.h"
+#include "proto/net/tcp_rtt.h"
 
 enum { CONN_TAG = 0x434f4e4e };
 
@@ -534,6 +535,12 @@ void conn_bound_sent(struct conn *c, unsigned bytes)
 	CHECK_TAG(c, CONN_TAG);
 	if (!c->closing)
 		setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+}
+
+uint32_t conn_rtt_us(const struct conn *c)
+{
+	CHECK_TAG(c, CONN_TAG);
+	return c->closing ? UINT32_MAX : tcp_rtt_us(c->fd);
 }
 
 /* ---------------------------------------------------------------- events */

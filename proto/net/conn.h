@@ -139,6 +139,8 @@ static inline size_t conn_queued(const struct conn *c)
 size_t conn_offer(struct conn *c, const void *p, size_t n);
 /* How much the kernel may hold that was sent and not yet received; it may round. */
 void conn_bound_sent(struct conn *c, unsigned bytes);
+/* As tcp_rtt_us; UINT32_MAX when it is ending. */
+uint32_t conn_rtt_us(const struct conn *c);
 
 /* Back-pressure. While paused a deadline stands still: the peer is not to blame. */
 void conn_pause(struct conn *c);

@@ -19,6 +19,7 @@
 #include "proto/base/limits.h"
 #include "proto/net/conn.h"
 #include "proto/net/peers.h"
+#include "proto/net/tcp_rtt.h"
 
 struct fixture {
 	uv_loop_t loop;
@@ -446,6 +447,33 @@ static void test_write_more(void **state)
 	assert_memory_equal(got, "abcd", 4);
 }
 
+static int loopback(int *out_listener)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof at;
+	int client = socket(AF_INET, SOCK_STREAM, 0);
+
+	*out_listener = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(*out_listener, (struct sockaddr *)&at, sizeof at), 0);
+	assert_int_equal(listen(*out_listener, 1), 0);
+	assert_int_equal(getsockname(*out_listener, (struct sockaddr *)&at, &n), 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+	return client;
+}
+
+/* Only TCP has one, and from its first moment. */
+static void test_round_trip(void **state)
+{
+	struct fixture *f = *state;
+	int listener, client = loopback(&listener);
+
+	assert_int_equal(conn_rtt_us(f->c), UINT32_MAX);
+	assert_true(tcp_rtt_us(client) < UINT32_MAX);
+	close(client);
+	close(listener);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +487,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_write_cap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_offer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_more, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_finish_sends_the_queue, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset_by_peer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deadline_ignores_bytes, setup, teardown),
