@@ -105,6 +105,13 @@ static void run(struct pool_job *job, struct engine *engine)
 		pack(j);
 }
 
+bool api_job_call(struct api_job *j)
+{
+	CHECK_TAG(j, JOB_TAG);
+	ASSERT(j->kind->called);
+	return pool_call(j->q->pool, &j->job);
+}
+
 /* ---------------------------------------------------------------- the end */
 
 static void free_job(struct api_job *j)
@@ -221,6 +228,14 @@ static void on_done(struct pool_job *job)
 	answer(j);
 }
 
+static void on_called(struct pool_job *job)
+{
+	struct api_job *j = job_of(job);
+
+	if (!j->gone)
+		j->kind->called(j);
+}
+
 static void on_gone(void *arg, struct http_call *call)
 {
 	struct api_job *j = arg;
@@ -260,6 +275,7 @@ void *api_job_new(struct query *q, struct http_call *call, const struct api_job_
 	j->gzip = http_accept_gzip(http_call_request(call));
 	j->job.run = run;
 	j->job.done = on_done;
+	j->job.called = on_called;
 	buf_init(&j->body, memory < LIMIT_QUERY_ANSWER_BYTES ? memory : LIMIT_QUERY_ANSWER_BYTES);
 	q->jobs_open++;
 	return j;

@@ -14,8 +14,8 @@
  *
  * A body that is worth it is packed by the worker, for a client that takes gzip.
  *
- * An answer that is streamed begins in keep (api_job_stream), goes on from run to run, each on the
- * snapshot that the kind has put into `snap`, and ends with api_job_end.
+ * An answer that is streamed begins in keep or in called (api_job_stream), goes on from run to run, each on
+ * the snapshot that the kind has put into `snap`, and ends with api_job_end, in keep or later.
  *
  * Life:    new to its one answer, which frees it: a problem, what run has left behind, or a stream's end.
  * Thread:  the loop's; run in a worker of pool, which alone touches the job then.
@@ -40,6 +40,8 @@ struct api_job_kind {
 	 * is left behind; then a worker runs it. NULL: always a worker.
 	 */
 	int (*run_warm)(struct api_job *j, struct engine *engine, struct store_snapshot *snap);
+	/* Loop: what run has called for (api_job_call), while it runs and the client is still there. */
+	void (*called)(struct api_job *j);
 	/* After run, if the client is still there. True: not answered now; the kind submits it again. */
 	bool (*keep)(struct api_job *j);
 	/* The client left while the kind kept the job: forget it; it is ended then. NULL: nothing to do. */
@@ -83,7 +85,7 @@ void api_job_refuse(struct api_job *j, const struct engine_err *err);
 void api_job_start(struct api_job *j);
 /* A kept job runs again. */
 void api_job_submit(struct api_job *j);
-/* In keep or later: the head of a streamed answer. on_drain is called with the job. */
+/* In called, keep or later: the head of a streamed answer. on_drain is called with the job. */
 void api_job_stream(struct api_job *j, const struct http_call_head *head, http_call_cb on_drain);
 /* A kept job of a stream runs again: it has its place, however many wait. */
 void api_job_again(struct api_job *j);
@@ -97,6 +99,8 @@ void api_job_busy(struct api_job *j, const char *error);
 #define API_JOB_PLAIN  "Vary: Accept-Encoding\r\n"
 #define API_JOB_PACKED "Vary: Accept-Encoding\r\nContent-Encoding: gzip\r\n"
 
+/* Worker, inside run: the loop is to come by soon; many calls may be answered once. Whether other jobs wait. */
+bool api_job_call(struct api_job *j);
 /* Worker: puts what a run cost into the metrics, and damage into the log. */
 void api_job_count(const struct engine_result *r);
 /* Worker: bytes of events in one result that leave room for the rest of the work. */

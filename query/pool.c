@@ -34,8 +34,9 @@ struct worker {
 struct pool {
 	unsigned tag;
 	pthread_mutex_t lock;
-	struct list queue; /* to run */
-	struct list done;  /* to be done by the loop */
+	struct list queue;      /* to run */
+	struct list done;       /* to be done by the loop */
+	struct pool_job *calls; /* of them that call for it; newest first */
 	size_t queued;
 	bool stop;
 	uv_async_t async;
@@ -72,6 +73,40 @@ static struct pool_job *list_take(struct list *l)
 	if (!l->first)
 		l->end = &l->first;
 	return job;
+}
+
+/* ---------------------------------------------------------------- calls; the lock is held */
+
+static void add_call(struct pool *p, struct pool_job *job)
+{
+	job->calls = true;
+	job->next_call = p->calls;
+	p->calls = job;
+}
+
+static void remove_call(struct pool *p, struct pool_job *job)
+{
+	struct pool_job **at = &p->calls;
+
+	while (*at != job)
+		at = &(*at)->next_call;
+	*at = job->next_call;
+	job->calls = false;
+}
+
+bool pool_call(struct pool *p, struct pool_job *job)
+{
+	bool first, others;
+
+	pthread_mutex_lock(&p->lock);
+	first = !job->calls;
+	others = p->queue.first != NULL;
+	if (first)
+		add_call(p, job);
+	pthread_mutex_unlock(&p->lock);
+	if (first)
+		uv_async_send(&p->async);
+	return others;
 }
 
 /* ---------------------------------------------------------------- workers */
@@ -228,21 +263,37 @@ static void on_look(uv_timer_t *timer)
 
 /* ---------------------------------------------------------------- the loop's side */
 
+/* The next job that calls, or else that is to be done: *out_called tells which. */
+static struct pool_job *next_for_loop(struct pool *p, bool *out_called)
+{
+	struct pool_job *job;
+
+	pthread_mutex_lock(&p->lock);
+	job = p->calls;
+	*out_called = job != NULL;
+	if (job)
+		remove_call(p, job);
+	else
+		job = list_take(&p->done);
+	pthread_mutex_unlock(&p->lock);
+	return job;
+}
+
 static void on_async(uv_async_t *async)
 {
 	struct pool *p = async->data;
 	struct pool_job *job;
+	bool called;
 
 	CHECK_TAG(p, POOL_TAG);
-	do {
-		pthread_mutex_lock(&p->lock);
-		job = list_take(&p->done);
-		pthread_mutex_unlock(&p->lock);
-		if (job) {
-			p->open--;
-			job->done(job);
+	while ((job = next_for_loop(p, &called))) {
+		if (called) {
+			job->called(job);
+			continue;
 		}
-	} while (job);
+		p->open--;
+		job->done(job);
+	}
 	replace_workers(p);
 }
 
@@ -251,7 +302,7 @@ static int submit(struct pool *p, struct pool_job *job, size_t queue_max)
 	int rc = 0;
 
 	CHECK_TAG(p, POOL_TAG);
-	job->canceled = false;
+	job->canceled = job->calls = false;
 	job->engine = NULL;
 	pthread_mutex_lock(&p->lock);
 	ASSERT(!p->stop);

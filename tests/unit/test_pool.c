@@ -22,7 +22,9 @@ struct job {
 	struct pool_job base;
 	struct bench *bench;
 	struct engine *engine;
-	int nice; /* of the thread that ran it, at the end */
+	int nice;                     /* of the thread that ran it, at the end */
+	unsigned calls;               /* that it makes */
+	atomic_uint called, heard_at; /* calls made; and how many when the loop came by last */
 	bool ran, done;
 };
 
@@ -44,8 +46,20 @@ static void run(struct pool_job *base, struct engine *engine)
 	job->engine = engine;
 	atomic_fetch_add(&job->bench->running, 1);
 	sem_wait(&job->bench->gate);
+	for (unsigned i = 0; i < job->calls; i++) {
+		atomic_fetch_add(&job->called, 1);
+		pool_call(job->bench->pool, base);
+	}
 	job->nice = getpriority(PRIO_PROCESS, (id_t)gettid());
 	job->ran = true;
+}
+
+static void called(struct pool_job *base)
+{
+	struct job *job = (struct job *)base;
+
+	assert_false(job->done);
+	job->heard_at = job->called;
 }
 
 static void done(struct pool_job *base)
@@ -68,6 +82,7 @@ static int set_up(void **state)
 		bench.jobs[i].bench = &bench;
 		bench.jobs[i].base.run = run;
 		bench.jobs[i].base.done = done;
+		bench.jobs[i].base.called = called;
 	}
 	assert_int_equal(pool_new(&bench.loop, THREADS, &bench.pool, &d), 0);
 	*state = &bench;
@@ -184,6 +199,42 @@ static void a_spare_engine(void **state)
 	assert_ptr_equal(pool_spare_engine(bench.pool), spare);
 }
 
+/* However often a job calls, the loop comes by after the last of its calls, before it is done. */
+static void the_loop_comes_when_called(void **state)
+{
+	enum { JOBS = 20, CALLS = 100 };
+
+	(void)state;
+	for (unsigned i = 0; i < JOBS; i++) {
+		bench.jobs[i].calls = i % 2 ? CALLS : 0;
+		assert_int_equal(pool_submit(bench.pool, &bench.jobs[i].base), 0);
+	}
+	let_go(JOBS);
+	run_until_done(JOBS);
+	for (unsigned i = 0; i < JOBS; i++)
+		assert_int_equal(bench.jobs[i].heard_at, bench.jobs[i].calls);
+}
+
+/* It comes while the job runs, too. */
+static void the_loop_comes_meanwhile(void **state)
+{
+	(void)state;
+	assert_int_equal(pool_submit(bench.pool, &bench.jobs[0].base), 0);
+	await_running(1);
+	atomic_store(&bench.jobs[0].called, 1);
+	assert_false(pool_call(bench.pool, &bench.jobs[0].base));
+	while (bench.jobs[0].heard_at == 0)
+		uv_run(&bench.loop, UV_RUN_ONCE);
+	assert_false(bench.jobs[0].done);
+	/* It hears of others that wait for a thread. */
+	for (unsigned i = 1; i <= THREADS; i++)
+		assert_int_equal(pool_submit(bench.pool, &bench.jobs[i].base), 0);
+	await_running(THREADS);
+	assert_true(pool_call(bench.pool, &bench.jobs[0].base));
+	let_go(1 + THREADS);
+	run_until_done(1 + THREADS);
+}
+
 /* Its thread is lowered while it runs; a job that waits behind it goes on in it, one after a pause does not. */
 static void a_long_job_is_lowered(void **state)
 {
@@ -221,6 +272,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_canceled_job_is_done_unrun, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_spare_engine, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_long_job_is_lowered, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_loop_comes_when_called, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_loop_comes_meanwhile, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
