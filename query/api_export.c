@@ -13,7 +13,7 @@
 #include "query/export.h"
 
 enum {
-	/* Parts of one step, and the head and the tail of the whole, and the end of what is packed. */
+	/* What is packed: parts of one step, and the head and the tail of the whole, and the end. */
 	STEP_PARTS = EXPORT_PIECES_MAX + 3,
 	/* Ready parts beside which the next step is made. */
 	AHEAD_PARTS = 1,
@@ -31,21 +31,32 @@ struct parts {
 	size_t count;
 };
 
+/* Of plain text the loop takes the parts from the run, also while a step makes others. */
 struct export_job {
 	struct api_job base;
 	struct export_request req;
 	struct export_run *run;
-	unsigned pieces;       /* of the next step */
+	unsigned pieces; /* of the next step */
+	size_t waiting;  /* bytes of parts that are ready; counted in exports_ready */
+	int rc;          /* of the last step */
+	/* For a client that takes it packed. */
+	struct gzip_out *gzip; /* NULL: plain */
 	struct parts made;     /* by the worker, in the last step */
+	struct parts stock;    /* the worker's: memory for what is packed */
 	struct parts ready;    /* the loop's: to be given to the connection */
 	struct parts spare;    /* the loop's: memory of parts that were given, for the next step */
-	struct gzip_out *gzip; /* NULL: the client takes it plain */
-	struct parts stock;    /* the worker's: memory for what is packed */
-	int rc;                /* of the last step */
-	bool done;             /* no further step */
+	bool packed;           /* no further step */
 };
 
 /* ---------------------------------------------------------------- the worker's part */
+
+/* The thread of the step or its helper. */
+static bool on_part(void *arg)
+{
+	struct export_job *e = arg;
+
+	return !api_job_call(&e->base);
+}
 
 static int open_run(struct export_job *e, struct store_snapshot *snap)
 {
@@ -54,9 +65,12 @@ static int open_run(struct export_job *e, struct store_snapshot *snap)
 	if (e->run)
 		return 0;
 	rc = export_open(snap, &e->req, &e->run, &e->base.why);
-	if (rc == 0)
-		e->base.snap = snap;
-	return rc;
+	if (rc < 0)
+		return rc;
+	e->base.snap = snap;
+	if (!e->gzip)
+		export_on_part(e->run, on_part, e);
+	return 0;
 }
 
 /* Behind those that were made; the next one of the stock if there is one. */
@@ -83,18 +97,15 @@ static int pack(struct export_job *e, struct buf *plain)
 	return rc;
 }
 
-static int take_parts(struct export_job *e)
+static int pack_parts(struct export_job *e)
 {
 	struct buf part;
 	int rc = 0;
 
-	while (rc == 0 && export_take(e->run, &part)) {
-		if (e->gzip)
-			rc = pack(e, &part);
-		else
-			*new_part(e) = part;
-	}
-	if (rc == 0 && e->gzip && export_done(e->run))
+	while (rc == 0 && export_take(e->run, &part))
+		rc = pack(e, &part);
+	e->packed = rc < 0 || export_done(e->run);
+	if (rc == 0 && e->packed)
 		rc = gzip_out_put(e->gzip, SPAN_NONE, GZIP_OUT_END, new_part(e));
 	return rc < 0 ? diag_set(&e->base.why, rc, "", -1, "cannot pack the events") : 0;
 }
@@ -108,9 +119,8 @@ static int run(struct api_job *j, struct engine *engine, struct store_snapshot *
 		return rc;
 	ASSERT(e->made.count == 0);
 	e->rc = export_step(e->run, engine, e->pieces, &j->why);
-	if (e->rc == 0)
-		e->rc = take_parts(e);
-	e->done = e->rc < 0 || export_done(e->run);
+	if (e->rc == 0 && e->gzip)
+		e->rc = pack_parts(e);
 	return 0;
 }
 
@@ -127,10 +137,45 @@ static void take_made(struct export_job *e)
 {
 	for (size_t i = 0; i < e->made.count; i++) {
 		ASSERT(e->ready.count < READY_PARTS);
-		e->base.q->exports_ready += e->made.list[i].len;
 		e->ready.list[e->ready.count++] = e->made.list[i];
 	}
 	e->made.count = 0;
+}
+
+/* The next part to be sent, if it is ready. */
+static bool next_part(struct export_job *e, struct buf *out)
+{
+	struct parts *p = &e->ready;
+
+	if (!e->gzip)
+		return export_take(e->run, out);
+	if (p->count == 0)
+		return false;
+	*out = p->list[0];
+	p->count--;
+	memmove(&p->list[0], &p->list[1], p->count * sizeof p->list[0]);
+	return true;
+}
+
+static size_t count_ready(struct export_job *e, size_t *out_bytes)
+{
+	if (!e->gzip)
+		return export_waiting(e->run, out_bytes);
+	*out_bytes = 0;
+	for (size_t i = 0; i < e->ready.count; i++)
+		*out_bytes += e->ready.list[i].len;
+	return e->ready.count;
+}
+
+/* Their bytes are counted. */
+static size_t parts_ready(struct export_job *e)
+{
+	size_t bytes, n = count_ready(e, &bytes);
+
+	ASSERT(e->base.q->exports_ready >= e->waiting);
+	e->base.q->exports_ready += bytes - e->waiting;
+	e->waiting = bytes;
+	return n;
 }
 
 /* Where many export, or many bytes wait for clients, each waits for its own client, one part in hand. */
@@ -148,22 +193,25 @@ static void take_back(struct export_job *e)
 
 	if (!http_call_take_back(e->base.call, &part))
 		return;
-	if (e->spare.count < SPARE_PARTS && !memory_is_short(e->base.q))
+	if (memory_is_short(e->base.q))
+		buf_fini(&part);
+	else if (!e->gzip)
+		export_give_back(e->run, &part);
+	else if (e->spare.count < SPARE_PARTS)
 		e->spare.list[e->spare.count++] = part;
 	else
 		buf_fini(&part);
 }
 
-static void give_first(struct export_job *e)
+/* What is ready, as long as the connection takes it. */
+static void give_parts(struct export_job *e)
 {
-	struct parts *p = &e->ready;
+	struct buf part;
 
-	ASSERT(e->base.q->exports_ready >= p->list[0].len);
-	e->base.q->exports_ready -= p->list[0].len;
-	http_call_give(e->base.call, &p->list[0]);
-	take_back(e);
-	p->count--;
-	memmove(&p->list[0], &p->list[1], p->count * sizeof p->list[0]);
+	while (!http_call_full(e->base.call) && next_part(e, &part)) {
+		http_call_give(e->base.call, &part);
+		take_back(e);
+	}
 }
 
 /* ---------------------------------------------------------------- the loop's part */
@@ -181,14 +229,14 @@ static bool is_whole(const struct export_job *e)
 	       (e->req.format != EXPORT_CSV || export_result(e->run)->partial == ENGINE_WHOLE);
 }
 
-static bool wants_step(struct export_job *e)
+static bool wants_step(struct export_job *e, size_t ready)
 {
 	bool narrow = memory_is_short(e->base.q);
 
 	e->pieces = narrow ? 1 : EXPORT_PIECES_MAX;
 	if (narrow)
-		return e->ready.count == 0 && !http_call_full(e->base.call);
-	return e->ready.count <= AHEAD_PARTS;
+		return ready == 0 && !http_call_full(e->base.call);
+	return ready <= AHEAD_PARTS;
 }
 
 /* The worker has the run from now on. */
@@ -197,9 +245,7 @@ static void begin_step(struct export_job *e)
 	while (e->spare.count > 0) {
 		struct buf *part = &e->spare.list[--e->spare.count];
 
-		if (!e->gzip)
-			export_give_back(e->run, part);
-		else if (e->stock.count < SPARE_PARTS)
+		if (e->stock.count < SPARE_PARTS)
 			e->stock.list[e->stock.count++] = *part;
 		else
 			buf_fini(part);
@@ -207,17 +253,29 @@ static void begin_step(struct export_job *e)
 	api_job_again(&e->base);
 }
 
+/* No further part will come. */
+static bool is_over(struct export_job *e)
+{
+	if (e->rc < 0)
+		return true;
+	return e->gzip ? e->packed && e->ready.count == 0 : export_done(e->run);
+}
+
 /* Gives what the connection takes, then sees to the next step or ends. The job may be gone after it. */
 static void go_on(struct export_job *e)
 {
-	while (e->ready.count && !http_call_full(e->base.call))
-		give_first(e);
+	size_t ready;
+
+	give_parts(e);
+	ready = parts_ready(e);
 	if (!e->base.kept)
 		return;
-	if (e->done && e->ready.count == 0 && !http_call_full(e->base.call))
-		api_job_end(&e->base, is_whole(e));
-	else if (!e->done && wants_step(e))
+	if (is_over(e)) {
+		if (!http_call_full(e->base.call))
+			api_job_end(&e->base, is_whole(e));
+	} else if (wants_step(e, ready)) {
 		begin_step(e);
+	}
 }
 
 static void on_drain(void *arg, struct http_call *call)
@@ -242,6 +300,16 @@ static void begin(struct export_job *e)
 	api_job_stream(&e->base, &head, on_drain);
 }
 
+/* A part is there before the step has ended. */
+static void called(struct api_job *j)
+{
+	struct export_job *e = (struct export_job *)j;
+
+	if (!j->streaming)
+		begin(e);
+	go_on(e);
+}
+
 static bool keep(struct api_job *j)
 {
 	struct export_job *e = (struct export_job *)j;
@@ -261,14 +329,14 @@ static bool keep(struct api_job *j)
 
 /* ---------------------------------------------------------------- beginning and end */
 
-static void count(const struct export_job *e)
+static void count(struct export_job *e)
 {
 	struct engine_result r;
 
 	if (!e->run)
 		return;
 	r = *export_result(e->run);
-	if (!e->done || e->rc < 0 || e->base.gone)
+	if (e->base.gone || !is_over(e) || e->rc < 0)
 		r.partial = ENGINE_PARTIAL_CANCELED;
 	if (r.partial == ENGINE_PARTIAL_CANCELED)
 		metrics_inc(METRICS_QUERY_EXPORTS_CUT);
@@ -279,8 +347,7 @@ static void fini(struct api_job *j)
 {
 	struct export_job *e = (struct export_job *)j;
 
-	for (size_t i = 0; i < e->ready.count; i++)
-		j->q->exports_ready -= e->ready.list[i].len;
+	j->q->exports_ready -= e->waiting;
 	free_parts(&e->ready);
 	free_parts(&e->made);
 	free_parts(&e->spare);
@@ -300,9 +367,11 @@ static int take(struct api_job *j, struct span name, struct span value, struct e
 
 void api_export_get(void *arg, struct http_call *call)
 {
-	static const struct api_job_kind kind = {
-		.bytes = sizeof(struct export_job), .run = run, .keep = keep, .fini = fini
-	};
+	static const struct api_job_kind kind = { .bytes = sizeof(struct export_job),
+		.run = run,
+		.called = called,
+		.keep = keep,
+		.fini = fini };
 	struct query *q = arg;
 	struct export_job *e = api_job_new(q, call, &kind);
 	struct engine_err err;

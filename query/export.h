@@ -10,14 +10,17 @@
  * Orders.  arrival (by id; the default, and the cheapest), asc and desc, by (timestamp, id): each is
  *          total, whatever arrives, is sealed or merged meanwhile: an export shows its snapshot.
  * Work.    A step makes the next parts, of about EXPORT_PART_BYTES each, in two threads if the request
- *          says so. What is asked of units that do not overlap is written as it is found; where they
- *          overlap, rows are put in order by pages of EXPORT_PAGE_ROWS, the first ones first.
+ *          says so; they may be taken meanwhile, which makes room for more. What is asked of units that
+ *          do not overlap is written as it is found; where they overlap, rows are put in order by pages
+ *          of EXPORT_PAGE_ROWS, the first ones first.
  * Damage.  A unit that cannot be read is left out, and the export says so at its end: json in `partial`
  *          and `damage`; ndjson in a last line {"partial":"damage",...}, which only an export that is
  *          not whole has; csv has no place for it, whoever transports it must tell by result->partial.
  *
  * Life:    the request and the snapshot must outlive the export, which holds no other reference.
- * Thread:  one at a time; each step may come from another thread, with another engine.
+ * Thread:  step: one at a time; each may come from another thread, with another engine. take, give_back,
+ *          waiting and done: one thread at a time, that of the step or another one meanwhile. The others
+ *          while there is no step.
  * Memory:  EXPORT_BYTES_MAX, an event's own size apart; what was taken is the taker's. What was given
  *          back counts, too: parts not taken have their memory from it.
  * Errors:  of a step: -ECANCELED after engine_cancel, -ENOMEM; nothing but close may follow.
@@ -32,6 +35,8 @@ enum {
 	/* A part is handed out when it has so many bytes. */
 	EXPORT_PART_BYTES = 512 << 10,
 	EXPORT_PIECES_MAX = 8,
+	/* A step of which parts are taken makes at most so many times as many as it may leave. */
+	EXPORT_STEP_TURNS = 8,
 	EXPORT_PAGE_ROWS = 16384,
 	/* Parts not taken, and the rows and texts that are being put in order. */
 	EXPORT_BYTES_MAX = 12 << 20,
@@ -75,19 +80,26 @@ int export_open(struct store_snapshot *snap, const struct export_request *req,
 void export_close(struct export_run **x);
 
 /*
- * Works until `pieces` (1..EXPORT_PIECES_MAX) parts are full, or all is done. Parts of an earlier step
- * that were not taken count.
+ * Before the first step: what a step calls when there is a part to take, by any of its threads; it must not
+ * wait. False: others wait for the thread, and the step is to end with the parts it has room for.
+ */
+void export_on_part(struct export_run *x, bool (*on_part)(void *arg), void *arg);
+/*
+ * Works until `pieces` (1..EXPORT_PIECES_MAX) parts wait to be taken, those of earlier steps among them;
+ * or EXPORT_STEP_TURNS times as many were made; or all is done.
  */
 int export_step(struct export_run *x, struct engine *e, unsigned pieces, struct diag *d);
-/* The next part into an empty buffer, which is the caller's then. False: none before the next step. */
+/* The next part into an empty buffer, which is the caller's then. False: there is none so far. */
 bool export_take(struct export_run *x, struct buf *out);
+/* Parts that can be taken now; the bytes are those of all that are ready. */
+size_t export_waiting(struct export_run *x, size_t *out_bytes);
 /*
  * Memory of a part that was taken and is read: a later part is written into it. The export keeps it or
  * frees it; the buffer is left empty.
  */
 void export_give_back(struct export_run *x, struct buf *part);
 /* Everything was taken. */
-bool export_done(const struct export_run *x);
+bool export_done(struct export_run *x);
 
 /* Events written so far, costs and damage; `partial` is right once it is done. Lives as long as x. */
 const struct engine_result *export_result(const struct export_run *x);

@@ -121,9 +121,10 @@ static void put_in_order(struct run *r, const struct scan_hit *hits, size_t n)
 		qsort(to, n, sizeof *to, compare_hits);
 }
 
-static bool is_selected(const struct run *r)
+bool export_lane_has(
+	const struct export_lane *l, const struct export_run *x, const struct export_piece *p)
 {
-	return r->lane->hits_run == r->x->number && r->lane->hits_unit == r->piece->unit;
+	return l->hits_run == x->number && l->hits_unit == p->unit;
 }
 
 /* The matching rows, as lane->hits; none of a unit that cannot be read. */
@@ -136,7 +137,7 @@ static int select_unit(struct run *r)
 	size_t n = 0;
 	int rc;
 
-	if (is_selected(r))
+	if (export_lane_has(l, r->x, r->piece))
 		return 0;
 	l->hits_run = 0;
 	l->hits_count = 0;

@@ -1,12 +1,14 @@
 /*
  * Goal: an export has every event that is meant, once, in the order asked for, whatever its units and
  * their overlaps; whole texts in each format; it ends at its limit, goes on after a part, tells damage,
- * and stops when it is canceled.
+ * and stops when it is canceled. The same whether parts are taken between steps or while they are made.
  * Method: random events with many equal times, over toy_scan, against a naive filter and sort.
  */
 #include "tests/support/check_cmocka.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +109,81 @@ static size_t naive(enum engine_order order, const char *type, size_t count, siz
 
 /* ---- the export ---- */
 
+/* A part into the buffer; its memory may come back. */
+static void keep_part(struct export_run *x, struct buf *part, struct buf *all)
+{
+	assert_true(part->len > 0);
+	assert_true(part->len < EXPORT_PART_BYTES + (1 << 20));
+	buf_put_span(all, buf_span(part));
+	/* What comes back is overwritten: nothing of it may be seen again. */
+	memset(part->p, '#', part->cap);
+	if (rnd(3))
+		export_give_back(x, part);
+	assert_true(!part->p || part->len > 0);
+	buf_fini(part);
+}
+
+/* Steps, then parts, by one thread. */
+static void take_between_steps(struct export_run *x, struct buf *all)
+{
+	struct buf part;
+	struct diag d;
+
+	while (!export_done(x)) {
+		assert_int_equal(export_step(x, engine, 1 + rnd(EXPORT_PIECES_MAX), &d), 0);
+		/* Not always all: what is left counts as a piece of the next step. */
+		while (rnd(8) && export_take(x, &part))
+			keep_part(x, &part, all);
+	}
+}
+
+/* One thread makes steps while another one takes parts. */
+struct stepper {
+	struct export_run *x;
+	sem_t news; /* a part, or the end of a step */
+	bool hurry;
+	int rc;
+};
+
+static bool on_part(void *arg)
+{
+	struct stepper *s = arg;
+
+	sem_post(&s->news);
+	return !s->hurry;
+}
+
+static void *make_steps(void *arg)
+{
+	struct stepper *s = arg;
+	struct diag d;
+
+	for (unsigned i = 0; s->rc == 0 && !export_done(s->x); i++) {
+		s->rc = export_step(s->x, engine, 1 + i * 5 % EXPORT_PIECES_MAX, &d);
+		sem_post(&s->news);
+	}
+	return NULL;
+}
+
+static void take_meanwhile(struct export_run *x, struct buf *all)
+{
+	struct stepper s = { .x = x, .hurry = rnd(2) };
+	pthread_t thread;
+	struct buf part;
+
+	sem_init(&s.news, 0, 0);
+	export_on_part(x, on_part, &s);
+	assert_int_equal(pthread_create(&thread, NULL, make_steps, &s), 0);
+	while (!export_done(x)) {
+		sem_wait(&s.news);
+		while (rnd(8) && export_take(x, &part))
+			keep_part(x, &part, all);
+	}
+	pthread_join(thread, NULL);
+	sem_destroy(&s.news);
+	assert_int_equal(s.rc, 0);
+}
+
 /* All of it into one buffer. */
 static void export_all(struct store_snapshot *snap, const struct export_request *r, struct buf *all,
 	struct engine_result *out)
@@ -117,21 +194,10 @@ static void export_all(struct store_snapshot *snap, const struct export_request 
 
 	buf_reset(all);
 	assert_int_equal(export_open(snap, r, &x, &d), 0);
-	while (!export_done(x)) {
-		assert_int_equal(export_step(x, engine, 1 + rnd(EXPORT_PIECES_MAX), &d), 0);
-		/* Not always all: what is left counts as a piece of the next step. */
-		while (rnd(8) && export_take(x, &part)) {
-			assert_true(part.len > 0);
-			assert_true(part.len < EXPORT_PART_BYTES + (1 << 20));
-			buf_put_span(all, buf_span(&part));
-			/* What comes back is overwritten: nothing of it may be seen again. */
-			memset(part.p, '#', part.cap);
-			if (rnd(3))
-				export_give_back(x, &part);
-			assert_true(!part.p || part.len > 0);
-			buf_fini(&part);
-		}
-	}
+	if (rnd(2))
+		take_meanwhile(x, all);
+	else
+		take_between_steps(x, all);
 	assert_false(export_take(x, &part));
 	*out = *export_result(x);
 	export_close(&x);
@@ -362,6 +428,41 @@ static void a_cancel_ends_it(void **state)
 	export_request_fini(&r);
 }
 
+/* Nobody need take parts: a step ends when there are so many, and as many of it as it may make. */
+static void a_step_is_bounded(void **state)
+{
+	struct store_snapshot snap;
+	struct export_request r;
+	struct export_run *x;
+	struct buf part;
+	struct diag d;
+	size_t bytes, all = 0, n = 0;
+
+	(void)state;
+	make_events(0);
+	cut(&snap, EVENTS, 9000);
+	export_request_init(&r);
+	r.base.threads = 2;
+	check(&r);
+	assert_int_equal(export_open(&snap, &r, &x, &d), 0);
+	assert_int_equal(export_waiting(x, &bytes), 0);
+	assert_int_equal(bytes, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(export_step(x, engine, 3, &d), 0);
+		assert_int_equal(export_waiting(x, &bytes), 3);
+	}
+	while (export_take(x, &part)) {
+		all += part.len;
+		n++;
+		buf_fini(&part);
+	}
+	assert_int_equal(n, 3);
+	assert_int_equal(all, bytes);
+	assert_int_equal(export_waiting(x, &bytes), 0);
+	export_close(&x);
+	export_request_fini(&r);
+}
+
 static void what_is_wrong_is_named(void **state)
 {
 	static const struct {
@@ -431,6 +532,7 @@ int main(void)
 		cmocka_unit_test(nothing_at_all),
 		cmocka_unit_test(damage_is_told_at_the_end),
 		cmocka_unit_test(a_cancel_ends_it),
+		cmocka_unit_test(a_step_is_bounded),
 		cmocka_unit_test(what_is_wrong_is_named),
 	};
 
