@@ -310,17 +310,12 @@ static int marks_of_step(struct col_text_shaped *p, uint16_t **out)
 }
 
 /* The codes of a step, and its counts to those of the next one; or, if these are known, compared. */
-static int load_step(struct col_text_shaped *p, uint32_t step, bool known)
+static int read_step(
+	struct col_text_shaped *p, uint32_t step, bool known, uint16_t *codes, uint16_t *marks)
 {
 	uint32_t counts[COL_TEXT_TEMPLATE + LIMIT_TEXT_TEMPLATES + 1], width = width_of(p);
-	uint16_t *codes, *marks;
 	int rc;
 
-	if (p->step_codes[step])
-		return 0;
-	codes = room_of_step(p, step);
-	if (!codes || marks_of_step(p, &marks) < 0)
-		return -ENOMEM;
 	memcpy(counts, counts_at(p, step), width * sizeof *counts);
 	counts[width] = 0;
 	rc = load_codes(p, step, codes, marks, counts);
@@ -333,6 +328,23 @@ static int load_step(struct col_text_shaped *p, uint32_t step, bool known)
 		memcpy(counts_at(p, step + 1), counts, (width + 1) * sizeof *counts);
 	else if (memcmp(counts_at(p, step + 1), counts, (width + 1) * sizeof *counts) != 0)
 		return ERR_CORRUPT;
+	return 0;
+}
+
+/* The same, kept. */
+static int load_step(struct col_text_shaped *p, uint32_t step, bool known)
+{
+	uint16_t *codes, *marks;
+	int rc;
+
+	if (p->step_codes[step])
+		return 0;
+	codes = room_of_step(p, step);
+	if (!codes || marks_of_step(p, &marks) < 0)
+		return -ENOMEM;
+	rc = read_step(p, step, known, codes, marks);
+	if (rc < 0)
+		return rc;
 	p->step_codes[step] = codes;
 	p->step_marks[step] = marks;
 	p->marks_room = NULL;
@@ -462,6 +474,18 @@ int col_text_shape_codes_of(struct col_text_shaped *p, uint32_t step, const uint
 	if (rc == 0)
 		*out = p->step_codes[step];
 	return rc;
+}
+
+int col_text_shape_codes_once(
+	struct col_text_shaped *p, uint32_t step, uint16_t *room, const uint16_t **out)
+{
+	int rc = col_text_shape_counts(p);
+
+	ASSERT(step < steps_of(p));
+	if (rc < 0)
+		return rc;
+	*out = p->step_codes[step] ? p->step_codes[step] : room;
+	return p->step_codes[step] ? 0 : read_step(p, step, true, room, NULL);
 }
 
 uint32_t col_text_shape_before(const struct col_text_shaped *p, uint32_t step, uint32_t code)

@@ -19,6 +19,9 @@ enum {
 	FRONT_BYTES = 16,
 };
 
+/* Of a slot's number; above it stands how many zeroes lead it. */
+#define NUMBER_MASK ((UINT64_C(1) << COL_TOKEN_ZEROES_SHIFT) - 1)
+
 /* A template while its rows are written. */
 struct ids {
 	const struct col_text_slot *slot; /* NULL: no number */
@@ -162,7 +165,7 @@ static int put_row(struct ids *x, uint32_t *length, uint8_t *dst, size_t left, s
 {
 	int64_t number = 0;
 	int rc = x->slot ? next_number(x, &number) : 0;
-	uint64_t v = (uint64_t)number & ((UINT64_C(1) << COL_TOKEN_ZEROES_SHIFT) - 1);
+	uint64_t v = (uint64_t)number & NUMBER_MASK;
 	unsigned digits = x->slot ? digits_of(v) : 0;
 
 	if (x->slot && x->slot->method == COL_TEXT_PADDED && digits < x->slot->digits)
@@ -304,7 +307,7 @@ static int open_teller(struct split *s, uint32_t template)
 
 static int open_tellers(struct split *s)
 {
-	int rc = col_text_shape_codes(s->page);
+	int rc = 0;
 
 	for (uint32_t i = 0; i < s->page->templates_count && rc == 0; i++)
 		rc = open_teller(s, i);
@@ -320,6 +323,14 @@ static int tell_text(struct split *s, uint32_t row)
 	s->out->numbers[row] = s->page->templates_count + s->rows_count;
 	s->rows[s->rows_count++] = row;
 	return 0;
+}
+
+/* A row of a template without a number. */
+static void tell_constant(struct split *s, uint32_t template, uint32_t row)
+{
+	s->out->form_of[row] = COL_TEXT_FORM_NONE;
+	s->out->numbers[row] = template;
+	s->bytes += s->texts[template].n;
 }
 
 /* A form that the template has not had so far. */
@@ -359,14 +370,12 @@ static int find_form(struct split *s, struct teller *t, uint64_t v)
 	return rc;
 }
 
-static int tell_number(struct split *s, struct teller *t, uint32_t row)
+/* A number that is not of the template's last form. */
+static int tell_other(struct split *s, struct teller *t, uint32_t row, uint64_t v)
 {
-	int64_t number = 0;
-	int rc = next_number(&t->ids, &number);
-	uint64_t v = (uint64_t)number & ((UINT64_C(1) << COL_TOKEN_ZEROES_SHIFT) - 1);
+	int rc = find_form(s, t, v);
 
-	if (rc == 0 && v - t->least >= t->span)
-		rc = find_form(s, t, v);
+	t->ids.next++;
 	if (rc != 0)
 		return rc;
 	if (t->form == COL_TEXT_FORM_NONE)
@@ -377,23 +386,78 @@ static int tell_number(struct split *s, struct teller *t, uint32_t row)
 	return 0;
 }
 
-static int tell_row(struct split *s, unsigned code, uint32_t row)
+/* So many rows of the template, one after another; the loop ends where a number has another form. */
+static int tell_numbers(struct split *s, struct teller *t, uint32_t row, uint32_t count)
+{
+	struct ids *x = &t->ids;
+	uint32_t i, n;
+
+	for (uint32_t end = row + count; row < end; row += i) {
+		int rc = x->next == x->have ? fill_window(x) : 0;
+		const int64_t *window = x->window + x->next;
+
+		if (rc < 0)
+			return rc == ERR_TRUNCATED ? ERR_CORRUPT : rc;
+		n = end - row < x->have - x->next ? end - row : x->have - x->next;
+		for (i = 0; i < n; i++) {
+			uint64_t v = (uint64_t)window[i] & NUMBER_MASK;
+
+			if (v - t->least >= t->span || t->form == COL_TEXT_FORM_NONE)
+				break;
+			s->out->form_of[row + i] = t->form;
+			s->out->numbers[row + i] = (uint32_t)v;
+		}
+		s->bytes += i * t->bytes;
+		x->next += i;
+		if (i == 0)
+			rc = tell_other(s, t, row, (uint64_t)window[i++] & NUMBER_MASK);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* So many rows of one code, one after another. */
+static int tell_rows(struct split *s, unsigned code, uint32_t row, uint32_t count)
 {
 	uint32_t template = code - COL_TEXT_TEMPLATE;
 	struct teller *t = &s->tellers[template];
+	int rc = 0;
 
 	if (code == COL_TEXT_ABSENT) {
-		s->out->form_of[row] = COL_TEXT_FORM_ABSENT;
+		memset(s->out->form_of + row, COL_TEXT_FORM_ABSENT, count);
 		return 0;
 	}
-	if (code == COL_TEXT_RESIDUE || t->how == TELL_TEXT)
-		return tell_text(s, row);
-	if (t->how == TELL_NUMBER)
-		return tell_number(s, t, row);
-	s->out->form_of[row] = COL_TEXT_FORM_NONE;
-	s->out->numbers[row] = template;
-	s->bytes += s->texts[template].n;
-	return 0;
+	if (code != COL_TEXT_RESIDUE && t->how == TELL_NUMBER)
+		return tell_numbers(s, t, row, count);
+	for (uint32_t i = row; i < row + count && rc == 0; i++) {
+		if (code == COL_TEXT_RESIDUE || t->how == TELL_TEXT)
+			rc = tell_text(s, i);
+		else
+			tell_constant(s, template, i);
+	}
+	return rc;
+}
+
+/* All rows that are told as texts are of the residue: they are all of it, in its order. */
+static int get_residue(struct split *s, struct buf *bytes, struct col_text_value *values)
+{
+	struct residue r = { .next = 0 };
+	uint32_t off = 0;
+	int rc;
+
+	buf_init(&r.bytes, COL_TEXT_RAW_MAX);
+	rc = read_residue(s->page, &r);
+	for (uint32_t i = 0; i < s->rows_count && rc == 0; i++) {
+		values[i] = (struct col_text_value){ off, r.lengths[i] };
+		off += r.lengths[i] ? r.lengths[i] - 1 : 0;
+	}
+	if (rc == 0 && off != r.bytes.len)
+		rc = ERR_CORRUPT;
+	if (rc == 0)
+		buf_put(bytes, r.bytes.p, r.bytes.len);
+	buf_fini(&r.bytes);
+	return rc < 0 ? rc : bytes->err;
 }
 
 /* The texts of rows that are told so, in mem. */
@@ -410,7 +474,10 @@ static int fetch_texts(struct split *s, struct arena *mem)
 	if (!values)
 		return -ENOMEM;
 	buf_init(&bytes, COL_TEXT_RAW_MAX);
-	rc = col_text_shape_get(&p->base, s->rows, s->rows_count, &bytes, values);
+	if (s->rows_count == p->residue_count)
+		rc = get_residue(s, &bytes, values);
+	else
+		rc = col_text_shape_get(&p->base, s->rows, s->rows_count, &bytes, values);
 	copy = rc == 0 ? arena_dup(mem, bytes.p, bytes.len) : NULL;
 	if (rc == 0 && !copy)
 		rc = -ENOMEM;
@@ -425,13 +492,30 @@ static int fetch_texts(struct split *s, struct arena *mem)
 	return rc;
 }
 
+/* Runs of rows of one code. */
+static int tell_step(struct split *s, uint32_t step)
+{
+	uint16_t room[COL_TEXT_STEP_ROWS];
+	uint32_t first = step * COL_TEXT_STEP_ROWS, left = s->page->base.rows_count - first;
+	uint32_t rows = left < COL_TEXT_STEP_ROWS ? left : COL_TEXT_STEP_ROWS;
+	const uint16_t *codes;
+	int rc = col_text_shape_codes_once(s->page, step, room, &codes);
+
+	for (uint32_t at = 0, n; at < rows && rc == 0; at += n) {
+		for (n = 1; at + n < rows && codes[at + n] == codes[at];)
+			n++;
+		rc = tell_rows(s, codes[at], first + at, n);
+	}
+	return rc;
+}
+
 static int tell(struct split *s, struct arena *mem)
 {
 	const struct col_text_shaped *p = s->page;
 	int rc = open_tellers(s);
 
-	for (uint32_t row = 0; row < p->base.rows_count && rc == 0; row++)
-		rc = tell_row(s, p->codes[row], row);
+	for (uint32_t step = 0; step * COL_TEXT_STEP_ROWS < p->base.rows_count && rc == 0; step++)
+		rc = tell_step(s, step);
 	if (rc == 0 && s->rows_count > 0)
 		rc = fetch_texts(s, mem);
 	return rc == 0 && s->bytes != p->base.raw_bytes ? ERR_CORRUPT : rc;

@@ -161,6 +161,9 @@ int col_text_shape_counts(struct col_text_shaped *p);
 /* Reads the codes of all rows, which most questions need first; or those of a step. */
 int col_text_shape_codes(struct col_text_shaped *p);
 int col_text_shape_codes_of(struct col_text_shaped *p, uint32_t step, const uint16_t **out);
+/* The same, not kept: in `room`, of COL_TEXT_STEP_ROWS, unless they were read before. */
+int col_text_shape_codes_once(
+	struct col_text_shaped *p, uint32_t step, uint16_t *room, const uint16_t **out);
 /* Rows of the code before a step; needs the counts. */
 uint32_t col_text_shape_before(const struct col_text_shaped *p, uint32_t step, uint32_t code);
 /*
