@@ -9,6 +9,7 @@
 enum {
 	ARENA_ALIGN = 16,
 	ARENA_CHUNK_BYTES_MIN = 16 * 1024,
+	ARENA_TIGHT_BYTES_MIN = 4 * 1024,
 	ARENA_CHUNK_BYTES_MAX = 1024 * 1024,
 	/* With more than that, an arena that recycles is like any other. */
 	ARENA_RECYCLE_BYTES_MAX = 4 * 1024 * 1024,
@@ -130,10 +131,11 @@ static struct arena_chunk *new_chunk(struct arena *a, size_t cap)
 static struct arena_chunk *add_chunk(struct arena *a, size_t n)
 {
 	size_t cap = !a->chunks ? 0 : a->tight ? a->used / 4 : a->chunks->cap * 2;
+	size_t least = a->tight ? ARENA_TIGHT_BYTES_MIN : ARENA_CHUNK_BYTES_MIN;
 	struct arena_chunk *c;
 
-	if (cap < ARENA_CHUNK_BYTES_MIN)
-		cap = ARENA_CHUNK_BYTES_MIN;
+	if (cap < least)
+		cap = least;
 	if (cap > ARENA_CHUNK_BYTES_MAX)
 		cap = ARENA_CHUNK_BYTES_MAX;
 	if (cap < n)
