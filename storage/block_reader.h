@@ -99,6 +99,23 @@ int block_reader_codes_part(
 int block_reader_codes_at(struct block_reader *b, int col, const uint32_t *rows, size_t count,
 	uint16_t *out, struct diag *d);
 /*
+ * The rows that have a code, rising. They are found once and kept with the block until another one is entered,
+ * two bytes each; so are labels of text that were asked for, four bytes each.
+ */
+struct block_list {
+	struct block_list *next; /* private */
+	const uint16_t *rows;
+	uint32_t count;
+	uint16_t code;
+};
+int block_reader_list(struct block_reader *b, int col, uint16_t code, const struct block_list **out,
+	struct diag *d);
+/* Labels of a list's rows in a column of text. BLOCK_READER_LABELS_NOT (1): as COL_TEXT_LABELS_NOT. */
+enum { BLOCK_READER_LABELS_NOT = 1 };
+int block_reader_list_labels(struct block_reader *b, const struct block_list *list, int col,
+	const uint32_t **out, const struct col_text_labels **labels, struct diag *d);
+
+/*
  * The segment's dictionary of the column: empty where it has none. A value may be looked at after
  * _need of its code; code 0: of all. It is kept for the next block of the same segment; *out_serial,
  * if not NULL, is the same number for the same dictionary alone.

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/check.h"
 #include "proto/base/err.h"
@@ -258,6 +259,30 @@ int block_reader_codes(struct block_reader *b, int col, const uint16_t **out, st
 		return block_reader_fail(b, col, rc, d);
 	c->codes_ready = true;
 	return 0;
+}
+
+int block_reader_codes_to(struct block_reader *b, int col, uint32_t first, uint32_t count,
+	uint16_t *out, struct diag *d)
+{
+	const uint16_t *all;
+	struct block_column *c;
+	int rc = block_reader_open(b, col, &c, d);
+
+	ASSERT(first + count <= b->rows_count);
+	if (rc < 0)
+		return rc;
+	if (c->codes_ready || !is_stream(c)) {
+		rc = block_reader_codes(b, col, &all, d);
+		if (rc == 0)
+			memcpy(out, all + first, count * sizeof *out);
+		return rc;
+	}
+	rc = open_stream(b, c);
+	if (rc == 0)
+		rc = stream_codes(c, first, count, out);
+	if (rc == 0)
+		rc = check_codes(b, col, out, count);
+	return rc < 0 ? block_reader_fail(b, col, rc, d) : 0;
 }
 
 int block_reader_codes_part(

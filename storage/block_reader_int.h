@@ -33,6 +33,8 @@ struct block_column {
 	bool stream_open;
 	bool ints_ready;
 	bool codes_ready;
+	struct block_list *lists;    /* of codes, that were asked for */
+	struct block_labels *labels; /* of text, the same, by list */
 	uint16_t **parts; /* of a stream of codes: those that were asked for alone; NULL: none */
 	bool text_open;
 	uint8_t encoding;
@@ -150,6 +152,9 @@ static inline void block_reader_begin(struct block_reader *b)
 	b->inner.code = 0;
 }
 
+/* Codes of rows first .. to memory of the caller, checked. */
+int block_reader_codes_to(struct block_reader *b, int col, uint32_t first, uint32_t count,
+	uint16_t *out, struct diag *d);
 /* Room for count places. */
 int block_reader_places(struct block_reader *b, size_t count);
 /* As block_reader_get, without beginning a new question. */

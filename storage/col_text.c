@@ -120,3 +120,13 @@ int col_text_numbers(struct col_text *t, struct col_text_numbers *out)
 {
 	return t->page->ops->numbers ? t->page->ops->numbers(t->page, out) : COL_TEXT_NUMBERS_NOT;
 }
+
+int col_text_labels(struct col_text *t, const uint16_t *rows, size_t count, uint32_t *out,
+	const struct col_text_labels **labels)
+{
+	ASSERT(count <= t->rows_count);
+	ASSERT(count == 0 || !rows || rows[count - 1] < t->rows_count);
+	if (!t->page->ops->labels)
+		return COL_TEXT_LABELS_NOT;
+	return t->page->ops->labels(t->page, rows, count, out, labels);
+}

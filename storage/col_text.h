@@ -192,6 +192,26 @@ struct col_text_numbers {
 	const struct span *texts; /* those of no form */
 };
 
+/* Numbers of one form, between the least and the greatest of them: label `first` is `least`. */
+struct col_text_range {
+	struct col_text_form form;
+	uint32_t least;
+	uint32_t first;
+	uint32_t end; /* behind the last label */
+};
+
+/*
+ * Labels stand for texts: in each range a label and its number are a distance apart. Behind all ranges are
+ * texts of no form, and last the label of an absent one. Not every label need occur.
+ */
+struct col_text_labels {
+	const struct col_text_range *ranges;
+	const struct span *texts;
+	uint32_t ranges_count;
+	uint32_t texts_first;
+	uint32_t absent;
+};
+
 struct col_text_page;
 
 struct col_text {
@@ -242,5 +262,14 @@ int col_text_entry(struct col_text *t, uint32_t code, struct buf *bytes, struct 
  */
 enum { COL_TEXT_NUMBERS_NOT = 1 };
 int col_text_numbers(struct col_text *t, struct col_text_numbers *out);
+
+/*
+ * The labels of count rows, rising, of a page with codes whose entries are numbers; what they say lives as
+ * long as the page. rows NULL: rows 0 .. count - 1. COL_TEXT_LABELS_NOT (1): the page keeps its entries
+ * otherwise, or the numbers of all forms are too far apart.
+ */
+enum { COL_TEXT_LABELS_NOT = 1 };
+int col_text_labels(struct col_text *t, const uint16_t *rows, size_t count, uint32_t *out,
+	const struct col_text_labels **labels);
 
 #endif

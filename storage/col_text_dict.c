@@ -29,6 +29,8 @@ struct dict_page {
 	uint8_t *bytes;
 	struct col_text_numbers *numbers; /* of the entries; NULL: not read so far */
 	bool no_numbers;                  /* they are not kept so */
+	bool no_labels;                   /* nor as labels */
+	struct col_text_labels *labels;   /* of the entries; NULL: not asked for so far */
 	uint16_t *all_codes;              /* of all rows; NULL: not read so far */
 	uint32_t window_rows;             /* that there is room for in these */
 	int64_t *window;                  /* codes of some rows */
@@ -129,19 +131,16 @@ static int need_entries(struct dict_page *p)
 	return rc;
 }
 
-/* Numbers of the entries in memory, once. */
-static int need_numbers(struct dict_page *p)
+/* Numbers of the entries in mem, and texts. COL_TEXT_NUMBERS_NOT: they are kept otherwise. */
+static int read_numbers(struct dict_page *p, struct arena *mem, struct arena *texts_mem,
+	struct col_text_numbers **out)
 {
 	uint32_t count = p->base.entries_count;
-	struct arena *mem = p->base.mem;
 	struct col_text_numbers *n;
 	int rc;
 
-	if (p->numbers || p->no_numbers)
-		return 0;
-	p->no_numbers = p->entries->kind != COL_TEXT_SHAPED;
-	if (p->no_numbers)
-		return 0;
+	if (p->entries->kind != COL_TEXT_SHAPED)
+		return COL_TEXT_NUMBERS_NOT;
 	n = arena_alloc(mem, sizeof *n);
 	if (!n)
 		return -ENOMEM;
@@ -149,10 +148,23 @@ static int need_numbers(struct dict_page *p)
 	n->numbers = arena_alloc(mem, count * sizeof *n->numbers);
 	if (!n->form_of || !n->numbers)
 		return -ENOMEM;
-	rc = col_text_number_split((struct col_text_shaped *)p->entries, mem, n);
+	rc = col_text_number_split((struct col_text_shaped *)p->entries, texts_mem, n);
 	/* None of them is absent. */
 	if (rc == 0 && memchr(n->form_of, COL_TEXT_FORM_ABSENT, count))
 		rc = ERR_CORRUPT;
+	*out = n;
+	return rc;
+}
+
+/* They are kept, once. */
+static int need_numbers(struct dict_page *p)
+{
+	struct col_text_numbers *n;
+	int rc;
+
+	if (p->numbers || p->no_numbers)
+		return 0;
+	rc = read_numbers(p, p->base.mem, p->base.mem, &n);
 	p->no_numbers = rc == COL_TEXT_NUMBERS_NOT;
 	if (rc == 0)
 		p->numbers = n;
@@ -599,6 +611,61 @@ static int dict_numbers(struct col_text_page *base, struct col_text_numbers *out
 	return 0;
 }
 
+/* ---- labels ---- */
+
+/* By code. The numbers serve for this alone, if they are not there for others. */
+static int label_codes(struct dict_page *p, uint32_t *label_of)
+{
+	struct arena *work = p->base.work, *mem = p->labels ? work : p->base.mem;
+	struct col_text_numbers *n = p->numbers;
+	struct col_text_labels l;
+	int rc = n ? 0 : read_numbers(p, work, mem, &n);
+
+	if (rc == COL_TEXT_NUMBERS_NOT) {
+		p->no_numbers = true;
+		return COL_TEXT_LABELS_NOT;
+	}
+	if (rc == 0)
+		rc = col_text_label_texts(n, p->base.entries_count, mem, &l, label_of + 1);
+	p->no_labels = rc == COL_TEXT_LABELS_NOT;
+	if (rc != 0)
+		return rc;
+	if (!p->labels)
+		p->labels = arena_dup(p->base.mem, &l, sizeof l);
+	label_of[0] = l.absent;
+	return p->labels ? 0 : -ENOMEM;
+}
+
+static int dict_labels(struct col_text_page *base, const uint16_t *rows, size_t count,
+	uint32_t *out, const struct col_text_labels **labels)
+{
+	struct dict_page *p = (struct dict_page *)base;
+	uint32_t some[KEPT_ROWS], keys[KEPT_ROWS];
+	int64_t v[KEPT_ROWS];
+	uint32_t *label_of;
+	int rc = need_stream(p);
+
+	if (rc < 0 || p->no_labels || p->no_numbers)
+		return rc < 0 ? rc : COL_TEXT_LABELS_NOT;
+	label_of = arena_alloc(base->work, ((size_t)base->entries_count + 1) * sizeof *label_of);
+	rc = label_of ? label_codes(p, label_of) : -ENOMEM;
+	for (size_t i = 0, n; i < count && rc == 0; i += n) {
+		uint32_t first = rows ? rows[i] : (uint32_t)i, left = base->rows_count - first;
+		uint32_t window = left < KEPT_ROWS ? left : KEPT_ROWS;
+
+		rc = load_to(p, first, window, some, keys, v);
+		for (n = 0; rc == 0 && i + n < count; n++) {
+			uint32_t at = (rows ? rows[i + n] : (uint32_t)(i + n)) - first;
+
+			if (at >= window)
+				break;
+			out[i + n] = label_of[v[at]];
+		}
+	}
+	*labels = p->labels;
+	return rc;
+}
+
 /* ---- opening ---- */
 
 static const struct col_text_ops const_ops = {
@@ -645,6 +712,7 @@ static const struct col_text_ops dict_ops = {
 	.entry = dict_entry,
 	.entries = dict_entries,
 	.numbers = dict_numbers,
+	.labels = dict_labels,
 };
 
 int col_text_dict_open(struct rcur *c, const struct col_text_page *base, struct col_text_page **out)

@@ -66,6 +66,8 @@ struct col_text_ops {
 	int (*entries)(struct col_text_page *p, struct span *out);
 	/* NULL: never. */
 	int (*numbers)(struct col_text_page *p, struct col_text_numbers *out);
+	int (*labels)(struct col_text_page *p, const uint16_t *rows, size_t count, uint32_t *out,
+		const struct col_text_labels **labels);
 };
 
 /* First member of every kind's page. */
@@ -101,6 +103,13 @@ int col_text_shape_open(
 /* The number that a token of class INT or DEC has if it shows the leaf; false: it cannot. */
 bool col_text_leaf_number(
 	const struct col_text_leaf *leaf, unsigned class, unsigned decimals, uint64_t *out);
+
+/*
+ * Labels of count texts, which the numbers tell; memory of the ranges: mem. COL_TEXT_LABELS_NOT: they would be
+ * too many.
+ */
+int col_text_label_texts(const struct col_text_numbers *n, uint32_t count, struct arena *mem,
+	struct col_text_labels *out, uint32_t *label_of);
 
 /* ---- encoding ---- */
 

@@ -15,6 +15,7 @@
 #ifndef STORAGE_SCAN_VALUES_H
 #define STORAGE_SCAN_VALUES_H
 
+#include "storage/block_reader.h"
 #include "storage/col_text.h"
 #include "storage/scan.h"
 
@@ -59,6 +60,19 @@ struct scan_ids {
 int scan_rows_ids(const struct scan *s, size_t unit, struct scan_scratch *scratch,
 	const uint32_t *rows, size_t count, const struct expr_field *f, struct scan_ids *out,
 	struct scan_stats *stats, struct diag *d);
+
+/*
+ * The matching rows where all that is asked is whether a column of few values has one of them: a list that
+ * its block keeps, for the counting of texts that the block keeps as labels (col_text.h). It lives as long
+ * as the unit is not left. SCAN_VALUES_NOT (1): other rows are asked for, or few; scan_rows tells. Whoever uses
+ * the list adds its rows to those that matched.
+ */
+int scan_list(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const struct block_list **out, struct scan_stats *stats, struct diag *d);
+/* The same of a field of these rows. */
+int scan_list_labels(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const struct block_list *list, const struct expr_field *f, const uint32_t **out,
+	const struct col_text_labels **labels, struct scan_stats *stats, struct diag *d);
 
 /* As scan_rows_values, numbers alone; of kind NONE where there is none, a text that reads as one included. */
 int scan_rows_numbers(const struct scan *s, size_t unit, struct scan_scratch *scratch,

@@ -152,6 +152,44 @@ static void ask_numbers(struct col_text *t, const struct buf *bytes, const uint3
 	}
 }
 
+/* Labels of all rows, and of every third one. */
+static void ask_labels(struct col_text *t, const struct buf *bytes, const uint32_t *lengths)
+{
+	uint16_t rows[ROWS_MAX];
+	uint32_t of[ROWS_MAX], some[ROWS_MAX], count = 0;
+	const struct col_text_labels *l;
+	size_t at = 0;
+
+	if (col_text_labels(t, NULL, t->rows_count, of, &l) != 0)
+		return;
+	for (uint32_t i = 0; i < t->rows_count; i += 3)
+		rows[count++] = (uint16_t)i;
+	ASSERT(col_text_labels(t, rows, count, some, &l) == 0);
+	for (uint32_t i = 0; i < t->rows_count; i++) {
+		struct span want = value_at(bytes, at, lengths[i]);
+		struct col_text_numbers n = { .forms_count = 1, .texts = l->texts };
+		const struct col_text_range *r = l->ranges;
+		uint8_t form = COL_TEXT_FORM_NONE;
+		uint32_t number = of[i] - l->texts_first;
+
+		ASSERT(of[i] <= l->absent);
+		ASSERT(i % 3 || some[i / 3] == of[i]);
+		while (of[i] < l->texts_first && of[i] >= r->end)
+			r++;
+		if (of[i] == l->absent)
+			form = COL_TEXT_FORM_ABSENT;
+		else if (of[i] < l->texts_first) {
+			form = 0;
+			n.forms[0] = r->form;
+			number = r->least + (of[i] - r->first);
+		}
+		n.form_of = &form;
+		n.numbers = &number;
+		ask_number(&n, 0, want);
+		at += want.n;
+	}
+}
+
 static void again(
 	const struct buf *bytes, const uint32_t *lengths, uint32_t rows, struct arena *mem)
 {
@@ -205,6 +243,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 					ask(&t, i, value_at(&bytes, at, lengths[i]));
 				at += col_bytes_length(lengths[i]);
 			}
+			ask_labels(&t, &bytes, lengths);
 			ask_numbers(&t, &bytes, lengths);
 			again(&bytes, lengths, rows, &mem);
 		}

@@ -392,12 +392,24 @@ static void check_codes(struct span page)
 	arena_fini(&mem);
 }
 
+/* The number with what stands around it is the value. */
+static void check_form(const struct col_text_form *f, uint32_t number, struct span value)
+{
+	char told[COL_TEXT_FORM_BYTES_MAX + 16];
+	int length = snprintf(told, sizeof told, "%.*s%0*u%.*s", (int)f->front.n,
+		(const char *)f->front.p, (int)f->digits, number, (int)f->back.n,
+		(const char *)f->back.p);
+
+	assert_in_range(f->digits, 1, COL_TEXT_FORM_DIGITS_MAX);
+	assert_int_equal(length, f->front.n + f->digits + f->back.n);
+	assert_true(length <= COL_TEXT_FORM_BYTES_MAX);
+	assert_true(span_eq(span_of(told, (size_t)length), value));
+}
+
 /* What the number says is the value, and there is but one way to say it. */
 static void check_number(const struct col_text_numbers *n, uint32_t at, struct span value)
 {
 	const struct col_text_form *f;
-	char told[COL_TEXT_FORM_BYTES_MAX + 16];
-	int length;
 
 	if (n->form_of[at] == COL_TEXT_FORM_ABSENT || n->form_of[at] == COL_TEXT_FORM_NONE) {
 		struct span s =
@@ -409,13 +421,7 @@ static void check_number(const struct col_text_numbers *n, uint32_t at, struct s
 	}
 	assert_true(n->form_of[at] < n->forms_count);
 	f = &n->forms[n->form_of[at]];
-	assert_in_range(f->digits, 1, COL_TEXT_FORM_DIGITS_MAX);
-	length = snprintf(told, sizeof told, "%.*s%0*u%.*s", (int)f->front.n,
-		(const char *)f->front.p, (int)f->digits, n->numbers[at], (int)f->back.n,
-		(const char *)f->back.p);
-	assert_int_equal(length, f->front.n + f->digits + f->back.n);
-	assert_true(length <= COL_TEXT_FORM_BYTES_MAX);
-	assert_true(span_eq(span_of(told, (size_t)length), value));
+	check_form(f, n->numbers[at], value);
 	assert_true(f->front.n == 0 || !isdigit(f->front.p[f->front.n - 1]));
 	for (size_t i = 0; i < f->back.n; i++)
 		assert_false(isdigit(f->back.p[i]));
@@ -454,6 +460,69 @@ static bool check_numbers(struct span page)
 	return rc == 0;
 }
 
+static void check_label(const struct col_text_labels *l, uint32_t label, struct span value)
+{
+	const struct col_text_range *r = l->ranges;
+
+	assert_true(label <= l->absent);
+	assert_int_equal(label == l->absent, value.p == NULL);
+	if (label >= l->texts_first) {
+		assert_true(label == l->absent || span_eq(l->texts[label - l->texts_first], value));
+		return;
+	}
+	while (r < l->ranges + l->ranges_count && label >= r->end)
+		r++;
+	assert_true(r < l->ranges + l->ranges_count && label >= r->first);
+	check_form(&r->form, r->least + (label - r->first), value);
+}
+
+/* Of some rows, or NULL: of all; whether the page has labels. */
+static bool check_labels_of(struct col_text *t, const uint16_t *rows, uint32_t count)
+{
+	static uint32_t of[COL_TEXT_ROWS_MAX];
+	const struct col_text_labels *l;
+	int rc = col_text_labels(t, rows, count, of, &l);
+
+	assert_true(rc == 0 || rc == COL_TEXT_LABELS_NOT);
+	for (uint32_t i = 0; i < count && rc == 0; i++)
+		check_label(l, of[i], text_kit.values[rows ? rows[i] : i]);
+	return rc == 0;
+}
+
+/* Labels of several lists of rows, alone and beside numbers; whether the page has them. */
+static bool check_labels(struct span page, bool has_numbers)
+{
+	static uint32_t numbers[COL_TEXT_ROWS_MAX];
+	static uint8_t forms[COL_TEXT_ROWS_MAX];
+	static uint16_t rows[COL_TEXT_ROWS_MAX];
+	struct col_text_numbers n = { .form_of = forms, .numbers = numbers };
+	struct col_text t;
+	struct arena mem;
+	bool has = false;
+
+	for (int beside = 0; beside < 2; beside++) {
+		arena_init(&mem, TEXT_KIT_ARENA_BYTES);
+		assert_int_equal(col_text_open(&t, page, text_kit.count, &text_kit_env, &mem), 0);
+		if (beside)
+			assert_int_equal(col_text_numbers(&t, &n) == 0, has_numbers);
+		for (int round = 0; round < 4; round++) {
+			uint32_t some = 0, step = 1 + text_kit_below(300);
+			bool now;
+
+			for (uint32_t i = text_kit_below(step); i < text_kit.count;
+				i += 1 + text_kit_below(step))
+				rows[some++] = (uint16_t)i;
+			now = check_labels_of(&t, rows, some);
+			assert_true(now == has || (round == 0 && beside == 0));
+			has = now;
+			assert_int_equal(check_labels_of(&t, NULL, text_kit.count), has);
+		}
+		arena_fini(&mem);
+	}
+	assert_true(!has || has_numbers);
+	return has;
+}
+
 size_t text_kit_check(int level, unsigned *out_kind)
 {
 	struct col_text_in in = text_kit_input(level);
@@ -479,6 +548,7 @@ size_t text_kit_check(int level, unsigned *out_kind)
 	check_questions(buf_span(&page));
 	check_codes(buf_span(&page));
 	text_kit.has_numbers = check_numbers(buf_span(&page));
+	text_kit.has_labels = check_labels(buf_span(&page), text_kit.has_numbers);
 	buf_fini(&page);
 	return n;
 }

@@ -30,6 +30,7 @@ struct text_kit {
 	struct event_gen gen;
 	struct col_text_maker maker;
 	bool has_numbers; /* the page that was checked last */
+	bool has_labels;
 	bool has_letters; /* the same: it tells them */
 	/* Of the question at hand. */
 	struct buf bytes;

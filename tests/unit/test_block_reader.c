@@ -1,7 +1,7 @@
 /*
  * Goal:   whatever way a column of a block is asked, whole or by rows, first or after others, it says
- *         the same, and finds the rows of a value; a damaged page is told by its own name where
- *         another column refers to it; old segments read alike.
+ *         the same, and finds the rows of a value or of a code; a damaged page is told by its own name
+ *         where another column refers to it; old segments read alike.
  * Method: seeded events whose descriptions repeat other fields; rows picked at random from readers
  *         that just entered the block and from those that have it open, against the events.
  */
@@ -328,6 +328,92 @@ static bool may_have(struct col_text *t, const struct needle *x)
 }
 
 /* In a block just entered, and again with its columns open: rows that are looked at, and no others. */
+/* Of a list's row in the column; a label says the value, or that there is none. */
+static void check_label(const struct col_text_labels *l, uint32_t label, struct span value)
+{
+	const struct col_text_range *r = l->ranges;
+	char told[COL_TEXT_FORM_BYTES_MAX + 1];
+	int n;
+
+	assert_int_equal(label == l->absent, value.p == NULL);
+	if (label >= l->texts_first) {
+		assert_true(label == l->absent || span_eq(l->texts[label - l->texts_first], value));
+		return;
+	}
+	while (label >= r->end)
+		r++;
+	n = snprintf(told, sizeof told, "%.*s%0*u%.*s", (int)r->form.front.n,
+		(const char *)r->form.front.p, (int)r->form.digits, r->least + (label - r->first),
+		(int)r->form.back.n, (const char *)r->form.back.p);
+	assert_true(span_eq(span_of(told, (size_t)n), value));
+}
+
+/* Each code's rows; lists and labels are the same when they are asked for again. */
+static void check_lists(struct world *w, const struct event *ev, uint32_t rows_count)
+{
+	const int types = SEG_COL_TEXT + EVENT_TEXT_EVENT_TYPE;
+	const int users = SEG_COL_TEXT + EVENT_TEXT_USER_ID;
+	const struct block_list *list, *again;
+	const struct col_text_labels *labels;
+	const uint32_t *of, *of_again;
+	struct col_dict *dict;
+	uint32_t rows = 0, labelled = 0;
+	struct diag d;
+
+	assert_int_equal(block_reader_dict(w->block, types, &dict, NULL, &d), 0);
+	assert_int_equal(block_reader_dict_need(w->block, types, 0, &d), 0);
+	for (uint16_t code = 0; code <= dict->count; code++) {
+		struct span type = code ? col_dict_at(dict, code) : SPAN_NONE;
+		uint32_t n = 0;
+		int rc;
+
+		assert_int_equal(block_reader_list(w->block, types, code, &list, &d), 0);
+		assert_int_equal(list->code, code);
+		for (uint32_t row = 0; row < rows_count; row++) {
+			struct span s = ev[row].text[EVENT_TEXT_EVENT_TYPE];
+
+			if ((s.p != NULL) != (type.p != NULL) || !span_eq(s, type))
+				continue;
+			assert_true(n < list->count);
+			assert_int_equal(list->rows[n++], row);
+		}
+		assert_int_equal(n, list->count);
+		rows += n;
+		rc = block_reader_list_labels(w->block, list, users, &of, &labels, &d);
+		assert_true(rc == 0 || rc == BLOCK_READER_LABELS_NOT);
+		for (uint32_t i = 0; i < n && rc == 0; i++)
+			check_label(labels, of[i], ev[list->rows[i]].text[EVENT_TEXT_USER_ID]);
+		labelled += rc == 0 ? n : 0;
+		assert_int_equal(block_reader_list(w->block, types, code, &again, &d), 0);
+		assert_ptr_equal(again, list);
+		assert_int_equal(
+			block_reader_list_labels(w->block, list, users, &of_again, &labels, &d),
+			rc);
+		assert_ptr_equal(of_again, of);
+	}
+	assert_int_equal(rows, rows_count);
+	assert_int_equal(labelled, rows_count);
+}
+
+static void lists_of_codes(void **state)
+{
+	static uint32_t rows[LIMIT_BLOCK_ROWS];
+	struct world *w = *state;
+
+	for (int round = 0; round < 6; round++) {
+		uint32_t block = (uint32_t)round % 2;
+		uint32_t rows_count = seg_reader_block(w->reader, block)->rows_count;
+		const struct event *ev = w->events + (size_t)block * LIMIT_BLOCK_ROWS;
+
+		block_reader_enter(w->block, w->reader, block);
+		/* From the stream, or from codes that are there as a whole. */
+		if (round >= 4)
+			check_column(w, ev, SEG_COL_TEXT + EVENT_TEXT_EVENT_TYPE, rows,
+				pick(w, rows_count, rows));
+		check_lists(w, ev, rows_count);
+	}
+}
+
 static void check_search(struct world *w, uint32_t block, size_t first, struct span needle)
 {
 	static uint8_t match[LIMIT_BLOCK_ROWS];
@@ -494,6 +580,7 @@ int main(void)
 		cmocka_unit_test(values_at_hand),
 		cmocka_unit_test(whole_columns),
 		cmocka_unit_test(equality),
+		cmocka_unit_test(lists_of_codes),
 		cmocka_unit_test(searches),
 		cmocka_unit_test(pages_are_read_once),
 		cmocka_unit_test(the_page_to_blame_is_named),

@@ -365,6 +365,7 @@ static void ask_damaged(struct span page)
 	static uint8_t forms[COL_TEXT_ROWS_MAX];
 	static struct col_text_value out[COL_TEXT_ROWS_MAX];
 	struct col_text_numbers n = { .form_of = forms, .numbers = numbers };
+	const struct col_text_labels *l;
 	uint32_t some = 0;
 	struct col_text t;
 	struct arena mem;
@@ -383,6 +384,8 @@ static void ask_damaged(struct span page)
 	buf_reset(&text_kit.bytes);
 	if (col_text_open(&t, page, text_kit.count, &text_kit_env, &mem) == 0) {
 		assert_true(t.raw_bytes <= COL_TEXT_RAW_MAX);
+		if (col_text_labels(&t, NULL, text_kit.count, codes, &l) == 0)
+			assert_true(l->ranges_count <= COL_TEXT_FORMS_MAX);
 		if (col_text_numbers(&t, &n) == 0)
 			assert_true(n.forms_count <= COL_TEXT_FORMS_MAX);
 		if (col_text_all(&t, text_kit.lengths, &text_kit.bytes) == 0)

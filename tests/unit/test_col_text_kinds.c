@@ -47,6 +47,7 @@ static void ids_are_numbers(void **state)
 			if (level == 0)
 				assert_int_equal(kind, many ? COL_TEXT_SHAPED : COL_TEXT_DICT);
 			assert_true(text_kit.has_numbers);
+			assert_int_equal(text_kit.has_labels, kind == COL_TEXT_DICT);
 		}
 	}
 	text_kit_begin(9000, 11);
@@ -57,6 +58,24 @@ static void ids_are_numbers(void **state)
 	text_kit_check(0, &kind);
 	assert_int_equal(kind, COL_TEXT_SHAPED);
 	assert_true(text_kit.has_numbers);
+}
+
+/* Numbers of many forms, each from end to end: together they are more than labels. */
+static void too_far_apart_for_labels(void **state)
+{
+	unsigned kind;
+
+	(void)state;
+	for (unsigned forms = 4; forms < 7; forms++) {
+		text_kit_begin(3000, 13);
+		for (uint32_t i = 0; i < text_kit.count; i++)
+			text_kit.values[i] = text_kit_text("%c-%09u", 'a' + (int)(i % forms),
+				i / forms % 2 ? 999999999u - i % 100 : i / forms % 100);
+		text_kit_check(0, &kind);
+		assert_int_equal(kind, COL_TEXT_DICT);
+		assert_true(text_kit.has_numbers);
+		assert_int_equal(text_kit.has_labels, forms == 4);
+	}
 }
 
 /* Digits that are not the last ones, or stand next to a number, and texts that are too long. */
@@ -272,6 +291,7 @@ int main(void)
 		cmocka_unit_test(constants),
 		cmocka_unit_test(ids_are_small),
 		cmocka_unit_test(ids_are_numbers),
+		cmocka_unit_test(too_far_apart_for_labels),
 		cmocka_unit_test(what_is_no_id),
 		cmocka_unit_test(few_values_are_a_dictionary),
 		cmocka_unit_test(what_the_key_tells),

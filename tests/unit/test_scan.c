@@ -1,7 +1,8 @@
 /*
  * Goal: what a scan reads is what it promises: blocks without the entity are not touched, counts
  *       that sidecars know cost no page, rows that an index names are those that a walk over all
- *       finds, a damaged page costs its own block, and two threads may work on one scan.
+ *       finds, as are those of a list, a damaged page costs its own block, and two threads may work on
+ *       one scan.
  */
 #include "tests/support/check_cmocka.h"
 
@@ -12,6 +13,7 @@
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "storage/scan_int.h"
+#include "storage/scan_values.h"
 #include "tests/support/event_gen.h"
 #include "tests/support/scan_ask.h"
 #include "tests/support/seg_fixture.h"
@@ -434,6 +436,77 @@ static void few_rows_by_an_index(void **state)
 	assert_true(by_index > SHAPES);
 }
 
+/* Of each unit a list, with the rows of scan_rows; or none, for whatever reason. The number of lists. */
+static uint32_t lists(struct world *w, struct scan_ask *a)
+{
+	const struct expr_field user = expr_field_text(EVENT_TEXT_USER_ID);
+	struct scan_stats stats;
+	struct scan *s = open_scan(w, a, &stats);
+	uint32_t found = 0;
+	struct diag d;
+
+	for (size_t unit = 0; unit < scan_unit_count(s); unit++) {
+		const struct col_text_labels *labels;
+		const struct block_list *list;
+		const uint32_t *rows, *of;
+		size_t n;
+		int rc = scan_list(s, unit, w->scratch, &list, &stats, &d);
+
+		assert_int_equal(scan_rows(s, unit, w->scratch, &rows, &n, &stats, &d), 0);
+		if (rc == SCAN_VALUES_NOT)
+			continue;
+		assert_int_equal(rc, 0);
+		assert_int_equal(list->count, n);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(list->rows[i], rows[i]);
+		assert_int_equal(scan_list_labels(s, unit, w->scratch, list, &user, &of, &labels,
+					 &stats, &d),
+			0);
+		for (size_t i = 0; i < n; i++)
+			assert_true(of[i] <= labels->absent);
+		found++;
+	}
+	scan_close(&s);
+	return found;
+}
+
+/* A unit has a list if one code of a column is all that is asked for. */
+static void lists_of_one_code(void **state)
+{
+	const struct span types[] = { SPAN_LIT("TYPE_0"), SPAN_LIT("TYPE_1") }, one = types[0];
+	struct world *w = *state;
+	struct scan_ask a;
+
+	scan_ask_init(&a);
+	scan_ask_text(&a, EVENT_TEXT_EVENT_TYPE, one);
+	assert_int_equal(lists(w, &a), BLOCKS);
+	/* The first and the last block are cut. */
+	a.spec.id_min = w->events[10].id;
+	a.spec.id_max = w->events[EVENTS - 10].id;
+	assert_int_equal(lists(w, &a), BLOCKS - 2);
+	scan_ask_fini(&a);
+
+	scan_ask_init(&a);
+	scan_ask_text(&a, EVENT_TEXT_EVENT_TYPE, one);
+	scan_ask_text(&a, EVENT_TEXT_USER_ID, w->events[7].text[EVENT_TEXT_USER_ID]);
+	assert_int_equal(lists(w, &a), 0);
+	scan_ask_fini(&a);
+
+	scan_ask_init(&a);
+	scan_ask_texts(&a, EVENT_TEXT_EVENT_TYPE, types, ARRAY_COUNT(types));
+	assert_int_equal(lists(w, &a), 0);
+	scan_ask_fini(&a);
+
+	/* Few rows, and no condition at all. */
+	scan_ask_init(&a);
+	scan_ask_text(&a, EVENT_TEXT_EVENT_TYPE, SPAN_LIT("RECONCILE"));
+	assert_int_equal(lists(w, &a), 0);
+	scan_ask_fini(&a);
+	scan_ask_init(&a);
+	assert_int_equal(lists(w, &a), 0);
+	scan_ask_fini(&a);
+}
+
 static void time_prunes(void **state)
 {
 	struct world *w = *state;
@@ -587,6 +660,7 @@ int main(void)
 		cmocka_unit_test(trees_without_a_page),
 		cmocka_unit_test(rare_rows_from_the_sidecar),
 		cmocka_unit_test(few_rows_by_an_index),
+		cmocka_unit_test(lists_of_one_code),
 		cmocka_unit_test(time_prunes),
 		cmocka_unit_test(a_damaged_page_costs_its_block),
 		cmocka_unit_test(two_threads),
