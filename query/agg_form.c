@@ -8,12 +8,6 @@
 
 enum { SLOTS_MIN = 64 };
 
-/* A number that the form has. */
-struct agg_form_slot {
-	uint32_t number;
-	uint32_t id; /* + 1; 0: the slot is free */
-};
-
 /* ---------------------------------------------------------------- texts */
 
 static bool is_digit(uint8_t c)
@@ -95,17 +89,9 @@ void agg_form_fini(struct agg_form *f)
 	agg_spare_give(f->slots, f->slots_count * sizeof f->slots[0]);
 }
 
-/* Neighbours are spread evenly. */
-static uint32_t place_of(uint32_t number, uint32_t count)
-{
-	uint32_t spread = number * UINT32_C(0x9e3779b1);
-
-	return (uint32_t)((uint64_t)spread * count >> 32);
-}
-
 static struct agg_form_slot *slot_of(struct agg_form_slot *slots, uint32_t count, uint32_t number)
 {
-	uint32_t at = place_of(number, count);
+	uint32_t at = agg_form_place(number, count);
 
 	while (slots[at].id && slots[at].number != number)
 		at = (at + 1) & (count - 1);
@@ -128,17 +114,6 @@ static int grow(struct agg_form *f, uint32_t count, size_t *held)
 	f->slots = slots;
 	f->slots_count = count;
 	return 0;
-}
-
-void agg_form_expect(const struct agg_form *f, uint32_t number)
-{
-	if (f->slots_count)
-		__builtin_prefetch(&f->slots[place_of(number, f->slots_count)]);
-}
-
-uint32_t agg_form_find(const struct agg_form *f, uint32_t number)
-{
-	return f->slots_count ? slot_of(f->slots, f->slots_count, number)->id - 1 : AGG_NONE;
 }
 
 int agg_form_add(struct agg_form *f, uint32_t number, uint32_t id, uint32_t hint, size_t *held)

@@ -9,6 +9,7 @@
  *	agg_table    groups: a bucket and a number of each dictionary -> counts and states
  *	agg_local    the groups of one unit's rows, on codes alone
  *	agg_unit     one unit into a table
+ *	agg_label    the same of units whose texts are labels, and counts alone
  *	agg_source   units and cubes to be gone through
  *	agg_pick     the groups of the answer, in order
  *
@@ -96,19 +97,50 @@ uint64_t agg_form_hash(uint64_t seed, uint32_t number);
 /* That hash of any cell. */
 uint64_t agg_form_hash_cell(const struct agg_cell *c);
 
-/* The numbers of one form that a dictionary has, and the ids of these values there. */
+/* A number that the form has. */
+struct agg_form_slot {
+	uint32_t number;
+	uint32_t id; /* + 1; 0: the slot is free */
+};
+
+/* The numbers of one form that a dictionary has, and the ids of these values there: open, by hash. */
 struct agg_form {
 	struct col_text_form form;
 	struct agg_form_slot *slots;
-	uint32_t slots_count;
+	uint32_t slots_count; /* 0 or a power of two, above `count` */
 	uint32_t count;
 };
 
 void agg_form_fini(struct agg_form *f);
+
+/* Where a search for a number begins among so many slots. Neighbours are spread evenly. */
+static inline uint32_t agg_form_place(uint32_t number, uint32_t slots_count)
+{
+	uint32_t spread = number * UINT32_C(0x9e3779b1);
+
+	return (uint32_t)((uint64_t)spread * slots_count >> 32);
+}
+
 /* The memory that a search for the number will look at is fetched meanwhile. */
-void agg_form_expect(const struct agg_form *f, uint32_t number);
+static inline void agg_form_expect(const struct agg_form *f, uint32_t number)
+{
+	if (f->slots_count)
+		__builtin_prefetch(&f->slots[agg_form_place(number, f->slots_count)]);
+}
+
 /* AGG_NONE: it is not there. */
-uint32_t agg_form_find(const struct agg_form *f, uint32_t number);
+static inline uint32_t agg_form_find(const struct agg_form *f, uint32_t number)
+{
+	uint32_t at;
+
+	if (f->slots_count == 0)
+		return AGG_NONE;
+	at = agg_form_place(number, f->slots_count);
+	while (f->slots[at].id && f->slots[at].number != number)
+		at = (at + 1) & (f->slots_count - 1);
+	return f->slots[at].id - 1;
+}
+
 /* One that is not there. hint: of how many there may be. -ENOMEM. */
 int agg_form_add(struct agg_form *f, uint32_t number, uint32_t id, uint32_t hint, size_t *held);
 
@@ -285,6 +317,14 @@ void agg_unit_free(struct agg_unit **u);
 int agg_unit_take(struct agg_unit *u, const struct scan *s, size_t unit,
 	struct scan_scratch *scratch, struct agg_table *const *tables, uint32_t tables_count,
 	struct scan_stats *stats, struct diag *d);
+
+/* ---------------------------------------------------------------- label */
+
+/* Whether counting by labels is all that the table needs. */
+bool agg_label_serves(const struct agg_shape *s);
+/* Counts rows by the labels of the one field. *room: a working array, as of agg_local_need. -ENOMEM. */
+int agg_label_count(struct agg_table *t, const struct col_text_labels *labels, const uint32_t *of,
+	uint32_t count, uint32_t **room, size_t *room_cap);
 
 /* ---------------------------------------------------------------- source */
 

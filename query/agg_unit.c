@@ -749,6 +749,59 @@ static int take_count(struct take *t, struct agg_table *const *tables, uint32_t 
 	return rc;
 }
 
+/* Every table needs nothing but labels, of fields that may differ. */
+static bool all_by_label(struct agg_table *const *tables, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (!is_bare(tables[i]->shape) && !agg_label_serves(tables[i]->shape))
+			return false;
+	}
+	return true;
+}
+
+/* The labels of each table's field; not NULL for those that are not bare. */
+struct by_label {
+	const struct block_list *list;
+	const struct col_text_labels *labels[LIMIT_QUERY_GROUPINGS];
+	const uint32_t *of[LIMIT_QUERY_GROUPINGS];
+};
+
+/* SCAN_VALUES_NOT: the unit is not to be counted so. */
+static int find_labels(
+	struct take *t, struct agg_table *const *tables, uint32_t count, struct by_label *x)
+{
+	int rc = SCAN_VALUES_NOT;
+
+	ASSERT(count <= LIMIT_QUERY_GROUPINGS);
+	if (all_by_label(tables, count))
+		rc = scan_list(t->scan, t->unit, t->scratch, &x->list, t->stats, t->d);
+	for (uint32_t i = 0; i < count && rc == 0; i++) {
+		if (!is_bare(tables[i]->shape))
+			rc = scan_list_labels(t->scan, t->unit, t->scratch, x->list,
+				&tables[i]->shape->spec->by[0], &x->of[i], &x->labels[i], t->stats,
+				t->d);
+	}
+	return rc;
+}
+
+static int take_labels(struct take *t, struct agg_table *const *tables, uint32_t count)
+{
+	struct by_label x;
+	int rc = find_labels(t, tables, count, &x);
+
+	if (rc != 0)
+		return rc;
+	t->stats->rows_matched += x.list->count;
+	for (uint32_t i = 0; i < count && rc == 0; i++) {
+		if (is_bare(tables[i]->shape))
+			rc = add_total(tables[i], x.list->count);
+		else
+			rc = agg_label_count(tables[i], x.labels[i], x.of[i], x.list->count,
+				&t->u->counts, &t->u->counts_cap);
+	}
+	return rc;
+}
+
 int agg_unit_take(struct agg_unit *u, const struct scan *s, size_t unit,
 	struct scan_scratch *scratch, struct agg_table *const *tables, uint32_t tables_count,
 	struct scan_stats *stats, struct diag *d)
@@ -760,6 +813,9 @@ int agg_unit_take(struct agg_unit *u, const struct scan *s, size_t unit,
 
 	if (all_bare(tables, tables_count))
 		return take_count(&t, tables, tables_count);
+	rc = take_labels(&t, tables, tables_count);
+	if (rc != SCAN_VALUES_NOT)
+		return rc;
 	rc = scan_rows(s, unit, scratch, &t.rows, &t.count, stats, d);
 	for (uint32_t i = 0; i < tables_count && rc == 0 && t.count > 0; i++) {
 		t.table = tables[i];

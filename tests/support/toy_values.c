@@ -3,7 +3,8 @@
  * toy_scan, whose units are cut as the test likes. Cubes know nothing here.
  *
  * Values of a unit are told apart only where two of them stand side by side: a table of them holds one
- * value more than once, as storage may. Two units of three tell texts as numbers where they can.
+ * value more than once, as storage may. Two units of three tell texts as numbers where they can, one of two
+ * has lists and labels.
  */
 #include "storage/scan_values.h"
 
@@ -11,8 +12,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/check.h"
+#include "storage/col_text_int.h"
 #include "storage/scan_cube.h"
 
 /* Rows of a unit; threads keep all this beside their stack. */
@@ -28,6 +31,8 @@ static _Thread_local struct toy {
 	uint32_t numbers[ROWS_MAX];
 	struct span texts[ROWS_MAX];
 	struct arena arena;
+	struct block_list list;
+	struct arena labels; /* of the list */
 	bool ready;
 } toy;
 
@@ -36,8 +41,11 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void end_thread(void *arg)
 {
-	arena_fini(arg);
-	toy.ready = false;
+	struct toy *t = arg;
+
+	arena_fini(&t->arena);
+	arena_fini(&t->labels);
+	t->ready = false;
 }
 
 static void make_key(void)
@@ -52,7 +60,8 @@ static void get_ready(void)
 		return;
 	pthread_once(&once, make_key);
 	arena_init(&toy.arena, TEXT_BYTES);
-	pthread_setspecific(key, &toy.arena);
+	arena_init(&toy.labels, TEXT_BYTES);
+	pthread_setspecific(key, &toy);
 	toy.ready = true;
 }
 
@@ -180,6 +189,82 @@ int scan_rows_ids(const struct scan *s, size_t unit, struct scan_scratch *scratc
 			tell(text, out->count - 1, &out->values, &texts);
 	}
 	return rc;
+}
+
+/* ---------------------------------------------------------------- lists */
+
+int scan_list(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const struct block_list **out, struct scan_stats *stats, struct diag *d)
+{
+	struct scan_stats unused = { 0 };
+	const struct scan_hit *hits;
+	size_t count;
+	uint16_t *rows;
+	int rc;
+
+	(void)stats;
+	if (unit % 2 == 0)
+		return SCAN_VALUES_NOT;
+	rc = scan_select(s, unit, scratch, &hits, &count, &unused, d);
+	if (rc < 0)
+		return rc;
+	get_ready();
+	arena_reset(&toy.labels);
+	rows = arena_alloc(&toy.labels, count * sizeof *rows + 1);
+	for (size_t i = 0; i < count; i++)
+		rows[i] = (uint16_t)hits[i].row;
+	toy.list = (struct block_list){ .rows = rows, .count = (uint32_t)count };
+	*out = &toy.list;
+	return 0;
+}
+
+/* A byte more: an empty text has an address too. */
+static struct span copy(struct span text)
+{
+	uint8_t *p = arena_alloc(&toy.labels, text.n + 1);
+
+	if (text.n)
+		memcpy(p, text.p, text.n);
+	return span_of(p, text.n);
+}
+
+/* The texts of the events fetched last, which go to the memory of labels. */
+static void tell_all(enum event_text field, struct col_text_numbers *n)
+{
+	uint32_t texts = 0;
+
+	for (uint32_t i = 0; i < toy.list.count; i++) {
+		struct span text = toy.events[i].text[field];
+
+		n->form_of[i] = COL_TEXT_FORM_ABSENT;
+		if (text.p)
+			tell(copy(text), i, n, &texts);
+	}
+	n->texts = arena_dup(&toy.labels, toy.texts, (texts + 1) * sizeof *toy.texts);
+}
+
+int scan_list_labels(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const struct block_list *list, const struct expr_field *f, const uint32_t **out,
+	const struct col_text_labels **labels, struct scan_stats *stats, struct diag *d)
+{
+	struct col_text_numbers n = { .form_of = toy.form_of, .numbers = toy.numbers };
+	uint32_t *of = arena_alloc(&toy.labels, (list->count + 1) * sizeof *of);
+	struct col_text_labels *l = arena_alloc(&toy.labels, sizeof *l);
+	int rc;
+
+	ASSERT(list == &toy.list);
+	if (f->kind != EXPR_FIELD_TEXT)
+		return SCAN_VALUES_NOT;
+	for (uint32_t i = 0; i < list->count; i++)
+		toy.rows[i] = list->rows[i];
+	rc = fetch(s, unit, scratch, toy.rows, list->count, stats, d);
+	if (rc < 0)
+		return rc;
+	tell_all(f->text, &n);
+	rc = col_text_label_texts(&n, list->count, &toy.labels, l, of);
+	*out = of;
+	*labels = l;
+	return rc == COL_TEXT_LABELS_NOT ? SCAN_VALUES_NOT : rc;
 }
 
 int scan_rows_numbers(const struct scan *s, size_t unit, struct scan_scratch *scratch,
