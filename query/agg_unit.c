@@ -749,22 +749,29 @@ static int take_count(struct take *t, struct agg_table *const *tables, uint32_t 
 	return rc;
 }
 
-/* Every table needs nothing but labels, of fields that may differ. */
-static bool all_by_label(struct agg_table *const *tables, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		if (!is_bare(tables[i]->shape) && !agg_label_serves(tables[i]->shape))
-			return false;
-	}
-	return true;
-}
-
-/* The labels of each table's field; not NULL for those that are not bare. */
+/* The rows, and the labels of each table's field; NULL for those that are bare. */
 struct by_label {
 	const struct block_list *list;
+	const struct expr_field *fields[LIMIT_QUERY_GROUPINGS];
+	uint32_t fields_count;
 	const struct col_text_labels *labels[LIMIT_QUERY_GROUPINGS];
 	const uint32_t *of[LIMIT_QUERY_GROUPINGS];
 };
+
+/* The fields of all tables; false: one of these needs more than labels. */
+static bool find_fields(struct agg_table *const *tables, uint32_t count, struct by_label *x)
+{
+	x->fields_count = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct agg_shape *s = tables[i]->shape;
+
+		if (!is_bare(s) && !agg_label_serves(s))
+			return false;
+		if (!is_bare(s))
+			x->fields[x->fields_count++] = &s->spec->by[0];
+	}
+	return true;
+}
 
 /* SCAN_VALUES_NOT: the unit is not to be counted so. */
 static int find_labels(
@@ -773,8 +780,9 @@ static int find_labels(
 	int rc = SCAN_VALUES_NOT;
 
 	ASSERT(count <= LIMIT_QUERY_GROUPINGS);
-	if (all_by_label(tables, count))
-		rc = scan_list(t->scan, t->unit, t->scratch, &x->list, t->stats, t->d);
+	if (find_fields(tables, count, x))
+		rc = scan_list(t->scan, t->unit, t->scratch, x->fields, x->fields_count, &x->list,
+			t->stats, t->d);
 	for (uint32_t i = 0; i < count && rc == 0; i++) {
 		if (!is_bare(tables[i]->shape))
 			rc = scan_list_labels(t->scan, t->unit, t->scratch, x->list,

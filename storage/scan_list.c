@@ -37,21 +37,35 @@ static bool is_one_test(const struct scan_work *w)
 	return x->kind == EXPR_TEST && x->field.kind == EXPR_FIELD_TEXT;
 }
 
+/* Texts in pages of their own; others have no labels. SCAN_VALUES_NOT: it is not. */
+static int check_field(struct scan_work *w, const struct expr_field *f)
+{
+	enum col_kind kind;
+	int rc;
+
+	if (f->kind != EXPR_FIELD_TEXT)
+		return SCAN_VALUES_NOT;
+	rc = block_reader_kind(w->scratch->block, SEG_COL_TEXT + (int)f->text, &kind, w->d);
+	return rc == 0 && kind != COL_KIND_TEXT ? SCAN_VALUES_NOT : rc;
+}
+
 int scan_list(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const struct expr_field *const *fields, uint32_t fields_count,
 	const struct block_list **out, struct scan_stats *stats, struct diag *d)
 {
 	struct scan_work w = scan_select_work(s, unit, scratch, stats, d);
 	uint16_t code;
-	int col, rc;
+	int col, rc = 0;
 
 	if (!is_one_test(&w))
 		return SCAN_VALUES_NOT;
 	scan_column_enter(&w);
+	for (uint32_t i = 0; i < fields_count && rc == 0; i++)
+		rc = check_field(&w, fields[i]);
 	col = SEG_COL_TEXT + (int)s->nodes[0].expr->field.text;
-	rc = wanted_code(&w, col, &code);
 	if (rc == 0)
-		rc = block_reader_list(scratch->block, col, code, out, d);
-	return rc;
+		rc = wanted_code(&w, col, &code);
+	return rc == 0 ? block_reader_list(scratch->block, col, code, out, d) : rc;
 }
 
 int scan_list_labels(const struct scan *s, size_t unit, struct scan_scratch *scratch,
@@ -59,16 +73,11 @@ int scan_list_labels(const struct scan *s, size_t unit, struct scan_scratch *scr
 	const struct col_text_labels **labels, struct scan_stats *stats, struct diag *d)
 {
 	struct scan_work w = scan_select_work(s, unit, scratch, stats, d);
-	int col = SEG_COL_TEXT + (int)f->text, rc;
-	enum col_kind kind;
+	int rc;
 
-	if (f->kind != EXPR_FIELD_TEXT)
-		return SCAN_VALUES_NOT;
 	ASSERT(block_reader_is_at(scratch->block, w.reader, w.piece->block));
 	scan_column_enter(&w);
-	rc = block_reader_kind(scratch->block, col, &kind, d);
-	if (rc < 0 || kind != COL_KIND_TEXT)
-		return rc < 0 ? rc : SCAN_VALUES_NOT;
-	rc = block_reader_list_labels(scratch->block, list, col, out, labels, d);
+	rc = block_reader_list_labels(
+		scratch->block, list, SEG_COL_TEXT + (int)f->text, out, labels, d);
 	return rc == BLOCK_READER_LABELS_NOT ? SCAN_VALUES_NOT : rc;
 }

@@ -63,13 +63,14 @@ int scan_rows_ids(const struct scan *s, size_t unit, struct scan_scratch *scratc
 
 /*
  * The matching rows where all that is asked is whether a column of few values has one of them: a list that
- * its block keeps, for the counting of texts that the block keeps as labels (col_text.h). It lives as long
- * as the unit is not left. SCAN_VALUES_NOT (1): other rows are asked for, or few; scan_rows tells. Whoever uses
- * the list adds its rows to those that matched.
+ * its block keeps, for the counting of fields that the block may keep as labels (col_text.h). It lives as long
+ * as the unit is not left. SCAN_VALUES_NOT (1): other rows are asked for, or few, or a field is kept otherwise;
+ * scan_rows tells. Whoever uses the list adds its rows to those that matched.
  */
 int scan_list(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const struct expr_field *const *fields, uint32_t fields_count,
 	const struct block_list **out, struct scan_stats *stats, struct diag *d);
-/* The same of a field of these rows. */
+/* What its rows have in one of these fields; SCAN_VALUES_NOT: it has no labels after all. */
 int scan_list_labels(const struct scan *s, size_t unit, struct scan_scratch *scratch,
 	const struct block_list *list, const struct expr_field *f, const uint32_t **out,
 	const struct col_text_labels **labels, struct scan_stats *stats, struct diag *d);

@@ -194,6 +194,7 @@ int scan_rows_ids(const struct scan *s, size_t unit, struct scan_scratch *scratc
 /* ---------------------------------------------------------------- lists */
 
 int scan_list(const struct scan *s, size_t unit, struct scan_scratch *scratch,
+	const struct expr_field *const *fields, uint32_t fields_count,
 	const struct block_list **out, struct scan_stats *stats, struct diag *d)
 {
 	struct scan_stats unused = { 0 };
@@ -205,6 +206,8 @@ int scan_list(const struct scan *s, size_t unit, struct scan_scratch *scratch,
 	(void)stats;
 	if (unit % 2 == 0)
 		return SCAN_VALUES_NOT;
+	for (uint32_t i = 0; i < fields_count; i++)
+		ASSERT(fields[i]->kind == EXPR_FIELD_TEXT);
 	rc = scan_select(s, unit, scratch, &hits, &count, &unused, d);
 	if (rc < 0)
 		return rc;
@@ -253,8 +256,6 @@ int scan_list_labels(const struct scan *s, size_t unit, struct scan_scratch *scr
 	int rc;
 
 	ASSERT(list == &toy.list);
-	if (f->kind != EXPR_FIELD_TEXT)
-		return SCAN_VALUES_NOT;
 	for (uint32_t i = 0; i < list->count; i++)
 		toy.rows[i] = list->rows[i];
 	rc = fetch(s, unit, scratch, toy.rows, list->count, stats, d);

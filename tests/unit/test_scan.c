@@ -440,6 +440,8 @@ static void few_rows_by_an_index(void **state)
 static uint32_t lists(struct world *w, struct scan_ask *a)
 {
 	const struct expr_field user = expr_field_text(EVENT_TEXT_USER_ID);
+	const struct expr_field service = expr_field_text(EVENT_TEXT_SERVICE);
+	const struct expr_field *const fields[] = { &user, &service };
 	struct scan_stats stats;
 	struct scan *s = open_scan(w, a, &stats);
 	uint32_t found = 0;
@@ -450,8 +452,10 @@ static uint32_t lists(struct world *w, struct scan_ask *a)
 		const struct block_list *list;
 		const uint32_t *rows, *of;
 		size_t n;
-		int rc = scan_list(s, unit, w->scratch, &list, &stats, &d);
+		int rc = scan_list(s, unit, w->scratch, fields, 1, &list, &stats, &d);
 
+		assert_int_equal(scan_list(s, unit, w->scratch, fields, 2, &list, &stats, &d),
+			SCAN_VALUES_NOT);
 		assert_int_equal(scan_rows(s, unit, w->scratch, &rows, &n, &stats, &d), 0);
 		if (rc == SCAN_VALUES_NOT)
 			continue;
