@@ -216,7 +216,7 @@ static int prepare_group(
 static int decode_groups(struct col_map *m, const uint32_t *groups, uint32_t n)
 {
 	struct col_map_loaded loaded[COL_SYM_LANES];
-	struct col_sym_group lanes[COL_SYM_LANES];
+	struct col_sym_group lanes[COL_SYM_LANES] = { { .out = NULL } };
 	int rc = 0;
 
 	ASSERT(n > 0);

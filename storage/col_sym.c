@@ -169,16 +169,19 @@ int col_sym_open(struct rcur *c, uint32_t syms_count, uint32_t contexts_count,
 	return c->err;
 }
 
-/* How many of the numbers, which rise from 0 on, are not above the slot; less 1. One of PAD is above. */
+/*
+ * How many of the numbers, which rise from 0 on, are not above the slot; less 1. The first one never is, so
+ * that one of the PAD behind it is above.
+ */
 static inline uint32_t last_below(const uint16_t *cums, uint32_t slot)
 {
 #ifdef __SSE2__
-	const __m128i *v = (const __m128i *)(const void *)cums;
+	const __m128i *v = (const __m128i *)(const void *)(cums + 1);
 	__m128i than = _mm_set1_epi16((short)slot);
 	__m128i above = _mm_packs_epi16(_mm_cmpgt_epi16(_mm_loadu_si128(v), than),
 		_mm_cmpgt_epi16(_mm_loadu_si128(v + 1), than));
 
-	return (uint32_t)__builtin_ctz((unsigned)_mm_movemask_epi8(above)) - 1;
+	return (uint32_t)__builtin_ctz((unsigned)_mm_movemask_epi8(above));
 #else
 	uint32_t at = 0;
 
@@ -193,7 +196,7 @@ static inline uint32_t find_slot(const uint16_t *cums, uint32_t n, uint32_t slot
 {
 	uint32_t at = 0;
 
-	while (n >= PAD) {
+	while (n > PAD) {
 		uint32_t half = n / 2;
 
 		at = cums[at + half] <= slot ? at + half : at;
@@ -258,6 +261,9 @@ static inline __attribute__((always_inline)) bool next_syms(
 static bool plain(
 	struct col_sym_tables t, struct col_sym_lane *l, uint32_t n, uint32_t from, uint32_t to)
 {
+	/* More have no room in registers. */
+	if (n > 4)
+		return plain(t, l, 4, from, to) && plain(t, l + 4, n - 4, from, to);
 	switch (n) {
 	case 4:
 		return next_syms(t, l, 4, from, to);
@@ -286,18 +292,31 @@ void col_sym_plain(bool is_plain)
 	(void)choose(is_plain);
 }
 
+/* Symbols from .. to the end of each of n lanes; those that are at their end leave, their order is lost. */
 static bool run_lanes(struct col_sym_tables t, struct col_sym_lane *l, uint32_t n)
 {
 	col_sym_lanes_cb *run = atomic_load_explicit(&chosen, memory_order_acquire);
-	uint32_t least = l[0].count;
-	bool ok;
+	uint32_t from = 0;
+	bool ok = true;
 
 	run = run ? run : choose(false);
-	for (uint32_t k = 1; k < n; k++)
-		least = l[k].count < least ? l[k].count : least;
-	ok = run(t, l, n, 0, least);
-	for (uint32_t k = 0; k < n && ok; k++)
-		ok = run(t, &l[k], 1, least, l[k].count);
+	while (n > 0 && ok) {
+		uint32_t least = l[0].count, left = 0;
+
+		for (uint32_t k = 1; k < n; k++)
+			least = l[k].count < least ? l[k].count : least;
+		ok = run(t, l, n, from, least);
+		for (uint32_t k = 0; k < n; k++) {
+			struct col_sym_lane lane = l[k];
+
+			/* It goes behind those that stay. */
+			l[k] = l[left];
+			l[left] = lane;
+			left += lane.count > least;
+		}
+		n = left;
+		from = least;
+	}
 	return ok;
 }
 

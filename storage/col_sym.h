@@ -105,7 +105,7 @@ int col_sym_open(struct rcur *c, uint32_t syms_count, uint32_t contexts_count,
 int col_sym_get(const struct col_sym *s, uint32_t group, const uint32_t *contexts, uint32_t count,
 	uint16_t *out);
 
-enum { COL_SYM_LANES = 4 };
+enum { COL_SYM_LANES = 8 };
 
 struct col_sym_group {
 	uint32_t group;

@@ -4,6 +4,7 @@
  */
 #include "storage/col_sym_int.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 #if defined(__x86_64__)
@@ -14,7 +15,7 @@
 #define AVX2   __attribute__((target("avx2,bmi,bmi2")))
 #define INLINE AVX2 static inline __attribute__((always_inline))
 
-/* Frequencies of a context of n pairs; up to PAD - 1 are in all. */
+/* Frequencies of a context of n pairs; but for the first, which is 0, those of up to PAD are in all. */
 struct context {
 	const uint16_t *cums, *syms;
 	uint32_t n;
@@ -37,11 +38,11 @@ INLINE bool open_context(struct col_sym_tables t, uint32_t x, struct context *c)
 	c->n = t.first[x + 1] - first;
 	c->cums = t.cums + first + x;
 	c->syms = t.syms + first;
-	c->all = load(c->cums);
+	c->all = load(c->cums + 1);
 	return c->n > 0;
 }
 
-/* Twice the place of the first of all that is above the slot: as many bytes are before it. */
+/* Twice the place of the first of all that is above the slot: as many bytes are before the pair's. */
 INLINE size_t bytes_below(__m256i all, uint32_t slot)
 {
 	__m256i above = _mm256_cmpgt_epi16(all, _mm256_set1_epi16((short)slot));
@@ -54,7 +55,7 @@ INLINE void narrow(struct context *c, uint32_t slot)
 {
 	uint32_t at = 0, n = c->n;
 
-	while (n >= COL_SYM_PAD) {
+	while (n > COL_SYM_PAD) {
 		uint32_t half = n / 2;
 
 		at = c->cums[at + half] <= slot ? at + half : at;
@@ -62,7 +63,7 @@ INLINE void narrow(struct context *c, uint32_t slot)
 	}
 	c->cums += at;
 	c->syms += at;
-	c->all = load(c->cums);
+	c->all = load(c->cums + 1);
 }
 
 INLINE uint32_t at_bytes(const uint16_t *p, size_t bytes)
@@ -80,16 +81,16 @@ INLINE void next_sym(struct col_sym_tables t, struct context c, struct col_sym_l
 	size_t below;
 	uint16_t word;
 
-	if (c.n >= COL_SYM_PAD)
+	if (c.n > COL_SYM_PAD)
 		narrow(&c, slot);
 	below = bytes_below(c.all, slot);
-	cum = at_bytes(c.cums, below - sizeof word);
-	state = (at_bytes(c.cums, below) - cum) * (l->state / COL_SYM_SCALE) + slot - cum;
+	cum = at_bytes(c.cums, below);
+	state = (at_bytes(c.cums + 1, below) - cum) * (l->state / COL_SYM_SCALE) + slot - cum;
 	memcpy(&word, p, sizeof word);
 	low = 0u - (state < COL_SYM_STATE_MIN);
 	l->state = state << (low & 16) | (word & low);
 	l->p += low & 2;
-	l->out[i] = (uint16_t)at_bytes(c.syms, below - sizeof word);
+	l->out[i] = (uint16_t)at_bytes(c.syms, below);
 }
 
 INLINE bool next_syms(struct col_sym_tables t, struct col_sym_lane *lanes, const uint32_t n,
@@ -99,7 +100,7 @@ INLINE bool next_syms(struct col_sym_tables t, struct col_sym_lane *lanes, const
 
 	memcpy(l, lanes, n * sizeof *l);
 	for (uint32_t i = from; i < to; i++) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
 		for (uint32_t k = 0; k < n; k++) {
 			struct context c;
 
@@ -112,40 +113,41 @@ INLINE bool next_syms(struct col_sym_tables t, struct col_sym_lane *lanes, const
 	return true;
 }
 
-/* One lane whose symbols all have the same context. */
-INLINE bool next_alone(
-	struct col_sym_tables t, struct col_sym_lane *lane, uint32_t from, uint32_t to)
+/* Symbols that all have the same context. */
+INLINE bool next_alike(struct col_sym_tables t, struct col_sym_lane *lanes, const uint32_t n,
+	uint32_t from, uint32_t to)
 {
-	struct col_sym_lane l = *lane;
+	struct col_sym_lane l[COL_SYM_LANES];
 	struct context c;
 
 	if (!open_context(t, 0, &c))
 		return false;
-	for (uint32_t i = from; i < to; i++)
-		next_sym(t, c, &l, i);
-	*lane = l;
+	memcpy(l, lanes, n * sizeof *l);
+	for (uint32_t i = from; i < to; i++) {
+#pragma GCC unroll 8
+		for (uint32_t k = 0; k < n; k++)
+			next_sym(t, c, &l[k], i);
+	}
+	memcpy(lanes, l, n * sizeof *l);
 	return true;
 }
+
+static_assert(COL_SYM_LANES == 8, "a loop for each number of lanes");
+
+#define LANES(next, n, ...)                                 \
+	((n) == 8          ? next(__VA_ARGS__, 8, from, to) \
+		: (n) == 7 ? next(__VA_ARGS__, 7, from, to) \
+		: (n) == 6 ? next(__VA_ARGS__, 6, from, to) \
+		: (n) == 5 ? next(__VA_ARGS__, 5, from, to) \
+		: (n) == 4 ? next(__VA_ARGS__, 4, from, to) \
+		: (n) == 3 ? next(__VA_ARGS__, 3, from, to) \
+		: (n) == 2 ? next(__VA_ARGS__, 2, from, to) \
+			   : next(__VA_ARGS__, 1, from, to))
 
 AVX2 static bool run(
 	struct col_sym_tables t, struct col_sym_lane *lanes, uint32_t n, uint32_t from, uint32_t to)
 {
-	bool ok = true;
-
-	for (uint32_t k = 0; k < n && ok && !lanes[0].contexts; k++)
-		ok = next_alone(t, &lanes[k], from, to);
-	if (!lanes[0].contexts)
-		return ok;
-	switch (n) {
-	case 4:
-		return next_syms(t, lanes, 4, from, to);
-	case 3:
-		return next_syms(t, lanes, 3, from, to);
-	case 2:
-		return next_syms(t, lanes, 2, from, to);
-	default:
-		return next_syms(t, lanes, 1, from, to);
-	}
+	return lanes[0].contexts ? LANES(next_syms, n, t, lanes) : LANES(next_alike, n, t, lanes);
 }
 
 col_sym_lanes_cb *col_sym_x86(void)
