@@ -1,6 +1,6 @@
 /*
- * Values of one path. A column's parts are opened when they are asked for first; symbols are decoded
- * from the start of the group of rows, which is loaded, and remembered.
+ * Groups of rows loaded, and values of one path. A column's parts are opened when they are asked for
+ * first.
  */
 #include "storage/col_map_read.h"
 
@@ -68,8 +68,7 @@ int col_map_room_rows(struct col_map *m, uint32_t count)
 	return make_room(m, rooms, ARRAY_COUNT(rooms), &m->r.rows_cap, count);
 }
 
-/* Values of a group, at one depth of contexts; NULL: out of memory. */
-static uint32_t *contexts_at(struct col_map *m, unsigned depth)
+uint32_t *col_map_contexts_at(struct col_map *m, unsigned depth)
 {
 	ASSERT(depth < ARRAY_COUNT(m->r.contexts));
 	if (!m->r.contexts[depth])
@@ -91,10 +90,32 @@ uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, 
 
 /* ---- groups ---- */
 
+/* Event types of rows first .. first + rows - 1 of a group, from their column where there is one. */
+static int read_types(struct col_map *m, uint32_t first, uint32_t rows, uint32_t *out)
+{
+	const struct col_text_env *env = m->env;
+	const uint16_t *column;
+	uint32_t *places;
+	int rc = 1;
+
+	if (env->key_column)
+		rc = env->key_column(env->ctx, COL_TEXT_KEY_EVENT_TYPE, first, &column);
+	for (uint32_t i = 0; i < rows && rc == 0; i++)
+		out[i] = column[i];
+	if (rc <= 0)
+		return rc;
+	places = col_map_contexts_at(m, 0);
+	if (!places)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < rows; i++)
+		places[i] = first + i;
+	return env->key(env->ctx, COL_TEXT_KEY_EVENT_TYPE, places, rows, out);
+}
+
 /* The event types of a group's rows, until the next question; NULL: the page needs none. */
 static int ask_types(struct col_map *m, uint32_t group, const uint32_t **out)
 {
-	uint32_t rows = col_map_group_rows(m, group), *to, *places;
+	uint32_t rows = col_map_group_rows(m, group), *to;
 
 	*out = NULL;
 	if (m->rows_contexts == 1)
@@ -102,13 +123,8 @@ static int ask_types(struct col_map *m, uint32_t group, const uint32_t **out)
 	if (!m->env || !m->env->key)
 		return ERR_CORRUPT;
 	to = arena_alloc(m->work, rows * sizeof *to);
-	places = contexts_at(m, 0);
-	if (!to || !places)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < rows; i++)
-		places[i] = group * COL_MAP_GROUP + i;
 	*out = to;
-	return m->env->key(m->env->ctx, COL_TEXT_KEY_EVENT_TYPE, places, rows, to);
+	return to ? read_types(m, group * COL_MAP_GROUP, rows, to) : -ENOMEM;
 }
 
 int col_map_ready(struct col_map *m)
@@ -233,6 +249,20 @@ static int decode_groups(struct col_map *m, const uint32_t *groups, uint32_t n)
 	return rc;
 }
 
+/* Lanes that are free decode further groups, those behind the last one first. */
+static uint32_t add_ahead(const struct col_map *m, uint32_t *groups, uint32_t n)
+{
+	for (uint32_t g = groups[n - 1] + 1; g < m->groups_count && n < COL_SYM_LANES; g++) {
+		if (!m->groups[g].codes)
+			groups[n++] = g;
+	}
+	for (uint32_t g = groups[0]; g > 0 && n < COL_SYM_LANES; g--) {
+		if (!m->groups[g - 1].codes)
+			groups[n++] = g - 1;
+	}
+	return n;
+}
+
 int col_map_load_groups(struct col_map *m, const uint32_t *rows, size_t count)
 {
 	uint32_t groups[COL_SYM_LANES], n = 0;
@@ -250,7 +280,12 @@ int col_map_load_groups(struct col_map *m, const uint32_t *rows, size_t count)
 		rc = decode_groups(m, groups, n);
 		n = 0;
 	}
-	return rc == 0 && n > 0 ? decode_groups(m, groups, n) : rc;
+	if (rc < 0 || n == 0)
+		return rc;
+	/* Many rows of several: the others are likely to be next. */
+	if (n > 1 && count / n >= COL_MAP_MANY)
+		n = add_ahead(m, groups, n);
+	return decode_groups(m, groups, n);
 }
 
 int col_map_load_group(struct col_map *m, uint32_t group)
@@ -427,8 +462,7 @@ static uint32_t contexts_of(const struct col_map *m, uint32_t context)
 				: 0;
 }
 
-/* The symbols of a path, and the entries they stand for. */
-static int open_symbols(struct col_map *m, struct col_map_path *p)
+int col_map_open_symbols(struct col_map *m, struct col_map_path *p)
 {
 	struct span s = p->mixed ? p->symbols : p->parts[0].section;
 	struct rcur c = rcur_of(s.p, s.n);
@@ -510,88 +544,6 @@ static int open_part(struct col_map *m, struct col_map_path *p, struct col_map_p
 	return rc;
 }
 
-/* ---- symbols ---- */
-
-static int decode(struct col_map *m, uint32_t path, uint32_t count, unsigned depth);
-
-/*
- * The first count contexts of a path: the sets of the rows that have it, or the symbols of the path
- * that is its context. Bits of stamps: 1 the set has the path, 2 it has the other.
- */
-static int find_contexts(struct col_map *m, const struct col_map_path *p, uint32_t count,
-	unsigned depth, uint32_t *out)
-{
-	const struct col_map_path *other = p->context >= COL_MAP_CONTEXT_PATH
-						   ? &m->paths[p->context - COL_MAP_CONTEXT_PATH]
-						   : NULL;
-	uint32_t n = 0, others = 0, rows = col_map_group_rows(m, m->group);
-	int rc;
-
-	memset(m->stamps, 0, m->sets_count);
-	for (uint32_t i = 0; i < p->sets_count; i++)
-		m->stamps[m->path_sets[p->sets + i]] |= 1;
-	for (uint32_t i = 0; other && i < other->sets_count; i++)
-		m->stamps[m->path_sets[other->sets + i]] |= 2;
-	for (uint32_t i = 0; i < rows && n < count; i++) {
-		unsigned has = m->stamps[m->codes[i]];
-
-		others += has >> 1;
-		if (!(has & 1))
-			continue;
-		/* Of the other path for now the place of its symbol, 0: none. */
-		out[n++] = other ? (has & 2 ? others : 0) : m->codes[i];
-	}
-	if (!other)
-		return 0;
-	rc = decode(m, p->context - COL_MAP_CONTEXT_PATH, others, depth + 1);
-	for (uint32_t i = 0; i < n && rc == 0; i++)
-		out[i] = out[i] ? 1 + other->group_syms[out[i] - 1] : 0;
-	return rc;
-}
-
-/* The first count symbols of the path in the group loaded, or all of them. */
-static int decode_more(struct col_map *m, struct col_map_path *p, uint32_t count, unsigned depth)
-{
-	uint32_t all = col_map_rank_at(m, p, m->group + 1) - col_map_rank_at(m, p, m->group);
-	struct col_map_symbols *g = &p->groups[m->group];
-	uint32_t *contexts = NULL;
-	int rc = 0;
-
-	/* Asked again: all of the group. */
-	if (g->have > 0)
-		count = all;
-	ASSERT(count <= all);
-	ASSERT(all <= COL_MAP_GROUP);
-	if (!g->syms)
-		g->syms = arena_alloc(m->mem, all * sizeof *g->syms);
-	if (!g->syms)
-		return -ENOMEM;
-	if (p->sym.contexts_count > 1) {
-		contexts = contexts_at(m, depth);
-		rc = contexts ? find_contexts(m, p, count, depth, contexts) : -ENOMEM;
-	}
-	if (rc == 0)
-		rc = col_sym_get(&p->sym, m->group, contexts, count, g->syms);
-	g->have = rc == 0 ? count : 0;
-	return rc;
-}
-
-static int decode(struct col_map *m, uint32_t path, uint32_t count, unsigned depth)
-{
-	struct col_map_path *p = &m->paths[path];
-	int rc;
-
-	if (depth > COL_MAP_CHAIN_MAX || p->count == 0 ||
-		(!p->mixed && (p->parts_count == 0 || !col_map_is_syms(p->parts[0].encoding))))
-		return ERR_CORRUPT;
-	rc = open_symbols(m, p);
-	if (rc == 0 && p->groups[m->group].have < count)
-		rc = decode_more(m, p, count, depth);
-	if (rc == 0)
-		p->group_syms = p->groups[m->group].syms;
-	return rc;
-}
-
 /* ---- entries ---- */
 
 uint32_t col_map_entries(const struct col_map *m, uint32_t path)
@@ -609,7 +561,7 @@ int col_map_entry_cells(
 {
 	struct col_map_path *p = &m->paths[path];
 	const struct col_map_part *x = &p->parts[0];
-	int rc = open_symbols(m, p);
+	int rc = col_map_open_symbols(m, p);
 
 	ASSERT(col_map_entries(m, path) > 0);
 	for (uint32_t i = 0; i < x->entries_count && rc == 0; i++) {
@@ -639,7 +591,7 @@ int col_map_entry_rows(
 	struct col_map *m, uint32_t path, uint32_t group, uint32_t count, const uint16_t **out)
 {
 	struct col_map_path *p = &m->paths[path];
-	int rc = open_symbols(m, p);
+	int rc = col_map_open_symbols(m, p);
 
 	ASSERT(col_map_entries(m, path) > 0);
 	if (rc == 0 && p->sym.contexts_count > 1)
@@ -654,7 +606,7 @@ int col_map_entry_rows(
 	}
 	rc = check_count(m, p, group, count);
 	if (rc == 0 && count > 0)
-		rc = decode(m, path, count, 0);
+		rc = col_map_symbol_decode(m, path, count);
 	*out = p->group_syms;
 	return rc;
 }
@@ -831,7 +783,7 @@ int col_map_fetch(struct col_map *m, uint32_t path, uint32_t first, uint32_t cou
 	ASSERT(count > 0);
 	ASSERT(ranks[0] >= base);
 	if (symbols)
-		rc = decode(m, path, ranks[count - 1] - base + 1, 0);
+		rc = col_map_symbol_decode(m, path, ranks[count - 1] - base + 1);
 	if (rc < 0)
 		return rc;
 	if (p->mixed)

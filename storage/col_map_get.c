@@ -238,6 +238,8 @@ static int get(struct col_map *m, const uint32_t *rows, size_t count, put_fn *pu
 	col_map_hold_none(m);
 	rc = col_map_load_groups(m, rows, count);
 	if (rc == 0)
+		rc = col_map_symbol_load(m, rows, count);
+	if (rc == 0)
 		rc = room_for(m, rows, count);
 	for (size_t i = 0; i < count && rc == 0;) {
 		struct col_map_rows w = col_map_next_rows(rows + i, count - i);

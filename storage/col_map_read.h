@@ -21,6 +21,8 @@
 enum {
 	COL_MAP_MARK = 256,
 	COL_MAP_MARKS = COL_MAP_GROUP / COL_MAP_MARK,
+	/* From so many rows of a group on, the others and further groups are likely to be asked for. */
+	COL_MAP_MANY = 64,
 	/* With more sets there are no marks. */
 	COL_MAP_MARK_SETS = 256,
 	/* Paths whose values are counted at once, 16 bits each. */
@@ -226,6 +228,14 @@ uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, 
  * loaded: to m->items. Texts are appended to scratch.
  */
 int col_map_fetch(struct col_map *m, uint32_t path, uint32_t first, uint32_t count);
+/* Memory for values of a group, at one depth of contexts; NULL: out of memory. */
+uint32_t *col_map_contexts_at(struct col_map *m, unsigned depth);
+/* The symbols of a path that has some, and the entries they stand for. */
+int col_map_open_symbols(struct col_map *m, struct col_map_path *p);
+/* The path's first count symbols in the group loaded: group_syms. */
+int col_map_symbol_decode(struct col_map *m, uint32_t path, uint32_t count);
+/* Decodes what many of these rows, rising, whose groups are loaded, want of symbols in no context. */
+int col_map_symbol_load(struct col_map *m, const uint32_t *rows, size_t count);
 /*
  * The map of a row at the end of b, from the set's front and the items wanted next of each of its paths:
  * as msgpack, or as JSON text.
