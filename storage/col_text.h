@@ -264,9 +264,9 @@ enum { COL_TEXT_NUMBERS_NOT = 1 };
 int col_text_numbers(struct col_text *t, struct col_text_numbers *out);
 
 /*
- * The labels of count rows, rising, of a page with codes whose entries are numbers; what they say lives as
- * long as the page. rows NULL: rows 0 .. count - 1. COL_TEXT_LABELS_NOT (1): the page keeps its entries
- * otherwise, or the numbers of all forms are too far apart.
+ * The labels of count rows, rising, of a page that has numbers (col_text_numbers); what they say lives as long
+ * as the page. rows NULL: rows 0 .. count - 1. COL_TEXT_LABELS_NOT (1): it has none, those of all forms are
+ * too far apart, or too many rows are told as texts.
  */
 enum { COL_TEXT_LABELS_NOT = 1 };
 int col_text_labels(struct col_text *t, const uint16_t *rows, size_t count, uint32_t *out,

@@ -131,9 +131,8 @@ static int need_entries(struct dict_page *p)
 	return rc;
 }
 
-/* Numbers of the entries in mem, and texts. COL_TEXT_NUMBERS_NOT: they are kept otherwise. */
-static int read_numbers(struct dict_page *p, struct arena *mem, struct arena *texts_mem,
-	struct col_text_numbers **out)
+/* Numbers of the entries in mem. COL_TEXT_NUMBERS_NOT: they are kept otherwise. */
+static int read_numbers(struct dict_page *p, struct arena *mem, struct col_text_numbers **out)
 {
 	uint32_t count = p->base.entries_count;
 	struct col_text_numbers *n;
@@ -148,7 +147,7 @@ static int read_numbers(struct dict_page *p, struct arena *mem, struct arena *te
 	n->numbers = arena_alloc(mem, count * sizeof *n->numbers);
 	if (!n->form_of || !n->numbers)
 		return -ENOMEM;
-	rc = col_text_number_split((struct col_text_shaped *)p->entries, texts_mem, n);
+	rc = col_text_number_split((struct col_text_shaped *)p->entries, mem, n);
 	/* None of them is absent. */
 	if (rc == 0 && memchr(n->form_of, COL_TEXT_FORM_ABSENT, count))
 		rc = ERR_CORRUPT;
@@ -164,7 +163,7 @@ static int need_numbers(struct dict_page *p)
 
 	if (p->numbers || p->no_numbers)
 		return 0;
-	rc = read_numbers(p, p->base.mem, p->base.mem, &n);
+	rc = read_numbers(p, p->base.mem, &n);
 	p->no_numbers = rc == COL_TEXT_NUMBERS_NOT;
 	if (rc == 0)
 		p->numbers = n;
@@ -616,22 +615,22 @@ static int dict_numbers(struct col_text_page *base, struct col_text_numbers *out
 /* By code. The numbers serve for this alone, if they are not there for others. */
 static int label_codes(struct dict_page *p, uint32_t *label_of)
 {
-	struct arena *work = p->base.work, *mem = p->labels ? work : p->base.mem;
+	struct arena *work = p->base.work;
 	struct col_text_numbers *n = p->numbers;
 	struct col_text_labels l;
-	int rc = n ? 0 : read_numbers(p, work, mem, &n);
+	int rc = n ? 0 : read_numbers(p, work, &n);
 
 	if (rc == COL_TEXT_NUMBERS_NOT) {
 		p->no_numbers = true;
 		return COL_TEXT_LABELS_NOT;
 	}
 	if (rc == 0)
-		rc = col_text_label_texts(n, p->base.entries_count, mem, &l, label_of + 1);
+		rc = col_text_label_texts(n, p->base.entries_count, work, &l, label_of + 1);
 	p->no_labels = rc == COL_TEXT_LABELS_NOT;
 	if (rc != 0)
 		return rc;
 	if (!p->labels)
-		p->labels = arena_dup(p->base.mem, &l, sizeof l);
+		p->labels = col_text_label_keep(&l, p->base.mem);
 	label_of[0] = l.absent;
 	return p->labels ? 0 : -ENOMEM;
 }

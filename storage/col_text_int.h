@@ -110,6 +110,8 @@ bool col_text_leaf_number(
  */
 int col_text_label_texts(const struct col_text_numbers *n, uint32_t count, struct arena *mem,
 	struct col_text_labels *out, uint32_t *label_of);
+/* The same with all that it points to but the texts of forms, in mem. NULL: no memory. */
+struct col_text_labels *col_text_label_keep(const struct col_text_labels *l, struct arena *mem);
 
 /* ---- encoding ---- */
 

@@ -99,3 +99,36 @@ int col_text_label_texts(const struct col_text_numbers *n, uint32_t count, struc
 	}
 	return 0;
 }
+
+/* Those of no form, one after another; places that no text has stay empty. */
+static struct span *keep_texts(const struct col_text_labels *l, struct arena *mem)
+{
+	uint32_t count = l->absent - l->texts_first;
+	struct span *texts = arena_alloc(mem, (count + 1) * sizeof *texts);
+	size_t bytes = 0;
+	uint8_t *to;
+
+	for (uint32_t i = 0; i < count; i++)
+		bytes += l->texts[i].n;
+	to = arena_alloc(mem, bytes + 1);
+	if (!texts || !to)
+		return NULL;
+	for (uint32_t i = 0; i < count; i++) {
+		texts[i] = span_of(to, l->texts[i].n);
+		if (l->texts[i].n > 0)
+			memcpy(to, l->texts[i].p, l->texts[i].n);
+		to += l->texts[i].n;
+	}
+	return texts;
+}
+
+struct col_text_labels *col_text_label_keep(const struct col_text_labels *l, struct arena *mem)
+{
+	struct col_text_labels *out = arena_dup(mem, l, sizeof *l);
+
+	if (!out)
+		return NULL;
+	out->ranges = arena_dup(mem, l->ranges, l->ranges_count * sizeof *l->ranges);
+	out->texts = keep_texts(l, mem);
+	return out->ranges && out->texts ? out : NULL;
+}

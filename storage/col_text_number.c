@@ -15,6 +15,10 @@ enum {
 	WINDOW = 512,
 	/* Of rows that are told by their numbers, one in so many may be a text all the same. */
 	TEXTS_PART = 4,
+	/* Of rows with labels, one in so many. */
+	LABEL_TEXTS_PART = 32,
+	/* With one row in so many of other codes, rows are told run by run. */
+	RUNS_PART = 16,
 	/* Text in front of the number, copied at once where there is room behind it. */
 	FRONT_BYTES = 16,
 };
@@ -325,14 +329,6 @@ static int tell_text(struct split *s, uint32_t row)
 	return 0;
 }
 
-/* A row of a template without a number. */
-static void tell_constant(struct split *s, uint32_t template, uint32_t row)
-{
-	s->out->form_of[row] = COL_TEXT_FORM_NONE;
-	s->out->numbers[row] = template;
-	s->bytes += s->texts[template].n;
-}
-
 /* A form that the template has not had so far. */
 static int add_form(struct split *s, struct teller *t, unsigned digits)
 {
@@ -375,11 +371,26 @@ static int tell_other(struct split *s, struct teller *t, uint32_t row, uint64_t 
 {
 	int rc = find_form(s, t, v);
 
-	t->ids.next++;
 	if (rc != 0)
 		return rc;
 	if (t->form == COL_TEXT_FORM_NONE)
 		return tell_text(s, row);
+	s->out->form_of[row] = t->form;
+	s->out->numbers[row] = (uint32_t)v;
+	s->bytes += t->bytes;
+	return 0;
+}
+
+static int tell_number(struct split *s, struct teller *t, uint32_t row)
+{
+	int64_t number = 0;
+	int rc = next_number(&t->ids, &number);
+	uint64_t v = (uint64_t)number & NUMBER_MASK;
+
+	if (rc < 0)
+		return rc;
+	if (v - t->least >= t->span || t->form == COL_TEXT_FORM_NONE)
+		return tell_other(s, t, row, v);
 	s->out->form_of[row] = t->form;
 	s->out->numbers[row] = (uint32_t)v;
 	s->bytes += t->bytes;
@@ -408,34 +419,43 @@ static int tell_numbers(struct split *s, struct teller *t, uint32_t row, uint32_
 			s->out->numbers[row + i] = (uint32_t)v;
 		}
 		s->bytes += i * t->bytes;
-		x->next += i;
 		if (i == 0)
 			rc = tell_other(s, t, row, (uint64_t)window[i++] & NUMBER_MASK);
 		if (rc != 0)
 			return rc;
+		x->next += i;
 	}
+	return 0;
+}
+
+static int tell_row(struct split *s, unsigned code, uint32_t row)
+{
+	uint32_t template = code - COL_TEXT_TEMPLATE;
+
+	if (code == COL_TEXT_ABSENT) {
+		s->out->form_of[row] = COL_TEXT_FORM_ABSENT;
+		return 0;
+	}
+	if (code == COL_TEXT_RESIDUE || s->tellers[template].how == TELL_TEXT)
+		return tell_text(s, row);
+	if (s->tellers[template].how == TELL_NUMBER)
+		return tell_number(s, &s->tellers[template], row);
+	s->out->form_of[row] = COL_TEXT_FORM_NONE;
+	s->out->numbers[row] = template;
+	s->bytes += s->texts[template].n;
 	return 0;
 }
 
 /* So many rows of one code, one after another. */
 static int tell_rows(struct split *s, unsigned code, uint32_t row, uint32_t count)
 {
-	uint32_t template = code - COL_TEXT_TEMPLATE;
-	struct teller *t = &s->tellers[template];
+	struct teller *t = code >= COL_TEXT_TEMPLATE ? &s->tellers[code - COL_TEXT_TEMPLATE] : NULL;
 	int rc = 0;
 
-	if (code == COL_TEXT_ABSENT) {
-		memset(s->out->form_of + row, COL_TEXT_FORM_ABSENT, count);
-		return 0;
-	}
-	if (code != COL_TEXT_RESIDUE && t->how == TELL_NUMBER)
+	if (t && t->how == TELL_NUMBER)
 		return tell_numbers(s, t, row, count);
-	for (uint32_t i = row; i < row + count && rc == 0; i++) {
-		if (code == COL_TEXT_RESIDUE || t->how == TELL_TEXT)
-			rc = tell_text(s, i);
-		else
-			tell_constant(s, template, i);
-	}
+	for (uint32_t i = row; i < row + count && rc == 0; i++)
+		rc = tell_row(s, code, i);
 	return rc;
 }
 
@@ -492,16 +512,33 @@ static int fetch_texts(struct split *s, struct arena *mem)
 	return rc;
 }
 
-/* Runs of rows of one code. */
+/* Nearly all rows of the step have one code: it has long runs. */
+static bool is_even(const struct split *s, uint32_t step, uint32_t rows)
+{
+	const struct col_text_shaped *p = s->page;
+
+	for (uint32_t code = 0; code < COL_TEXT_TEMPLATE + p->templates_count; code++) {
+		uint32_t n = col_text_shape_before(p, step + 1, code) -
+			     col_text_shape_before(p, step, code);
+
+		if (n > rows - rows / RUNS_PART)
+			return true;
+	}
+	return false;
+}
+
 static int tell_step(struct split *s, uint32_t step)
 {
 	uint16_t room[COL_TEXT_STEP_ROWS];
 	uint32_t first = step * COL_TEXT_STEP_ROWS, left = s->page->base.rows_count - first;
 	uint32_t rows = left < COL_TEXT_STEP_ROWS ? left : COL_TEXT_STEP_ROWS;
+	bool even = is_even(s, step, rows);
 	const uint16_t *codes;
 	int rc = col_text_shape_codes_once(s->page, step, room, &codes);
 
-	for (uint32_t at = 0, n; at < rows && rc == 0; at += n) {
+	for (uint32_t at = 0; at < rows && rc == 0 && !even; at++)
+		rc = tell_row(s, codes[at], first + at);
+	for (uint32_t at = 0, n; at < rows && rc == 0 && even; at += n) {
 		for (n = 1; at + n < rows && codes[at + n] == codes[at];)
 			n++;
 		rc = tell_rows(s, codes[at], first + at, n);
@@ -544,4 +581,51 @@ int col_text_number_split(
 	out->texts = arena_dup(
 		mem, s.texts, ((size_t)p->templates_count + s.rows_count) * sizeof *s.texts);
 	return out->texts ? 0 : -ENOMEM;
+}
+
+/* ---- numbers as labels ---- */
+
+/* All rows', for this question. COL_TEXT_NUMBERS_NOT, or too many texts to be kept. */
+static int label_rows(struct col_text_shaped *p, uint32_t *label_of, struct col_text_labels *out)
+{
+	struct arena *work = p->base.work;
+	uint32_t rows = p->base.rows_count;
+	struct col_text_numbers *n = arena_alloc(work, sizeof *n);
+	int rc;
+
+	if (!n)
+		return -ENOMEM;
+	n->form_of = arena_alloc(work, rows * sizeof *n->form_of);
+	n->numbers = arena_alloc(work, rows * sizeof *n->numbers);
+	if (!n->form_of || !n->numbers)
+		return -ENOMEM;
+	rc = col_text_number_split(p, work, n);
+	if (rc == 0)
+		rc = col_text_label_texts(n, rows, work, out, label_of);
+	if (rc == 0 && out->absent - out->texts_first > TEMPLATES_MAX + rows / LABEL_TEXTS_PART)
+		rc = COL_TEXT_LABELS_NOT;
+	return rc;
+}
+
+int col_text_number_labels(struct col_text_page *base, const uint16_t *rows, size_t count,
+	uint32_t *out, const struct col_text_labels **labels)
+{
+	struct col_text_shaped *p = (struct col_text_shaped *)base;
+	struct col_text_labels l;
+	uint32_t *label_of;
+	int rc;
+
+	if (p->no_labels)
+		return COL_TEXT_LABELS_NOT;
+	label_of = arena_alloc(base->work, base->rows_count * sizeof *label_of);
+	rc = label_of ? label_rows(p, label_of, &l) : -ENOMEM;
+	p->no_labels = rc > 0;
+	if (rc != 0)
+		return rc < 0 ? rc : COL_TEXT_LABELS_NOT;
+	if (!p->labels)
+		p->labels = col_text_label_keep(&l, base->mem);
+	for (size_t i = 0; i < count; i++)
+		out[i] = label_of[rows ? rows[i] : i];
+	*labels = p->labels;
+	return p->labels ? 0 : -ENOMEM;
 }

@@ -377,6 +377,7 @@ static const struct col_text_ops shape_ops = {
 	.contains = col_text_shape_contains,
 	.letters = col_text_shape_letters,
 	.numbers = shape_numbers,
+	.labels = col_text_number_labels,
 };
 
 int col_text_shape_open(

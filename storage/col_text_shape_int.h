@@ -123,11 +123,13 @@ struct col_text_shaped {
 	struct col_stream codes_stream;
 	uint16_t *codes; /* of all rows, once they were asked for; of steps that are ready */
 	bool counted;
-	uint32_t *step_counts; /* counts and emails at each step, once it is counted */
-	uint16_t **step_codes; /* of each step; NULL: not read so far */
-	uint16_t **step_marks; /* counts inside of it, or NULL (col_text_code.c) */
-	uint16_t **key_marks;  /* the same of the keys that tell the codes */
-	uint16_t *step_room;   /* for the next one; NULL: none */
+	bool no_labels;
+	struct col_text_labels *labels; /* of all rows; NULL: not asked for so far */
+	uint32_t *step_counts;          /* counts and emails at each step, once it is counted */
+	uint16_t **step_codes;          /* of each step; NULL: not read so far */
+	uint16_t **step_marks;          /* counts inside of it, or NULL (col_text_code.c) */
+	uint16_t **key_marks;           /* the same of the keys that tell the codes */
+	uint16_t *step_room;            /* for the next one; NULL: none */
 	uint16_t *marks_room;
 	uint32_t emails_count; /* of all rows */
 	uint32_t residue_count;
@@ -196,6 +198,9 @@ int col_text_number_all(struct col_text_shaped *p, uint32_t *lengths, struct buf
 /* As col_text_numbers; texts and what the forms point to live as long as mem. */
 int col_text_number_split(
 	struct col_text_shaped *p, struct arena *mem, struct col_text_numbers *out);
+/* As col_text_labels, of a page that has no entries. */
+int col_text_number_labels(struct col_text_page *base, const uint16_t *rows, size_t count,
+	uint32_t *out, const struct col_text_labels **labels);
 int col_text_shape_equal(struct col_text_page *base, const struct textset *set, uint8_t *match);
 int col_text_shape_contains(struct col_text_page *base, const struct needle *x, uint8_t *match);
 int col_text_shape_letters(struct col_text_page *base, struct col_letters *out);

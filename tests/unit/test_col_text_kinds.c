@@ -47,7 +47,7 @@ static void ids_are_numbers(void **state)
 			if (level == 0)
 				assert_int_equal(kind, many ? COL_TEXT_SHAPED : COL_TEXT_DICT);
 			assert_true(text_kit.has_numbers);
-			assert_int_equal(text_kit.has_labels, kind == COL_TEXT_DICT);
+			assert_true(text_kit.has_labels);
 		}
 	}
 	text_kit_begin(9000, 11);
@@ -58,6 +58,16 @@ static void ids_are_numbers(void **state)
 	text_kit_check(0, &kind);
 	assert_int_equal(kind, COL_TEXT_SHAPED);
 	assert_true(text_kit.has_numbers);
+	assert_true(text_kit.has_labels);
+	/* Texts of no form have numbers all the same, but no labels where they are many. */
+	for (uint32_t i = 0; i < text_kit.count; i += 10)
+		text_kit.values[i] = text_kit_text("%c%c%c%c", 'a' + (int)text_kit_below(26),
+			'a' + (int)text_kit_below(26), 'a' + (int)text_kit_below(26),
+			'a' + (int)text_kit_below(26));
+	text_kit_check(0, &kind);
+	assert_int_equal(kind, COL_TEXT_SHAPED);
+	assert_true(text_kit.has_numbers);
+	assert_false(text_kit.has_labels);
 }
 
 /* Numbers of many forms, each from end to end: together they are more than labels. */
