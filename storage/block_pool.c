@@ -19,7 +19,7 @@ enum {
 	HEATS = 4096,
 	HEAT_TURNS = 8,
 	HEAT_MAX = 200,
-	/* Asked for so many times more, a block takes the place of another one. */
+	/* Asked for so many times more for its size, a block takes the place of another one. */
 	HEAT_MORE = 2,
 	/* So many old ones are looked at, which lie far apart in memory. */
 	LOOKS = 16,
@@ -131,9 +131,18 @@ static void taken_remove(struct block_reader *b)
 }
 
 /*
+ * Whether a block of that heat and size is worth its memory more than an idle one, and clearly so. (That is
+ * the rule of caches of things of different sizes: Cherkasova, GreedyDual-Size-Frequency, 1998.)
+ */
+static bool is_worth_more(uint32_t heat, size_t bytes, const struct block_reader *than)
+{
+	return heat * (uint64_t)than->pooled.bytes >= (heat_of(than) + HEAT_MORE) * (uint64_t)bytes;
+}
+
+/*
  * Of those that do not pass through, any of the half that was used longest ago, so that no order of
- * questions always meets those that are needed next; or an older one, if it is asked for clearly less.
- * NULL: there is none.
+ * questions always meets those that are needed next; or an older one, if it is asked for clearly less for
+ * what it holds. NULL: there is none.
  */
 static struct block_reader *old_one(void)
 {
@@ -148,10 +157,11 @@ static struct block_reader *old_one(void)
 	coolest = b;
 	while (steps-- > 0 && b && b->pooled.prev) {
 		b = b->pooled.prev;
-		if (heat_of(b) < heat_of(coolest))
+		if (heat_of(b) * (uint64_t)coolest->pooled.bytes <
+			heat_of(coolest) * (uint64_t)b->pooled.bytes)
 			coolest = b;
 	}
-	return b && heat_of(coolest) + HEAT_MORE <= heat_of(b) ? coolest : b;
+	return b && is_worth_more(heat_of(b), b->pooled.bytes, coolest) ? coolest : b;
 }
 
 /* Which one to give up: one that passes through, else an old one. */
@@ -185,8 +195,9 @@ static size_t room(void)
 
 /*
  * Whether one that is given back only passes through: there is no room for another one beside it, and
- * the one that would go for it is asked for about as often. A query that goes through more blocks than
- * fit, again and again, so finds those warm that came first, and not each one gone when its turn comes.
+ * the one that would go for it is worth about as much. A query that goes through more blocks than fit,
+ * again and again, so finds those warm that came first, and not each one gone when its turn comes. What
+ * earlier questions left in large blocks makes room for small ones, though.
  */
 static bool is_passing(const struct block_reader *b, size_t bytes)
 {
@@ -194,7 +205,7 @@ static bool is_passing(const struct block_reader *b, size_t bytes)
 
 	if (!other || pool.use.bytes + bytes + other->pooled.bytes <= room())
 		return false;
-	return pool.heats[heat_at(b->seg_serial, b->block)] < heat_of(other) + HEAT_MORE;
+	return !is_worth_more(pool.heats[heat_at(b->seg_serial, b->block)], bytes, other);
 }
 
 /* Those over the budget, as a list by `next` to be freed without the lock. */
@@ -292,9 +303,17 @@ uint32_t block_pool_count(
 	return count;
 }
 
+/* What it takes; but for what it may give back. */
 static size_t bytes_of(const struct block_reader *b)
 {
 	size_t bytes = block_reader_held(b);
+
+	return bytes + bytes / HEAP_LOSS;
+}
+
+static size_t trimmed_bytes_of(const struct block_reader *b)
+{
+	size_t bytes = block_reader_held(b) - block_reader_spare(b);
 
 	return bytes + bytes / HEAP_LOSS;
 }
@@ -310,10 +329,10 @@ void block_pool_give(struct block_reader **bp)
 	block_reader_watch(b, NULL, NULL);
 	pthread_mutex_lock(&pool.lock);
 	taken_remove(b);
-	passing = is_passing(b, bytes_of(b));
+	passing = is_passing(b, trimmed_bytes_of(b));
 	/* What is left of other blocks serves the next one that passes; with one that stays it is lost. */
 	if (!passing)
-		arena_trim(&b->tables);
+		block_reader_trim(b);
 	if (!b->pooled.stale && bytes_of(b) <= room()) {
 		idle_add(b, bytes_of(b), passing);
 		b = NULL;

@@ -119,6 +119,38 @@ size_t block_reader_held(const struct block_reader *b)
 	return n;
 }
 
+size_t block_reader_spare(const struct block_reader *b)
+{
+	size_t n = arena_spare(&b->tables);
+
+	for (int i = 0; i < SEG_COL_COUNT; i++) {
+		const struct block_arrays *a = &b->arrays[i];
+
+		n += b->cols[i].ints_ready ? 0 : a->ints_cap * sizeof *a->ints;
+		n += b->cols[i].codes_ready ? 0 : a->codes_cap * sizeof *a->codes;
+	}
+	return n;
+}
+
+void block_reader_trim(struct block_reader *b)
+{
+	arena_trim(&b->tables);
+	for (int i = 0; i < SEG_COL_COUNT; i++) {
+		struct block_arrays *a = &b->arrays[i];
+
+		if (!b->cols[i].ints_ready) {
+			free(a->ints);
+			a->ints = NULL;
+			a->ints_cap = 0;
+		}
+		if (!b->cols[i].codes_ready) {
+			free(a->codes);
+			a->codes = NULL;
+			a->codes_cap = 0;
+		}
+	}
+}
+
 void block_reader_leave(struct block_reader *b)
 {
 	arena_reset(&b->tables);

@@ -73,8 +73,11 @@ void block_reader_work_fini(struct block_reader_work *w);
 /* Changes its memory for that one; between two questions. */
 void block_reader_swap(struct block_reader *b, struct block_reader_work *w);
 
-/* What it holds of the heap. */
+/* What it holds of the heap; and of that, what blocks before have left and this one has no use for. */
 size_t block_reader_held(const struct block_reader *b);
+size_t block_reader_spare(const struct block_reader *b);
+/* Gives that back. */
+void block_reader_trim(struct block_reader *b);
 
 /* Gives back what the block took, but not the dictionaries; enter again before any question. */
 void block_reader_leave(struct block_reader *b);

@@ -45,6 +45,15 @@ void arena_trim(struct arena *a)
 	a->spares = NULL;
 }
 
+size_t arena_spare(const struct arena *a)
+{
+	size_t bytes = 0;
+
+	for (const struct arena_chunk *c = a->spares; c; c = c->next)
+		bytes += sizeof *c + c->cap;
+	return bytes;
+}
+
 void arena_fini(struct arena *a)
 {
 	free_chunks(a, a->chunks, NULL);

@@ -32,6 +32,8 @@ void arena_fini(struct arena *a);
 void arena_reset(struct arena *a);
 /* Chunks of turns before that this one has not used so far are freed. */
 void arena_trim(struct arena *a);
+/* Bytes of these. */
+size_t arena_spare(const struct arena *a);
 /* Bytes of its chunks, in use or not. */
 static inline size_t arena_held(const struct arena *a)
 {

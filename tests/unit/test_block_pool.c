@@ -280,6 +280,46 @@ static void once_before(void **state)
 	assert_int_equal(now().hits - hits, OFTEN - ONCE);
 }
 
+static void ask_little(struct block_reader *b)
+{
+	const int64_t *ints;
+	struct diag d;
+
+	assert_int_equal(block_reader_ints(b, SEG_COL_TIME, &ints, &d), 0);
+}
+
+/* What a question left in large blocks goes for those of another one, of which all fit. */
+static void large_before(void **state)
+{
+	struct world *w = *state;
+	struct block_reader *b = block_pool_take(w->readers[0], 0);
+	uint64_t hits = 0;
+	size_t large, small;
+
+	ask_little(b);
+	block_pool_give(&b);
+	small = now().bytes;
+	b = block_pool_take(w->readers[0], 0);
+	ask_all(b);
+	block_pool_give(&b);
+	large = now().bytes;
+	assert_true(large > 2 * small);
+	assert_true(SEGMENTS * small + small / 2 < 3 * large);
+	block_pool_set(3 * large);
+	for (int i = 0; i < ROUNDS; i++)
+		round_trip(w);
+	for (int i = 0; i < ROUNDS; i++) {
+		hits = now().hits;
+		for (int k = 0; k < SEGMENTS; k++) {
+			b = block_pool_take(w->readers[k], 0);
+			ask_little(b);
+			block_pool_give(&b);
+		}
+	}
+	assert_int_equal(now().hits - hits, SEGMENTS);
+	assert_int_equal(now().idle_count, SEGMENTS);
+}
+
 static void lent(void **state)
 {
 	struct world *w = *state;
@@ -393,6 +433,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rounds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(turn_of_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(once_before, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(large_before, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lent_too_much, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(threads, set_up, tear_down),
