@@ -533,12 +533,21 @@ void live_socket(void *arg, struct http_call *call)
 		begin(q->live, call, LIVE_SOCKET);
 }
 
+/* Of a stream that has not begun, and has no length. */
+static void reply_head(struct http_call *call)
+{
+	const struct http_call_head head = { .status = 200, .type = "text/event-stream" };
+
+	http_call_begin(call, &head, NULL, NULL);
+	http_call_end(call, true);
+}
+
 void live_stream(void *arg, struct http_call *call)
 {
 	struct query *q = arg;
 
 	if (http_call_request(call)->method == HTTP_PARSE_HEAD)
-		http_call_text(call, 200, "text/event-stream", "");
+		reply_head(call);
 	else if (!is_full(q->live, call))
 		begin(q->live, call, LIVE_STREAM);
 }

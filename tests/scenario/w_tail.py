@@ -68,6 +68,7 @@ def t_what_comes_is_told(lab):
     astro.equal(tails[1].headers["content-type"], "text/event-stream")
     reply = q.get("/api/logs/tail", method="HEAD")
     astro.equal((reply.status, reply.headers["content-type"]), (200, "text/event-stream"))
+    astro.check("content-length" not in reply.headers, "a stream has no length")
     astro.equal(q.metric("astro_query_tails"), 2)
     status = q.get("/api/status").json["tails"]
     astro.equal([status[k] for k in ("open", "questions", "events", "dropped")], [2, 1, 20, 0])
