@@ -25,6 +25,8 @@ enum {
 	/* So many rows, of LANES numbers at most which are below the width, are counted in lanes. */
 	LANES_ROWS = 64,
 	LANES_WIDTH = 256,
+	/* Of so many rows in turn it is noted what stands before each: no loop ends at a row asked for. */
+	LANES_PART = 256,
 };
 
 static_assert(
@@ -629,24 +631,32 @@ static bool count_up_lanes(const struct col_text_shaped *p, const uint16_t *colu
 	const uint32_t *rows, size_t count, struct col_text_rank *out)
 {
 	const struct col_text_cursor *c = &p->cursor;
-	lanes ones[LANES_WIDTH], sum = { 0 };
+	lanes ones[LANES_WIDTH], before[LANES_PART], sum = { 0 };
+	uint32_t at = c->row % COL_TEXT_STEP_ROWS, end = rows[count - 1] % COL_TEXT_STEP_ROWS + 1;
 	uint8_t lane_of[LANES_WIDTH];
-	uint32_t at = c->row % COL_TEXT_STEP_ROWS;
+	size_t i = 0;
 
 	if (count < LANES_ROWS || width > LANES_WIDTH ||
 		!give_lanes(column, rows, count, width, ones, lane_of))
 		return false;
-	for (size_t i = 0; i < count; i++) {
-		uint32_t end = rows[i] % COL_TEXT_STEP_ROWS;
-		uint16_t number = column[end], sums[LANES];
-
+	for (uint32_t n; at < end; at += n) {
+		n = end - at < LANES_PART ? end - at : LANES_PART;
 #pragma GCC unroll 4
-		for (; at < end; at++)
-			sum += ones[column[at]];
-		memcpy(sums, &sum, sizeof sums);
-		out[i] = (struct col_text_rank){ .rows = c->counts[number] + sums[lane_of[number]],
-			.code = number };
+		for (uint32_t k = 0; k < n; k++) {
+			before[k] = sum;
+			sum += ones[column[at + k]];
+		}
+		for (; i < count && rows[i] % COL_TEXT_STEP_ROWS < at + n; i++) {
+			uint32_t row = rows[i] % COL_TEXT_STEP_ROWS;
+			uint16_t number = column[row], sums[LANES];
+
+			memcpy(sums, &before[row - at], sizeof sums);
+			out[i] = (struct col_text_rank){
+				.rows = c->counts[number] + sums[lane_of[number]], .code = number
+			};
+		}
 	}
+	ASSERT_SLOW(i == count);
 	return true;
 }
 
