@@ -11,11 +11,32 @@
 #include "storage/col_map_read.h"
 
 enum {
-	/* Of so many rows of a group and more, ranks are counted row by row, not set by set. */
+	/* From so many rows of a group on, ranks are counted row by row, and values wanted set by set. */
 	DENSE = 128,
 };
 
 /* ---- which values ---- */
+
+/* Values of the set's paths, which so many more rows need. */
+static void want_set(struct col_map *m, uint32_t code, uint32_t rows)
+{
+	const struct col_map_set *s = &m->sets[code];
+
+	for (uint32_t k = 0; k < s->count; k++)
+		m->wants[m->members[s->first + k]].count += rows;
+}
+
+/* Of many rows those of each set are counted first. */
+static void want_many(struct col_map *m, const struct col_map_rows *w)
+{
+	memset(m->seen, 0, m->sets_count * sizeof *m->seen);
+	for (uint32_t i = 0; i < w->count; i++)
+		m->seen[m->codes[w->rows[i] - w->base]]++;
+	for (uint32_t s = 0; s < m->sets_count; s++) {
+		if (m->seen[s] > 0)
+			want_set(m, s, m->seen[s]);
+	}
+}
 
 /* How many values of each path; their number in all. */
 static uint32_t count_wanted(struct col_map *m, const struct col_map_rows *w)
@@ -24,12 +45,10 @@ static uint32_t count_wanted(struct col_map *m, const struct col_map_rows *w)
 
 	for (uint32_t p = 0; p < m->paths_count; p++)
 		m->wants[p].count = 0;
-	for (uint32_t i = 0; i < w->count; i++) {
-		const struct col_map_set *s = &m->sets[m->codes[w->rows[i] - w->base]];
-
-		for (uint32_t k = 0; k < s->count; k++)
-			m->wants[m->members[s->first + k]].count++;
-	}
+	if (w->count >= DENSE)
+		want_many(m, w);
+	for (uint32_t i = 0; i < w->count && w->count < DENSE; i++)
+		want_set(m, m->codes[w->rows[i] - w->base], 1);
 	for (uint32_t p = 0; p < m->paths_count; p++)
 		n += m->wants[p].count;
 	return n;
