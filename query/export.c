@@ -127,7 +127,7 @@ const struct engine_result *export_result(const struct export_run *x)
 
 struct export_piece *export_piece_at(struct export_run *x, size_t i)
 {
-	return &x->pieces[(x->pieces_first + i) % EXPORT_PIECES_MAX];
+	return &x->pieces[(x->pieces_first + i) % EXPORT_PLANNED_MAX];
 }
 
 bool export_piece_is_ready(const struct export_piece *p)
@@ -149,7 +149,7 @@ static void keep(struct export_run *x, struct buf *part)
 static void drop_first(struct export_run *x)
 {
 	keep(x, &export_piece_at(x, 0)->text);
-	x->pieces_first = (x->pieces_first + 1) % EXPORT_PIECES_MAX;
+	x->pieces_first = (x->pieces_first + 1) % EXPORT_PLANNED_MAX;
 	x->pieces_count--;
 }
 

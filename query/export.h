@@ -35,6 +35,8 @@ enum {
 	/* A part is handed out when it has so many bytes. */
 	EXPORT_PART_BYTES = 512 << 10,
 	EXPORT_PIECES_MAX = 8,
+	/* Pieces of work that are planned at once; up to EXPORT_PIECES_MAX of them have text. */
+	EXPORT_PLANNED_MAX = 2 * EXPORT_PIECES_MAX,
 	/* A step of which parts are taken makes at most so many times as many as it may leave. */
 	EXPORT_STEP_TURNS = 8,
 	EXPORT_PAGE_ROWS = 16384,
@@ -85,8 +87,9 @@ void export_close(struct export_run **x);
  */
 void export_on_part(struct export_run *x, bool (*on_part)(void *arg), void *arg);
 /*
- * Works until `pieces` (1..EXPORT_PIECES_MAX) parts wait to be taken, those of earlier steps among them;
- * or EXPORT_STEP_TURNS times as many were made; or all is done.
+ * Works until `pieces` (1..EXPORT_PIECES_MAX) parts are ready, those of earlier steps among them, some
+ * perhaps further on in order than what can be taken; or EXPORT_STEP_TURNS times as many were made; or
+ * all is done.
  */
 int export_step(struct export_run *x, struct engine *e, unsigned pieces, struct diag *d);
 /* The next part into an empty buffer, which is the caller's then. False: there is none so far. */

@@ -63,7 +63,7 @@ struct export_run {
 	/* Who takes alone looks at these. */
 	bool head_due, first_row_due, tail_due;
 	/* Work under way: a ring. */
-	struct export_piece pieces[EXPORT_PIECES_MAX];
+	struct export_piece pieces[EXPORT_PLANNED_MAX];
 	size_t pieces_first, pieces_count;
 	struct buf stock[EXPORT_PIECES_MAX]; /* given back; empty */
 	size_t stock_count;

@@ -62,7 +62,7 @@ static struct export_piece *add_piece(struct export_run *x, size_t at, size_t to
 {
 	struct export_piece *p;
 
-	ASSERT(x->pieces_count < EXPORT_PIECES_MAX);
+	ASSERT(x->pieces_count < EXPORT_PLANNED_MAX);
 	p = export_piece_at(x, x->pieces_count++);
 	*p = (struct export_piece){ .at = at, .to = to, .most = most, .promised = most };
 	buf_init(&p->text, TEXT_BYTES_MAX);
@@ -78,15 +78,13 @@ static size_t rows_of_part(const struct export_run *x)
 	return rows > 0 ? (size_t)rows : 1;
 }
 
-/* Matching rows of a unit, as far as one can tell; without experience, as many as make a part. */
+/* Matching rows of a unit, as far as one can tell; without experience, all that there are. */
 static size_t rows_expected(const struct export_run *x, size_t unit)
 {
 	const struct plan_unit *u = &x->plan.units[unit];
 
-	if (u->all)
+	if (u->all || x->looked == 0)
 		return u->rows_count;
-	if (x->looked == 0)
-		return rows_of_part(x);
 	return (size_t)((double)u->rows_count * (double)x->found / (double)x->looked);
 }
 
@@ -106,7 +104,10 @@ static size_t units_of_part(const struct export_run *x, uint64_t *out_most)
 	return end;
 }
 
-/* Of the unit that is next. */
+/*
+ * Of the unit that is next. The first piece is made before any other is planned, unless all rows match:
+ * units cut without experience would be opened once for each of their parts.
+ */
 static enum export_planned plan_unit_piece(struct export_run *x)
 {
 	size_t part = rows_of_part(x), end = x->unit + 1;
@@ -115,6 +116,8 @@ static enum export_planned plan_unit_piece(struct export_run *x)
 	uint64_t most = part, may;
 	struct export_piece *p;
 
+	if (x->looked == 0 && !x->plan.units[x->unit].all && x->pieces_count > 0)
+		return EXPORT_PLANNED_WAIT;
 	if (last)
 		most = x->plan.units[x->unit].rows_count;
 	if (last && x->unit_at == 0)

@@ -15,6 +15,8 @@
 
 enum {
 	NO_UNIT = -1,
+	/* Of so many pieces that wait of the other lane's unit it is worth to open the unit again for some. */
+	OTHERS_LEAST = 3,
 	/* So long lanes wait for parts to be taken: a step less to be begun. */
 	PATIENCE_NS = 5000000,
 };
@@ -22,7 +24,7 @@ enum {
 struct step {
 	struct export_run *x;
 	struct engine *e;
-	unsigned places;      /* pieces under way, and parts that wait, at most */
+	unsigned places;      /* pieces at work, and parts that wait, at most */
 	unsigned begun;       /* pieces */
 	bool hurry;           /* others wait for the thread */
 	unsigned lanes_count; /* at work on a piece */
@@ -48,21 +50,45 @@ static enum fit fit_of(const struct step *s, unsigned lane, const struct export_
 	return s->units[!lane] == (int64_t)p->unit ? FIT_OTHERS : FIT_FREE;
 }
 
-/* The first one of those that fit best; of the other lane's unit the last one, which that lane needs last. */
+/* Pieces that are at work or done, each of which has room for a part. */
+static unsigned count_begun(const struct step *s)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < s->x->pieces_count; i++)
+		n += export_piece_at(s->x, i)->state != EXPORT_PIECE_WAITS;
+	return n;
+}
+
+/*
+ * The first one of those that fit best; of the other lane's unit the last one, which that lane needs last,
+ * and only if there is enough to do or that lane is not at work. The last place is kept for the piece
+ * that is next in order, before which no part behind it can be taken; the very first one is done in any
+ * case, for an earlier step may have had more places.
+ */
 static struct export_piece *choose(const struct step *s, unsigned lane)
 {
+	unsigned begun = count_begun(s), waiting[FIT_OWN + 1] = { 0 };
 	struct export_piece *best = NULL;
 	enum fit best_fit = FIT_NONE;
+	bool last_place = begun + 1 >= s->places;
 
+	if (begun >= s->places && export_piece_at(s->x, 0)->state != EXPORT_PIECE_WAITS)
+		return NULL;
 	for (size_t i = 0; i < s->x->pieces_count; i++) {
 		struct export_piece *p = export_piece_at(s->x, i);
 		enum fit fit = fit_of(s, lane, p);
 
+		waiting[fit]++;
 		if (fit > best_fit || (fit == FIT_OTHERS && fit == best_fit)) {
 			best = p;
 			best_fit = fit;
 		}
+		if (fit > FIT_NONE && last_place)
+			break;
 	}
+	if (best_fit == FIT_OTHERS && s->lanes_count > 0 && waiting[FIT_OTHERS] < OTHERS_LEAST)
+		return NULL;
 	return best;
 }
 
@@ -71,7 +97,7 @@ static void plan(struct step *s)
 	struct export_run *x = s->x;
 
 	export_drop_finished(x);
-	while (x->pieces_count < s->places && export_plan_next(x) == EXPORT_PLANNED_PIECE) {
+	while (x->pieces_count < 2 * s->places && export_plan_next(x) == EXPORT_PLANNED_PIECE) {
 	}
 }
 
@@ -214,7 +240,7 @@ static void run_second(void *arg)
 	run_lane(arg, 1);
 }
 
-/* There is work for a second lane, or will be when parts were taken. */
+/* There is work for a second lane, or will be. */
 static bool wants_helper(struct step *s)
 {
 	struct export_run *x = s->x;
@@ -225,8 +251,7 @@ static bool wants_helper(struct step *s)
 	plan(s);
 	for (size_t i = 0; i < x->pieces_count; i++)
 		n += export_piece_at(x, i)->state == EXPORT_PIECE_WAITS;
-	wants = n > 1 || (x->on_part && n < x->pieces_count && x->pieces_count == s->places &&
-				 !export_planned_all(x));
+	wants = s->places > 1 && (n > 1 || !export_planned_all(x));
 	if (wants)
 		x->result.stats.threads = 2;
 	pthread_mutex_unlock(&x->lock);
@@ -271,7 +296,7 @@ static void trim_stock(struct export_run *x, unsigned pieces)
 	pthread_mutex_unlock(&x->lock);
 }
 
-/* A piece that can be done without anything being taken first; it is planned if there is none. */
+/* What can be done without anything being taken first; a piece is planned if there is none. */
 static enum export_planned look(struct export_run *x)
 {
 	enum export_planned planned = EXPORT_PLANNED_WAIT;
@@ -280,10 +305,8 @@ static enum export_planned look(struct export_run *x)
 	export_drop_finished(x);
 	if (x->pieces_count == 0)
 		planned = export_plan_next(x);
-	for (size_t i = 0; i < x->pieces_count; i++) {
-		if (export_piece_at(x, i)->state == EXPORT_PIECE_WAITS)
-			planned = EXPORT_PLANNED_PIECE;
-	}
+	if (x->pieces_count > 0 && export_piece_at(x, 0)->state == EXPORT_PIECE_WAITS)
+		planned = EXPORT_PLANNED_PIECE;
 	pthread_mutex_unlock(&x->lock);
 	return planned;
 }
