@@ -32,7 +32,9 @@ struct part {
 struct col_text_batch {
 	uint32_t rows_max;
 	uint32_t emails_max;
-	struct part *parts; /* one a template */
+	struct part *parts; /* one a template; those not in `used` are empty */
+	uint16_t *used;     /* templates that have rows in the batch */
+	uint32_t used_count;
 	struct col_text_rank *rows;
 	uint32_t *ranks; /* of the rows in their templates, template by template */
 	uint32_t *own;   /* these rows */
@@ -164,45 +166,71 @@ static size_t batch_rows(const struct col_text_shaped *p, size_t count)
 	return rows < most ? rows : most;
 }
 
+/* Arrays of the batch one after another, those of the widest members first. */
+static void *cut(uint8_t **at, size_t count, size_t size)
+{
+	void *p = *at;
+
+	*at += count * size;
+	return p;
+}
+
+static size_t batch_bytes(const struct col_text_shaped *p, size_t rows)
+{
+	const struct col_text_batch *b = NULL;
+	size_t row = p->columns_max * sizeof *b->values + sizeof *b->rows + sizeof *b->ranks +
+		     sizeof *b->own + sizeof *b->residue_idx + sizeof *b->residue +
+		     p->emails_max * (sizeof *b->emails + sizeof *b->email_idx);
+
+	if (p->base.uses_leaves)
+		row += sizeof *b->leaves;
+	for (unsigned left = p->base.uses_sources; left; left &= left - 1)
+		row += sizeof *b->sources[0];
+	return sizeof *b + p->templates_count * (sizeof *b->parts + sizeof *b->used) + rows * row;
+}
+
+static struct col_text_batch *cut_batch(const struct col_text_shaped *p, size_t rows, uint8_t *at)
+{
+	struct col_text_batch *b = cut(&at, 1, sizeof *b);
+
+	*b = (struct col_text_batch){ .rows_max = (uint32_t)rows };
+	b->parts = cut(&at, p->templates_count, sizeof *b->parts);
+	memset(b->parts, 0, p->templates_count * sizeof *b->parts);
+	b->values = cut(&at, rows * p->columns_max, sizeof *b->values);
+	for (unsigned i = 0; i < COL_TEXT_SOURCES; i++) {
+		if (p->base.uses_sources >> i & 1)
+			b->sources[i] = cut(&at, rows, sizeof *b->sources[i]);
+	}
+	if (p->base.uses_leaves)
+		b->leaves = cut(&at, rows, sizeof *b->leaves);
+	b->rows = cut(&at, rows, sizeof *b->rows);
+	b->ranks = cut(&at, rows, sizeof *b->ranks);
+	b->own = cut(&at, rows, sizeof *b->own);
+	b->residue = cut(&at, rows, sizeof *b->residue);
+	b->residue_idx = cut(&at, rows, sizeof *b->residue_idx);
+	b->emails = cut(&at, rows * p->emails_max, sizeof *b->emails);
+	b->email_idx = cut(&at, rows * p->emails_max, sizeof *b->email_idx);
+	b->used = cut(&at, p->templates_count, sizeof *b->used);
+	ASSERT(at == (uint8_t *)b + batch_bytes(p, rows));
+	return b;
+}
+
 /*
  * A batch for count rows, or for a part of them. What a page takes for one question is not kept beyond
  * it: the batch lives until end_batch.
  */
 static int need_batch(struct col_text_shaped *p, size_t count)
 {
-	struct arena *mem = p->base.work;
-	struct col_text_batch *b = p->batch;
 	size_t rows = batch_rows(p, count);
+	uint8_t *room;
 
 	ASSERT(rows > 0);
-	if (b && b->rows_max >= rows)
+	if (p->batch && p->batch->rows_max >= rows)
 		return 0;
-	b = arena_calloc(mem, 1, sizeof *b);
-	if (!b)
+	room = arena_alloc(p->base.work, batch_bytes(p, rows));
+	if (!room)
 		return -ENOMEM;
-	b->rows_max = (uint32_t)rows;
-	b->parts = arena_calloc(mem, (size_t)p->templates_count + 1, sizeof *b->parts);
-	b->rows = arena_alloc(mem, rows * sizeof *b->rows);
-	b->ranks = arena_alloc(mem, rows * sizeof *b->ranks);
-	b->own = arena_alloc(mem, rows * sizeof *b->own);
-	b->values = arena_alloc(mem, rows * p->columns_max * sizeof *b->values + 1);
-	b->residue_idx = arena_alloc(mem, rows * sizeof *b->residue_idx);
-	b->residue = arena_alloc(mem, rows * sizeof *b->residue);
-	b->email_idx = arena_alloc(mem, rows * p->emails_max * sizeof *b->email_idx + 1);
-	b->emails = arena_alloc(mem, rows * p->emails_max * sizeof *b->emails + 1);
-	if (p->base.uses_leaves)
-		b->leaves = arena_alloc(mem, rows * sizeof *b->leaves);
-	for (unsigned i = 0; i < COL_TEXT_SOURCES; i++) {
-		if (!(p->base.uses_sources >> i & 1))
-			continue;
-		b->sources[i] = arena_alloc(mem, rows * sizeof(struct span));
-		if (!b->sources[i])
-			return -ENOMEM;
-	}
-	if (!b->parts || !b->rows || !b->ranks || !b->own || !b->values || !b->residue_idx ||
-		!b->residue || !b->email_idx || !b->emails || (p->base.uses_leaves && !b->leaves))
-		return -ENOMEM;
-	p->batch = b;
+	p->batch = cut_batch(p, rows, room);
 	return 0;
 }
 
@@ -217,23 +245,35 @@ static void end_batch(struct col_text_shaped *p, struct arena_mark mark)
 
 /* ---- numbers ---- */
 
+/* How many rows of each template the batch has, and where they go. */
+static void count_parts(struct col_text_batch *b, uint32_t count)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < b->used_count; i++)
+		b->parts[b->used[i]].count = 0;
+	b->used_count = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t code = b->rows[i].code;
+
+		if (code >= COL_TEXT_TEMPLATE && b->parts[code - COL_TEXT_TEMPLATE].count++ == 0)
+			b->used[b->used_count++] = (uint16_t)(code - COL_TEXT_TEMPLATE);
+	}
+	for (uint32_t i = 0; i < b->used_count; i++) {
+		struct part *part = &b->parts[b->used[i]];
+
+		part->first = at;
+		part->next = 0;
+		at += part->count;
+	}
+}
+
 /* Which rows of which template the batch's rows are. */
 static void sort_rows(struct col_text_shaped *p, const uint32_t *rows, uint32_t count)
 {
 	struct col_text_batch *b = p->batch;
-	uint32_t at = 0;
 
-	for (uint32_t i = 0; i < p->templates_count; i++)
-		b->parts[i].count = 0;
-	for (uint32_t i = 0; i < count; i++) {
-		if (b->rows[i].code >= COL_TEXT_TEMPLATE)
-			b->parts[b->rows[i].code - COL_TEXT_TEMPLATE].count++;
-	}
-	for (uint32_t i = 0; i < p->templates_count; i++) {
-		b->parts[i].first = at;
-		b->parts[i].next = 0;
-		at += b->parts[i].count;
-	}
+	count_parts(b, count);
 	b->emails_count = b->residue_count = 0;
 	for (uint32_t i = 0; i < count; i++) {
 		struct col_text_rank rank = b->rows[i];
@@ -251,8 +291,8 @@ static void sort_rows(struct col_text_shaped *p, const uint32_t *rows, uint32_t 
 		for (unsigned k = 0; k < p->mails[rank.code]; k++)
 			b->email_idx[b->emails_count++] = rank.emails + k;
 	}
-	for (uint32_t i = 0; i < p->templates_count; i++)
-		b->parts[i].next = 0;
+	for (uint32_t i = 0; i < b->used_count; i++)
+		b->parts[b->used[i]].next = 0;
 }
 
 static int pick(struct col_stream *s, const uint32_t *ranks, uint32_t count, int64_t *out)
@@ -339,15 +379,14 @@ static int load_part(
 
 static int load_numbers(struct col_text_shaped *p)
 {
-	int64_t *at = p->batch->values;
+	struct col_text_batch *b = p->batch;
+	int64_t *at = b->values;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < p->templates_count && rc == 0; i++) {
-		struct col_text_template *t = &p->templates[i];
-		struct part *part = &p->batch->parts[i];
+	for (uint32_t i = 0; i < b->used_count && rc == 0; i++) {
+		struct col_text_template *t = &p->templates[b->used[i]];
+		struct part *part = &b->parts[b->used[i]];
 
-		if (part->count == 0)
-			continue;
 		part->columns = at;
 		at += (size_t)t->columns_count * part->count;
 		rc = col_text_shape_steps(p, t);
@@ -363,13 +402,11 @@ static int load_sources(struct col_text_shaped *p, const uint32_t *rows, uint32_
 	unsigned wanted = 0;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < p->templates_count; i++) {
-		if (p->batch->parts[i].count > 0)
-			wanted |= p->templates[i].sources;
-	}
-	for (unsigned i = 0; i < COL_TEXT_SOURCES && rc == 0; i++) {
-		if (!(wanted >> i & 1))
-			continue;
+	for (uint32_t i = 0; i < p->batch->used_count; i++)
+		wanted |= p->templates[p->batch->used[i]].sources;
+	for (; wanted && rc == 0; wanted &= wanted - 1) {
+		unsigned i = (unsigned)__builtin_ctz(wanted);
+
 		if (!env->source)
 			return ERR_CORRUPT;
 		rc = env->source(env->ctx, i, rows, count, p->batch->sources[i]);
