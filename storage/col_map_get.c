@@ -17,25 +17,31 @@ enum {
 
 /* ---- which values ---- */
 
-/* Values of the set's paths, which so many more rows need. */
-static void want_set(struct col_map *m, uint32_t code, uint32_t rows)
+/* Values of the set's paths, which so many more rows need; how many that are. */
+static uint32_t want_set(struct col_map *m, uint32_t code, uint32_t rows)
 {
 	const struct col_map_set *s = &m->sets[code];
+	const uint16_t *members = m->members + s->first;
+	struct col_map_want *wants = m->wants;
 
 	for (uint32_t k = 0; k < s->count; k++)
-		m->wants[m->members[s->first + k]].count += rows;
+		wants[members[k]].count += rows;
+	return s->count * rows;
 }
 
 /* Of many rows those of each set are counted first. */
-static void want_many(struct col_map *m, const struct col_map_rows *w)
+static uint32_t want_many(struct col_map *m, const struct col_map_rows *w)
 {
+	uint32_t n = 0;
+
 	memset(m->seen, 0, m->sets_count * sizeof *m->seen);
 	for (uint32_t i = 0; i < w->count; i++)
 		m->seen[m->codes[w->rows[i] - w->base]]++;
 	for (uint32_t s = 0; s < m->sets_count; s++) {
 		if (m->seen[s] > 0)
-			want_set(m, s, m->seen[s]);
+			n += want_set(m, s, m->seen[s]);
 	}
+	return n;
 }
 
 /* How many values of each path; their number in all. */
@@ -43,46 +49,47 @@ static uint32_t count_wanted(struct col_map *m, const struct col_map_rows *w)
 {
 	uint32_t n = 0;
 
-	for (uint32_t p = 0; p < m->paths_count; p++)
-		m->wants[p].count = 0;
+	memset(m->wants, 0, m->paths_count * sizeof *m->wants);
 	if (w->count >= DENSE)
-		want_many(m, w);
-	for (uint32_t i = 0; i < w->count && w->count < DENSE; i++)
-		want_set(m, m->codes[w->rows[i] - w->base], 1);
-	for (uint32_t p = 0; p < m->paths_count; p++)
-		n += m->wants[p].count;
+		return want_many(m, w);
+	for (uint32_t i = 0; i < w->count; i++)
+		n += want_set(m, m->codes[w->rows[i] - w->base], 1);
 	return n;
 }
 
 static void place_wanted(struct col_map *m)
 {
+	struct col_map_want *x = m->wants, *end = x + m->paths_count;
 	uint32_t at = m->items_held;
 
-	for (uint32_t p = 0; p < m->paths_count; p++) {
-		m->wants[p].first = m->wants[p].next = at;
-		at += m->wants[p].count;
+	for (; x < end; x++) {
+		x->first = x->next = at;
+		at += x->count;
 	}
 }
 
 /* Few rows: the rank is the sum, over the sets that have the path, of their rows before. */
 static void rank_by_set(struct col_map *m, const struct col_map_rows *w)
 {
-	uint32_t row = col_map_seen_at(m, w->rows[0] - w->base);
+	uint32_t row = col_map_seen_at(m, w->rows[0] - w->base), *seen = m->seen;
+	const uint16_t *codes = m->codes;
 
 	for (uint32_t i = 0; i < w->count; i++) {
-		const struct col_map_set *s = &m->sets[m->codes[w->rows[i] - w->base]];
+		uint32_t end = w->rows[i] - w->base;
+		const struct col_map_set *s = &m->sets[codes[end]];
 
-		if (w->rows[i] - w->base - row > COL_MAP_MARK)
-			row = col_map_seen_at(m, w->rows[i] - w->base);
-		for (; row < w->rows[i] - w->base; row++)
-			m->seen[m->codes[row]]++;
+		if (end - row > COL_MAP_MARK)
+			row = col_map_seen_at(m, end);
+		for (; row < end; row++)
+			seen[codes[row]]++;
 		for (uint32_t k = 0; k < s->count; k++) {
 			uint16_t path = m->members[s->first + k];
 			const struct col_map_path *p = &m->paths[path];
+			const uint16_t *sets = m->path_sets + p->sets;
 			uint32_t rank = 0;
 
 			for (uint32_t j = 0; j < p->sets_count; j++)
-				rank += m->seen[m->path_sets[p->sets + j]];
+				rank += seen[sets[j]];
 			m->r.item_rows[m->wants[path].next] = w->rows[i];
 			m->r.ranks[m->wants[path].next++] = rank;
 		}
@@ -201,11 +208,12 @@ static int fetch_wanted(struct col_map *m, const struct col_map_rows *w)
 		rank_many(m, w);
 	m->r.scratch.len = 0;
 	for (uint32_t p = 0; p < m->paths_count && rc == 0; p++) {
-		const struct col_map_want *x = &m->wants[p];
+		struct col_map_want *x = &m->wants[p];
 
-		if (x->count > 0)
-			rc = col_map_fetch(m, p, x->first, x->count);
-		m->wants[p].next = x->first;
+		if (x->count == 0)
+			continue;
+		rc = col_map_fetch(m, p, x->first, x->count);
+		x->next = x->first;
 	}
 	return rc == 0 ? col_map_hold(m, n) : rc;
 }
