@@ -117,9 +117,9 @@ int scan_select(const struct scan *s, size_t unit, struct scan_scratch *scratch,
 	const struct scan_hit **out_hits, size_t *out_count, struct scan_stats *stats,
 	struct diag *d);
 /*
- * Whole events of the given rows (ascending) into out[count], without a copy: their bytes live until
- * the scratch is used again. A part of a block at a time (SCAN_FETCH_ROWS) needs the least time and
- * memory.
+ * Whole events of the given rows (ascending), which must be ones that match, into out[count], without a
+ * copy: their bytes live until the scratch is used again, and as long as the tree. A part of a block at a
+ * time (SCAN_FETCH_ROWS) needs the least time and memory.
  */
 enum { SCAN_FETCH_ROWS = 1024 };
 int scan_fetch_view(const struct scan *s, size_t unit, const uint32_t *rows, size_t count,

@@ -117,10 +117,23 @@ static int fetch_text(struct fetch *f, int col)
 	return rc;
 }
 
+/* The rows match the scan's tree, and that tells the value. */
+static void put_told(struct fetch *f, int col, struct span told)
+{
+	for (size_t i = 0; i < f->count; i++)
+		*place(&f->out[i], col) = told;
+	block_reader_hold_col(f->w->scratch->block, col, place(&f->out[0], col));
+}
+
 static int fetch_value(struct fetch *f, int col)
 {
+	const struct span *told = f->w->scan->told;
 	int rc = 1;
 
+	if (col != SEG_COL_METADATA && told[col - SEG_COL_TEXT].p) {
+		put_told(f, col, told[col - SEG_COL_TEXT]);
+		return 0;
+	}
 	if (col == SEG_COL_METADATA && f->wanted & SCAN_FETCH_JSON)
 		rc = fetch_json(f);
 	f->json = rc == 0 || f->json;

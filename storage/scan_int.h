@@ -81,6 +81,9 @@ struct scan {
 	uint32_t nodes_count;    /* 0: no condition */
 	uint32_t tests_count;
 	bool asks_sidecars;
+	bool asks_bounds; /* blocks may be ruled out by time or id */
+	/* The value that every row which matches has; p NULL: it is not told. */
+	struct span told[EVENT_TEXT_COUNT];
 	struct expr_scratch *expr; /* for scan_prune, while the scan is opened */
 	size_t bits_bytes;
 	struct scan_segment *segments;

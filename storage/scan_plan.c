@@ -28,6 +28,8 @@ static void add_node(struct scan *s, const struct expr *x)
 
 	ASSERT(x->kind != EXPR_NOT);
 	n->expr = x;
+	s->asks_bounds |=
+		x->kind == EXPR_FALSE || (x->kind == EXPR_TEST && x->test == EXPR_TEST_RANGES);
 	if (x->kind == EXPR_TEST) {
 		s->tests_count++;
 		s->asks_sidecars |= scan_prune_test_asks(x);
@@ -37,6 +39,19 @@ static void add_node(struct scan *s, const struct expr *x)
 	for (uint32_t i = 0; i < x->args_count; i++)
 		add_node(s, x->args[i]);
 	n->end = s->nodes_count;
+}
+
+/* Texts of which the tree leaves one value: tests of its root or, if all of them must hold, of its parts. */
+static void note_told(struct scan *s)
+{
+	for (uint32_t i = s->nodes[0].expr->kind == EXPR_AND; i < s->nodes_count;
+		i = s->nodes[i].end) {
+		const struct expr *t = s->nodes[i].expr;
+
+		if (t->kind == EXPR_TEST && t->test == EXPR_TEST_IN && !t->negate &&
+			t->field.kind == EXPR_FIELD_TEXT && t->texts.count == 1)
+			s->told[t->field.text] = t->texts.values[0];
+	}
 }
 
 int scan_plan_init(struct scan *s, const struct scan_spec *spec)
@@ -49,6 +64,7 @@ int scan_plan_init(struct scan *s, const struct scan_spec *spec)
 	if (!s->nodes || !s->expr)
 		return -ENOMEM;
 	add_node(s, spec->where);
+	note_told(s);
 	return 0;
 }
 
@@ -169,14 +185,27 @@ static void keep_bits(struct scan *s, struct scan_prune *p)
 	p->may = p->all = NULL;
 }
 
+/* All rows are within the bounds, so that no block need be looked at. */
+static bool within_bounds(const struct scan *s, const struct seg_reader *r)
+{
+	const struct scan_spec *spec = &s->spec;
+	const struct seg_info *i = seg_reader_info(r);
+
+	return !s->asks_bounds && i->time_min_ns >= spec->from_ns &&
+	       i->time_max_ns <= spec->to_ns && i->id_min >= spec->id_min &&
+	       i->id_max <= spec->id_max;
+}
+
 static uint32_t bounded_blocks(const struct scan *s, const struct seg_reader *r, uint64_t *out)
 {
+	bool all = within_bounds(s, r);
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < seg_reader_info(r)->blocks_count; i++) {
 		const struct seg_block *b = seg_reader_block(r, i);
 
-		if (!scan_plan_overlaps(s, b->time_min_ns, b->time_max_ns, b->id_min, b->id_max))
+		if (!all && !scan_plan_overlaps(
+				    s, b->time_min_ns, b->time_max_ns, b->id_min, b->id_max))
 			continue;
 		out[i / 64] |= UINT64_C(1) << i % 64;
 		n++;
