@@ -32,6 +32,7 @@ static struct {
 	struct block_reader *buckets[BUCKETS]; /* of idle ones, by block */
 	struct block_reader *newest, *oldest;  /* of idle ones, by when they were given back */
 	struct block_reader *taken;
+	size_t largest; /* that any idle one ever was */
 	uint32_t random;
 	uint8_t heats[HEATS];
 	uint32_t heated; /* times, since they were halved */
@@ -75,6 +76,8 @@ static void idle_add(struct block_reader *b, size_t bytes, bool passing)
 	struct block_reader *prev = passing ? pool.oldest : NULL;
 	struct block_reader *next = passing ? NULL : pool.newest;
 
+	if (bytes > pool.largest)
+		pool.largest = bytes;
 	b->pooled.bytes = bytes;
 	b->pooled.passing = passing;
 	b->pooled.heat_at = heat_at(b->seg_serial, b->block);
@@ -201,8 +204,12 @@ static size_t room(void)
  */
 static bool is_passing(const struct block_reader *b, size_t bytes)
 {
-	const struct block_reader *other = old_one();
+	const struct block_reader *other;
 
+	/* Old ones lie far apart in memory: none is looked at where there is room for any. */
+	if (pool.use.bytes + bytes + pool.largest <= room())
+		return false;
+	other = old_one();
 	if (!other || pool.use.bytes + bytes + other->pooled.bytes <= room())
 		return false;
 	return !is_worth_more(pool.heats[heat_at(b->seg_serial, b->block)], bytes, other);
@@ -303,38 +310,33 @@ uint32_t block_pool_count(
 	return count;
 }
 
-/* What it takes; but for what it may give back. */
-static size_t bytes_of(const struct block_reader *b)
+static size_t with_loss(size_t held)
 {
-	size_t bytes = block_reader_held(b);
-
-	return bytes + bytes / HEAP_LOSS;
-}
-
-static size_t trimmed_bytes_of(const struct block_reader *b)
-{
-	size_t bytes = block_reader_held(b) - block_reader_spare(b);
-
-	return bytes + bytes / HEAP_LOSS;
+	return held + held / HEAP_LOSS;
 }
 
 void block_pool_give(struct block_reader **bp)
 {
 	struct block_reader *b = *bp, *over = NULL;
+	size_t held, spare;
 	bool passing;
 
 	*bp = NULL;
 	if (!b)
 		return;
 	block_reader_watch(b, NULL, NULL);
+	held = block_reader_held(b);
+	spare = block_reader_spare(b);
 	pthread_mutex_lock(&pool.lock);
 	taken_remove(b);
-	passing = is_passing(b, trimmed_bytes_of(b));
+	passing = is_passing(b, with_loss(held - spare));
 	/* What is left of other blocks serves the next one that passes; with one that stays it is lost. */
-	if (!passing)
+	if (!passing && spare > 0) {
 		block_reader_trim(b);
-	if (!b->pooled.stale && bytes_of(b) <= room()) {
-		idle_add(b, bytes_of(b), passing);
+		held -= spare;
+	}
+	if (!b->pooled.stale && with_loss(held) <= room()) {
+		idle_add(b, with_loss(held), passing);
 		b = NULL;
 		over = take_excess();
 	}
