@@ -12,6 +12,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/err.h"
+#include "storage/scan_fetch.h"
 #include "storage/scan_int.h"
 #include "storage/scan_values.h"
 #include "tests/support/event_gen.h"
@@ -633,6 +634,61 @@ static void two_threads(void **state)
 	scan_ask_fini(&a);
 }
 
+/* The entity of a unit's matches, alone; the pages that this takes. */
+static uint64_t fetch_entity(struct world *w, struct scan *s, size_t unit, struct scan_stats *stats)
+{
+	const uint32_t wanted =
+		SCAN_FETCH_TEXT << EVENT_TEXT_ENTITY_ID | SCAN_FETCH_TEXT << EVENT_TEXT_ENTITY_TYPE;
+	const struct scan_hit *hits;
+	struct event out[NEEDLES];
+	uint32_t rows[NEEDLES];
+	uint64_t pages;
+	struct diag d;
+	size_t n;
+
+	assert_int_equal(scan_select(s, unit, w->scratch, &hits, &n, stats, &d), 0);
+	assert_in_range(n, 1, NEEDLES);
+	for (size_t i = 0; i < n; i++)
+		rows[i] = hits[i].row;
+	scan_scratch_rest(w->scratch);
+	pages = stats->pages_read;
+	assert_int_equal(
+		scan_fetch_some(s, unit, rows, n, wanted, w->scratch, NULL, out, stats, &d), 0);
+	for (size_t i = 0; i < n; i++) {
+		assert_true(span_eq(out[i].text[EVENT_TEXT_ENTITY_ID], SPAN_LIT("ORD-000123")));
+		assert_true(span_eq(out[i].text[EVENT_TEXT_ENTITY_TYPE], SPAN_LIT("order")));
+		assert_null(out[i].text[EVENT_TEXT_EVENT_TYPE].p);
+	}
+	return stats->pages_read - pages;
+}
+
+static void what_the_tree_tells_is_not_read(void **state)
+{
+	const struct span type = SPAN_LIT("order");
+	const struct span ids[] = { SPAN_LIT("ORD-000123"), SPAN_LIT("ORD-no-such") };
+	struct world *w = *state;
+	struct scan_ask a;
+	struct scan_stats stats;
+	struct scan *s;
+
+	for (uint32_t count = 1; count <= 2; count++) {
+		scan_ask_init(&a);
+		scan_ask_texts(&a, EVENT_TEXT_ENTITY_ID, ids, count);
+		scan_ask_text(&a, EVENT_TEXT_ENTITY_TYPE, type);
+		s = open_scan(w, &a, &stats);
+		assert_int_equal(scan_unit_count(s), w->blocks_with_needle);
+		for (size_t i = 0; i < scan_unit_count(s); i++) {
+			/* Of two ids, which one it is must be looked up. */
+			if (count == 1)
+				assert_int_equal(fetch_entity(w, s, i, &stats), 0);
+			else
+				assert_true(fetch_entity(w, s, i, &stats) > 0);
+		}
+		scan_close(&s);
+		scan_ask_fini(&a);
+	}
+}
+
 static void a_full_arena(void **state)
 {
 	const uint32_t rows[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
@@ -668,6 +724,7 @@ int main(void)
 		cmocka_unit_test(time_prunes),
 		cmocka_unit_test(a_damaged_page_costs_its_block),
 		cmocka_unit_test(two_threads),
+		cmocka_unit_test(what_the_tree_tells_is_not_read),
 		cmocka_unit_test(a_full_arena),
 	};
 
