@@ -62,6 +62,18 @@ size_t api_job_events_bytes(const struct query *q)
 	return most < LIMIT_QUERY_PAGE_BYTES ? most : LIMIT_QUERY_PAGE_BYTES;
 }
 
+/* Whoever knows which parameter to lower has said so already. */
+static void tell_too_large(struct api_job *j)
+{
+	static const struct http_call_problem large = {
+		.status = 400, .error = "the answer is too large", .hint = "ask for less at once"
+	};
+
+	metrics_inc(METRICS_QUERY_ANSWERS_TOO_LARGE);
+	if (!j->problem.status)
+		j->problem = large;
+}
+
 static int run_once(struct api_job *j, struct engine *engine)
 {
 	struct store_snapshot *snap = j->snap;
@@ -72,6 +84,8 @@ static int run_once(struct api_job *j, struct engine *engine)
 	if (rc < 0)
 		return rc;
 	rc = j->kind->run(j, engine, snap);
+	if (rc == ERR_LIMIT && !j->streaming)
+		tell_too_large(j);
 	if (snap != j->snap)
 		store_snapshot_free(&snap);
 	return rc;
