@@ -4,8 +4,10 @@
 #include <stdio.h>
 
 #include "proto/base/check.h"
+#include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/http/http_url.h"
+#include "proto/svc/metrics.h"
 #include "proto/wire/json_out.h"
 #include "query/agg.h"
 #include "query/agg_answer.h"
@@ -44,14 +46,29 @@ struct list {
 	struct engine_request filter;
 };
 
+static void count_list(const struct fields_result *r, int64_t began_ns)
+{
+	struct engine_result told = { .partial = r->partial,
+		.stats = { .scan = r->stats },
+		.damage = { r->stats.damage },
+		.damage_count = r->stats.damaged_units };
+
+	told.stats.us = (uint64_t)(clock_mono_ns() - began_ns) / CLOCK_NS_PER_US;
+	api_job_count(&told);
+	if (r->more && r->partial == ENGINE_WHOLE)
+		metrics_inc(METRICS_QUERY_PARTIAL_FIELDS);
+}
+
 static int run_list(struct api_job *j, struct engine *engine, struct store_snapshot *snap)
 {
 	struct list *l = (struct list *)j;
 	struct fields_result r;
+	int64_t began_ns = clock_mono_ns();
 	int rc = fields_run(engine, snap, &l->filter, &r, &j->why);
 
 	if (rc < 0)
 		return rc;
+	count_list(&r, began_ns);
 	rc = fields_put(&r, &j->body);
 	fields_result_fini(&r);
 	return rc;

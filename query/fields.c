@@ -109,7 +109,11 @@ static int look(struct engine *e, struct agg_source *s, const struct engine_requ
 	for (size_t i = 0; i < s->units_count && i < LIMIT_QUERY_FIELD_UNITS; i++) {
 		struct diag own = { .code = 0 };
 
-		if (atomic_load(engine_cancel_flag(e)) || clock_mono_ns() > end_ns)
+		if (atomic_load(engine_cancel_flag(e)))
+			out->partial = ENGINE_PARTIAL_CANCELED;
+		else if (clock_mono_ns() > end_ns)
+			out->partial = ENGINE_PARTIAL_TIME;
+		if (out->partial != ENGINE_WHOLE)
 			break;
 		rc = scan_fields(s->scans[s->units[i].scan], s->units[i].unit, engine_scratch(e, 0),
 			on_field, l, &out->stats, &own);
@@ -123,6 +127,8 @@ static int look(struct engine *e, struct agg_source *s, const struct engine_requ
 		rc = 0;
 	}
 	scan_scratch_rest(engine_scratch(e, 0));
+	if (out->partial == ENGINE_WHOLE && out->stats.damaged_units)
+		out->partial = ENGINE_PARTIAL_DAMAGE;
 	return rc;
 }
 
@@ -229,6 +235,8 @@ static void put_kinds(unsigned kinds, struct buf *out)
 
 int fields_put(const struct fields_result *r, struct buf *out)
 {
+	const char *partial = engine_partial_name(r->partial);
+
 	buf_put_str(out, "{\"status\":\"success\",\"fields\":[");
 	for (size_t i = 0; i < r->count; i++) {
 		buf_put_str(out, i ? ",{\"name\":" : "{\"name\":");
@@ -238,8 +246,8 @@ int fields_put(const struct fields_result *r, struct buf *out)
 		buf_printf(out, "],\"events\":%" PRIu64 "}", r->fields[i].events);
 	}
 	buf_printf(out, "],\"events\":%" PRIu64 ",\"total\":%" PRIu64, r->events, r->total);
-	if (r->more)
-		buf_put_str(out, ",\"partial\":\"fields\"");
+	if (partial || r->more)
+		buf_printf(out, ",\"partial\":\"%s\"", partial ? partial : "fields");
 	buf_put_str(out, "}\n");
 	return out->err;
 }

@@ -27,9 +27,10 @@ struct fields_result {
 	struct fields_one
 		*fields; /* the known ones in their order, then paths, the most frequent first */
 	size_t count;
-	bool more;       /* there are more than LIMIT_QUERY_FIELDS */
-	uint64_t events; /* that were looked at */
-	uint64_t total;  /* in all blocks that the filter leaves */
+	bool more;                   /* there are more than LIMIT_QUERY_FIELDS */
+	enum engine_partial partial; /* why of the units that were to be asked some were not */
+	uint64_t events;             /* that were looked at */
+	uint64_t total;              /* in all blocks that the filter leaves */
 	struct scan_stats stats;
 };
 
