@@ -104,6 +104,10 @@ static void explain(struct ask *a, int rc, const struct context_result *r)
 		.error = "the event has none of the fields that are to be the same",
 		.field = "same",
 		.hint = "leave it out, or name a field that the event has" };
+	static const struct http_call_problem long_text = { .status = 400,
+		.error = "the texts that are to be the same are too long to ask for",
+		.field = "same",
+		.hint = "leave out the longest one: description, mostly" };
 	static const struct http_call_problem large = { .status = 400,
 		.error = "the answer is too large",
 		.field = "before",
@@ -113,6 +117,8 @@ static void explain(struct ask *a, int rc, const struct context_result *r)
 		explain_none(a, r);
 	else if (rc == CONTEXT_NO_TEXT)
 		a->base.problem = no_text;
+	else if (rc == CONTEXT_LONG_TEXT)
+		a->base.problem = long_text;
 	else if (rc == ERR_LIMIT)
 		a->base.problem = large;
 }

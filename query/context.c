@@ -133,13 +133,11 @@ static void add_stats(struct context_result *out, const struct engine_result *r)
 }
 
 /* A parameter made here; what is wrong with it is the text of an event that is too long. */
-static int set_param(struct run *r, struct engine_request *q, const char *name, struct span value)
+static int set_param(struct engine_request *q, const char *name, struct span value)
 {
 	struct engine_err err;
 
-	if (engine_param(q, span_str(name), value, &err) < 0)
-		return diag_set(r->d, ERR_LIMIT, "", -1, "a text to be shared is too long");
-	return 0;
+	return engine_param(q, span_str(name), value, &err) < 0 ? CONTEXT_LONG_TEXT : 0;
 }
 
 static int run_one(struct run *r, struct engine_request *q, struct engine_result *out)
@@ -167,7 +165,7 @@ static int find_event(struct run *r)
 
 	engine_request_init(&q);
 	snprintf(id, sizeof id, "%" PRIu64, r->req->id);
-	rc = set_param(r, &q, "id", span_str(id));
+	rc = set_param(&q, "id", span_str(id));
 	if (rc == 0)
 		rc = engine_request_check(&q, &err);
 	if (rc == 0)
@@ -185,10 +183,10 @@ static int ask_same(struct run *r, struct engine_request *q)
 	for (int i = 0; i < EVENT_TEXT_COUNT && rc == 0; i++) {
 		if (!(r->req->same & 1u << i) || !ev->text[i].p)
 			continue;
-		rc = set_param(r, q, event_text_name((enum event_text)i), ev->text[i]);
+		rc = set_param(q, event_text_name((enum event_text)i), ev->text[i]);
 		asked++;
 	}
-	return rc < 0 || asked || !r->req->same ? rc : CONTEXT_NO_TEXT;
+	return rc || asked || !r->req->same ? rc : CONTEXT_NO_TEXT;
 }
 
 static int run_side(
@@ -205,6 +203,8 @@ static int run_side(
 	rc = ask_same(r, &q);
 	if (rc == 0)
 		rc = engine_request_check(&q, &err);
+	if (rc == ERR_LIMIT)
+		rc = CONTEXT_LONG_TEXT;
 	q.place = (struct engine_place){ .set = true,
 		.time_ns = ev->time_ns,
 		.id = ev->id,

@@ -7,7 +7,7 @@
  *
  * Thread:  as engine_run.
  * Memory:  three results of the engine, each within budget_bytes.
- * Errors:  as engine_run; ERR_LIMIT: a shared text is too long to be a filter.
+ * Errors:  as engine_run.
  */
 #ifndef QUERY_CONTEXT_H
 #define QUERY_CONTEXT_H
@@ -19,6 +19,8 @@ enum {
 	CONTEXT_SIDE_MAX = ENGINE_LIMIT_MAX,
 	CONTEXT_NO_EVENT = 1, /* the snapshot has no event of that id */
 	CONTEXT_NO_TEXT = 2,  /* the event has none of the texts that are to be shared */
+	/* The texts to be shared are longer than LIMIT_QUERY_VALUES_BYTES together: no filter. */
+	CONTEXT_LONG_TEXT = 3,
 };
 
 struct context_request {

@@ -223,6 +223,9 @@ static int around(struct source *base, const struct source_around *ask, struct s
 		return diag_set(d, -ENOENT, "", -1, "no such event");
 	if (found == CONTEXT_NO_TEXT)
 		return diag_set(d, -EINVAL, "", -1, "the event has none of these fields");
+	if (found == CONTEXT_LONG_TEXT)
+		return diag_set(d, ERR_LIMIT, "", -1,
+			"the texts that are to be the same are too long to ask for");
 	return join(s, out, d);
 }
 
