@@ -371,6 +371,8 @@ static int put_filled(struct pick *p)
 		if (b == INT64_MAX)
 			break;
 	}
+	if (rc != 0 && p->rows_count < p->spec->limit)
+		p->out->partial = ENGINE_PARTIAL_MEMORY;
 	p->out->groups = (uint64_t)n * ((uint64_t)last - (uint64_t)first + 1);
 	free(series);
 	return 0;
