@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "proto/base/check.h"
+#include "proto/base/limits.h"
 #include "query/agg_int.h"
 #include "query/agg_spare.h"
 
@@ -194,25 +195,27 @@ static void a_hash_is_that_of_the_text(void **state)
 
 static void idle_arrays_are_bounded(void **state)
 {
-	void *p[64];
+	/* Each comes from a class of half a MiB. */
+	enum { ARRAYS = 2 * LIMIT_QUERY_SPARE_BYTES / (512 << 10) };
+	void *p[ARRAYS];
 
 	(void)state;
-	for (int i = 0; i < 64; i++) {
+	for (int i = 0; i < ARRAYS; i++) {
 		p[i] = agg_spare_grow(NULL, 0, 1000);
 		assert_non_null(p[i]);
 		memset(p[i], i, 1000);
 		p[i] = agg_spare_grow(p[i], 1000, 300000);
 		assert_int_equal(((uint8_t *)p[i])[999], i);
 	}
-	for (int i = 0; i < 64; i++)
+	for (int i = 0; i < ARRAYS; i++)
 		agg_spare_give(p[i], 300000);
-	assert_in_range(agg_spare_held(), AGG_SPARE_BYTES / 2, AGG_SPARE_BYTES);
+	assert_in_range(agg_spare_held(), LIMIT_QUERY_SPARE_BYTES / 2, LIMIT_QUERY_SPARE_BYTES);
 	/* What is larger goes back to the system. */
 	p[0] = agg_spare_grow(NULL, 0, 300000);
 	p[0] = agg_spare_grow(p[0], 300000, MANY);
-	assert_in_range(agg_spare_held(), 1, AGG_SPARE_BYTES);
+	assert_in_range(agg_spare_held(), 1, LIMIT_QUERY_SPARE_BYTES);
 	agg_spare_give(p[0], MANY);
-	assert_true(agg_spare_held() <= AGG_SPARE_BYTES);
+	assert_true(agg_spare_held() <= LIMIT_QUERY_SPARE_BYTES);
 	agg_spare_give(NULL, 0);
 }
 

@@ -212,6 +212,46 @@ static void what_is_wrong(void **state)
 	}
 }
 
+/* As many as there may be, each a parameter; then one more. */
+static void is_limit(const char *name, const char *value, unsigned most, const char *error)
+{
+	char want[64];
+
+	afresh();
+	for (unsigned i = 0; i < most; i++)
+		ok(name, value);
+	checks();
+	assert_int_equal(give(name, value), ERR_LIMIT);
+	assert_string_equal(err.field, name);
+	snprintf(want, sizeof want, "more than %u %s", most, error);
+	assert_non_null(strstr(err.error, want));
+	assert_true(err.hint[0]);
+}
+
+static void limits(void **state)
+{
+	char value[16], want[64];
+
+	(void)state;
+	is_limit("by", "host", LIMIT_QUERY_BY, "fields");
+	is_limit("agg", "count(host)", LIMIT_QUERY_CALLS, "functions");
+	for (int i = 0; i < 2; i++) {
+		const char *name = i ? "limit" : "top";
+
+		afresh();
+		snprintf(value, sizeof value, "%d", LIMIT_QUERY_GROUPS + 1);
+		assert_int_equal(give(name, value), ERR_RANGE);
+		assert_string_equal(err.field, name);
+		snprintf(want, sizeof want, "from 1 to %d", LIMIT_QUERY_GROUPS);
+		assert_non_null(strstr(err.error, want));
+		afresh();
+		snprintf(value, sizeof value, "%d", LIMIT_QUERY_GROUPS);
+		ok(name, value);
+		checks();
+		assert_int_equal(req.spec.limit, LIMIT_QUERY_GROUPS);
+	}
+}
+
 static void refused(const char *field)
 {
 	assert_true(agg_request_check(&req, &err) < 0);
@@ -255,6 +295,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_rest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_wrong, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(contradictions, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(limits, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("agg_param", tests, NULL, NULL);

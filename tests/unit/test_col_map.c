@@ -672,23 +672,52 @@ static void no_maps_stay_whole(void **state)
 	check_whole(f, ARRAY_COUNT(odd));
 }
 
-/* One map of each key: rows beyond `fit` stay whole. */
-static void many_keys(struct fixture *f, uint32_t rows, const char *name, uint32_t fit)
-{
-	start(f);
-	for (uint32_t i = 0; i < rows; i++) {
-		pack_map_head(&f->text, 1);
-		put_key(f, name, i);
-		pack_int(&f->text, i);
-		end_row(f, true);
-	}
-	check_whole(f, rows - fit);
-}
-
+/* Maps of which each brings so many paths of its own. */
 static void too_many_paths(void **state)
 {
-	/* Each has its own path and set; sets 0 and 1, path 0 are there from the start. */
-	many_keys(*state, LIMIT_MAP_SETS + 100, "p", LIMIT_MAP_SETS - 2);
+	enum { EACH = 100, FIT = (LIMIT_MAP_PATHS - 1) / EACH, ROWS = FIT + 20 };
+	struct fixture *f = *state;
+
+	start(f);
+	for (uint32_t i = 0; i < ROWS; i++) {
+		pack_map_head(&f->text, EACH);
+		for (uint32_t k = 0; k < EACH; k++) {
+			put_key(f, "p", EACH * i + k);
+			pack_int(&f->text, i);
+		}
+		end_row(f, true);
+	}
+	check_whole(f, ROWS - FIT);
+}
+
+/* Different maps of the same few keys, which are long: it is their text in all sets that ends them. */
+static void too_much_key_text_of_sets(void **state)
+{
+	enum { KEYS = 12, KEY_BYTES = 4096, BESIDE_BYTES = 8 };
+	static char key[KEY_BYTES];
+	struct fixture *f = *state;
+	uint64_t all = 0, used = 0;
+	uint32_t fit = 0, i = 0;
+
+	memset(key, 'x', sizeof key);
+	start(f);
+	while (all < 2 * LIMIT_MAP_SET_BYTES) {
+		uint32_t n = (uint32_t)__builtin_popcount(++i);
+		uint64_t bytes = n * (KEY_BYTES + BESIDE_BYTES);
+
+		pack_map_head(&f->text, n);
+		for (uint32_t k = 0; k < KEYS; k++) {
+			key[0] = (char)('a' + k);
+			if (i & 1u << k)
+				pack_str(&f->text, span_of(key, sizeof key)), pack_int(&f->text, i);
+		}
+		end_row(f, true);
+		all += bytes;
+		if (used + bytes <= LIMIT_MAP_SET_BYTES)
+			used += bytes, fit++;
+	}
+	assert_true(i < 1u << KEYS);
+	check_whole(f, i - fit);
 }
 
 static void too_many_sets(void **state)
@@ -857,6 +886,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(copies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_maps_stay_whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(too_many_paths, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(too_much_key_text_of_sets, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(too_many_sets, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(too_much_key_text, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(too_many_members, set_up, tear_down),

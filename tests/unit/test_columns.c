@@ -137,6 +137,29 @@ static void a_wrong_name_is_told(void **state)
 	assert_refuses(deep, ERR_LIMIT, deep);
 }
 
+/* Names and their parts are of one memory. */
+static void names_have_so_many_bytes_together(void **state)
+{
+	static char name[LIMIT_COLUMNS_BYTES + 2];
+	struct span bad;
+
+	(void)state;
+	memset(name, 'k', sizeof name - 1);
+	memcpy(name, "metadata.", 9);
+	assert_refuses(name, ERR_LIMIT, name);
+	columns_init(&columns);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(
+			columns_add(&columns, span_of(name, LIMIT_COLUMNS_BYTES / 4), &bad), 0);
+	assert_int_equal(
+		columns_add(&columns, span_of(name, LIMIT_COLUMNS_BYTES / 4), &bad), ERR_LIMIT);
+	assert_int_equal(bad.n, LIMIT_COLUMNS_BYTES / 4);
+	assert_int_equal(columns.count, 3);
+	/* What is shorter may still come. */
+	assert_int_equal(columns_add(&columns, SPAN_LIT("host"), &bad), 0);
+	columns_fini(&columns);
+}
+
 static void a_small_buffer_is_left_as_it_was(void **state)
 {
 	struct event ev = full_event();
@@ -162,6 +185,7 @@ int main(void)
 		cmocka_unit_test(paths_into_the_metadata),
 		cmocka_unit_test(what_is_absent_is_left_out),
 		cmocka_unit_test(a_wrong_name_is_told),
+		cmocka_unit_test(names_have_so_many_bytes_together),
 		cmocka_unit_test(a_small_buffer_is_left_as_it_was),
 	};
 

@@ -15,6 +15,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "query/engine.h"
+#include "query/heap.h"
 #include "tests/support/toy_scan.h"
 
 enum { EVENTS = 1500, QUERIES = 400, WALKS = 60 };
@@ -565,6 +566,115 @@ static void an_offset_out_of_budget(void **state)
 	engine_free(&e);
 }
 
+/* As deep as LIMIT_QUERY_HITS_BYTES allow, and one deeper: nothing is skipped, the time is over at once. */
+static void the_deepest_offset(void **state)
+{
+	const uint64_t most = LIMIT_QUERY_HITS_BYTES / sizeof(struct heap_hit) - 1 - 10;
+	struct engine *e = engine_new();
+	struct store_snapshot snap;
+	struct engine_result got;
+	struct diag d;
+
+	(void)state;
+	clock_fake(0, 1000000);
+	cut(&snap, EVENTS, 20);
+	snap.unit_cost_ns = 1000;
+	for (int over = 0; over < 2; over++) {
+		struct engine_request r;
+
+		engine_request_init(&r);
+		param(&r, "user_id", "anna");
+		number_param(&r, "limit", 10);
+		number_param(&r, "offset", most + (uint64_t)over + EVENTS);
+		r.budget_ns = 1;
+		check(&r);
+		/* What the first unit had is passed over. */
+		r.offset -= EVENTS;
+		assert_int_equal(engine_run(e, &snap, &r, &got, &d), over ? ERR_BUDGET : 0);
+		if (!over) {
+			assert_int_equal(got.partial, ENGINE_PARTIAL_TIME);
+			engine_result_fini(&got);
+		}
+		engine_request_fini(&r);
+	}
+	clock_real();
+	engine_free(&e);
+}
+
+/* A request as it comes is bounded: a page of LIMIT_QUERY_PAGE_BYTES, LIMIT_QUERY_MS of time. */
+static void a_page_has_so_many_bytes(void **state)
+{
+	enum { ROWS = 64, EACH = LIMIT_QUERY_PAGE_BYTES / ROWS };
+	static uint8_t text[EACH];
+	static struct event large[ROWS + 2];
+	struct engine *e = engine_new();
+	struct store_snapshot snap;
+	char cursor[ENGINE_CURSOR_BYTES] = "";
+	size_t seen = 0, pages = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ROWS + 2; i++) {
+		large[i] = (struct event){ .id = i + 1, .time_ns = (int64_t)i };
+		large[i].text[EVENT_TEXT_DESCRIPTION] = span_of(text, sizeof text);
+	}
+	snap = (struct store_snapshot){ .events = large,
+		.events_count = ROWS + 2,
+		.cuts = { 0, ROWS + 2 },
+		.units_count = 1,
+		.damaged = -1 };
+	do {
+		struct engine_request r;
+		struct engine_result got;
+
+		engine_request_init(&r);
+		number_param(&r, "limit", LIMIT_QUERY_ROWS);
+		if (*cursor)
+			param(&r, "cursor", cursor);
+		check(&r);
+		assert_int_equal(engine_run(e, &snap, &r, &got, NULL), 0);
+		assert_true(got.count > 0);
+		assert_true(got.count * EACH <= LIMIT_QUERY_PAGE_BYTES + EACH);
+		seen += got.count;
+		assert_int_equal(
+			got.partial, seen < ROWS + 2 ? ENGINE_PARTIAL_MEMORY : ENGINE_WHOLE);
+		strcpy(cursor, got.next);
+		pages++;
+		engine_result_fini(&got);
+		engine_request_fini(&r);
+	} while (*cursor);
+	assert_int_equal(seen, ROWS + 2);
+	assert_true(pages > 1);
+	engine_free(&e);
+}
+
+static void a_query_has_so_much_time(void **state)
+{
+	struct engine *e = engine_new();
+	struct store_snapshot snap;
+	struct engine_request r;
+	struct engine_result got;
+
+	(void)state;
+	clock_fake(0, 1000000);
+	cut(&snap, EVENTS, 20);
+	assert_true(snap.units_count > 40);
+	for (int over = 0; over < 2; over++) {
+		snap.unit_cost_ns = LIMIT_QUERY_MS * CLOCK_NS_PER_MS /
+				    (over ? 20 : 10 * (int64_t)snap.units_count);
+		engine_request_init(&r);
+		param(&r, "user_id", "anna");
+		number_param(&r, "limit", LIMIT_QUERY_ROWS);
+		check(&r);
+		assert_int_equal(engine_run(e, &snap, &r, &got, NULL), 0);
+		assert_int_equal(got.partial, over ? ENGINE_PARTIAL_TIME : ENGINE_WHOLE);
+		assert_int_equal(got.total_known, !over);
+		engine_result_fini(&got);
+		engine_request_fini(&r);
+	}
+	clock_real();
+	engine_free(&e);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -659,6 +769,9 @@ int main(void)
 		cmocka_unit_test(stops_early),
 		cmocka_unit_test(an_offset_too_deep),
 		cmocka_unit_test(an_offset_out_of_budget),
+		cmocka_unit_test(the_deepest_offset),
+		cmocka_unit_test(a_page_has_so_many_bytes),
+		cmocka_unit_test(a_query_has_so_much_time),
 	};
 
 	return cmocka_run_group_tests_name("engine", tests, set_up, NULL);

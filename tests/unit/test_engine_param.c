@@ -211,6 +211,67 @@ static void given_twice(void **state)
 	}
 }
 
+/* A number of a limit as a value, and what a refusal says of it. */
+static void is_limit(const char *name, unsigned least, unsigned most)
+{
+	char value[16], range[48];
+
+	snprintf(range, sizeof range, "from %u to %u", least, most);
+	afresh();
+	if (strcmp(name, "wait") == 0)
+		ok("after", "1");
+	snprintf(value, sizeof value, "%u", most + 1);
+	assert_int_equal(give(name, value), ERR_RANGE);
+	assert_string_equal(err.field, name);
+	assert_non_null(strstr(err.error, range));
+	assert_true(err.hint[0]);
+	afresh();
+	if (strcmp(name, "wait") == 0)
+		ok("after", "1");
+	snprintf(value, sizeof value, "%u", most);
+	ok(name, value);
+	assert_int_equal(engine_request_check(&req, &err), 0);
+}
+
+static void limits_of_numbers(void **state)
+{
+	(void)state;
+	is_limit("limit", 1, LIMIT_QUERY_ROWS);
+	assert_int_equal(req.limit, LIMIT_QUERY_ROWS);
+	is_limit("wait", 0, LIMIT_QUERY_WAIT_S);
+	assert_int_equal(req.wait_ms, LIMIT_QUERY_WAIT_S * 1000);
+}
+
+/* As many values as there may be, as long as they may be together; then a byte more. */
+static void limit_of_all_values(void **state)
+{
+	static uint8_t text[LIMIT_QUERY_VALUES_BYTES];
+	enum { EACH = LIMIT_QUERY_VALUES_BYTES / (EVENT_TEXT_COUNT * LIMIT_QUERY_VALUES) };
+	size_t left = LIMIT_QUERY_VALUES_BYTES;
+
+	(void)state;
+	memset(text, 'v', sizeof text);
+	for (int f = 0; f < EVENT_TEXT_COUNT; f++) {
+		struct span name = span_str(event_text_name((enum event_text)f));
+
+		for (int i = 0; i < LIMIT_QUERY_VALUES; i++) {
+			text[0] = (uint8_t)('0' + i);
+			assert_int_equal(engine_param(&req, name, span_of(text, EACH), &err), 0);
+			left -= EACH;
+		}
+	}
+	assert_int_equal(
+		engine_param(&req, SPAN_LIT("search"), span_of(text, left + 1), &err), ERR_LIMIT);
+	assert_string_equal(err.field, "search");
+	assert_non_null(strstr(err.error, "longer than"));
+	assert_true(err.hint[0]);
+	req.given = 0;
+	assert_int_equal(engine_param(&req, SPAN_LIT("search"), span_of(text, left), &err), 0);
+	assert_int_equal(engine_request_check(&req, &err), 0);
+	assert_int_equal(give("q", "x"), ERR_LIMIT);
+	assert_string_equal(err.field, "q");
+}
+
 static void limits_of_values(void **state)
 {
 	char value[16];
@@ -393,6 +454,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(refusals, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(given_twice, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(limits_of_values, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(limits_of_numbers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(limit_of_all_values, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(expressions, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_walk_keeps_its_now, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(contradictions, set_up, tear_down),

@@ -5,11 +5,14 @@
  */
 #include "tests/support/check_cmocka.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
 #include "proto/expr/expr.h"
+#include "proto/expr/expr_regex_int.h"
 #include "proto/wire/json_in.h"
 
 static const char metadata_json[] =
@@ -339,6 +342,84 @@ static void long_texts_are_searched_to_their_end(void **state)
 	free(text);
 }
 
+static const struct expr *pattern_of(struct fixture *f, const char *pattern)
+{
+	struct expr_field d = expr_field_text(EVENT_TEXT_DESCRIPTION);
+	const struct expr *x = expr_matches(&f->b, &d, span_str(pattern), NULL, NULL, 0);
+
+	assert_non_null(x);
+	return x;
+}
+
+/* Repetitions are written out when a pattern is compiled. */
+static void compiled_patterns_have_a_limit(void **state)
+{
+	struct fixture *f = *state;
+	struct expr_field d = expr_field_text(EVENT_TEXT_DESCRIPTION);
+	char text[64], why[120] = "";
+
+	snprintf(text, sizeof text, "(?:abcdefgh){%d}", LIMIT_EXPR_REGEX_CODE_BYTES / 64);
+	assert_non_null(expr_matches(&f->b, &d, span_str(text), NULL, why, sizeof why));
+	snprintf(text, sizeof text, "(?:abcdefgh){%d}", LIMIT_EXPR_REGEX_CODE_BYTES / 8);
+	assert_null(expr_matches(&f->b, &d, span_str(text), NULL, why, sizeof why));
+	assert_int_equal(f->b.err, ERR_LIMIT);
+	assert_non_null(strstr(why, "too large"));
+}
+
+/* Each text given up halves the steps of the next, down to what every innocent search needs. */
+static void steps_end_at_the_least(void **state)
+{
+	struct fixture *f = *state;
+	const struct expr *hostile = pattern_of(f, "^(a+)+$"),
+			  *innocent = pattern_of(f, "an+a [0-9]");
+	char text[LIMIT_EXPR_REGEX_STEPS_MIN / 4];
+	uint32_t steps = LIMIT_EXPR_REGEX_STEPS;
+
+	memset(text, 'a', sizeof text);
+	text[sizeof text - 1] = '!';
+	expr_scratch_reset(f->scratch);
+	for (uint64_t n = 1; n < 40; n++) {
+		assert_int_equal(expr_scratch_regex(f->scratch)->steps, steps);
+		assert_false(expr_test_text(hostile, span_of(text, sizeof text), f->scratch));
+		assert_int_equal(expr_scratch_given_up(f->scratch), n);
+		steps = steps / 2 > LIMIT_EXPR_REGEX_STEPS_MIN ? steps / 2
+							       : LIMIT_EXPR_REGEX_STEPS_MIN;
+	}
+	assert_int_equal(steps, LIMIT_EXPR_REGEX_STEPS_MIN);
+	memcpy(text + sizeof text - 7, "anna 12", 7);
+	assert_true(expr_test_text(innocent, span_of(text, sizeof text), f->scratch));
+	assert_int_equal(expr_scratch_given_up(f->scratch), 39);
+	expr_scratch_reset(f->scratch);
+	assert_int_equal(expr_scratch_regex(f->scratch)->steps, LIMIT_EXPR_REGEX_STEPS);
+}
+
+/* Every character leaves a way not yet tried: few are remembered, as many as there are steps are not. */
+static void ways_not_tried(struct fixture *f, const char *pattern, size_t few, size_t many)
+{
+	const struct expr *x = pattern_of(f, pattern);
+	char *text = malloc(many);
+
+	assert_non_null(text);
+	memset(text, 'a', many);
+	expr_scratch_reset(f->scratch);
+	assert_true(expr_test_text(x, span_of(text, few), f->scratch));
+	assert_int_equal(expr_scratch_given_up(f->scratch), 0);
+	assert_false(expr_test_text(x, span_of(text, many), f->scratch));
+	assert_int_equal(expr_scratch_given_up(f->scratch), 1);
+	free(text);
+}
+
+static void memory_of_a_match_has_a_limit(void **state)
+{
+	enum { HEAP = LIMIT_EXPR_REGEX_HEAP_KIB << 10 };
+
+	static_assert(HEAP / 16 < LIMIT_EXPR_REGEX_STEPS / 4, "it is not the steps that end it");
+	static_assert(LIMIT_EXPR_REGEX_STACK_BYTES / 4 < LIMIT_EXPR_REGEX_STEPS / 4, "the same");
+	ways_not_tried(*state, "^(?:a|b)*$", LIMIT_EXPR_REGEX_STACK_BYTES / 256,
+		LIMIT_EXPR_REGEX_STACK_BYTES / 4);
+	ways_not_tried(*state, "(*NO_JIT)^(?:a|b)*$", HEAP / 1024, HEAP / 16);
+}
+
 static void limits_are_reached(void **state)
 {
 	struct fixture *f = *state;
@@ -398,6 +479,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(hostile_patterns_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			long_texts_are_searched_to_their_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(compiled_patterns_have_a_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(steps_end_at_the_least, setup, teardown),
+		cmocka_unit_test_setup_teardown(memory_of_a_match_has_a_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_are_reached, setup, teardown),
 	};
 
