@@ -97,6 +97,16 @@ def data_file(*path):
     return full
 
 
+def limit(name):
+    """A limit of proto/base/limits.h by its name."""
+    with open(os.path.join(ROOT, "proto", "base", "limits.h"), encoding="ascii") as f:
+        text = f.read()
+    value = found(rf"\n\t{name} = ([^;]*?),\n", text).group(1)
+    value = re.sub(r"LIMIT_\w+", lambda m: str(limit(m.group(0))), value)
+    check(re.fullmatch(r"[\d\s()+*/<-]+", value), value)
+    return eval(value.replace("/", "//"))  # numbers alone, as was checked
+
+
 # ---------------------------------------------------------------- frames
 
 
