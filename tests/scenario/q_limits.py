@@ -16,7 +16,7 @@ TOO_LARGE = "the answer is too large"
 
 
 def get(q, path, status=200, **params):
-    reply = q.get(f"/api/{path}?" + urllib.parse.urlencode(params), timeout=60)
+    reply = q.get(f"/api/{path}?" + urllib.parse.urlencode(params), timeout=120)
     astro.equal(reply.status, status, reply.text[:500])
     return reply.json
 
@@ -57,7 +57,7 @@ def t_the_longest_answer(lab):
     told = get(q, "logs", status=400, fields=",".join(names))
     astro.equal((told["error"], told["field"]), (TOO_LARGE, "limit"))
     astro.equal(q.metric("astro_query_answers_too_large_total"), 1)
-    reply = q.get("/api/logs?fields=" + ",".join(names[:columns // 4]), timeout=60)
+    reply = q.get("/api/logs?fields=" + ",".join(names[:columns // 4]), timeout=120)
     astro.equal((reply.status, reply.json["total"]), (200, 1))
     astro.check(len(reply.body) > most // 5)
 
