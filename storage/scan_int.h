@@ -149,7 +149,7 @@ int scan_open_readers(const struct seg_reader *const *readers, size_t count,
 /* ---- scan_plan ---- */
 
 int scan_plan_init(struct scan *s, const struct scan_spec *spec);
-/* Adds the units of a segment that may hold a match. */
+/* Adds the units of a segment that may hold a match. SCAN_COLD. */
 int scan_plan_segment(struct scan *s, const struct seg_reader *r, size_t snapshot_idx,
 	struct scan_stats *stats, struct diag *d);
 int scan_plan_batch(struct scan *s, size_t snapshot_idx, struct diag *d);
@@ -173,6 +173,7 @@ struct scan_prune {
 		rows; /* by node: of a test, rows of each block that hold, negation aside; or NULL */
 	/* Entity types that stand beside the test of entity ids that is being asked; NULL: any. */
 	const struct textset *types;
+	bool cold; /* a page of a sidecar was needed that must not be read (scan_warm.c) */
 };
 
 static inline bool scan_prune_bit(const uint64_t *bits, uint32_t block)

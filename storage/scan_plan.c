@@ -243,13 +243,13 @@ int scan_plan_segment(struct scan *s, const struct seg_reader *r, size_t snapsho
 	} else if (s->nodes_count > 0) {
 		rc = scan_prune_init(&p, s, seg, wanted, stats);
 		if (rc == 0) {
-			rc = add_blocks(s, wanted, &p);
+			rc = p.cold ? SCAN_COLD : add_blocks(s, wanted, &p);
 			keep_bits(s, &p);
 			scan_prune_fini(&p);
 		}
 	}
 	stats->blocks_pruned += seg_reader_info(r)->blocks_count - (s->pieces_count - before);
-	return rc < 0 ? diag_set(d, rc, seg_reader_name(r), -1, "planning a scan") : 0;
+	return rc < 0 ? diag_set(d, rc, seg_reader_name(r), -1, "planning a scan") : rc;
 }
 
 int scan_plan_batch(struct scan *s, size_t snapshot_idx, struct diag *d)

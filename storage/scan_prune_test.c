@@ -21,14 +21,20 @@ enum answer { NONE, SOME, ALL };
  * True: `found` has the blocks of any of the entities. Where the test is negated the types beside it
  * do not narrow what it excludes.
  */
-static bool find_entities(const struct scan_prune *p, const struct expr *t,
-	const struct sidx_entity *x, uint64_t *found)
+static bool find_entities(
+	struct scan_prune *p, const struct expr *t, const struct sidx_entity *x, uint64_t *found)
 {
 	const struct textset *types = t->negate ? NULL : p->types, *ids = &t->texts;
 
 	for (size_t i = 0; i < ids->count; i++) {
 		for (size_t k = 0; types && k < types->count; k++) {
-			if (sidx_entity_find(x, types->values[k], ids->values[i], found, NULL) != 0)
+			int rc = p->scan->spec.warm ? sidx_entity_find_read(x, types->values[k],
+							      ids->values[i], found)
+						    : sidx_entity_find(x, types->values[k],
+							      ids->values[i], found, NULL);
+
+			p->cold |= rc == SIDX_ENTITY_COLD;
+			if (rc != 0)
 				return false;
 		}
 		if (!types && sidx_entity_find_id(x, ids->values[i], found, NULL) != 0)

@@ -108,7 +108,6 @@ static int damaged(const struct sidx_entity *x, struct diag *d)
 		"a page of an entity index");
 }
 
-/* blocks NULL: the mark alone. */
 static int find(const struct sidx_entity *x, int table, struct span value, uint64_t *blocks,
 	bool *out_mark, struct diag *d)
 {
@@ -126,29 +125,60 @@ static int find(const struct sidx_entity *x, int table, struct span value, uint6
 	return rc < 0 ? damaged(x, d) : 0;
 }
 
-int sidx_entity_find(const struct sidx_entity *x, struct span type, struct span id,
+static bool is_read(const struct sidx_entity *x, int table, struct span value)
+{
+	const struct sidx_keys *k = &x->tables[table];
+
+	return !x->complete || k->buckets == 0 ||
+	       sidx_keys_is_read(k, sidx_keys_at(sidx_entity_hash(value) >> HASH_SHIFT, k->buckets,
+					    k->low_bits));
+}
+
+/* Of an id that occurs with several types. */
+static int find_pair(const struct sidx_entity *x, struct span type, struct span id,
+	uint64_t *blocks, struct diag *d)
+{
+	const struct sidx_keys *k = &x->tables[PAIRS];
+	uint64_t hash = sidx_entity_hash(id) >> HASH_SHIFT;
+	struct sidx_keys_at at = { sidx_keys_at(hash, k->buckets, 0).bucket,
+		sidx_entity_pair_low(hash, sidx_entity_tag(type)) };
+	bool mark;
+
+	return sidx_keys_find(k, at, blocks, &mark) < 0 ? damaged(x, d) : 0;
+}
+
+static int find_typed(const struct sidx_entity *x, struct span type, struct span id, bool read,
 	uint64_t *blocks, struct diag *d)
 {
 	const struct sidx_keys *k = &x->tables[PAIRS];
 	uint64_t of_id[LIMIT_SEGMENT_BLOCKS / 64] = { 0 };
 	size_t words = (k->blocks_count + 63) / 64;
-	struct sidx_keys_at at;
-	uint64_t hash;
 	bool mark;
-	int rc = find(x, IDS, id, of_id, &mark, d);
+	int rc;
 
+	if (read && !is_read(x, IDS, id))
+		return SIDX_ENTITY_COLD;
+	rc = find(x, IDS, id, of_id, &mark, d);
 	if (rc != 0)
 		return rc;
-	if (!mark || k->buckets == 0) {
-		for (size_t i = 0; i < words; i++)
-			blocks[i] |= of_id[i];
-		return 0;
-	}
-	hash = sidx_entity_hash(id) >> HASH_SHIFT;
-	at.bucket = sidx_keys_at(hash, k->buckets, 0).bucket;
-	at.low = sidx_entity_pair_low(hash, sidx_entity_tag(type));
-	rc = sidx_keys_find(k, at, blocks, &mark);
-	return rc < 0 ? damaged(x, d) : 0;
+	if (mark && k->buckets > 0)
+		return read && !is_read(x, PAIRS, id) ? SIDX_ENTITY_COLD
+						      : find_pair(x, type, id, blocks, d);
+	for (size_t i = 0; i < words; i++)
+		blocks[i] |= of_id[i];
+	return 0;
+}
+
+int sidx_entity_find(const struct sidx_entity *x, struct span type, struct span id,
+	uint64_t *blocks, struct diag *d)
+{
+	return find_typed(x, type, id, false, blocks, d);
+}
+
+int sidx_entity_find_read(
+	const struct sidx_entity *x, struct span type, struct span id, uint64_t *blocks)
+{
+	return find_typed(x, type, id, true, blocks, NULL);
 }
 
 int sidx_entity_find_id(
@@ -167,21 +197,9 @@ int sidx_entity_find_user(
 	return find(x, USERS, user, blocks, &mark, d);
 }
 
-static bool is_read(const struct sidx_entity *x, int table, struct span value)
-{
-	const struct sidx_keys *k = &x->tables[table];
-
-	return !x->complete || k->buckets == 0 ||
-	       sidx_keys_is_read(k, sidx_keys_at(sidx_entity_hash(value) >> HASH_SHIFT, k->buckets,
-					    k->low_bits));
-}
-
 bool sidx_entity_is_read_id(const struct sidx_entity *x, struct span id)
 {
-	bool mark;
-
-	return is_read(x, IDS, id) && find(x, IDS, id, NULL, &mark, NULL) == 0 &&
-	       (!mark || is_read(x, PAIRS, id));
+	return is_read(x, IDS, id);
 }
 
 bool sidx_entity_is_read_user(const struct sidx_entity *x, struct span user)

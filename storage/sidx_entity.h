@@ -21,6 +21,8 @@ enum {
 	SIDX_ENTITY_TAG_BITS = 12,
 	/* The segment has too many keys for an index: nothing was set. */
 	SIDX_ENTITY_UNKNOWN = 1,
+	/* A page would be needed that was not read before: nothing was set. */
+	SIDX_ENTITY_COLD = 2,
 };
 
 struct sidx_entity;
@@ -32,12 +34,15 @@ void sidx_entity_close(struct sidx_entity **x);
 /* Sets bit b of blocks[] (one bit a block) for each block that may hold the entity. */
 int sidx_entity_find(const struct sidx_entity *x, struct span type, struct span id,
 	uint64_t *blocks, struct diag *d);
+/* The same from pages that were read before alone. */
+int sidx_entity_find_read(
+	const struct sidx_entity *x, struct span type, struct span id, uint64_t *blocks);
 /* The same for an id of any type. */
 int sidx_entity_find_id(
 	const struct sidx_entity *x, struct span id, uint64_t *blocks, struct diag *d);
 int sidx_entity_find_user(
 	const struct sidx_entity *x, struct span user, uint64_t *blocks, struct diag *d);
-/* Whether these lookups, of any type, need no page that was not read before. */
+/* Whether the lookup of an id of any type, or of a user, needs no page that was not read before. */
 bool sidx_entity_is_read_id(const struct sidx_entity *x, struct span id);
 bool sidx_entity_is_read_user(const struct sidx_entity *x, struct span user);
 /* Different ids of entities, and users; two of one key count once. */

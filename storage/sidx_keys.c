@@ -456,7 +456,7 @@ int sidx_keys_find(
 		if (sidx_bits_at(p.lows, i, k->low_bits) != at.low)
 			continue;
 		*out_mark = k->marked && sidx_bits_at(p.marks, i, 1);
-		rc = blocks ? get_blocks(&p, (uint32_t)i, blocks) : 0;
+		rc = get_blocks(&p, (uint32_t)i, blocks);
 		return rc < 0 ? rc : SIDX_KEYS_FOUND;
 	}
 	return 0;

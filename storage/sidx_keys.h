@@ -126,7 +126,7 @@ int sidx_keys_open(struct sidx_keys *k, struct rcur *c, struct span file, uint64
 void sidx_keys_close(struct sidx_keys *k);
 /*
  * SIDX_KEYS_FOUND (1): the key is there, its blocks are set in blocks[] (a bit each), *out_mark is
- * its mark; 0: it is not there. ERR_CORRUPT: nothing is to be believed. blocks NULL: they are not read.
+ * its mark; 0: it is not there. ERR_CORRUPT: nothing is to be believed.
  */
 enum { SIDX_KEYS_FOUND = 1 };
 int sidx_keys_find(

@@ -334,26 +334,43 @@ static uint64_t mixed_blocks(unsigned id, unsigned type)
 	return blocks;
 }
 
+/* What was looked up is found again without reading a page; before that, alike or not at all. */
+static unsigned look_up(
+	const struct sidx_entity *x, struct span type, struct span id, uint64_t *out)
+{
+	uint64_t before = 0, again = 0;
+	int rc = sidx_entity_find_read(x, type, id, &before);
+
+	*out = 0;
+	assert_int_equal(sidx_entity_find(x, type, id, out, NULL), 0);
+	assert_true(rc == 0 || rc == SIDX_ENTITY_COLD);
+	assert_int_equal(before, rc == 0 ? *out : 0);
+	assert_int_equal(sidx_entity_find_read(x, type, id, &again), 0);
+	assert_int_equal(again, *out);
+	assert_true(sidx_entity_is_read_id(x, id));
+	return rc == SIDX_ENTITY_COLD;
+}
+
 static void compare_mixed(const struct sidx_entity *x)
 {
-	unsigned surplus = 0;
+	unsigned surplus = 0, cold = 0;
 
 	for (unsigned id = 1; id < MIXED_IDS; id += 13) {
 		char text[16];
 
 		snprintf(text, sizeof text, "%u", id);
 		for (unsigned t = 0; t < ARRAY_COUNT(mixed_types); t++) {
-			uint64_t want = mixed_blocks(id, t), got = 0;
+			uint64_t want = mixed_blocks(id, t), got;
 
-			assert_int_equal(sidx_entity_find(x, span_str(mixed_types[t]),
-						 span_str(text), &got, NULL),
-				0);
+			cold += look_up(x, span_str(mixed_types[t]), span_str(text), &got);
 			assert_int_equal(got & want, want);
 			/* Of an id of one type that type is not looked at. */
 			surplus += id % 3 && got != want;
 		}
 	}
 	assert_true(surplus < 15);
+	/* Pages of ids, and of pairs. */
+	assert_true(cold >= 2);
 }
 
 static void one_id_of_several_types(void **state)
@@ -372,8 +389,8 @@ static void one_id_of_several_types(void **state)
 		put_mixed(&b, &seg, ranges);
 		mem_vfs_init(&m, buf_span(&b));
 		assert_int_equal(sidx_entity_open(&m.table, 0, "m.ent", &seg, &x, NULL), 0);
-		assert_int_equal(sidx_entity_check(x, NULL), 0);
 		compare_mixed(x);
+		assert_int_equal(sidx_entity_check(x, NULL), 0);
 		sidx_entity_close(&x);
 		buf_fini(&b);
 	}
