@@ -33,7 +33,8 @@ void block_pool_give(struct block_reader **b);
 void block_pool_drop(uint64_t seg_serial);
 
 /*
- * Others of the process hold so much for a while, an aggregation its groups or the server its answers:
+ * Others of the process hold so much for a while, an aggregation its groups, the server its answers, a reader
+ * rows that are not sealed:
  * idle readers make room for it, down to a quarter of the budget. What is freed goes back to the system
  * where it is much.
  */

@@ -8,6 +8,7 @@
 #include "proto/base/check.h"
 #include "proto/base/cursor.h"
 #include "proto/base/err.h"
+#include "storage/block_pool.h"
 
 /* An open journal file that batches point into; stays readable when it is retired. */
 struct tail_file {
@@ -38,8 +39,10 @@ static void rows_unref(struct tail_rows **rp)
 	struct tail_rows *r = *rp;
 
 	*rp = NULL;
-	if (r && atomic_fetch_sub(&r->refs, 1) == 1)
-		free(r);
+	if (!r || atomic_fetch_sub(&r->refs, 1) != 1)
+		return;
+	block_pool_return(r->cap);
+	free(r);
 }
 
 void tail_unref(struct snapshot_batch *b)
@@ -95,6 +98,7 @@ static struct tail_rows *new_rows(struct tail *t, uint32_t n)
 		return NULL;
 	atomic_init(&r->refs, 1);
 	r->cap = n;
+	block_pool_lend(n);
 	t->cache_bytes += n;
 	return r;
 }

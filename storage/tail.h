@@ -9,7 +9,8 @@
  * Life:    init, advance..., fini. Batches given out live on through references.
  * Thread:  one at a time; tail_batch_rows, tail_ref and tail_unref are free for all.
  * Memory:  about 100 bytes a batch, and the cache. A snapshot may keep rows alive that the cache
- *          has dropped.
+ *          has dropped. All decoded rows are lent by the pool of blocks (block_pool.h): what they take,
+ *          its idle readers give up.
  */
 #ifndef STORAGE_TAIL_H
 #define STORAGE_TAIL_H
