@@ -34,9 +34,8 @@ void block_pool_drop(uint64_t seg_serial);
 
 /*
  * Others of the process hold so much for a while, an aggregation its groups, the server its answers, a reader
- * rows that are not sealed:
- * idle readers make room for it, down to a quarter of the budget. What is freed goes back to the system
- * where it is much.
+ * of the journal decoded rows: idle readers make room for it, down to a quarter of the budget. What is freed
+ * goes back to the system where it is much.
  */
 void block_pool_lend(size_t bytes);
 /* So much of it is not needed any more. */
