@@ -108,6 +108,16 @@ static void refresh_live(const struct live_counts *n)
 	metrics_set(METRICS_QUERY_TAIL_HELD, (int64_t)n->held);
 }
 
+static void refresh_store(void)
+{
+	struct store_reader_costs n;
+
+	store_reader_costs(&n);
+	metrics_set(METRICS_QUERY_JOURNAL_DECODED, (int64_t)n.rows_decoded);
+	metrics_set(METRICS_QUERY_SEGMENTS_CLOSED, (int64_t)n.segments_closed);
+	metrics_set(METRICS_QUERY_LETTERS_UNNOTED, (int64_t)n.letters_unnoted);
+}
+
 static void on_metrics(void *arg, struct http_call *call)
 {
 	static const struct http_call_head head = { .status = 200, .type = METRICS_CONTENT_TYPE };
@@ -118,6 +128,7 @@ static void on_metrics(void *arg, struct http_call *call)
 	refresh_http(http_server_counters(q->server));
 	refresh_relay(api_relay_counts(q));
 	refresh_live(live_counts(q));
+	refresh_store();
 	metrics_set(METRICS_QUERY_EXPORTS_OPEN, (int64_t)q->exports);
 	metrics_set(METRICS_QUERY_QUEUED, (int64_t)pool_queued(q->pool));
 	metrics_set(METRICS_QUERY_WAITING, waiters_count(q->waiters));

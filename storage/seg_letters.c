@@ -18,6 +18,7 @@ struct letters {
 static struct col_letters unknown;
 
 static _Atomic size_t bytes_used; /* of all segments */
+static _Atomic uint64_t unnoted_count;
 
 static _Atomic(struct seg_attached *) *slot_of(const struct seg_reader *r)
 {
@@ -113,25 +114,41 @@ bool seg_letters_may_have(const struct seg_reader *r, uint32_t block, const stru
 	return !of || of == &unknown || col_letters_may_have(of, x);
 }
 
+/* A copy of the letters; NULL: no memory, or no room. */
+static struct col_letters *copy_of(const struct col_letters *letters)
+{
+	struct col_letters *of;
+
+	if (!take_bytes(sizeof *of))
+		return NULL;
+	of = malloc(sizeof *of);
+	if (of)
+		*of = *letters;
+	else
+		return_bytes(sizeof *of);
+	return of;
+}
+
 void seg_letters_note(const struct seg_reader *r, uint32_t block, const struct col_letters *letters)
 {
 	struct letters *l = need_letters(r);
 	struct col_letters *none = NULL, *of = &unknown;
 
 	ASSERT(block < r->info.blocks_count);
-	if (!l)
+	if (l && letters)
+		of = copy_of(letters);
+	if (!l || !of) {
+		atomic_fetch_add(&unnoted_count, 1);
 		return;
-	if (letters) {
-		if (!take_bytes(sizeof *of))
-			return;
-		of = malloc(sizeof *of);
-		if (of)
-			*of = *letters;
 	}
-	if (of && atomic_compare_exchange_strong(&l->of[block], &none, of))
+	if (atomic_compare_exchange_strong(&l->of[block], &none, of) || of == &unknown)
 		return;
-	if (letters) {
-		free(of);
-		return_bytes(sizeof *of);
-	}
+	free(of);
+	return_bytes(sizeof *of);
+}
+
+void seg_letters_use(struct seg_letters_use *out)
+{
+	out->bytes = atomic_load(&bytes_used);
+	out->unnoted_count = atomic_load(&unnoted_count);
 }

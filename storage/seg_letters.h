@@ -12,6 +12,7 @@
 #define STORAGE_SEG_LETTERS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "storage/col_letters.h"
@@ -24,5 +25,13 @@ bool seg_letters_may_have(const struct seg_reader *r, uint32_t block, const stru
 /* Copies the letters; NULL: they cannot be told, and need not be asked for again. */
 void seg_letters_note(
 	const struct seg_reader *r, uint32_t block, const struct col_letters *letters);
+
+/* Of the process. */
+struct seg_letters_use {
+	size_t bytes;
+	uint64_t unnoted_count; /* notes that there was no room or no memory for */
+};
+
+void seg_letters_use(struct seg_letters_use *out);
 
 #endif

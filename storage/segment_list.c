@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,8 @@ struct segment_list {
 	size_t count;
 	struct segment_list_entry *entries[];
 };
+
+static _Atomic uint64_t closed_count; /* for the limit, of all caches */
 
 void segment_list_cache_init(struct segment_list_cache *c, const struct vfs *vfs, int dir)
 {
@@ -273,8 +276,14 @@ void segment_list_put(struct segment_list *l, size_t i)
 			idle_remove(c, oldest);
 			over = oldest->reader;
 			oldest->reader = NULL;
+			atomic_fetch_add(&closed_count, 1);
 		}
 	}
 	pthread_mutex_unlock(&c->lock);
 	seg_reader_close(&over);
+}
+
+uint64_t segment_list_closed(void)
+{
+	return atomic_load(&closed_count);
 }

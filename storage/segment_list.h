@@ -50,5 +50,7 @@ int segment_list_get(
 void segment_list_put(struct segment_list *l, size_t i);
 /* As segment_list_get, but NULL where the reader is not open. */
 const struct seg_reader *segment_list_get_open(struct segment_list *l, size_t i);
+/* Segments that this process has closed because others were used later, and only so many are kept. */
+uint64_t segment_list_closed(void);
 
 #endif

@@ -167,4 +167,12 @@ uint64_t store_snapshot_committed(const struct store_snapshot *s);
  */
 int store_reader_wait(struct store_reader *r, uint64_t committed, int timeout_ms);
 
+/* What it has cost so far that all readers of the process keep no more than limits.h says. Any thread. */
+struct store_reader_costs {
+	uint64_t segments_closed; /* unused, but to be opened anew if asked for again */
+	uint64_t letters_unnoted; /* blocks to be searched again that need not be (seg_letters.h) */
+	uint64_t rows_decoded;    /* unsealed ones, again */
+};
+void store_reader_costs(struct store_reader_costs *out);
+
 #endif

@@ -18,6 +18,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
+#include "storage/seg_letters.h"
 #include "storage/store_reader_int.h"
 
 enum {
@@ -325,4 +326,16 @@ int store_reader_wait(struct store_reader *r, uint64_t committed, int timeout_ms
 			nanosleep(&t, NULL);
 		}
 	}
+}
+
+/* ---- limits ---- */
+
+void store_reader_costs(struct store_reader_costs *out)
+{
+	struct seg_letters_use letters;
+
+	seg_letters_use(&letters);
+	out->segments_closed = segment_list_closed();
+	out->letters_unnoted = letters.unnoted_count;
+	out->rows_decoded = tail_decoded();
 }

@@ -23,6 +23,8 @@ struct tail_rows {
 	uint8_t bytes[];
 };
 
+static _Atomic uint64_t decoded_count; /* of all tails */
+
 static void file_unref(struct tail_file **fp)
 {
 	struct tail_file *f = *fp;
@@ -451,6 +453,7 @@ int tail_batch_rows(
 		rc = decode(b, scratch, d);
 		if (rc < 0)
 			return rc;
+		atomic_fetch_add(&decoded_count, b->rows_count);
 		c = rcur_of(scratch->p, scratch->len);
 	}
 	/* journal_reader_rows has checked that the length words add up. */
@@ -459,4 +462,9 @@ int tail_batch_rows(
 	ASSERT(c.err == 0);
 	*out_rows = span_of(c.p, rcur_left(&c));
 	return 0;
+}
+
+uint64_t tail_decoded(void)
+{
+	return atomic_load(&decoded_count);
 }

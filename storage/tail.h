@@ -72,5 +72,7 @@ void tail_unref(struct snapshot_batch *b);
 
 int tail_batch_rows(
 	const struct snapshot_batch *b, struct buf *scratch, struct span *out_rows, struct diag *d);
+/* Rows that this process has decoded anew because they were not kept. */
+uint64_t tail_decoded(void);
 
 #endif

@@ -139,6 +139,8 @@ def t_exports_under_way(lab):
         s.sock.close()
     astro.wait_for(lambda: q.metric("astro_query_exports_open") == 0, "the end of all")
     astro.equal(q.get("/api/logs/export").status, 200)
+    # They are more than LIMIT_TAIL_CACHE_BYTES, and not sealed yet.
+    astro.check(q.metric("astro_query_journal_rows_decoded_total") > 0)
 
 
 if __name__ == "__main__":
