@@ -58,16 +58,22 @@ static bool on_part(void *arg)
 	return !api_job_call(&e->base);
 }
 
-static int open_run(struct export_job *e, struct store_snapshot *snap)
+/* The snapshot stays until the client has taken the last event. */
+static int open_run(struct export_job *e, const struct store_snapshot *snap)
 {
+	struct store_snapshot *kept;
 	int rc;
 
 	if (e->run)
 		return 0;
-	rc = export_open(snap, &e->req, &e->run, &e->base.why);
-	if (rc < 0)
+	if (store_snapshot_slim(snap, &kept) < 0)
+		return diag_set(&e->base.why, -ENOMEM, "", -1, "cannot begin the export");
+	rc = export_open(kept, &e->req, &e->run, &e->base.why);
+	if (rc < 0) {
+		store_snapshot_free(&kept);
 		return rc;
-	e->base.snap = snap;
+	}
+	e->base.snap = kept;
 	if (!e->gzip)
 		export_on_part(e->run, on_part, e);
 	return 0;

@@ -5,7 +5,7 @@
  * Life:    a snapshot lives from store_reader_snapshot to its last store_snapshot_free.
  * Thread:  all calls here are free for all threads on one snapshot.
  * Memory:  batches cost SNAPSHOT_BATCH_BYTES_MAX at most when decoded, into the caller's buffer;
- *          rows that the reader keeps decoded (tail_cache_bytes) are shared.
+ *          rows that the reader keeps decoded (tail_cache_bytes) are shared, and lost to slim ones.
  * Errors:  concern the one segment or batch asked for.
  */
 #ifndef STORAGE_SNAPSHOT_INT_H

@@ -159,6 +159,11 @@ int store_reader_same(struct store_reader *r, struct store_snapshot **out);
 /* Drops one reference and clears the pointer; the last one frees. Any thread. */
 void store_snapshot_free(struct store_snapshot **s);
 struct store_snapshot *store_snapshot_ref(struct store_snapshot *s);
+/*
+ * The same snapshot for who keeps it long: decoded rows of the journal it does not keep in memory, they are
+ * decoded again where they are asked for. -ENOMEM. Any thread.
+ */
+int store_snapshot_slim(const struct store_snapshot *s, struct store_snapshot **out);
 uint64_t store_snapshot_committed(const struct store_snapshot *s);
 
 /*

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdlib.h>
 
 #include "proto/base/check.h"
@@ -8,6 +9,28 @@ struct store_snapshot *store_snapshot_ref(struct store_snapshot *s)
 {
 	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
 	return s;
+}
+
+int store_snapshot_slim(const struct store_snapshot *s, struct store_snapshot **out)
+{
+	struct store_snapshot *slim =
+		calloc(1, sizeof *slim + s->batches_count * sizeof s->batches[0]);
+
+	if (!slim)
+		return -ENOMEM;
+	atomic_init(&slim->refs, 1);
+	slim->reader = s->reader;
+	slim->segments = segment_list_ref(s->segments);
+	slim->redact = redact_set_ref(s->redact);
+	slim->committed = s->committed;
+	slim->sealed = s->sealed;
+	slim->changes = s->changes;
+	slim->damage = s->damage;
+	slim->batches_count = s->batches_count;
+	tail_ref_files(s->batches, s->batches_count, slim->batches);
+	atomic_fetch_add(&slim->reader->snapshots_count, 1);
+	*out = slim;
+	return 0;
 }
 
 void store_snapshot_free(struct store_snapshot **sp)

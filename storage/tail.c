@@ -10,6 +10,11 @@
 #include "proto/base/err.h"
 #include "storage/block_pool.h"
 
+enum {
+	/* So many times what the cache may hold: that, and rows it has dropped and snapshots keep. */
+	HELD_PART = 2,
+};
+
 /* An open journal file that batches point into; stays readable when it is retired. */
 struct tail_file {
 	_Atomic uint32_t refs;
@@ -20,6 +25,7 @@ struct tail_file {
 struct tail_rows {
 	_Atomic uint32_t refs;
 	uint32_t cap;
+	_Atomic uint64_t *held; /* of the tail, which outlives them */
 	uint8_t bytes[];
 };
 
@@ -43,6 +49,7 @@ static void rows_unref(struct tail_rows **rp)
 	*rp = NULL;
 	if (!r || atomic_fetch_sub(&r->refs, 1) != 1)
 		return;
+	atomic_fetch_sub(r->held, r->cap);
 	block_pool_return(r->cap);
 	free(r);
 }
@@ -51,6 +58,15 @@ void tail_unref(struct snapshot_batch *b)
 {
 	file_unref(&b->file);
 	rows_unref(&b->rows);
+}
+
+void tail_ref_files(const struct snapshot_batch *from, size_t count, struct snapshot_batch *dst)
+{
+	for (size_t i = 0; i < count; i++) {
+		dst[i] = from[i];
+		dst[i].rows = NULL;
+		atomic_fetch_add(&dst[i].file->refs, 1);
+	}
 }
 
 void tail_ref(const struct tail *t, struct snapshot_batch *dst)
@@ -84,7 +100,10 @@ static void drop_rows(struct tail *t, struct snapshot_batch *b)
 	rows_unref(&b->rows);
 }
 
-/* Room for n bytes of rows, at the price of the oldest batches. NULL: not to be cached. */
+/*
+ * Room for n bytes of rows, at the price of the oldest batches. NULL: not to be cached. What snapshots keep
+ * of batches that were dropped is bounded, too: while it is much, new batches have no rows.
+ */
 static struct tail_rows *new_rows(struct tail *t, uint32_t n)
 {
 	struct tail_rows *r;
@@ -95,11 +114,15 @@ static struct tail_rows *new_rows(struct tail *t, uint32_t n)
 		ASSERT(t->uncached < t->end);
 		drop_rows(t, &t->batches[t->uncached++]);
 	}
+	if (atomic_load(&t->held_bytes) + n > HELD_PART * t->cache_bytes_max)
+		return NULL;
 	r = malloc(sizeof *r + n);
 	if (!r)
 		return NULL;
 	atomic_init(&r->refs, 1);
 	r->cap = n;
+	r->held = &t->held_bytes;
+	atomic_fetch_add(r->held, n);
 	block_pool_lend(n);
 	t->cache_bytes += n;
 	return r;

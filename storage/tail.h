@@ -8,12 +8,14 @@
  *
  * Life:    init, advance..., fini. Batches given out live on through references.
  * Thread:  one at a time; tail_batch_rows, tail_ref and tail_unref are free for all.
- * Memory:  about 100 bytes a batch, and the cache. A snapshot may keep rows alive that the cache
- *          has dropped. All decoded rows are lent by the pool of blocks (block_pool.h): what they take,
- *          its idle readers give up.
+ * Memory:  about 100 bytes a batch, and the cache. Snapshots may keep rows alive that the cache
+ *          has dropped, as much again at most; they are freed before the tail. All decoded rows are
+ *          lent by the pool of blocks (block_pool.h): what they take, its idle readers give up.
  */
 #ifndef STORAGE_TAIL_H
 #define STORAGE_TAIL_H
+
+#include <stdatomic.h>
 
 #include "proto/base/buf.h"
 #include "proto/base/diag.h"
@@ -27,6 +29,7 @@ struct tail {
 	const uint8_t *uuid;
 	uint64_t cache_bytes_max;
 	uint64_t cache_bytes;
+	_Atomic uint64_t held_bytes; /* with rows that snapshots alone keep */
 	bool walking;
 	struct journal_walk walk;
 	struct snapshot_batch *batches; /* those from `begin` on */
@@ -68,6 +71,8 @@ static inline size_t tail_count(const struct tail *t)
 
 /* Copies all batches to dst[tail_count]; each holds references that tail_unref gives back. */
 void tail_ref(const struct tail *t, struct snapshot_batch *dst);
+/* The same of a snapshot's batches, but without decoded rows. */
+void tail_ref_files(const struct snapshot_batch *from, size_t count, struct snapshot_batch *dst);
 void tail_unref(struct snapshot_batch *b);
 
 int tail_batch_rows(

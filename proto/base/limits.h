@@ -179,7 +179,7 @@ enum {
 enum {
 	/* Segments that a reader keeps open although no query uses them. */
 	LIMIT_SEGMENTS_OPEN = 256,
-	/* Decoded unsealed rows that a reader keeps in memory. */
+	/* Decoded unsealed rows that a reader keeps in memory; its snapshots may keep as much again. */
 	LIMIT_TAIL_CACHE_BYTES = 6 << 20,
 	/* Blocks that no query uses, kept open for the next one (storage/block_pool.h). */
 	LIMIT_BLOCK_POOL_BYTES = 30 << 20,

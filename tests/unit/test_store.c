@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proto/base/limits.h"
+#include "storage/block_pool.h"
 #include "storage/chunkset.h"
 #include "storage/ctl.h"
 #include "storage/row.h"
@@ -183,6 +184,87 @@ static void files_change_when_full(void **state)
 	assert_int_equal(store_writer_open(&conf, &w, NULL), 0);
 	assert_int_equal(store_writer_recovery(w)->committed, next - 1);
 	check_reader(r, next - 1);
+	store_reader_close(&r);
+	store_writer_close(&w);
+}
+
+static size_t lent(void)
+{
+	struct block_pool_use use;
+
+	block_pool_use(&use);
+	return use.lent;
+}
+
+static void snapshots_kept_long_share_a_bound(void **state)
+{
+	enum { SNAPSHOTS = 24, ROWS = 20 };
+	struct store_snapshot *kept[SNAPSHOTS] = { NULL };
+	struct store_conf conf = conf_of(*state);
+	struct store_writer *w = NULL;
+	struct store_reader *r = NULL;
+	size_t most = 0;
+
+	conf.tail_cache_bytes = 512 << 10;
+	assert_int_equal(store_writer_open(&conf, &w, NULL), 0);
+	assert_int_equal(store_reader_open(&conf, &r, NULL), 0);
+	for (uint64_t i = 0; i < SNAPSHOTS; i++) {
+		assert_true(store_writer_prepare(w, NULL) >= 0);
+		assert_int_equal(append(w, 1 + i * ROWS, ROWS, 8000, false), 0);
+		commit(w, (i + 1) * ROWS);
+		assert_int_equal(store_reader_snapshot(r, &kept[i], NULL), 0);
+		assert_true(lent() <= 2 * conf.tail_cache_bytes);
+		most = lent() > most ? lent() : most;
+	}
+	/* More than the cache is kept: the bound was met. */
+	assert_true(most > conf.tail_cache_bytes);
+	for (uint64_t i = 0; i < SNAPSHOTS; i++) {
+		check_snapshot(kept[i], 1, (i + 1) * ROWS);
+		store_snapshot_free(&kept[i]);
+	}
+	/* None keeps rows any more: what comes is decoded once again. */
+	assert_int_equal(append(w, 1 + SNAPSHOTS * ROWS, ROWS, 8000, false), 0);
+	commit(w, (SNAPSHOTS + 1) * ROWS);
+	check_reader(r, (SNAPSHOTS + 1) * ROWS);
+	assert_true(lent() > 0);
+	assert_true(lent() <= conf.tail_cache_bytes);
+	store_reader_close(&r);
+	assert_int_equal(lent(), 0);
+	store_writer_close(&w);
+}
+
+static void a_slim_snapshot_keeps_no_rows(void **state)
+{
+	enum { ROWS = 20, OTHERS = 10 };
+	struct store_conf conf = conf_of(*state);
+	struct store_snapshot *s = NULL, *slim = NULL;
+	struct store_writer *w = NULL;
+	struct store_reader *r = NULL;
+
+	conf.tail_cache_bytes = 256 << 10;
+	assert_int_equal(store_writer_open(&conf, &w, NULL), 0);
+	assert_int_equal(store_reader_open(&conf, &r, NULL), 0);
+	assert_int_equal(append(w, 1, ROWS, 8000, false), 0);
+	commit(w, ROWS);
+	assert_int_equal(store_reader_snapshot(r, &s, NULL), 0);
+	assert_int_equal(store_snapshot_slim(s, &slim), 0);
+	assert_int_equal(snapshot_batch_count(slim), snapshot_batch_count(s));
+	assert_int_equal(snapshot_sealed(slim), snapshot_sealed(s));
+	assert_int_equal(snapshot_changes(slim), snapshot_changes(s));
+	/* Others take the place of its rows in the cache. */
+	for (uint64_t i = 1; i <= OTHERS; i++) {
+		assert_true(store_writer_prepare(w, NULL) >= 0);
+		assert_int_equal(append(w, 1 + i * ROWS, ROWS, 8000, false), 0);
+		commit(w, (i + 1) * ROWS);
+		check_reader(r, (i + 1) * ROWS);
+	}
+	assert_true(lent() > conf.tail_cache_bytes);
+	store_snapshot_free(&s);
+	assert_true(lent() <= conf.tail_cache_bytes);
+	check_snapshot(slim, 1, ROWS);
+	assert_false(store_reader_unused(r));
+	store_snapshot_free(&slim);
+	assert_true(store_reader_unused(r));
 	store_reader_close(&r);
 	store_writer_close(&w);
 }
@@ -424,6 +506,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			foreign_directories_are_left_alone, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(a_clean_end_is_told, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(
+			snapshots_kept_long_share_a_bound, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_slim_snapshot_keeps_no_rows, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(ids_carry_the_node, tmpdir_setup, tmpdir_teardown),
 	};
 
