@@ -201,8 +201,9 @@ def t_framing(lab):
     c.wait_metric("astro_collector_http_broken_total", 1)
     out = raw(c, head + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}\r\n\r\nzz")
     found(rb"400 Bad Request", out)
-    out = raw(c, head + b"Content-Length: 999999999999\r\n\r\n")
+    out = raw(c, head + b"Content-Length: %d\r\n\r\n" % (astro.limit("LIMIT_POST_BYTES") + 1))
     found(rb"413 ", out)
+    equal(c.metric("astro_collector_http_too_large_total"), 1)
     equal(len(stored(lab, c)), 2 + 2 + 2 + 40)
 
 
@@ -469,12 +470,12 @@ def t_metrics_are_well_formed(lab):
 
 
 def t_too_many_connections(lab):
-    c = lab.collector()
+    c, most = lab.collector(), astro.limit("LIMIT_POST_CONNS")
     where = astro.split_address(c.address("http"))
     with contextlib.ExitStack() as stack:
         # From as many addresses: one peer alone may not have all of them.
-        held = [stack.enter_context(socket.create_connection(where, source_address=(f"127.0.1.{n}", 0)))
-                for n in range(256)]
+        held = [stack.enter_context(socket.create_connection(where, source_address=(f"127.0.{1 + n // 99}.{1 + n % 99}", 0)))
+                for n in range(most)]
         for s in held:
             s.settimeout(astro.DEADLINE * astro.TIME_SCALE)
             s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -504,21 +505,23 @@ def t_relay(lab):
     got = astro.wait_for(lambda: [e for e in q.get("/api/logs?limit=10").json["logs"]
                                   if e["id"] == 1], "the event is there")
     equal(got[0]["host"], "127.0.0.1")
-    r = post(q, b"x" * (9 << 20))
+    most, all_most = astro.limit("LIMIT_RELAY_BODY_BYTES"), astro.limit("LIMIT_RELAY_HELD_BYTES")
+    r = post(q, b"x" * (most + 1))
     equal(r.status, 413)
-    big = b'{"msg":"%s"}\n' % (b"z" * 1000) * 7000
-    r = post(q, big, headers=LINES)
-    equal((r.status, r.json["stored"]), (201, 7000))
+    line = b'{"msg":"%s"}\n' % (b"z" * 1000)
+    r = post(q, (line * (most // len(line))).ljust(most, b"\n"), headers=LINES)
+    equal((r.status, r.json["stored"]), (201, most // len(line)))
     # What is on its way together has a bound, too.
+    part = most * 7 // 8
     with contextlib.ExitStack() as stack:
-        for _ in range(3):
+        for _ in range(all_most // part + 1):
             s = stack.enter_context(
                 socket.create_connection(astro.split_address(q.address("http"))))
             s.settimeout(astro.DEADLINE * astro.TIME_SCALE)
             s.sendall(b"POST /api/logs HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
-                      % (7 << 20))
+                      % part)
             with contextlib.suppress(OSError):
-                s.sendall(b" " * (6 << 20))
+                s.sendall(b" " * (part * 7 // 8))
         found(rb"503 Service Unavailable", s.recv(1000))
     astro.wait_for(lambda: q.metric("astro_query_relay_held_bytes") == 0, "all is let go")
     equal(q.metric("astro_query_relay_full_total"), 1)

@@ -90,6 +90,13 @@ def snappy(data):
     return out
 
 
+def swollen(size):
+    """So many equal bytes, packed as small as it goes."""
+    out = varint(size) + b"\x00x" + struct.pack("<BH", 2 | 63 << 2, 1) * ((size - 1) // 64)
+    rest = (size - 1) % 64
+    return out + (struct.pack("<BH", 2 | (rest - 1) << 2, 1) if rest else b"")
+
+
 def field(number, value):
     if isinstance(value, int):
         return varint(number << 3) + varint(value)
@@ -251,20 +258,39 @@ def t_bad_bulks_store_nothing(lab):
                  good + ndjson({"index": {}}), ndjson([1]), ndjson({"frobnicate": {}}, {})):
         with Client(c) as f:
             equal(f.ask("POST /_bulk", head, body).status, 400, body)
+    refused = c.metric("astro_collector_http_refused_total")
     with Client(c) as f:
         # As many as one request may have, and one more.
-        many = ndjson({"delete": {}}) * 65536
+        many = ndjson({"delete": {}}) * astro.limit("LIMIT_ES_ITEMS")
         equal(f.ask("POST /_bulk?filter_path=errors", head, many).json, {"errors": True})
         equal(f.ask("POST /_bulk", head, many + ndjson({"delete": {}})).status, 413)
     # What is said of them for the answer has a bound, too.
     with Client(c) as f:
-        long = b"".join(ndjson({"delete": {"_index": f"{n}" + "x" * 500}}) for n in range(3000))
-        equal(f.ask("POST /_bulk", head, long).status, 413)
+        count = astro.limit("LIMIT_ES_NOTES_BYTES") // 500
+        long = [ndjson({"delete": {"_index": f"{n:08}" + "x" * 492}}) for n in range(count)]
+        equal(f.ask("POST /_bulk?filter_path=errors", head, b"".join(long[:count * 9 // 10])).json, {"errors": True})
+        equal(f.ask("POST /_bulk", head, b"".join(long)).status, 413)
+    equal(c.metric("astro_collector_http_refused_total"), refused + 2)
     with Client(c) as f:
-        long = ndjson({"index": {"_index": "x" * 513}}, {"message": "m"}) + good
+        name = "x" * (astro.limit("LIMIT_ES_NAME_BYTES") + 1)
+        long = ndjson({"index": {"_index": name}}, {"message": "m"}) + good
         r = f.ask("POST /_bulk?filter_path=items.*.status", head, long)
         equal(r.json, {"items": [{"index": {"status": 400}}, {"index": {"status": 201}}]})
     equal([row["description"] for row in stored(lab, c)], ["m"])
+
+
+def t_a_template_too_long(lab):
+    """It is read to its end and forgotten; a longer one is refused by what its head says."""
+    c, most = lab.collector(), astro.limit("LIMIT_ES_THING_BYTES")
+    with Client(c) as f:
+        equal(is_es(f.ask("PUT /_template/t", [], b" " * most)).json["acknowledged"], True)
+    with Client(c) as f:
+        f.sock.sendall(f"PUT /_template/t HTTP/1.1\r\nHost: x\r\nContent-Length: {most + 1}\r\n\r\n".encode())
+        reply = http.client.HTTPResponse(f.sock, method="PUT")
+        reply.begin()
+        equal(reply.status, 413)
+    equal(c.metric("astro_collector_http_too_large_total"), 1)
+    check(c.peak_mb() < 64 * astro.MEMORY_SCALE, f"{c.peak_mb()} MiB")
 
 
 def t_python_elasticsearch(lab):
@@ -355,6 +381,11 @@ def t_promtail(lab):
         found("Snappy", r.text)
         equal(f.ask("POST /loki/api/v1/push", head, snappy(b"\x0a\x7f")).status, 400)
         equal(f.ask("POST /loki/api/v1/push", head, b"\x80\x80\x80\x80\x04\x00").status, 400)
+        most = astro.limit("LIMIT_LOKI_BODY_BYTES")
+        # Fields that nobody knows are passed over.
+        equal(f.ask("POST /loki/api/v1/push", head, swollen(most)).status, 204)
+        equal(f.ask("POST /loki/api/v1/push", head, swollen(most + 1)).status, 413)
+    with Client(c) as f:
         equal(f.ask("POST /loki/api/v1/push", ["Content-Type: text/html"], b"x").status, 415)
     rows = stored(lab, c)
     equal(len(rows), 602)
@@ -381,9 +412,11 @@ def t_fluent_bit_loki(lab):
                     body).status, 204)
         for bad in (b"", b"{", b'{"streams":[{"stream":{},"values":[["1"]]}]}', b'{"streams":1}'):
             equal(f.ask("POST /loki/api/v1/push", head, bad).status, 400)
-        equal(f.ask("POST /loki/api/v1/push", head, b" " * (4 << 20) + b" ").status, 413)
+        most = astro.limit("LIMIT_LOKI_BODY_BYTES")
+        equal(f.ask("POST /loki/api/v1/push", head, body.ljust(most)).status, 204)
+        equal(f.ask("POST /loki/api/v1/push", head, body.ljust(most + 1)).status, 413)
     rows = stored(lab, c)
-    equal([row["description"] for row in rows], ["hello", "plain"] * 3)
+    equal([row["description"] for row in rows], ["hello", "plain"] * 4)
     equal((rows[0]["timestamp"], rows[0]["service"]), (NS_TEXT, "fluent-bit"))
     equal(rows[0]["metadata"], {"job": "fluent-bit", "pod": "p", "stream": "stdout", "n": 1})
 
@@ -415,7 +448,7 @@ def t_lines_beyond_a_limit(lab):
         r = f.ask("POST /loki/api/v1/push", head, push(big))
         equal(r.status, 400)
         found("beyond a limit", r.text)
-        labels = {f"l{n}": "v" for n in range(200)}
+        labels = {f"l{n}": "v" for n in range(astro.limit("LIMIT_LOKI_LABELS") + 1)}
         body = json.dumps({"streams": [{"stream": labels, "values": [["1", "many"]]}]}).encode()
         equal(f.ask("POST /loki/api/v1/push", head, body).status, 204)
         check(c.peak_mb() < 64 * astro.MEMORY_SCALE, f"{c.peak_mb()} MiB")
