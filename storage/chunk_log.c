@@ -61,12 +61,14 @@ static void drop_superseded(struct chunk_log *log, uint64_t since)
 	log->files[log->files_count - 1] = last;
 }
 
+/* Those whose ids later ones leave no room for, and where each has few, those that are too many. */
 static void drop_old(struct chunk_log *log)
 {
 	uint64_t total = 0;
 	size_t first = log->files_count;
 
-	while (first > 0 && total < LIMIT_CHUNKS_REMEMBERED)
+	while (first > 0 && total < LIMIT_CHUNKS_REMEMBERED &&
+		log->files_count - first < LIMIT_CHUNK_FILES)
 		total += log->files[--first].ids_count;
 	for (size_t i = 0; i < first; i++)
 		remove_file(log, log->files[i].number);
@@ -227,9 +229,7 @@ static int finish_file(struct taking *t, uint64_t through_seq)
 	rc = chunk_file_commit(&t->w, &h, t->d);
 	if (rc < 0)
 		return rc;
-	if (log->files_count == LIMIT_CHUNK_FILES)
-		drop_old(log);
-	ASSERT(log->files_count < LIMIT_CHUNK_FILES);
+	ASSERT(log->files_count <= LIMIT_CHUNK_FILES);
 	log->files[log->files_count++] =
 		(struct chunk_log_file){ .number = h.number, .ids_count = h.ids_count };
 	log->next = h.number + 1;

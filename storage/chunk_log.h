@@ -3,8 +3,8 @@
  *
  * A journal file holds the ids of the frames that end in it. Before it is removed the log takes them
  * over: the newest chunk file, if it is not full, is written anew with them behind its own. The oldest
- * files go when the others hold LIMIT_CHUNKS_REMEMBERED ids. So all ids that count are, oldest first, in
- * the chunk files by number and then in the journal.
+ * files go when the others hold LIMIT_CHUNKS_REMEMBERED ids, or are LIMIT_CHUNK_FILES. So all ids that
+ * count are, oldest first, in the chunk files by number and then in the journal.
  *
  * Life:    load, take..., nothing to free.
  * Durable: after take returned 0 the ids are in the log; an id may be in both, which does no harm.
@@ -35,7 +35,8 @@ struct chunk_log {
 	const struct vfs *vfs;
 	int dir; /* DATA, the caller's */
 	uint8_t uuid[LAYOUT_UUID_BYTES];
-	struct chunk_log_file files[LIMIT_CHUNK_FILES]; /* by rising number */
+	/* By rising number; one more while the newest takes over the one before. */
+	struct chunk_log_file files[LIMIT_CHUNK_FILES + 1];
 	size_t files_count;
 	uint64_t next;        /* number of the next file */
 	uint64_t through_seq; /* ids of journal files up to this one are in the log */

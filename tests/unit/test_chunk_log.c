@@ -216,6 +216,54 @@ static void the_last_million(void **state)
 	end(&w);
 }
 
+/* One id in each, as if all but it had been lost; and what no name tells, that no other took them over. */
+static void write_small_files(struct world *w, unsigned count)
+{
+	struct store_format format;
+
+	assert_int_equal(store_format_read(w->vfs, w->dir, &format, NULL, &w->d), 0);
+	for (unsigned i = 1; i <= count; i++) {
+		struct chunk_file_head h = { .since = i };
+		struct chunk_file_writer f;
+
+		memcpy(h.uuid, format.uuid, sizeof h.uuid);
+		assert_int_equal(chunk_file_begin(&f, w->vfs, w->dir, i, &w->d), 0);
+		assert_int_equal(chunk_file_put(&f, chunk_of(++w->ids), &w->d), 0);
+		assert_int_equal(chunk_file_commit(&f, &h, &w->d), 0);
+	}
+}
+
+/* With more files than a log makes, the newest count. */
+static void more_files_than_there_may_be(void **state)
+{
+	const struct chunkset *known;
+	struct world w;
+	uint64_t small;
+
+	(void)state;
+	begin(&w);
+	store_writer_close(&w.w);
+	write_small_files(&w, LIMIT_CHUNK_FILES + 5);
+	small = w.ids;
+	for (int i = 0; i < 3; i++) {
+		open_store(&w);
+		known = store_writer_chunks(w.w);
+		assert_true(chunkset_has(known, chunk_of(small), NULL));
+		assert_true(chunkset_has(known, chunk_of(w.ids), NULL));
+		assert_false(chunkset_has(known, chunk_of(1), NULL));
+		/* More than fit a file: one takes over the newest of the small ones, and one follows it. */
+		while (journal_files(&w) < 2 || w.ids < small + LIMIT_CHUNK_FILE_IDS)
+			append(&w, LIMIT_BATCH_CHUNKS);
+		small = w.ids;
+		assert_int_equal(seal(&w), 0);
+		assert_true(chunk_files(&w) <= LIMIT_CHUNK_FILES + 5);
+		store_writer_close(&w.w);
+	}
+	open_store(&w);
+	assert_true(chunkset_has(store_writer_chunks(w.w), chunk_of(w.ids), NULL));
+	end(&w);
+}
+
 static void few_ids_make_one_file(void **state)
 {
 	struct world w;
@@ -541,6 +589,7 @@ int main(void)
 		cmocka_unit_test(headers_that_do_not_hold),
 		cmocka_unit_test(outlives_the_journal),
 		cmocka_unit_test(the_last_million),
+		cmocka_unit_test(more_files_than_there_may_be),
 		cmocka_unit_test(few_ids_make_one_file),
 		cmocka_unit_test(no_ids_no_file),
 		cmocka_unit_test_setup_teardown(
