@@ -536,7 +536,7 @@ enum {
 	LIMIT_SENDER_QUEUE_BYTES = 1 << 30,
 	LIMIT_SENDER_BATCH_BYTES = 4 << 20,
 	LIMIT_SENDER_BATCH_BYTES_MIN = 256,
-	/* One frame; an event that makes a longer one is not taken. */
+	/* One frame: the largest batch fits, and the largest event where it is longer than a batch. */
 	LIMIT_SENDER_FRAME_BYTES = 16 << 20,
 	/* Between two tries to connect, at first and at last: every failure doubles it. */
 	LIMIT_SENDER_RETRY_MS_MIN = 50,
@@ -554,6 +554,9 @@ static_assert(LIMIT_COMMIT_SLOTS * LIMIT_BATCH_CHUNKS <= LIMIT_CHUNKS_REMEMBERED
 	"a chunk id is not forgotten before it is durable");
 static_assert(LIMIT_CHUNKS_REMEMBERED / LIMIT_CHUNK_FILE_IDS + 3 <= LIMIT_CHUNK_FILES,
 	"as many files as remember all ids, one that is being filled, one that is too old");
+static_assert(LIMIT_SENDER_BATCH_BYTES + LIMIT_EVENT_BYTES + LIMIT_TAG_BYTES + 4096 <=
+		      LIMIT_SENDER_FRAME_BYTES,
+	"no frame of the library is too long");
 static_assert(LIMIT_VFS_RESERVE < LIMIT_FDS_RESERVED, "the store's own descriptors are the rest");
 
 #endif

@@ -92,6 +92,11 @@ static void fill_defaults(struct astro_client_conf *conf, bool is_udp)
 	conf->tag = conf->tag ? conf->tag : "app";
 }
 
+/* As the texts below have them. */
+static_assert((int)LIMIT_TAG_BYTES == 1024, "bytes of a tag");
+static_assert((int)LIMIT_SENDER_QUEUE_BYTES == 1 << 30, "bytes of a queue");
+static_assert((int)LIMIT_ACKS_PENDING == 1024, "frames of a window");
+
 static int check_conf(const struct astro_client_conf *conf, const struct client_to *to)
 {
 	uint64_t most = to->door == CLIENT_TO_UDP ? LIMIT_DATAGRAM_BYTES : LIMIT_SENDER_BATCH_BYTES;

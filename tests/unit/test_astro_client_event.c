@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/check.h"
+#include "proto/base/limits.h"
 #include "proto/client.h"
 #include "tests/support/fake_collector.h"
 
@@ -186,23 +188,45 @@ static void test_configurations_that_make_no_sense(void **state)
 	struct fake_collector s = { .fd = -1, .to = "tcp://127.0.0.1:9" };
 	const struct astro_client_conf good = fake_collector_conf(&s);
 	struct astro_client_conf bad;
-	char tag[2048] = "";
+	char tag[LIMIT_TAG_BYTES + 2] = "";
 
 	(void)state;
-	memset(tag, 't', sizeof tag - 1);
+	memset(tag, 't', LIMIT_TAG_BYTES + 1);
 	bad = good, bad.size = 0, refuse(bad);
 	bad = good, bad.size = 1 << 20, refuse(bad);
 	assert_int_equal(atomic_load(&s.errors), 0);
 	bad = good, bad.to = "http://127.0.0.1", refuse(bad);
 	bad = good, bad.tag = tag, refuse(bad);
-	bad = good, bad.window = 2000, refuse(bad);
-	bad = good, bad.batch_bytes = 10, refuse(bad);
-	bad = good, bad.batch_bytes = 1 << 30, refuse(bad);
+	bad = good, bad.window = LIMIT_ACKS_PENDING + 1, refuse(bad);
+	bad = good, bad.tag = "t", bad.batch_bytes = LIMIT_SENDER_BATCH_BYTES_MIN, refuse(bad);
+	bad = good, bad.batch_bytes = LIMIT_SENDER_BATCH_BYTES + 1, refuse(bad);
 	bad = good, bad.queue_bytes = 1000, refuse(bad);
-	bad = good, bad.queue_bytes = UINT64_C(1) << 40, refuse(bad);
+	bad = good, bad.queue_bytes = LIMIT_SENDER_QUEUE_BYTES + UINT64_C(1), refuse(bad);
 	bad = good, bad.full = (enum astro_client_full)7, refuse(bad);
 	assert_int_equal(atomic_load(&s.errors), 8);
 	assert_int_equal(atomic_load(&s.error), -EINVAL);
+}
+
+static void test_configurations_at_their_limits(void **state)
+{
+	struct fake_collector s = { .fd = -1, .to = "tcp://127.0.0.1:9" };
+	const struct astro_client_conf good = fake_collector_conf(&s);
+	struct astro_client_conf rows[] = { good, good, good, good };
+	struct astro_client *c;
+	char tag[LIMIT_TAG_BYTES + 1] = "";
+
+	(void)state;
+	memset(tag, 't', LIMIT_TAG_BYTES);
+	rows[0].queue_bytes = LIMIT_SENDER_QUEUE_BYTES;
+	rows[1].batch_bytes = LIMIT_SENDER_BATCH_BYTES;
+	rows[2].batch_bytes = LIMIT_SENDER_BATCH_BYTES_MIN + 1;
+	rows[2].tag = "t";
+	rows[3].tag = tag;
+	rows[3].window = LIMIT_ACKS_PENDING;
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		c = fake_collector_open_client(&rows[i]);
+		assert_int_equal(astro_client_close(&c, 0), 0);
+	}
 }
 
 /* A program made with an older header, whose structures end earlier. */
@@ -248,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_events_that_go_together),
 		cmocka_unit_test(test_events_that_are_too_large),
 		cmocka_unit_test(test_configurations_that_make_no_sense),
+		cmocka_unit_test(test_configurations_at_their_limits),
 		cmocka_unit_test(test_an_older_header),
 	};
 

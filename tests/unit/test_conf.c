@@ -10,6 +10,7 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "proto/base/limits.h"
 #include "proto/svc/conf.h"
 #include "proto/svc/logger.h"
 
@@ -405,6 +406,61 @@ static void rules_have_limits(void **state)
 	buf_fini(&b);
 }
 
+/* Of a section of that kind and name. */
+static int load_named(const char *kind, size_t name_bytes, const char *line)
+{
+	char text[200];
+	struct conf c;
+	struct buf told;
+	int rc, n = snprintf(text, sizeof text, "[%s ", kind);
+
+	memset(text + n, 'a', name_bytes);
+	n += (int)name_bytes;
+	snprintf(text + n, sizeof text - (size_t)n, "]\n%s\n", line);
+	write_file(text, strlen(text));
+	buf_init(&told, 4096);
+	conf_init(&c);
+	rc = conf_load(&c, path, &told);
+	buf_fini(&told);
+	conf_fini(&c);
+	return rc;
+}
+
+static void names_have_a_limit(void **state)
+{
+	(void)state;
+	assert_int_equal(load_named("rule", LIMIT_RULE_NAME_BYTES - 1, "drop = yes"), 0);
+	assert_int_equal(load_named("rule", LIMIT_RULE_NAME_BYTES, "drop = yes"), ERR_SYNTAX);
+	assert_int_equal(load_named("class", LIMIT_CLASS_BYTES - 1, "keep = 1d"), 0);
+	assert_int_equal(load_named("class", LIMIT_CLASS_BYTES, "keep = 1d"), ERR_SYNTAX);
+}
+
+/* What programs do without a configuration, they do with one that says nothing. */
+static void defaults_are_limits(void **state)
+{
+	static const struct {
+		enum conf_key key;
+		int64_t num;
+	} rows[] = {
+		{ CONF_STORE_SEAL_ROWS, LIMIT_SEAL_ROWS },
+		{ CONF_STORE_SEAL_BYTES, LIMIT_SEAL_BYTES },
+		{ CONF_STORE_JOURNAL_FILE_BYTES, LIMIT_JOURNAL_FILE_BYTES },
+		{ CONF_QUERY_HEADER_TIMEOUT, LIMIT_HTTP_HEAD_MS * CLOCK_NS_PER_MS },
+		{ CONF_QUERY_IDLE_TIMEOUT, LIMIT_HTTP_IDLE_MS * CLOCK_NS_PER_MS },
+	};
+	struct conf c;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 4096);
+	assert_int_equal(conf_init(&c), 0);
+	assert_int_equal(conf_load(&c, "", &b), 0);
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+		assert_int_equal(conf_num(&c, rows[i].key), rows[i].num);
+	conf_fini(&c);
+	buf_fini(&b);
+}
+
 static int no_drops(const struct conf *c, struct buf *problems)
 {
 	for (size_t i = 0; i < c->rules.count; i++) {
@@ -669,6 +725,8 @@ int main(void)
 		cmocka_unit_test(rules_are_read),
 		cmocka_unit_test(mistakes_in_rules),
 		cmocka_unit_test(rules_have_limits),
+		cmocka_unit_test(names_have_a_limit),
+		cmocka_unit_test(defaults_are_limits),
 		cmocka_unit_test(rules_are_reread),
 		cmocka_unit_test(space),
 		cmocka_unit_test(closest_word),

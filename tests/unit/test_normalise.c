@@ -523,6 +523,30 @@ static void pairs_limit(void **state)
 	assert_int_equal(ev.flags, 0);
 }
 
+/* All pairs that three largest maps can bring together: of equal keys they are one map that fits. */
+static void metadata_pairs_limit(void **state)
+{
+	struct event ev;
+	char key[8];
+
+	(void)state;
+	static_assert(3 * LIMIT_MAP_PAIRS - 2 < LIMIT_METADATA_PAIRS, "all of them are looked at");
+	for (unsigned other = 0; other <= 1; other++) {
+		buf_reset(&record);
+		pack_map_head(&record, LIMIT_MAP_PAIRS);
+		pack_str(&record, SPAN_LIT("metadata"));
+		pack_keys(LIMIT_MAP_PAIRS, 'k');
+		pack_str(&record, SPAN_LIT("details"));
+		pack_keys(LIMIT_MAP_PAIRS, other ? 'd' : 'k');
+		for (unsigned i = 0; i < LIMIT_MAP_PAIRS - 2; i++) {
+			snprintf(key, sizeof key, "%c%u", other ? 'e' : 'k', i);
+			pack_str(&record, span_str(key));
+			pack_uint(&record, i);
+		}
+		assert_int_equal(result_of_record(&ev), other ? ERR_LIMIT : 0);
+	}
+}
+
 static void depth_limit(void **state)
 {
 	struct event ev;
@@ -689,6 +713,7 @@ int main(void)
 		cmocka_unit_test(bytes_are_kept_as_they_are),
 		cmocka_unit_test(a_long_field_is_cut_and_kept_whole),
 		cmocka_unit_test(pairs_limit),
+		cmocka_unit_test(metadata_pairs_limit),
 		cmocka_unit_test(depth_limit),
 		cmocka_unit_test(event_limit),
 		cmocka_unit_test(what_is_no_record),

@@ -102,11 +102,11 @@ static unsigned flood(struct peers *p, uint32_t from, unsigned peers, unsigned t
 static void a_place_is_left(void **state)
 {
 	struct peers *p = *state;
-	const unsigned open_max = 4096;
+	const unsigned open_max = 4096, most = open_max / (LIMIT_PEER_RATIO + 1) * LIMIT_PEER_RATIO;
 	unsigned open = 0;
 
-	assert_in_range(flood(p, 0x0a000001, 1, 10000, &open, open_max), open_max / 8 * 7 - 7,
-		open_max / 8 * 7);
+	assert_in_range(
+		flood(p, 0x0a000001, 1, 10000, &open, open_max), most - LIMIT_PEER_RATIO, most);
 	/* The quiet one comes after the flood, and a second flood does not find all the rest. */
 	assert_int_equal(flood(p, 0x0b000001, 1, 10, &open, open_max), 10);
 	assert_in_range(flood(p, 0x0c000001, 1, 10000, &open, open_max), 400, 460);
@@ -142,13 +142,13 @@ static void streams_are_slowed(void **state)
 
 	assert_int_equal(peers_spend(p, &loud, SIZE_MAX / 2, t), 0);
 	p->limits.rate_max = 1000;
-	/* A second's worth at once, then as the rate says. */
-	assert_int_equal(peers_spend(p, &loud, 1000, t), 0);
+	/* What the burst allows at once, then as the rate says. */
+	assert_int_equal(peers_spend(p, &loud, LIMIT_PEER_BURST_MS, t), 0);
 	assert_in_range(peers_spend(p, &loud, 500, t), 500, 501);
 	assert_in_range(peers_spend(p, &loud, 100, t + 500), 100, 101);
-	assert_int_equal(peers_spend(p, &quiet, 1000, t), 0);
+	assert_int_equal(peers_spend(p, &quiet, LIMIT_PEER_BURST_MS, t), 0);
 	/* What is not used is not saved up beyond the burst. */
-	assert_int_equal(peers_spend(p, &loud, 1000, t + 100000), 0);
+	assert_int_equal(peers_spend(p, &loud, LIMIT_PEER_BURST_MS, t + 100000), 0);
 	assert_true(peers_spend(p, &loud, 100, t + 100000) > 0);
 }
 

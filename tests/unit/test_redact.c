@@ -7,12 +7,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <xxhash.h>
 
 #include "proto/base/check.h"
 #include "proto/base/err.h"
 #include "storage/redact.h"
+#include "storage/vfs_file.h"
 #include "tests/support/simfs.h"
 
 static const uint8_t uuid[16] = "0123456789abcdef";
@@ -228,6 +232,77 @@ static void limits_are_kept(void **state)
 	idset_fini(&far);
 }
 
+/* An order of one id whose head says that it is of so many, which its sums confirm. */
+static int decode_claim(struct place *p, uint64_t ids_count)
+{
+	enum { IDS_COUNT_OFF = 48, HEAD_SUM_OFF = 112 };
+	struct redact_info info;
+	char path[64];
+	struct buf b;
+	uint64_t sum;
+	int rc;
+
+	assert_int_equal(order(p, (uint64_t[]){ 1 }, 1, "", &info), 0);
+	buf_init(&b, 4096);
+	snprintf(path, sizeof path, REDACT_DIR "/%016" PRIx64 ".ids", info.number);
+	assert_int_equal(vfs_file_read(p->v, p->dir, path, &b), 0);
+	assert_int_equal(redact_decode(buf_span(&b), uuid, "", &info, NULL, NULL), 0);
+	for (size_t at = 0; at < b.len; at += b.len / 2) {
+		memcpy(b.p + at + IDS_COUNT_OFF, &ids_count, sizeof ids_count);
+		sum = XXH3_64bits(b.p + at, HEAD_SUM_OFF);
+		memcpy(b.p + at + HEAD_SUM_OFF, &sum, sizeof sum);
+	}
+	rc = redact_decode(buf_span(&b), uuid, "", &info, NULL, NULL);
+	buf_fini(&b);
+	return rc;
+}
+
+static void ids_have_a_limit(void **state)
+{
+	assert_int_equal(decode_claim(*state, LIMIT_REDACT_IDS), ERR_CORRUPT);
+	assert_int_equal(decode_claim(*state, LIMIT_REDACT_IDS + UINT64_C(1)), ERR_LIMIT);
+}
+
+static const struct vfs *below;
+static uint64_t claimed_bytes;
+static unsigned reads;
+
+static int claim_bytes(void *ctx, int fd, struct vfs_stat *out)
+{
+	int rc = below->fstat(ctx, fd, out);
+
+	out->bytes = claimed_bytes;
+	return rc;
+}
+
+static ssize_t count_read(void *ctx, int fd, void *dst, size_t n, uint64_t off)
+{
+	reads++;
+	return below->pread(ctx, fd, dst, n, off);
+}
+
+/* A file that is longer than one may be is not read, and no memory is taken for it. */
+static void files_have_a_limit(void **state)
+{
+	struct place *p = *state;
+	struct vfs v = *p->v;
+	struct redact_info info;
+	struct redact_set *set = NULL;
+
+	below = p->v;
+	v.fstat = claim_bytes;
+	v.pread = count_read;
+	assert_int_equal(order(p, (uint64_t[]){ 1 }, 1, "", &info), 0);
+	for (unsigned more = 0; more <= 1; more++) {
+		reads = 0;
+		claimed_bytes = LIMIT_REDACT_FILE_BYTES + (uint64_t)more;
+		assert_int_equal(
+			redact_set_load(&v, p->dir, uuid, &set, NULL), more ? ERR_CORRUPT : 0);
+		assert_int_equal(reads, 1 - more);
+		redact_set_unref(&set);
+	}
+}
+
 static size_t many;
 
 static int list_many(void *ctx, int dir, const char *path, vfs_list_cb cb, void *arg)
@@ -330,6 +405,8 @@ int main(void)
 		TEST(done_orders_stay_on_record),
 		TEST(every_byte_has_a_second),
 		TEST(limits_are_kept),
+		TEST(ids_have_a_limit),
+		TEST(files_have_a_limit),
 		TEST(orders_are_not_without_end),
 		TEST(not_ours_is_not_read),
 		TEST(whole_or_not_at_all),

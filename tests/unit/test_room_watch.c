@@ -10,6 +10,7 @@
 
 #include "collector/room_watch.h"
 #include "proto/base/err.h"
+#include "proto/base/limits.h"
 #include "proto/svc/logger.h"
 
 enum { KIB = 1024 };
@@ -116,8 +117,8 @@ static void test_percent_is_bounded(void **state)
 	assert_int_equal(f.w.figures.hard_bytes, 10 * GIB / 100);
 	f.disk.total_bytes = 4096 * GIB;
 	room_watch_look(&f.w);
-	assert_int_equal(f.w.figures.soft_bytes, 4 * GIB);
-	assert_int_equal(f.w.figures.hard_bytes, GIB);
+	assert_int_equal(f.w.figures.soft_bytes, LIMIT_ROOM_SOFT_MIB * MIB);
+	assert_int_equal(f.w.figures.hard_bytes, LIMIT_ROOM_HARD_MIB * MIB);
 	room_watch_limits(&f.w, 0, 0);
 	assert_int_equal(at(&f, 0), ROOM_WATCH_AMPLE);
 }

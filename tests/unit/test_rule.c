@@ -773,6 +773,36 @@ static void patterns_have_a_limit(void **state)
 	assert_non_null(strstr((char *)problems.p, "a.conf:10: [rule a] mask_pattern: a rule has"));
 }
 
+/* A rule of one such line beside what makes it whole. */
+static int one_line(const char *text)
+{
+	struct rule_set *set = NULL;
+	int rc;
+
+	teardown(NULL);
+	setup(NULL);
+	put("a", "mask = card");
+	put("a", text);
+	rc = rule_set_new(&conf, 0, &set, &problems);
+	rule_set_free(&set);
+	return rc;
+}
+
+static void values_have_limits(void **state)
+{
+	char text[200];
+
+	(void)state;
+	for (int more = 0; more <= 1; more++) {
+		snprintf(text, sizeof text, "mask_with = %0*d", LIMIT_RULE_WITH_BYTES + more, 7);
+		assert_int_equal(one_line(text), more ? ERR_RANGE : 0);
+		snprintf(text, sizeof text, "sample = 1/%d", LIMIT_RULE_SAMPLE + more);
+		assert_int_equal(one_line(text), more ? ERR_RANGE : 0);
+		snprintf(text, sizeof text, "class = %0*d", LIMIT_CLASS_BYTES - 1 + more, 7);
+		assert_int_equal(one_line(text), more ? ERR_SYNTAX : 0);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -802,6 +832,7 @@ int main(void)
 		TEST(every_mistake_is_told),
 		TEST(paths_have_a_limit),
 		TEST(patterns_have_a_limit),
+		TEST(values_have_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,13 +168,44 @@ static void test_disk_limit(void **state)
 	assert_int_equal(put(f, &f->s, 1, 100), 0);
 }
 
-/* Buffers go from frame to frame, not one for each connection. */
+/* Of one frame; the other frames go on. */
+static void test_frame_limit(void **state)
+{
+	struct fixture *f = *state;
+	struct stage other;
+	uint64_t *most = &f->pool.spills.file_bytes_max;
+	int rc = 0;
+
+	assert_int_equal(*most, LIMIT_SPILL_BYTES);
+	*most = 3 << 20;
+	for (int i = 0; i < 1000 && rc == 0; i++)
+		rc = put(f, &f->s, i, 100000);
+	assert_int_equal(rc, ERR_LIMIT);
+	assert_int_equal(f->pool.refused, 1);
+	assert_in_range(f->pool.spills.all_bytes, *most / 2, *most);
+	stage_init(&other, &f->pool);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(put(f, &other, i, 100000), 0);
+	assert_non_null(other.spill);
+	stage_fini(&other);
+}
+
+/* Buffers go from frame to frame, not one for each connection; of those that lie idle few are kept. */
 static void test_buffers_are_shared(void **state)
 {
 	struct fixture *f = *state;
 	struct stage all[100];
 	size_t after_first = 0;
 
+	for (int i = 0; i < LIMIT_STAGE_SPARES + 3; i++) {
+		stage_init(&all[i], &f->pool);
+		assert_int_equal(put(f, &all[i], 1, 1000), 0);
+	}
+	for (int i = 0; i < LIMIT_STAGE_SPARES + 3; i++)
+		stage_drop(&all[i]);
+	assert_int_equal(f->pool.spares_count, LIMIT_STAGE_SPARES);
+	stage_pool_fini(&f->pool);
+	assert_int_equal(f->pool.bytes, 0);
 	for (int i = 0; i < 100; i++) {
 		stage_init(&all[i], &f->pool);
 		assert_int_equal(put(f, &all[i], 1, 1000), 0);
@@ -233,13 +264,13 @@ static void test_shares_of_peers(void **state)
 	assert_false(stage_pool_crowded_by(&f->pool, calm.peer));
 	peers.limits.held_max = 1;
 	assert_true(stage_pool_crowded_by(&f->pool, calm.peer));
-	/* Without a limit of its own one peer leaves an eighth. */
+	/* Without a limit of its own one peer leaves a part: of eight, one. */
 	peers.limits.held_max = 0;
 	stage_drop(&calm);
 	for (int i = 0; i < 6; i++)
 		stage_fini(&all[i]);
 	stage_pool_fini(&f->pool); /* the spares */
-	more = f->pool.bytes_max / 8 * 7;
+	more = f->pool.bytes_max / (LIMIT_PEER_RATIO + 1) * LIMIT_PEER_RATIO;
 	stage_hold(&calm, 0, more);
 	assert_false(stage_pool_may_hold(&f->pool, calm.peer, 100000));
 	calm.peer = &loud;
@@ -258,6 +289,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_spill, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_memory_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_disk_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_frame_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_buffers_are_shared, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shares_of_peers, setup, teardown),
 	};
