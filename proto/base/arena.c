@@ -10,6 +10,8 @@ enum {
 	ARENA_ALIGN = 16,
 	ARENA_CHUNK_BYTES_MIN = 16 * 1024,
 	ARENA_TIGHT_BYTES_MIN = 4 * 1024,
+	/* So many chunks of it are filled side by side. */
+	ARENA_TIGHT_CHUNKS = 8,
 	ARENA_CHUNK_BYTES_MAX = 1024 * 1024,
 	/* With more than that, an arena that recycles is like any other. */
 	ARENA_RECYCLE_BYTES_MAX = 4 * 1024 * 1024,
@@ -21,6 +23,11 @@ struct arena_chunk {
 	size_t len;
 	alignas(ARENA_ALIGN) uint8_t bytes[];
 };
+
+static size_t room_of(const struct arena_chunk *c)
+{
+	return c->cap - c->len;
+}
 
 void arena_init(struct arena *a, size_t max)
 {
@@ -103,6 +110,7 @@ struct arena_mark arena_mark(const struct arena *a)
 void arena_release(struct arena *a, struct arena_mark m)
 {
 	ASSERT(m.used <= a->used);
+	ASSERT(!a->tight);
 	if (a->recycle)
 		spare_chunks(a, m.chunk);
 	else
@@ -139,9 +147,9 @@ static struct arena_chunk *new_chunk(struct arena *a, size_t cap)
 
 static struct arena_chunk *add_chunk(struct arena *a, size_t n)
 {
-	size_t cap = !a->chunks ? 0 : a->tight ? a->used / 4 : a->chunks->cap * 2;
+	size_t cap = !a->chunks ? 0 : a->tight ? a->used / 8 : a->chunks->cap * 2;
 	size_t least = a->tight ? ARENA_TIGHT_BYTES_MIN : ARENA_CHUNK_BYTES_MIN;
-	struct arena_chunk *c;
+	struct arena_chunk *c, **at = &a->chunks;
 
 	if (cap < least)
 		cap = least;
@@ -154,10 +162,25 @@ static struct arena_chunk *add_chunk(struct arena *a, size_t n)
 		c = new_chunk(a, cap);
 	if (!c)
 		return NULL;
-	c->next = a->chunks;
 	c->len = 0;
-	a->chunks = c;
+	/* What is left of other chunks is not given up for less. */
+	while (a->tight && *at && room_of(*at) > c->cap - n)
+		at = &(*at)->next;
+	c->next = *at;
+	*at = c;
 	return c;
+}
+
+/* Of a few chunks the one that n bytes fill best; NULL: none has room. */
+static struct arena_chunk *best_chunk(const struct arena *a, size_t n)
+{
+	struct arena_chunk *c = a->chunks, *best = NULL;
+
+	for (int i = 0; c && i < ARENA_TIGHT_CHUNKS; i++, c = c->next) {
+		if (room_of(c) >= n && (!best || room_of(c) < room_of(best)))
+			best = c;
+	}
+	return best;
 }
 
 void *arena_alloc(struct arena *a, size_t n)
@@ -172,7 +195,9 @@ void *arena_alloc(struct arena *a, size_t n)
 	ASSERT(a->used <= a->max);
 	if (take > a->max - a->used)
 		return NULL;
-	if (!c || take > c->cap - c->len)
+	if (a->tight)
+		c = best_chunk(a, take);
+	if (!c || take > room_of(c))
 		c = add_chunk(a, take);
 	if (!c)
 		return NULL;

@@ -4,7 +4,8 @@
  * Life:    init, alloc..., reset at the end of the turn (pointers die), fini.
  * Thread:  one at a time.
  * Memory:  grows in chunks up to max bytes; reset keeps one chunk and frees the others, or, of an arena
- *          that recycles, keeps all for later turns until trim. `high` is the most that was ever in use.
+ *          that recycles, keeps all for later turns until trim. A tight one leaves little of its chunks
+ *          unused. `high` is the most that was ever in use.
  * Errors:  alloc returns NULL beyond max or out of memory.
  */
 #ifndef PROTO_BASE_ARENA_H
@@ -22,7 +23,7 @@ struct arena {
 	size_t used;
 	size_t high;
 	size_t held;                /* by its chunks, in use or not */
-	bool tight;                 /* set after init: grows by a quarter, for what is kept long */
+	bool tight;                 /* set after init: for what is kept long, and never released */
 	bool recycle;               /* set after init */
 	struct arena_chunk *spares; /* of turns before */
 };

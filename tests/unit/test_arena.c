@@ -110,7 +110,7 @@ static void recycled(void **state)
 
 	(void)state;
 	arena_init(&a, MAX);
-	a.recycle = a.tight = true;
+	a.recycle = true;
 	for (int turn = 0; turn < 20; turn++) {
 		struct arena_mark m;
 
@@ -134,6 +134,34 @@ static void recycled(void **state)
 	assert_int_equal(arena_held(&a), 0);
 }
 
+/* Method: small and large pieces by turns; they stand apart, and little of the chunks is left over. */
+static void tight(void **state)
+{
+	static const size_t sizes[] = { 24, 8192, 300, 16, 40000, 1000, 8192, 64 };
+	uint8_t *pieces[200];
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 8 * MAX);
+	a.tight = a.recycle = true;
+	for (int turn = 0; turn < 3; turn++) {
+		arena_reset(&a);
+		for (size_t i = 0; i < 200; i++) {
+			size_t n = sizes[i % 8] + i;
+
+			pieces[i] = arena_alloc(&a, n);
+			memset(pieces[i], (int)i, n);
+		}
+		for (size_t i = 0; i < 200; i++) {
+			for (size_t k = 0; k < sizes[i % 8] + i; k++)
+				assert_int_equal(pieces[i][k], (uint8_t)i);
+		}
+		arena_trim(&a);
+		assert_in_range(arena_held(&a), a.used, a.used + a.used / 6);
+	}
+	arena_fini(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +170,7 @@ int main(void)
 		cmocka_unit_test(calloc_and_dup),
 		cmocka_unit_test(release_goes_back),
 		cmocka_unit_test(recycled),
+		cmocka_unit_test(tight),
 	};
 
 	return cmocka_run_group_tests_name("arena", tests, NULL, NULL);
