@@ -12,6 +12,8 @@
 enum {
 	ROOM_MIN = 64,
 	TEXTS_MIN = 16 << 10,
+	/* What is kept is a few short entries. */
+	KEEP_MIN = 1 << 10,
 };
 
 /* An array in memory of hand; what it held is lost. */
@@ -370,7 +372,8 @@ static int new_texts(struct col_map *m, struct buf *b, size_t bytes)
 static int get_texts(struct col_map *m, struct col_text *t, const uint32_t *rows, uint32_t count,
 	struct buf *b, struct span *out)
 {
-	size_t bytes = b->cap > TEXTS_MIN ? b->cap : TEXTS_MIN;
+	size_t least = b == &m->keep ? KEEP_MIN : TEXTS_MIN;
+	size_t bytes = b->cap > least ? b->cap : least;
 	const struct room values = { (void **)&m->r.values, sizeof *m->r.values };
 	int rc = b->p ? 0 : new_texts(m, b, bytes);
 

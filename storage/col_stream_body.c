@@ -242,7 +242,7 @@ static int get_part(struct col_stream_body *b, uint32_t first, uint32_t n, bool 
 	uint32_t frame = first / COL_STREAM_FRAME, at;
 	int rc;
 
-	if (b->form == COL_STREAM_FRAMES && !is_cached(b, frame) &&
+	if (!is_cached(b, frame) && !wants_group(b, frame, more) &&
 		n == col_stream_frame_count(b->count, frame))
 		return frame_values(b, frame, out);
 	rc = fill_cache(b, frame, more);

@@ -16,6 +16,8 @@ enum {
 	LOOK_UP_RATIO = 256,
 	/* Runs behind the one at hand that are looked at before any other is searched. */
 	RUNS_NEAR = 16,
+	/* Lengths read at a time: whole groups. */
+	PART = COL_STREAM_GROUP * COL_STREAM_FRAME,
 };
 
 int col_stream_nest_open(struct rcur *c, struct col_stream_body *b)
@@ -54,7 +56,7 @@ static int load_values(struct col_stream_body *b)
 static int load_starts(struct col_stream_body *b)
 {
 	uint32_t runs = b->places->count;
-	int64_t part[COL_STREAM_FRAME];
+	int64_t part[PART];
 	uint64_t row = 0;
 	uint32_t *starts;
 
@@ -63,18 +65,19 @@ static int load_starts(struct col_stream_body *b)
 	starts = arena_alloc(b->mem, (runs + 1) * sizeof *starts);
 	if (!starts)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < runs; i++) {
-		if (i % COL_STREAM_FRAME == 0) {
-			uint32_t n = col_stream_frame_count(runs, i / COL_STREAM_FRAME);
-			int rc = col_stream_body_get(b->places, i, n, part);
+	for (uint32_t at = 0, n; at < runs; at += n) {
+		int rc;
 
-			if (rc < 0)
-				return rc;
+		n = runs - at < PART ? runs - at : PART;
+		rc = col_stream_body_get(b->places, at, n, part);
+		for (uint32_t i = 0; i < n && rc == 0; i++) {
+			starts[at + i] = (uint32_t)row;
+			if ((uint64_t)part[i] >= b->count - row)
+				rc = ERR_CORRUPT;
+			row += (uint64_t)part[i] + 1;
 		}
-		starts[i] = (uint32_t)row;
-		if ((uint64_t)part[i % COL_STREAM_FRAME] >= b->count - row)
-			return ERR_CORRUPT;
-		row += (uint64_t)part[i % COL_STREAM_FRAME] + 1;
+		if (rc < 0)
+			return rc;
 	}
 	starts[runs] = (uint32_t)row;
 	if (row != b->count)
