@@ -143,17 +143,22 @@ static void tell_page(struct live *l, unsigned from, unsigned to)
 	}
 }
 
-/* Messages fill their memory: those who took nothing for longest have had their time. */
-static void make_room(struct live *l)
+static bool is_short(const struct live *l)
 {
-	while (l->counts.held > LIMIT_LIVE_HELD_BYTES) {
-		int64_t before = now_ms(l) - CUT_MS;
+	return l->counts.held > LIMIT_LIVE_HELD_BYTES;
+}
+
+/* Messages fill their memory: those who took nothing for longest, and for so long, have had their time. */
+static void make_room(struct live *l, int64_t stuck_for_ms)
+{
+	while (is_short(l)) {
+		int64_t since = now_ms(l) - stuck_for_ms;
 		struct live_tail *slowest = NULL;
 
 		for (struct live_tail *t = l->tails; t; t = t->next) {
-			if (t->count && t->stuck_ms && t->stuck_ms < before) {
+			if (t->count && t->stuck_ms && t->stuck_ms <= since) {
 				slowest = t;
-				before = t->stuck_ms;
+				since = t->stuck_ms;
 			}
 		}
 		if (!slowest)
@@ -196,7 +201,7 @@ static void after_past(struct live *l)
 	for (unsigned i = 0; i < turn->entries_count; i++)
 		after_entry(l, &turn->entries[i]);
 	settle_ahead(l, turn->committed);
-	make_room(l);
+	make_room(l, CUT_MS);
 }
 
 /* Its questions may be forgotten from now on; what nobody was told of it is. */
@@ -210,6 +215,7 @@ static void end_page(struct live *l)
 			free_list(&q->made[door]);
 	}
 	l->turn.questions_count = 0;
+	l->short_ms = 0;
 }
 
 static void after_page(struct live *l, unsigned from)
@@ -217,7 +223,7 @@ static void after_page(struct live *l, unsigned from)
 	struct live_turn *turn = &l->turn;
 
 	tell_page(l, from, turn->next);
-	make_room(l);
+	make_room(l, CUT_MS);
 	if (turn->page_open)
 		return;
 	l->position = turn->position;
@@ -307,8 +313,7 @@ static bool wants_past(const struct live *l, const struct live_tail *t)
 {
 	if (t->place == LIVE_AHEAD)
 		return l->here == 0;
-	return t->place == LIVE_BEHIND && live_tail_is_idle(t) &&
-	       l->counts.held <= LIMIT_LIVE_HELD_BYTES;
+	return t->place == LIVE_BEHIND && live_tail_is_idle(t) && !is_short(l);
 }
 
 /* Those who want a place, or the next page of the past. */
@@ -389,6 +394,22 @@ static void rest(struct live *l, int64_t until_ms)
 	}
 }
 
+/*
+ * What questions have still to be told of the page waits for memory: those who are quick take theirs
+ * meanwhile. In one page it waits for CUT_MS in all, then for nobody.
+ */
+static void go_on(struct live *l)
+{
+	if (is_short(l) && !l->short_ms)
+		l->short_ms = now_ms(l);
+	if (is_short(l) && now_ms(l) < l->short_ms + CUT_MS) {
+		rest(l, l->short_ms + CUT_MS);
+		return;
+	}
+	make_room(l, 0);
+	submit(l, LIVE_TURN_PAGE);
+}
+
 void live_schedule(struct live *l)
 {
 	bool news = l->here > 0 && view_committed(l->q->view) != l->position;
@@ -397,7 +418,7 @@ void live_schedule(struct live *l)
 	if (l->busy || l->stopping)
 		return;
 	if (l->turn.page_open)
-		submit(l, LIVE_TURN_PAGE);
+		go_on(l);
 	else if (now < l->not_before_ms)
 		rest(l, l->not_before_ms);
 	else if (list_entries(l) && !(news && now >= l->page_ms && l->past_last))
@@ -484,6 +505,7 @@ static void on_sweep(uv_timer_t *timer)
 		next = t->next;
 		live_tail_look(t, now_ms(l));
 	}
+	make_room(l, CUT_MS);
 	live_schedule(l);
 	if (!l->tails)
 		uv_timer_stop(timer);

@@ -16,7 +16,8 @@
  * dropped.
  *
  * Thread:  the loop's; turns in a thread of their own, so that long queries do not delay them.
- * Memory:  LIMIT_LIVE_*: of messages HELD_BYTES, a turn's, and one page of events as JSON.
+ * Memory:  LIMIT_LIVE_*: of messages HELD_BYTES, a turn's, and one page of events as JSON. A turn waits
+ *          until there is less than HELD_BYTES, a second of each page; then who is in the way is cut.
  * Errors:  before the first message an answer; later the connection is closed, with a code where it has one.
  */
 #ifndef QUERY_LIVE_H

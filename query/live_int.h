@@ -218,6 +218,7 @@ struct live {
 	unsigned here;         /* tails at it */
 	int64_t page_ms;       /* no new page before; on uv_now's clock */
 	int64_t not_before_ms; /* the same for any turn */
+	int64_t short_ms;      /* since when the page under way waits for memory; 0: it does not */
 	struct live_counts counts;
 };
 

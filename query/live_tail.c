@@ -331,7 +331,9 @@ static void on_drained(void *arg, struct http_call *call)
 
 	CHECK_TAG(t, TAIL_TAG);
 	ASSERT(t->call == call);
-	if (!pump(t) && t->place == LIVE_BEHIND && live_tail_is_idle(t))
+	if (pump(t))
+		return;
+	if (l->turn.page_open || (t->place == LIVE_BEHIND && live_tail_is_idle(t)))
 		live_schedule(l);
 }
 

@@ -16,8 +16,8 @@ import shop  # noqa: E402
 import websocket  # noqa: E402
 
 DOORS = ("ws", "sse")
-WAITERS_MAX = 128  # LIMIT_QUERY_WAITERS
-TAILS_MAX = 256  # LIMIT_LIVE_TAILS
+WAITERS_MAX = astro.limit("LIMIT_QUERY_WAITERS")
+TAILS_MAX = astro.limit("LIMIT_LIVE_TAILS")
 
 
 def reached(place):
@@ -222,7 +222,7 @@ def t_slow_clients_are_told_how_many(lab):
     quick = websocket.open_tail(q, event_type="EVEN", fields="id")
     shop.ship(c, records)
     astro.equal(len(read_count(quick, count // 2)[0]), count // 2)
-    astro.check(q.metric("astro_query_tail_held_bytes") < 12 << 20)
+    astro.check(q.metric("astro_query_tail_held_bytes") <= astro.limit("LIMIT_LIVE_HELD_BYTES"))
     for t, mine in zip(slow, (count, count, count // 2)):
         events, dropped = read_count(t, mine)
         astro.check(dropped > 0, "something was dropped")
