@@ -379,6 +379,9 @@ static int read_head(struct http_client *c, struct reply *r)
 /* n bytes into the body. */
 static int read_bytes(struct http_client *c, uint64_t n, struct body *body)
 {
+	/* What will not fit is not waited for. */
+	if (!body->take && n > body->buf->max - body->buf->len)
+		return ERR_LIMIT;
 	while (n) {
 		size_t have = c->in_end - c->in_at;
 		ssize_t got;

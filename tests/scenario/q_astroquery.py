@@ -292,6 +292,30 @@ def t_a_host_that_does_not_answer_is_given_up(lab):
     astro.check(took >= 4.9, f"it took {took:.1f} s")
 
 
+def t_an_answer_too_large_to_be_read(lab):
+    """Its head says so, and nothing more of it is waited for."""
+    most = astro.limit("LIMIT_CLIENT_BODY_BYTES")
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+
+        def serve():
+            con, _ = server.accept()
+            with con:
+                con.recv(65536)
+                con.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{"
+                            % (most + 1))
+                while con.recv(65536):
+                    pass
+
+        t = threading.Thread(target=serve)
+        t.start()
+        r = lab.run("astroquery", "--addr", "http://127.0.0.1:%d" % server.getsockname()[1])
+        t.join()
+    astro.equal(r.returncode, 3, r.stderr)
+    astro.check("too large" in r.stderr and "-n" in r.stderr, r.stderr)
+
+
 def t_colour_and_pager_on_a_terminal_only(lab):
     c = lab.collector()
     feed(c, [record(5), record(6)])

@@ -197,7 +197,10 @@ static void what_is_too_large_short_or_slow_is_told(void **state)
 	(void)state;
 	/* The buffer takes 1000 bytes. */
 	assert_fails("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-		     "ffffffff\r\n01234567890123456789012345678901234567890123456789",
+		     "3ff\r\n01234567890123456789012345678901234567890123456789",
+		false, ERR_LIMIT);
+	assert_fails("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		     "3e8\r\n01234567890123456789012345678901234567890123456789",
 		true, ERR_TRUNCATED);
 	assert_fails("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", true, ERR_TRUNCATED);
 	assert_fails("HTTP/1.1 200 OK\r\nContent-Le", true, ERR_TRUNCATED);
@@ -214,6 +217,9 @@ static void a_body_beyond_the_buffer_is_refused(void **state)
 	memset(answer, 'x', sizeof answer);
 	memcpy(answer, "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n", 41);
 	answer[sizeof answer - 1] = 0;
+	assert_fails(answer, false, ERR_LIMIT);
+	/* Its head is enough. */
+	answer[41 + 10] = 0;
 	assert_fails(answer, false, ERR_LIMIT);
 }
 
