@@ -564,6 +564,22 @@ static void write_carry(struct world *w, uint32_t count)
 	w->vfs->close(w->vfs->ctx, fd);
 }
 
+static void carry_records_have_a_limit(void **state)
+{
+	struct journal_record got, r = {
+		.kind = LAYOUT_RECORD_KIND_CARRY, .off = LAYOUT_JOURNAL_RECORDS, .first_id = 1
+	};
+	uint8_t head[LAYOUT_RECORD_HEAD_BYTES];
+
+	(void)state;
+	for (uint32_t more = 0; more <= 1; more++) {
+		r.chunks_count = LIMIT_CARRY_CHUNKS + more;
+		journal_record_put(&r, 7, head);
+		assert_int_equal(journal_record_get(head, 7, LAYOUT_JOURNAL_RECORDS, &got),
+			more ? ERR_CORRUPT : 0);
+	}
+}
+
 static void carry_records_are_read(void **state)
 {
 	struct world w;
@@ -599,6 +615,7 @@ int main(void)
 		cmocka_unit_test(a_copy_remembers),
 		cmocka_unit_test(damage_costs_a_page),
 		cmocka_unit_test(carry_records_are_read),
+		cmocka_unit_test(carry_records_have_a_limit),
 	};
 
 	return cmocka_run_group_tests_name("chunk_log", tests, NULL, NULL);

@@ -312,6 +312,46 @@ static void limits_are_reached(void **state)
 	assert_int_equal(kind, COL_TEXT_SHAPED);
 }
 
+/* The shape of the column as a page has it; mem is the page's. */
+static const struct col_text_shaped *shaped(struct buf *page, struct col_text *t, struct arena *mem)
+{
+	struct col_text_in in = text_kit_input(0);
+
+	arena_init(mem, TEXT_KIT_ARENA_BYTES);
+	buf_init(page, TEXT_KIT_PAGE_BYTES);
+	assert_int_equal(col_text_put(&text_kit.maker, &in, page), 0);
+	assert_int_equal(col_text_open(t, buf_span(page), text_kit.count, &text_kit_env, mem), 0);
+	assert_int_equal(t->page->kind, COL_TEXT_SHAPED);
+	return (const struct col_text_shaped *)t->page;
+}
+
+/* As many forms of so many tokens as do not fit. */
+static void slots_have_a_limit(void **state)
+{
+	enum { TOKENS = LIMIT_TEXT_TOKENS / 3, FORMS = LIMIT_TEXT_SLOTS / TOKENS * 5 / 4 };
+	const struct col_text_shaped *p;
+	struct col_text t;
+	struct buf page;
+	struct arena mem;
+
+	(void)state;
+	static_assert((int)FORMS < (int)LIMIT_TEXT_TEMPLATES, "not these are the limit");
+	text_kit_begin(FORMS * 8, 3);
+	for (uint32_t i = 0; i < text_kit.count; i++) {
+		char line[8 * TOKENS];
+		size_t n = 0;
+
+		for (unsigned k = 0; k < TOKENS; k++)
+			n += (size_t)sprintf(line + n, "%u%c", text_kit_below(1000),
+				(i % FORMS) >> k & 1 ? '+' : '*');
+		text_kit.values[i] = text_kit_keep(line, n);
+	}
+	p = shaped(&page, &t, &mem);
+	assert_in_range(p->slots_count, LIMIT_TEXT_SLOTS - TOKENS, LIMIT_TEXT_SLOTS);
+	arena_fini(&mem);
+	buf_fini(&page);
+}
+
 /* A page is only as good as the other columns it is read with. */
 /* Answers with nothing: pages that refer to other columns meet ones that do not fit. */
 static int no_leaf(
@@ -479,6 +519,7 @@ int main(void)
 		cmocka_unit_test(rows_are_found_by_their_place),
 		cmocka_unit_test(odd_ones_are_residue),
 		cmocka_unit_test(limits_are_reached),
+		cmocka_unit_test(slots_have_a_limit),
 		cmocka_unit_test(other_columns_that_do_not_fit),
 		cmocka_unit_test(damage_is_bounded),
 		cmocka_unit_test(real_logs),

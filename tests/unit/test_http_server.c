@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proto/base/check.h"
+#include "proto/base/limits.h"
 #include "proto/http/http_server.h"
 #include "tests/support/http_bench.h"
 
@@ -348,6 +349,29 @@ static void one_connection_too_many(void **state)
 		close(fd[i]);
 }
 
+/* As many as a server has that is told no number. */
+static void connections_by_default(void **state)
+{
+	struct http_bench *b = *state;
+	static char text[1 << 12];
+	int fd[LIMIT_HTTP_CONNS + 1];
+
+	http_server_retune(b->server, 0, 0, 0);
+	b->gate.open_max = 2 * LIMIT_HTTP_CONNS;
+	for (int i = 0; i <= LIMIT_HTTP_CONNS; i++) {
+		fd[i] = http_bench_client(b);
+		HTTP_BENCH_UNTIL(b, http_server_counters(b->server)->conns_total +
+						    http_server_counters(b->server)->conns_refused >
+					    (uint64_t)i);
+	}
+	assert_int_equal(http_server_counters(b->server)->conns_open, LIMIT_HTTP_CONNS);
+	assert_int_equal(http_server_counters(b->server)->conns_refused, 1);
+	http_bench_hear(b, fd[LIMIT_HTTP_CONNS], text, sizeof text, NULL);
+	assert_non_null(strstr(text, "503 Service Unavailable"));
+	for (int i = 0; i <= LIMIT_HTTP_CONNS; i++)
+		close(fd[i]);
+}
+
 #define TAKE(fields) "POST /take HTTP/1.1\r\nHost: x\r\n" fields "\r\n"
 
 static void a_body_in_pieces(void **state)
@@ -505,6 +529,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_client_that_leaves, set_up, http_bench_close),
 		cmocka_unit_test_setup_teardown(a_half_closed_client, set_up, http_bench_close),
 		cmocka_unit_test_setup_teardown(one_connection_too_many, set_up, http_bench_close),
+		cmocka_unit_test_setup_teardown(connections_by_default, set_up, http_bench_close),
 		cmocka_unit_test_setup_teardown(a_body_in_pieces, set_up, http_bench_close),
 		cmocka_unit_test_setup_teardown(
 			an_answer_before_the_body, set_up, http_bench_close),
