@@ -8,7 +8,7 @@
 #include "proto/base/check.h"
 
 enum {
-	SLOTS_MIN = 4,
+	SLOTS_BITS_MIN = 2,
 	/* Leading zeroes that a register can tell apart: of the bits behind its number. */
 	RANKS = 64 - HLL_BITS,
 };
@@ -21,31 +21,66 @@ static uint64_t mark_of(uint64_t hash)
 
 /* ---------------------------------------------------------------- the set */
 
-/* Of the low bits: the high ones choose a register later. */
-static uint64_t *find(uint64_t *set, uint32_t slots, uint64_t mark)
+static uint32_t slots_of(const struct hll *h)
 {
-	uint32_t at = (uint32_t)mark & (slots - 1);
+	return h->kind == HLL_SET ? UINT32_C(1) << h->slots_bits : 0;
+}
+
+static size_t set_bytes(uint32_t slots_bits)
+{
+	return (sizeof(uint64_t) << slots_bits) + HLL_HEAP_BYTES;
+}
+
+/* Of the low bits: the high ones choose a register later. */
+static uint64_t *find(uint64_t *set, uint32_t slots_bits, uint64_t mark)
+{
+	uint32_t mask = (UINT32_C(1) << slots_bits) - 1, at = (uint32_t)mark & mask;
 
 	while (set[at] && set[at] != mark)
-		at = (at + 1) & (slots - 1);
+		at = (at + 1) & mask;
 	return &set[at];
 }
 
+/* The values in turn: *at begins with 0. 0: there is none any more. */
+static uint64_t next_mark(const struct hll *h, uint32_t *at)
+{
+	if (h->kind == HLL_FEW)
+		return (*at)++ == 0 ? h->only : 0;
+	while (*at < slots_of(h)) {
+		uint64_t mark = h->set[(*at)++];
+
+		if (mark)
+			return mark;
+	}
+	return 0;
+}
+
+static void drop(struct hll *h, size_t *held)
+{
+	if (h->kind == HLL_SET) {
+		*held -= set_bytes(h->slots_bits);
+		free(h->set);
+	} else if (h->kind == HLL_SKETCH) {
+		*held -= HLL_BYTES + HLL_HEAP_BYTES;
+		free(h->registers);
+	}
+	*h = (struct hll){ .only = 0 };
+}
+
+/* A set of twice the slots. */
 static int grow(struct hll *h, size_t *held)
 {
-	uint32_t slots = h->slots ? h->slots * 2 : SLOTS_MIN;
-	uint64_t *set = calloc(slots, sizeof set[0]);
+	uint8_t bits = h->kind == HLL_SET ? h->slots_bits + 1 : SLOTS_BITS_MIN;
+	uint64_t *set = calloc(UINT32_C(1) << bits, sizeof set[0]), mark;
+	uint32_t at = 0, count = h->count;
 
 	if (!set)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < h->slots; i++) {
-		if (h->set[i])
-			*find(set, slots, h->set[i]) = h->set[i];
-	}
-	*held += (slots - h->slots) * sizeof set[0];
-	free(h->set);
-	h->set = set;
-	h->slots = slots;
+	while ((mark = next_mark(h, &at)) != 0)
+		*find(set, bits, mark) = mark;
+	*held += set_bytes(bits);
+	drop(h, held);
+	*h = (struct hll){ .set = set, .count = count, .kind = HLL_SET, .slots_bits = bits };
 	return 0;
 }
 
@@ -62,28 +97,19 @@ static void note(uint8_t *registers, uint64_t hash)
 		*r = rank;
 }
 
-static void drop_set(struct hll *h, size_t *held)
-{
-	*held -= h->slots * sizeof h->set[0];
-	free(h->set);
-	h->set = NULL;
-	h->slots = 0;
-	h->count = 0;
-}
-
 static int make_sketch(struct hll *h, size_t *held)
 {
 	uint8_t *registers = calloc(1, HLL_BYTES);
+	uint64_t mark;
+	uint32_t at = 0;
 
 	if (!registers)
 		return -ENOMEM;
-	*held += HLL_BYTES;
-	for (uint32_t i = 0; i < h->slots; i++) {
-		if (h->set[i])
-			note(registers, h->set[i]);
-	}
-	drop_set(h, held);
-	h->registers = registers;
+	while ((mark = next_mark(h, &at)) != 0)
+		note(registers, mark);
+	*held += HLL_BYTES + HLL_HEAP_BYTES;
+	drop(h, held);
+	*h = (struct hll){ .registers = registers, .kind = HLL_SKETCH };
 	return 0;
 }
 
@@ -138,16 +164,28 @@ static double estimate(const uint8_t *registers)
 
 /* ---------------------------------------------------------------- face */
 
+/* Whether it is the first value, or that one again. */
+static bool put_only(struct hll *h, uint64_t mark)
+{
+	if (h->kind != HLL_FEW || (h->only && h->only != mark))
+		return false;
+	h->only = mark;
+	h->count = 1;
+	return true;
+}
+
 static int put(struct hll *h, uint64_t mark, uint32_t exact_max, size_t *held)
 {
 	uint64_t *slot;
 	int rc = 0;
 
-	if (h->slots < h->count + h->count / 2 + 2)
+	if (put_only(h, mark))
+		return 0;
+	if (slots_of(h) < h->count + h->count / 2 + 2)
 		rc = grow(h, held);
 	if (rc < 0)
 		return rc;
-	slot = find(h->set, h->slots, mark);
+	slot = find(h->set, h->slots_bits, mark);
 	if (*slot)
 		return 0;
 	*slot = mark;
@@ -164,7 +202,7 @@ static int put(struct hll *h, uint64_t mark, uint32_t exact_max, size_t *held)
 
 int hll_add(struct hll *h, uint64_t hash, uint32_t exact_max, size_t *held)
 {
-	if (!h->registers)
+	if (h->kind != HLL_SKETCH)
 		return put(h, mark_of(hash), exact_max, held);
 	note(h->registers, mark_of(hash));
 	return 0;
@@ -172,36 +210,35 @@ int hll_add(struct hll *h, uint64_t hash, uint32_t exact_max, size_t *held)
 
 int hll_join(struct hll *h, const struct hll *from, uint32_t exact_max, size_t *held)
 {
+	uint64_t mark;
+	uint32_t at = 0;
 	int rc = 0;
 
-	if (from->registers && !h->registers)
-		rc = make_sketch(h, held);
-	for (uint32_t i = 0; i < from->slots && rc == 0; i++) {
-		if (from->set[i])
-			rc = hll_add(h, from->set[i], exact_max, held);
+	if (from->kind != HLL_SKETCH) {
+		while (rc == 0 && (mark = next_mark(from, &at)) != 0)
+			rc = hll_add(h, mark, exact_max, held);
+		return rc;
 	}
-	for (uint32_t i = 0; from->registers && i < HLL_BYTES && rc == 0; i++) {
+	if (h->kind != HLL_SKETCH && make_sketch(h, held) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < HLL_BYTES; i++) {
 		if (h->registers[i] < from->registers[i])
 			h->registers[i] = from->registers[i];
 	}
-	return rc;
+	return 0;
 }
 
 bool hll_is_exact(const struct hll *h)
 {
-	return !h->registers;
+	return h->kind != HLL_SKETCH;
 }
 
 uint64_t hll_count(const struct hll *h)
 {
-	return h->registers ? (uint64_t)(estimate(h->registers) + 0.5) : h->count;
+	return hll_is_exact(h) ? h->count : (uint64_t)(estimate(h->registers) + 0.5);
 }
 
 void hll_fini(struct hll *h, size_t *held)
 {
-	drop_set(h, held);
-	if (h->registers)
-		*held -= HLL_BYTES;
-	free(h->registers);
-	h->registers = NULL;
+	drop(h, held);
 }

@@ -8,7 +8,8 @@
  *
  * Life:    a zeroed struct is empty; add and join, then fini.
  * Thread:  one at a time.
- * Memory:  12 to 24 bytes a value while it is a set, HLL_BYTES then. *held goes up and down with it.
+ * Memory:  none for one value, 12 to 24 bytes a value while it is a set, HLL_BYTES then. *held goes up
+ *          and down with it, what the heap needs for itself included.
  * Errors:  -ENOMEM: the value is not counted, all else is as it was.
  */
 #ifndef QUERY_HLL_H
@@ -21,13 +22,25 @@
 enum {
 	HLL_BITS = 14,
 	HLL_BYTES = 1 << HLL_BITS,
+	/* Of the heap, for each piece of memory. */
+	HLL_HEAP_BYTES = 16,
+};
+
+enum hll_kind {
+	HLL_FEW, /* one value or none */
+	HLL_SET,
+	HLL_SKETCH,
 };
 
 struct hll {
-	uint64_t *set; /* open addressing; 0: a free slot */
-	uint8_t *registers;
-	uint32_t slots; /* 0 or a power of two */
-	uint32_t count; /* in the set */
+	union {
+		uint64_t only; /* 0: none */
+		uint64_t *set; /* open addressing; 0: a free slot */
+		uint8_t *registers;
+	};
+	uint32_t count;     /* of values; not of a sketch */
+	uint8_t kind;       /* enum hll_kind */
+	uint8_t slots_bits; /* a set has two to the power of it */
 };
 
 /* More than exact_max different hashes make a sketch of it. */
