@@ -13,7 +13,7 @@ enum {
 	HEAP_LOSS = 10,
 	/* One part in so many of what they may hold is not lent. */
 	LEAST_PART = 4,
-	/* Freed at once, so much is worth looking through the heap for whole pages. */
+	/* Freed for others, so much is worth looking through the heap for whole pages. */
 	TRIM_BYTES = 4 << 20,
 	/* How often blocks were asked for, by hash; halved after so many times for each idle one. */
 	HEATS = 4096,
@@ -33,9 +33,11 @@ static struct {
 	struct block_reader *newest, *oldest;  /* of idle ones, by when they were given back */
 	struct block_reader *taken;
 	size_t largest; /* that any idle one ever was */
+	size_t last;    /* what the one given back last held, all that it had grown by included */
 	uint32_t random;
 	uint8_t heats[HEATS];
 	uint32_t heated; /* times, since they were halved */
+	size_t freed;    /* to make room for others, since the heap was looked through */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .budget = LIMIT_BLOCK_POOL_BYTES, .random = 1 };
 
 static uint64_t hash_of(uint64_t seg_serial, uint32_t block)
@@ -288,6 +290,8 @@ struct block_reader *block_pool_take(const struct seg_reader *seg, uint32_t bloc
 		/* One that passes through needs about as much for each of its blocks. */
 		b->tables.recycle = true;
 		pthread_mutex_lock(&pool.lock);
+		/* And a new one about as much as the one before. */
+		b->pooled.bytes = pool.last;
 		taken_add(b, seg);
 		pthread_mutex_unlock(&pool.lock);
 	}
@@ -329,6 +333,7 @@ void block_pool_give(struct block_reader **bp)
 	spare = block_reader_spare(b);
 	pthread_mutex_lock(&pool.lock);
 	taken_remove(b);
+	pool.last = with_loss(held);
 	passing = is_passing(b, with_loss(held - spare));
 	/* What is left of other blocks serves the next one that passes; with one that stays it is lost. */
 	if (!passing && spare > 0) {
@@ -381,16 +386,20 @@ size_t block_pool_set(size_t budget_bytes)
 void block_pool_lend(size_t bytes)
 {
 	struct block_reader *over;
-	size_t before, freed;
+	size_t before;
+	bool trim;
 
 	pthread_mutex_lock(&pool.lock);
 	before = pool.use.bytes;
 	pool.use.lent += bytes;
 	over = take_excess();
-	freed = before - pool.use.bytes;
+	pool.freed += before - pool.use.bytes;
+	trim = pool.freed > TRIM_BYTES;
+	if (trim)
+		pool.freed = 0;
 	pthread_mutex_unlock(&pool.lock);
 	free_list(over);
-	if (freed > TRIM_BYTES)
+	if (trim)
 		malloc_trim(0);
 }
 
