@@ -17,12 +17,14 @@
  * Sketches.  distinct is exact up to LIMIT_QUERY_DISTINCT_EXACT values of a group (fewer when there are many
  *            groups), then a HyperLogLog (query/hll.h); a quantile likewise (query/quantile.h). A column with
  *            such a cell is `approximate`.
- * Bounds.    Groups take AGG_BYTES_MAX at most. When that is full, events of further groups are counted in
- *            `ungrouped` alone, and the result is ENGINE_PARTIAL_GROUPS; groups that are in it are whole, or,
- *            if `approximate_groups` says so, too small by ungrouped events at most.
+ * Bounds.    Groups and what functions keep of them take AGG_BYTES_MAX at most, of all groupings of a run
+ *            together. With three quarters of it, events of further groups are counted in `ungrouped` alone,
+ *            and the result is ENGINE_PARTIAL_GROUPS; groups that are in it are whole, or, if
+ *            `approximate_groups` says so, too small by ungrouped events at most.
  *
  * Thread:    a request is read-only after check. agg_run as engine_run.
- * Memory:    the result's arena; while it runs AGG_BYTES_MAX, and the scratches of the engine.
+ * Memory:    the result's arena; while it runs AGG_BYTES_MAX, and the scratches of the engine. A second
+ *            thread helps as long as groups are few and what it needs for a unit is not much.
  * Errors:    as engine.h; of a parameter in an engine_err whose error names the position in the value.
  */
 #ifndef QUERY_AGG_H

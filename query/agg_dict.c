@@ -46,6 +46,22 @@ void agg_dict_fini(struct agg_dict *d)
 	*d = (struct agg_dict){ .count = 0 };
 }
 
+void agg_dict_close(struct agg_dict *d, size_t *held)
+{
+	*held -= d->slots_count * sizeof d->slots[0] + d->shorts_slots * sizeof d->shorts[0];
+	agg_spare_give(d->slots, d->slots_count * sizeof d->slots[0]);
+	agg_spare_give(d->shorts, d->shorts_slots * sizeof d->shorts[0]);
+	d->slots = NULL;
+	d->shorts = NULL;
+	d->slots_count = d->shorts_slots = 0;
+	for (uint32_t i = 0; i < d->forms_count; i++) {
+		*held -= d->forms[i].slots_count * sizeof d->forms[i].slots[0];
+		agg_form_fini(&d->forms[i]);
+		d->forms[i].slots = NULL;
+		d->forms[i].slots_count = 0;
+	}
+}
+
 /* ---------------------------------------------------------------- keys */
 
 static bool is_short(const struct agg_cell *c)
@@ -112,31 +128,44 @@ uint64_t agg_dict_hash(const struct agg_dict *d, const struct agg_cell *c)
 
 /* ---------------------------------------------------------------- cells */
 
-static int grow_values(struct agg_dict *d, size_t *held)
+/* Room for one more id. */
+static int need_value(struct agg_dict *d, size_t max, size_t *held)
 {
-	uint32_t cap = d->cap ? d->cap * 2 : CELLS_MIN;
+	size_t bytes = sizeof d->values[0];
 	struct agg_dict_value *values;
+	uint32_t cap;
 
-	while (cap < d->hint.values)
+	if (d->count < d->cap)
+		return 0;
+	cap = agg_room_grown(d->cap, CELLS_MIN, bytes + d->beside, max, *held);
+	if (cap == d->cap)
+		return AGG_FULL;
+	while (d->cap == 0 && cap < d->hint.values)
 		cap *= 2;
-	values = agg_spare_grow(d->values, d->cap * sizeof values[0], cap * sizeof values[0]);
+	values = agg_spare_grow(d->values, d->cap * bytes, cap * bytes);
 	if (!values)
 		return -ENOMEM;
-	*held += (cap - d->cap) * sizeof values[0];
+	*held += (cap - d->cap) * bytes;
 	d->values = values;
 	d->cap = cap;
 	return 0;
 }
 
-static int grow_cells(struct agg_dict *d, size_t *held)
+static int need_cell(struct agg_dict *d, size_t max, size_t *held)
 {
-	uint32_t cap = d->cells_cap ? d->cells_cap * 2 : CELLS_MIN;
-	struct agg_cell *cells =
-		agg_spare_grow(d->cells, d->cells_cap * sizeof cells[0], cap * sizeof cells[0]);
+	size_t bytes = sizeof d->cells[0];
+	struct agg_cell *cells;
+	uint32_t cap;
 
+	if (d->cells_count < d->cells_cap)
+		return 0;
+	cap = agg_room_grown(d->cells_cap, CELLS_MIN, bytes, max, *held);
+	if (cap == d->cells_cap)
+		return AGG_FULL;
+	cells = agg_spare_grow(d->cells, d->cells_cap * bytes, cap * bytes);
 	if (!cells)
 		return -ENOMEM;
-	*held += (cap - d->cells_cap) * sizeof cells[0];
+	*held += (cap - d->cells_cap) * bytes;
 	d->cells = cells;
 	d->cells_cap = cap;
 	return 0;
@@ -159,24 +188,17 @@ static int copy(struct agg_dict *d, const struct agg_cell *c, size_t *held, stru
 	return 0;
 }
 
-/* The next id is the value's. */
-static int add_value(struct agg_dict *d, struct agg_dict_value v, size_t *held)
+/* The next id is the cell's. */
+static int add(struct agg_dict *d, const struct agg_cell *c, size_t max, size_t *held)
 {
-	if (d->count == d->cap && grow_values(d, held) < 0)
-		return -ENOMEM;
-	d->values[d->count++] = v;
-	return 0;
-}
+	int rc = *held >= max ? AGG_FULL : need_cell(d, max, held);
 
-static int add(struct agg_dict *d, const struct agg_cell *c, size_t *held)
-{
-	int rc = d->cells_count == d->cells_cap ? grow_cells(d, held) : 0;
-
+	if (rc == 0)
+		rc = need_value(d, max, held);
 	if (rc == 0)
 		rc = copy(d, c, held, &d->cells[d->cells_count]);
 	if (rc == 0)
-		rc = add_value(d, (struct agg_dict_value){ .at = d->cells_count }, held);
-	d->cells_count += rc == 0;
+		d->values[d->count++] = (struct agg_dict_value){ .at = d->cells_count++ };
 	return rc;
 }
 
@@ -213,26 +235,35 @@ static int grow_shorts(struct agg_dict *d, size_t *held)
 	return 0;
 }
 
+/* Room for one more. */
+static int need_short(struct agg_dict *d, size_t max, size_t *held)
+{
+	bool more;
+	int rc = agg_room_slots(
+		d->shorts_count, d->shorts_slots, sizeof d->shorts[0], max, *held, &more);
+
+	return rc == 0 && more ? grow_shorts(d, held) : rc;
+}
+
 static int short_id(struct agg_dict *d, const struct agg_cell *c, uint64_t hash, size_t max,
 	size_t *held, uint32_t *out)
 {
-	struct agg_dict_short k = short_of(c->text), *slot;
+	struct agg_dict_short k = short_of(c->text), *slot = NULL;
 	int rc;
 
-	if (d->shorts_count + d->shorts_count / 2 >= d->shorts_slots && grow_shorts(d, held) < 0)
-		return -ENOMEM;
-	slot = find_short(d->shorts, d->shorts_slots, &k, hash);
-	if (slot->id) {
+	if (d->shorts_slots)
+		slot = find_short(d->shorts, d->shorts_slots, &k, hash);
+	if (slot && slot->id) {
 		*out = slot->id - 1;
 		return 0;
 	}
-	if (*held >= max)
-		return AGG_FULL;
-	rc = add(d, c, held);
-	if (rc < 0)
+	rc = need_short(d, max, held);
+	if (rc == 0)
+		rc = add(d, c, max, held);
+	if (rc != 0)
 		return rc;
 	k.id = d->count;
-	*slot = k;
+	*find_short(d->shorts, d->shorts_slots, &k, hash) = k;
 	*out = d->count - 1;
 	d->shorts_count++;
 	return 0;
@@ -264,29 +295,48 @@ static int grow_slots(struct agg_dict *d, size_t *held)
 	return 0;
 }
 
+/* Room for one more. */
+static int need_slot(struct agg_dict *d, size_t max, size_t *held)
+{
+	bool more;
+	int rc = agg_room_slots(
+		d->others_count, d->slots_count, sizeof d->slots[0], max, *held, &more);
+
+	return rc == 0 && more ? grow_slots(d, held) : rc;
+}
+
+/* AGG_NONE: it is not there. */
+static uint32_t find_other(const struct agg_dict *d, const struct agg_cell *c, uint32_t half)
+{
+	uint32_t at = half & (d->slots_count - 1);
+
+	for (; d->slots_count && d->slots[at]; at = (at + 1) & (d->slots_count - 1)) {
+		uint32_t id = (uint32_t)d->slots[at] - 1;
+
+		if ((uint32_t)(d->slots[at] >> 32) == half &&
+			agg_cell_same(&d->cells[d->values[id].at], c))
+			return id;
+	}
+	return AGG_NONE;
+}
+
 static int other_id(struct agg_dict *d, const struct agg_cell *c, uint64_t hash, size_t max,
 	size_t *held, uint32_t *out)
 {
 	uint32_t half = (uint32_t)(hash >> 32), at;
 	int rc;
 
-	if (d->others_count + d->others_count / 2 >= d->slots_count && grow_slots(d, held) < 0)
-		return -ENOMEM;
-	at = half & (d->slots_count - 1);
-	for (; d->slots[at]; at = (at + 1) & (d->slots_count - 1)) {
-		uint32_t id = (uint32_t)d->slots[at] - 1;
-
-		if ((uint32_t)(d->slots[at] >> 32) != half ||
-			!agg_cell_same(&d->cells[d->values[id].at], c))
-			continue;
-		*out = id;
+	*out = find_other(d, c, half);
+	if (*out != AGG_NONE)
 		return 0;
-	}
-	if (*held >= max)
-		return AGG_FULL;
-	rc = add(d, c, held);
-	if (rc < 0)
+	rc = need_slot(d, max, held);
+	if (rc == 0)
+		rc = add(d, c, max, held);
+	if (rc != 0)
 		return rc;
+	at = half & (d->slots_count - 1);
+	while (d->slots[at])
+		at = (at + 1) & (d->slots_count - 1);
 	d->slots[at] = (uint64_t)half << 32 | d->count;
 	*out = d->count - 1;
 	d->others_count++;
@@ -317,8 +367,12 @@ static int adopt(struct agg_dict *d, struct agg_form *form, size_t *held)
 
 		if (v.form || d->cells[v.at].kind != AGG_CELL_TEXT)
 			continue;
-		if (agg_form_of(d->cells[v.at].text, &f, &number) && agg_form_same(&f, &form->form))
-			rc = agg_form_add(form, number, id, 0, held);
+		if (!agg_form_of(d->cells[v.at].text, &f, &number) ||
+			!agg_form_same(&f, &form->form))
+			continue;
+		rc = agg_form_need(form, 0, SIZE_MAX, held);
+		if (rc == 0)
+			agg_form_add(form, number, id);
 	}
 	return rc;
 }
@@ -371,13 +425,15 @@ int agg_dict_number(
 	*out = agg_form_find(f, number);
 	if (*out != AGG_NONE)
 		return 0;
-	if (*held >= max)
-		return AGG_FULL;
-	rc = agg_form_add(f, number, d->count, d->hint.numbers, held);
+	rc = *held >= max ? AGG_FULL : agg_form_need(f, d->hint.numbers, max, held);
 	if (rc == 0)
-		rc = add_value(d, (struct agg_dict_value){ form + 1, number }, held);
-	*out = d->count - 1;
-	return rc;
+		rc = need_value(d, max, held);
+	if (rc != 0)
+		return rc;
+	agg_form_add(f, number, d->count);
+	*out = d->count;
+	d->values[d->count++] = (struct agg_dict_value){ form + 1, number };
+	return 0;
 }
 
 /* ---------------------------------------------------------------- face */

@@ -116,18 +116,24 @@ static int grow(struct agg_form *f, uint32_t count, size_t *held)
 	return 0;
 }
 
-int agg_form_add(struct agg_form *f, uint32_t number, uint32_t id, uint32_t hint, size_t *held)
+int agg_form_need(struct agg_form *f, uint32_t hint, size_t max, size_t *held)
 {
-	uint32_t wanted = f->slots_count ? f->slots_count : SLOTS_MIN;
-	struct agg_form_slot *slot;
+	uint32_t wanted = f->slots_count ? f->slots_count * 2 : SLOTS_MIN;
+	bool more;
+	int rc = agg_room_slots(f->count, f->slots_count, sizeof f->slots[0], max, *held, &more);
 
-	while (f->count + f->count / 2 >= wanted || hint + hint / 2 > wanted)
+	if (rc != 0 || !more)
+		return rc;
+	while (hint + hint / 2 > wanted && *held + 2 * wanted * sizeof f->slots[0] <= max)
 		wanted *= 2;
-	if (wanted > f->slots_count && grow(f, wanted, held) < 0)
-		return -ENOMEM;
-	slot = slot_of(f->slots, f->slots_count, number);
+	return grow(f, wanted, held);
+}
+
+void agg_form_add(struct agg_form *f, uint32_t number, uint32_t id)
+{
+	struct agg_form_slot *slot = slot_of(f->slots, f->slots_count, number);
+
 	ASSERT(slot->id == 0);
 	*slot = (struct agg_form_slot){ number, id + 1 };
 	f->count++;
-	return 0;
 }

@@ -29,6 +29,8 @@
 enum {
 	/* Outcome: a limit of memory is reached, what was to be added is not in. */
 	AGG_FULL = 1,
+	/* Of what groups and functions may take, the part that is for functions alone is 1 / so much. */
+	AGG_FUNCTIONS_PART = 4,
 };
 
 /* No group, no number. Nor are the numbers next to it ever reached: memory ends first. */
@@ -81,6 +83,44 @@ bool agg_cell_same(const struct agg_cell *a, const struct agg_cell *b);
 int agg_cell_cmp(const struct agg_cell *a, const struct agg_cell *b);
 bool agg_cell_is_number(const struct agg_cell *c);
 double agg_cell_double(const struct agg_cell *c);
+
+/* ---------------------------------------------------------------- room */
+
+/*
+ * Arrays grow to twice their size, or by less where max bytes leave room for less. What is asked for first
+ * there always is.
+ */
+
+/* Bytes with which no more groups are told apart, where they and functions may take `most`. */
+static inline size_t agg_room_groups(size_t most)
+{
+	return most - most / AGG_FUNCTIONS_PART;
+}
+
+/* To how many elements an array of `cap` grows; to cap: there is no room. */
+static inline uint32_t agg_room_grown(
+	uint32_t cap, uint32_t least, size_t bytes, size_t max, size_t held)
+{
+	uint32_t more = cap;
+
+	if (cap == 0)
+		return least;
+	while (more > cap / 8 && held + more * bytes > max)
+		more /= 2;
+	return held + more * bytes > max ? cap : cap + more;
+}
+
+/* Whether a table by hash with so many slots is to have twice as many before one more is put in; or AGG_FULL. */
+static inline int agg_room_slots(
+	uint32_t count, uint32_t slots, size_t bytes, size_t max, size_t held, bool *out_grow)
+{
+	*out_grow = count + count / 2 >= slots;
+	if (!*out_grow || slots == 0 || held + slots * bytes <= max)
+		return 0;
+	/* It goes on in a table that is denser than is good for it. */
+	*out_grow = false;
+	return count < slots - slots / 8 ? 0 : AGG_FULL;
+}
 
 /* ---------------------------------------------------------------- form */
 
@@ -141,8 +181,10 @@ static inline uint32_t agg_form_find(const struct agg_form *f, uint32_t number)
 	return f->slots[at].id - 1;
 }
 
-/* One that is not there. hint: of how many there may be. -ENOMEM. */
-int agg_form_add(struct agg_form *f, uint32_t number, uint32_t id, uint32_t hint, size_t *held);
+/* Room for one more. hint: of how many there may be. AGG_FULL: not within max bytes; -ENOMEM. */
+int agg_form_need(struct agg_form *f, uint32_t hint, size_t max, size_t *held);
+/* A number that is not there; there is room. */
+void agg_form_add(struct agg_form *f, uint32_t number, uint32_t id);
 
 /* ---------------------------------------------------------------- dict */
 
@@ -176,14 +218,17 @@ struct agg_dict {
 	uint32_t shorts_count; /* of the values in them */
 	uint32_t forms_count;
 	struct agg_dict_hint hint;
+	size_t beside; /* bytes that the owner keeps for each value, by its id */
 	struct arena texts;
 };
 
 void agg_dict_init(struct agg_dict *d, struct agg_dict_hint hint);
 void agg_dict_fini(struct agg_dict *d);
+/* From now on values are only read: what served to find them is given up. */
+void agg_dict_close(struct agg_dict *d, size_t *held);
 /* What agg_dict_id wants to know of a value; the memory that it will look at is fetched meanwhile. */
 uint64_t agg_dict_hash(const struct agg_dict *d, const struct agg_cell *c);
-/* The value's id, a new one if need be. AGG_FULL: it is new and *held is at `max`. */
+/* The value's id, a new one if need be. AGG_FULL: it is new, and there is no room for it within `max`. */
 int agg_dict_id(struct agg_dict *d, const struct agg_cell *c, uint64_t hash, size_t max,
 	size_t *held, uint32_t *out);
 /* The form's place, known from now on. AGG_NONE: there are too many, its texts are to be written out. */
@@ -248,10 +293,12 @@ struct agg_table {
 	uint64_t ungrouped; /* events whose group found no room */
 	uint64_t total;     /* events in all */
 	size_t held;        /* bytes */
-	size_t max;
+	size_t max;         /* of these, with which no more groups are told apart */
+	size_t most;        /* and with which functions take no more either */
 };
 
-void agg_table_init(struct agg_table *t, const struct agg_shape *shape, size_t max);
+/* Of one table alone: max and most may be set anew at any time. */
+void agg_table_init(struct agg_table *t, const struct agg_shape *shape, size_t most);
 void agg_table_fini(struct agg_table *t);
 /* The group of that key, made if need be. AGG_FULL; -ENOMEM. */
 int agg_table_group(struct agg_table *t, const struct agg_key *key, uint32_t *out);
@@ -264,8 +311,10 @@ static inline void *agg_table_state(const struct agg_table *t, uint32_t stat, ui
 }
 /* Values that a sketch keeps one by one, as many as the memory allows for all groups. */
 uint32_t agg_table_exact_max(const struct agg_table *t);
-/* Adds all of `from`; what finds no room is ungrouped. */
-int agg_table_join(struct agg_table *t, const struct agg_table *from);
+/* From now on groups are only read: what served to find them is given up. */
+void agg_table_close(struct agg_table *t);
+/* Adds all of `from`, which is closed and loses its states meanwhile; what finds no room is ungrouped. */
+int agg_table_join(struct agg_table *t, struct agg_table *from);
 
 /* ---------------------------------------------------------------- local */
 
@@ -359,7 +408,7 @@ int agg_source_cubes(struct agg_source *s, struct store_snapshot *snap,
 
 /* ---------------------------------------------------------------- pick */
 
-/* The groups of the answer into out: columns, cells, groups, approximate. -ENOMEM. */
+/* The groups of the answer into out: columns, cells, groups, approximate. The table is closed. -ENOMEM. */
 int agg_pick(struct agg_table *t, const struct engine_request *filter, struct agg_result *out);
 
 #endif

@@ -382,13 +382,8 @@ static int put_filled(struct pick *p)
 
 static int prepare(struct pick *p)
 {
-	static const struct agg_key none;
-	uint32_t group;
 	int rc = 0;
 
-	/* A total is there even when nothing matches. */
-	if (p->spec->by_count == 0 && !p->spec->bucket)
-		rc = agg_table_group(p->table, &none, &group);
 	for (uint32_t i = 0; i < p->spec->by_count && rc == 0; i++) {
 		/* A value of a direct shape has one row. */
 		if (!p->table->shape->direct)

@@ -22,8 +22,14 @@ enum {
 	ALONE_UNITS = 2,
 	/* Groups that took so much are given back to the system at once. */
 	TRIM_BYTES = 4 << 20,
+	/* With so much of it, memory is tight: what is not needed any more goes before more is taken. */
+	TIGHT_BYTES = AGG_BYTES_MAX / 3 * 2,
 	/* Groups grow by so much before blocks make room for them. */
 	LEND_BYTES = 2 << 20,
+	/* What a unit costs for each of its rows, beside what its block holds: arrays of codes and values. */
+	ROW_BYTES = 256,
+	/* A second thread that needs more ends: what it does faster is not worth the memory. */
+	SECOND_BYTES = 20 << 20,
 };
 
 /*
@@ -61,6 +67,8 @@ struct pass {
 	const struct agg_source *source;
 	atomic_size_t next;
 	atomic_bool stop;
+	atomic_size_t
+		left_held; /* by the groups of a second thread that has ended before the last unit */
 };
 
 struct worker {
@@ -72,7 +80,10 @@ struct worker {
 	struct scan_stats stats;
 	struct exec_damage damage;
 	uint64_t visited;
-	size_t lent; /* of the run's, for these tables */
+	size_t most;       /* bytes that its tables may take */
+	size_t unit_bytes; /* what the largest unit so far needed */
+	size_t row_bytes;  /* and a row, at most */
+	size_t lent;       /* of the run's, for these tables */
 	int rc;
 };
 
@@ -141,13 +152,18 @@ static int do_unit(struct worker *w, size_t i)
 	return 0;
 }
 
-/* What groups take is not on top of the blocks that are kept warm, but in their place. */
-static void make_room(struct worker *w)
+static size_t held_by(const struct worker *w)
 {
 	size_t held = 0;
 
 	for (uint32_t i = 0; i < w->tables_count; i++)
 		held += w->tables[i]->held;
+	return held;
+}
+
+/* What groups take is not on top of the blocks that are kept warm, but in their place. */
+static void make_room(struct worker *w, size_t held)
+{
 	if (held < w->lent + LEND_BYTES)
 		return;
 	block_pool_lend(held - w->lent);
@@ -155,27 +171,95 @@ static void make_room(struct worker *w)
 	w->lent = held;
 }
 
-static void work(struct worker *w, size_t most)
+static size_t rest_of(size_t most, size_t held)
 {
-	size_t i;
+	return held < most ? most - held : 0;
+}
 
-	for (size_t n = 0; n < most && w->rc == 0 && take_unit(w, &i); n++) {
-		w->rc = do_unit(w, i);
-		make_room(w);
+/* What is left the tables share until the next time; of a thread that has ended, what that one left, too. */
+static void share(struct worker *w, size_t held)
+{
+	size_t left_held = atomic_load(&w->pass->left_held), groups, all;
+
+	if (left_held)
+		w->most = rest_of(AGG_BYTES_MAX, left_held);
+	groups = rest_of(agg_room_groups(w->most), held) / w->tables_count;
+	all = rest_of(w->most, held) / w->tables_count;
+	for (uint32_t i = 0; i < w->tables_count; i++) {
+		w->tables[i]->max = w->tables[i]->held + groups;
+		w->tables[i]->most = w->tables[i]->held + all;
 	}
+}
+
+static const struct scan_unit *unit_at(const struct pass *p, size_t i)
+{
+	const struct agg_place *at = &p->source->units[i];
+
+	return scan_unit(p->source->scans[at->scan], at->unit);
+}
+
+static void note_unit(struct worker *w, size_t i)
+{
+	size_t rows = unit_at(w->pass, i)->rows_count;
+	size_t bytes = scan_scratch_held(w->scratch) + rows * ROW_BYTES;
+
+	if (bytes > w->unit_bytes)
+		w->unit_bytes = bytes;
+	if (rows > 0 && bytes / rows > w->row_bytes)
+		w->row_bytes = bytes / rows;
+}
+
+/* False: there is no unit any more, or it failed. */
+static bool work_one(struct worker *w)
+{
+	size_t i, held;
+
+	if (!take_unit(w, &i))
+		return false;
+	w->rc = do_unit(w, i);
+	note_unit(w, i);
+	held = held_by(w);
+	make_room(w, held);
+	share(w, held);
 	if (w->rc < 0)
 		atomic_store(&w->pass->stop, true);
+	return w->rc >= 0;
+}
+
+static void work(struct worker *w, size_t most)
+{
+	for (size_t n = 0; n < most && work_one(w); n++)
+		;
+}
+
+static bool is_tight(const struct run *r)
+{
+	return atomic_load(&r->lent) > TIGHT_BYTES;
+}
+
+/* Gives up what it needs for units. */
+static void rest(struct worker *w)
+{
+	agg_unit_free(&w->unit);
+	scan_scratch_rest(w->scratch);
+	if (is_tight(w->pass->run))
+		scan_scratch_trim(w->scratch);
 }
 
 static void work_second(void *arg)
 {
-	work(arg, SIZE_MAX);
+	struct worker *w = arg;
+
+	while (held_by(w) + w->unit_bytes <= SECOND_BYTES && work_one(w))
+		;
+	rest(w);
+	atomic_store(&w->pass->left_held, held_by(w));
 }
 
 /* ---------------------------------------------------------------- a second thread */
 
 /* Tables of the same shapes for the second thread, which share the memory of the first one's. */
-static struct agg_table *twins(struct worker *to, const struct worker *from)
+static struct agg_table *twins(struct worker *to, struct worker *from)
 {
 	struct agg_table *t = calloc(from->tables_count, sizeof *t);
 
@@ -186,11 +270,13 @@ static struct agg_table *twins(struct worker *to, const struct worker *from)
 		return NULL;
 	}
 	to->tables_count = from->tables_count;
+	from->most /= 2;
+	to->most = from->most;
 	for (uint32_t i = 0; i < from->tables_count; i++) {
-		from->tables[i]->max /= 2;
-		agg_table_init(&t[i], from->tables[i]->shape, from->tables[i]->max);
+		agg_table_init(&t[i], from->tables[i]->shape, to->most);
 		to->tables[i] = &t[i];
 	}
+	share(from, held_by(from));
 	return t;
 }
 
@@ -198,12 +284,15 @@ static int join(struct worker *w, struct agg_table *twin, struct grouping *const
 {
 	int rc = 0;
 
+	w->most = AGG_BYTES_MAX;
+	atomic_store(&w->pass->left_held, 0);
 	for (uint32_t i = 0; i < w->tables_count; i++) {
 		struct agg_table *t = w->tables[i];
 
 		/* A group that one of them had no room for may be in the other one, too small. */
 		groupings[i]->out->approximate_groups = t->ungrouped || twin[i].ungrouped;
-		t->max *= 2;
+		/* Those that are not joined yet are to find room, too. */
+		share(w, held_by(w));
 		if (rc == 0)
 			rc = agg_table_join(t, &twin[i]);
 		agg_table_fini(&twin[i]);
@@ -211,16 +300,31 @@ static int join(struct worker *w, struct agg_table *twin, struct grouping *const
 	return rc;
 }
 
+/* Whether a second thread has enough to do, and room to do it in. */
+static bool is_worth_two(const struct worker *w)
+{
+	const struct pass *p = w->pass;
+	size_t next = atomic_load(&p->next), count = p->source->units_count;
+	uint32_t rows_max = 0;
+
+	if (p->run->filter->threads <= 1 || atomic_load(&p->stop) || count < next + ALONE_UNITS)
+		return false;
+	for (size_t i = next; i < count; i++) {
+		uint32_t rows = unit_at(p, i)->rows_count;
+
+		rows_max = rows > rows_max ? rows : rows_max;
+	}
+	return held_by(w) + w->row_bytes * rows_max <= SECOND_BYTES;
+}
+
 static void work_together(struct worker *w, unsigned *out_threads, struct agg_table **out_twins)
 {
-	const struct pass *p = w[0].pass;
-	struct helper *helper = engine_helper(p->run->engine);
+	struct helper *helper = engine_helper(w->pass->run->engine);
 
 	*out_threads = 1;
 	*out_twins = NULL;
 	work(&w[0], ALONE_UNITS);
-	if (p->run->filter->threads > 1 && !atomic_load(&p->stop) &&
-		p->source->units_count >= atomic_load(&p->next) + ALONE_UNITS)
+	if (is_worth_two(w))
 		*out_twins = twins(&w[1], &w[0]);
 	if (*out_twins && helper_start(helper, work_second, &w[1])) {
 		work(&w[0], SIZE_MAX);
@@ -259,7 +363,10 @@ static int run_pass(struct run *r, const struct agg_source *s, struct grouping *
 {
 	struct pass pass = { .run = r, .source = s };
 	struct worker w[EXEC_THREADS_MAX] = {
-		{ .pass = &pass, .scratch = engine_scratch(r->engine, 0), .tables_count = count },
+		{ .pass = &pass,
+			.scratch = engine_scratch(r->engine, 0),
+			.tables_count = count,
+			.most = AGG_BYTES_MAX },
 		{ .pass = &pass, .scratch = engine_scratch(r->engine, 1) },
 	};
 	struct agg_table *tables[LIMIT_QUERY_GROUPINGS], *twin;
@@ -273,9 +380,12 @@ static int run_pass(struct run *r, const struct agg_source *s, struct grouping *
 	w[0].unit = agg_unit_new();
 	if (!w[0].unit)
 		return -ENOMEM;
+	share(&w[0], held_by(&w[0]));
 	work_together(w, &threads, &twin);
-	scan_scratch_rest(w[0].scratch);
-	scan_scratch_rest(w[1].scratch);
+	rest(&w[0]);
+	rest(&w[1]);
+	if (twin && is_tight(r))
+		malloc_trim(0);
 	rc = w[0].rc < 0 ? w[0].rc : w[1].rc;
 	if (twin && join(&w[0], twin, groupings) < 0)
 		rc = -ENOMEM;
@@ -283,8 +393,6 @@ static int run_pass(struct run *r, const struct agg_source *s, struct grouping *
 		tell(groupings[i]->out, s, w, threads);
 	free(twin);
 	free(w[1].tables);
-	agg_unit_free(&w[0].unit);
-	agg_unit_free(&w[1].unit);
 	return rc;
 }
 
@@ -414,14 +522,33 @@ static enum engine_partial partial_of(const struct run *r, const struct grouping
 	return g->out->stats.scan.regex_given_up ? ENGINE_PARTIAL_REGEX : ENGINE_WHOLE;
 }
 
+/* Nothing is added any more. A total is there even when nothing matched. */
+static int close_table(const struct run *r, struct agg_table *t)
+{
+	static const struct agg_key none;
+	const struct agg_spec *spec = t->shape->spec;
+	uint32_t group;
+	int rc = 0;
+
+	if (spec->by_count == 0 && !spec->bucket)
+		rc = agg_table_group(t, &none, &group);
+	agg_table_close(t);
+	/* What it gave up is not to be beside the rows of the answer. */
+	if (is_tight(r))
+		malloc_trim(0);
+	return rc;
+}
+
 static int finish(struct run *r, struct grouping *g)
 {
 	struct agg_result *out = g->out;
+	int rc = close_table(r, &g->table);
 
+	if (rc < 0)
+		return rc;
 	out->total = g->table.total;
 	out->ungrouped = g->table.ungrouped;
 	out->partial = partial_of(r, g);
-	out->stats.us = (uint64_t)(clock_mono_ns() - r->began_ns) / 1000;
 	return agg_pick(&g->table, r->filter, out);
 }
 

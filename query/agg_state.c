@@ -20,6 +20,13 @@ size_t agg_state_bytes(enum agg_stat_kind kind)
 	return bytes[kind];
 }
 
+static void best_fini(struct agg_best *b, size_t *held)
+{
+	*held -= b->cap;
+	free(b->text);
+	*b = (struct agg_best){ .text = NULL };
+}
+
 void agg_state_fini(enum agg_stat_kind kind, void *state, size_t *held)
 {
 	switch (kind) {
@@ -31,8 +38,7 @@ void agg_state_fini(enum agg_stat_kind kind, void *state, size_t *held)
 		break;
 	case AGG_STAT_LEAST:
 	case AGG_STAT_MOST:
-		*held -= ((struct agg_best *)state)->cap;
-		free(((struct agg_best *)state)->text);
+		best_fini(state, held);
 		break;
 	case AGG_STAT_PRESENT:
 	case AGG_STAT_SUM:

@@ -132,11 +132,23 @@ static void remember(const struct expr_field *f, const struct agg_dict *d)
 	atomic_store(&last[f->text].numbers, numbers < HINT_MAX ? numbers : HINT_MAX);
 }
 
-void agg_table_init(struct agg_table *t, const struct agg_shape *shape, size_t max)
+/* Counts and states of a group. */
+static size_t group_bytes(const struct agg_shape *s)
 {
-	*t = (struct agg_table){ .shape = shape, .max = max };
+	size_t bytes = sizeof(uint64_t);
+
+	for (uint32_t i = 0; i < s->stats_count; i++)
+		bytes += agg_state_bytes(s->stats[i].kind);
+	return bytes;
+}
+
+void agg_table_init(struct agg_table *t, const struct agg_shape *shape, size_t most)
+{
+	*t = (struct agg_table){ .shape = shape, .max = agg_room_groups(most), .most = most };
 	for (uint32_t i = 0; i < shape->spec->by_count; i++)
 		agg_dict_init(&t->dicts[i], hint_of(&shape->spec->by[i]));
+	if (shape->direct)
+		t->dicts[0].beside = group_bytes(shape);
 }
 
 void agg_table_fini(struct agg_table *t)
@@ -187,7 +199,6 @@ static int grow_array(void *array, size_t bytes, uint32_t count, uint32_t cap, s
 	return 0;
 }
 
-/* cap: a power of two. */
 static int grow_groups(struct agg_table *t, uint32_t cap)
 {
 	int rc = grow_array(&t->counts, sizeof t->counts[0], t->cap, cap, &t->held);
@@ -257,43 +268,58 @@ static int grow_slots(struct agg_table *t)
 
 /* ---------------------------------------------------------------- groups */
 
-/* A value's id is its group. */
+/* A value's id is its group. The dictionary has counted the room for it (agg_dict.beside). */
 int agg_table_values(struct agg_table *t)
 {
-	uint32_t count = t->dicts[0].count, cap = t->cap ? t->cap : GROUPS_MIN;
+	uint32_t count = t->dicts[0].count;
 
 	ASSERT(t->shape->direct);
-	while (cap < count || cap < t->dicts[0].hint.values)
-		cap *= 2;
-	if (cap > t->cap && grow_groups(t, cap) < 0)
+	if (count > t->cap && grow_groups(t, t->dicts[0].cap) < 0)
 		return -ENOMEM;
 	t->count = count;
 	return 0;
 }
 
+/* Room for one more group. One there always is: that of a total. */
+static int need_group(struct agg_table *t)
+{
+	uint32_t cap;
+	bool more;
+	int rc;
+
+	if (t->held >= t->max && t->count > 0)
+		return AGG_FULL;
+	rc = agg_room_slots(t->count, t->slots_count, sizeof t->slots[0], t->max, t->held, &more);
+	if (rc == 0 && more)
+		rc = grow_slots(t);
+	if (rc != 0 || t->count < t->cap)
+		return rc;
+	cap = agg_room_grown(
+		t->cap, GROUPS_MIN, group_bytes(t->shape) + key_bytes(t->shape), t->max, t->held);
+	return cap == t->cap ? AGG_FULL : grow_groups(t, cap);
+}
+
 int agg_table_group(struct agg_table *t, const struct agg_key *key, uint32_t *out)
 {
-	uint32_t at;
+	uint32_t at = 0;
+	int rc;
 
 	if (t->shape->direct) {
 		*out = key->ids[0];
 		return agg_table_values(t);
 	}
-	if (t->count + t->count / 2 >= t->slots_count && grow_slots(t) < 0)
-		return -ENOMEM;
-	at = find_slot(t, key);
-	if (t->slots[at]) {
+	if (t->slots_count)
+		at = find_slot(t, key);
+	if (t->slots_count && t->slots[at]) {
 		*out = t->slots[at] - 1;
 		return 0;
 	}
-	/* One group there always is: that of a total. */
-	if (t->held >= t->max && t->count > 0)
-		return AGG_FULL;
-	if (t->count == t->cap && grow_groups(t, t->cap ? t->cap * 2 : GROUPS_MIN) < 0)
-		return -ENOMEM;
+	rc = need_group(t);
+	if (rc != 0)
+		return rc;
 	key_put(t, t->count, key);
 	*out = t->count++;
-	t->slots[at] = t->count;
+	t->slots[find_slot(t, key)] = t->count;
 	return 0;
 }
 
@@ -307,7 +333,7 @@ struct agg_key agg_table_key(const struct agg_table *t, uint32_t group)
 /* Where the forms of one table's dictionaries are in those of another one. */
 struct joining {
 	struct agg_table *to;
-	const struct agg_table *from;
+	struct agg_table *from;
 	uint32_t forms[AGG_BY_MAX]
 		      [AGG_DICT_FORMS]; /* UNKNOWN: not asked so far; AGG_NONE: written out */
 };
@@ -344,7 +370,7 @@ static int translate(struct joining *j, struct agg_key *key)
 
 static int join_group(struct joining *j, uint32_t g)
 {
-	const struct agg_table *from = j->from;
+	struct agg_table *from = j->from;
 	struct agg_table *t = j->to;
 	struct agg_key key = agg_table_key(from, g);
 	uint32_t to = 0;
@@ -357,18 +383,34 @@ static int join_group(struct joining *j, uint32_t g)
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	t->counts[to] += from->counts[g];
-	for (uint32_t s = 0; s < t->shape->stats_count && rc == 0; s++)
-		rc = agg_state_join(t->shape->stats[s].kind, agg_table_state(t, s, to),
-			agg_table_state(from, s, g), agg_table_exact_max(t), &t->held);
+	for (uint32_t s = 0; s < t->shape->stats_count && rc == 0; s++) {
+		enum agg_stat_kind kind = t->shape->stats[s].kind;
+		void *state = agg_table_state(from, s, g);
+
+		rc = agg_state_join(
+			kind, agg_table_state(t, s, to), state, agg_table_exact_max(t), &t->held);
+		agg_state_fini(kind, state, &from->held);
+	}
 	return rc;
 }
 
-int agg_table_join(struct agg_table *t, const struct agg_table *from)
+void agg_table_close(struct agg_table *t)
+{
+	for (uint32_t i = 0; i < t->shape->spec->by_count; i++)
+		agg_dict_close(&t->dicts[i], &t->held);
+	t->held -= t->slots_count * sizeof t->slots[0];
+	agg_spare_give(t->slots, t->slots_count * sizeof t->slots[0]);
+	t->slots = NULL;
+	t->slots_count = 0;
+}
+
+int agg_table_join(struct agg_table *t, struct agg_table *from)
 {
 	struct joining j = { .to = t, .from = from };
 	int rc = 0;
 
 	ASSERT(t->shape == from->shape);
+	agg_table_close(from);
 	for (int i = 0; i < AGG_BY_MAX; i++) {
 		for (int f = 0; f < AGG_DICT_FORMS; f++)
 			j.forms[i][f] = UNKNOWN;

@@ -507,7 +507,7 @@ static int find_groups(struct take *t)
 /* More than this is not taken whatever a statistic needs. */
 static bool is_over(const struct agg_table *t)
 {
-	return t->held > 2 * t->max;
+	return t->held > t->most;
 }
 
 static uint32_t group_of(const struct agg_unit *u, size_t row)

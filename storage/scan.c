@@ -54,6 +54,16 @@ void scan_scratch_rest(struct scan_scratch *s)
 	s->block = NULL;
 }
 
+void scan_scratch_trim(struct scan_scratch *s)
+{
+	scan_values_free(&s->values);
+}
+
+size_t scan_scratch_held(const struct scan_scratch *s)
+{
+	return s->pooled ? block_reader_held(s->pooled) : 0;
+}
+
 void scan_scratch_free(struct scan_scratch **sp)
 {
 	struct scan_scratch *s = *sp;

@@ -97,6 +97,10 @@ struct scan_scratch *scan_scratch_new(void);
 void scan_scratch_free(struct scan_scratch **s);
 /* Gives the block back that it used last (block_pool.h): others may want it. */
 void scan_scratch_rest(struct scan_scratch *s);
+/* Gives up what values were read into, which is much and is made anew when it is needed. */
+void scan_scratch_trim(struct scan_scratch *s);
+/* Bytes that the block holds that it used last, opened and decoded. */
+size_t scan_scratch_held(const struct scan_scratch *s);
 
 int scan_open(struct store_snapshot *snap, const struct scan_spec *spec, struct scan **out,
 	struct scan_stats *stats, struct diag *d);

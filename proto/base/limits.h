@@ -410,10 +410,10 @@ enum {
 	/* An answer's groups with their texts. */
 	LIMIT_QUERY_GROUPS_BYTES = 32 << 20,
 	/*
-	 * Groups in memory, with all that functions keep of them; further groups are not told apart. Functions
-	 * may take as much again for those that there are; then the answer is partial.
+	 * Groups in memory, with all that functions keep of them. With three quarters of it, further groups are
+	 * not told apart; with all, the answer is partial.
 	 */
-	LIMIT_QUERY_GROUP_BYTES = 20 << 20,
+	LIMIT_QUERY_GROUP_BYTES = 30 << 20,
 	/* Arrays of groups that lie idle until the next aggregation. */
 	LIMIT_QUERY_SPARE_BYTES = 6 << 20,
 	/* Different values of a group, and numbers for a quantile, kept one by one; then a sketch. */

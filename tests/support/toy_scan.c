@@ -64,6 +64,17 @@ void scan_scratch_rest(struct scan_scratch *s)
 	(void)s;
 }
 
+void scan_scratch_trim(struct scan_scratch *s)
+{
+	(void)s;
+}
+
+size_t scan_scratch_held(const struct scan_scratch *s)
+{
+	(void)s;
+	return 0;
+}
+
 static void add_unit(struct scan *s, size_t from, size_t end)
 {
 	struct scan_unit *u = &s->units[s->units_count];

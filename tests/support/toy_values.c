@@ -19,7 +19,7 @@
 #include "storage/scan_cube.h"
 
 /* Rows of a unit; threads keep all this beside their stack. */
-enum { ROWS_MAX = 4096, TEXT_BYTES = 64 << 20 };
+enum { ROWS_MAX = 4096, TEXT_BYTES = 96 << 20 };
 
 /* Lives as long as the thread's last question. */
 static _Thread_local struct toy {

@@ -174,6 +174,53 @@ static void what_is_full_knows_what_it_has(void **state)
 	agg_dict_fini(&d);
 }
 
+/* Texts of that kind until there is no room: short ones, long ones, numbers. */
+static uint32_t fill(struct agg_dict *d, int kind, size_t max, size_t *held)
+{
+	static const char *const fronts[] = { "x", "a text that is too long for a slot, ", "u-" };
+	uint32_t id;
+
+	for (uint32_t n = 0;; n++) {
+		char text[64];
+		int rc;
+
+		snprintf(text, sizeof text, "%s%08u%s", fronts[kind], n, kind == 2 ? "" : ".x.");
+		rc = id_of(d, text, kind == 2, max, held, &id);
+		/* The text that is put in last may stand above it. */
+		assert_true(*held < max + sizeof text);
+		if (rc == AGG_FULL)
+			return n;
+		assert_int_equal(rc, 0);
+		assert_int_equal(id, n);
+	}
+}
+
+static void arrays_grow_within_the_bytes(void **state)
+{
+	enum { MAX = 1 << 20, BESIDE = 8 };
+
+	(void)state;
+	for (int kind = 0; kind < 3; kind++) {
+		struct agg_dict d;
+		size_t held = 0;
+		uint32_t count;
+
+		agg_dict_init(&d, (struct agg_dict_hint){ 0 });
+		d.beside = BESIDE;
+		count = fill(&d, kind, MAX, &held);
+		assert_int_equal(d.count, count);
+		/* The last steps were small ones: little is left. */
+		assert_true(held + d.cap * BESIDE > MAX / 3 * 2);
+		/* All are found, and nothing else. */
+		assert_int_equal(fill(&d, kind, MAX, &held), count);
+		agg_dict_close(&d, &held);
+		assert_int_equal(held, d.cap * sizeof d.values[0] +
+					       d.cells_cap * sizeof d.cells[0] + d.texts.used +
+					       (d.forms ? AGG_DICT_FORMS * sizeof d.forms[0] : 0));
+		agg_dict_fini(&d);
+	}
+}
+
 /* The hash that tells different values apart is that of the text, too. */
 static void a_hash_is_that_of_the_text(void **state)
 {
@@ -226,6 +273,7 @@ int main(void)
 		cmocka_unit_test(values_are_in_order),
 		cmocka_unit_test(other_cells_stay_apart),
 		cmocka_unit_test(what_is_full_knows_what_it_has),
+		cmocka_unit_test(arrays_grow_within_the_bytes),
 		cmocka_unit_test(a_hash_is_that_of_the_text),
 		cmocka_unit_test(idle_arrays_are_bounded),
 	};
