@@ -8,6 +8,12 @@
 #include "proto/wire/json_number.h"
 #include "proto/wire/json_out.h"
 #include "query/answer.h"
+#include "storage/block_pool.h"
+
+enum {
+	/* Rows after which a look is taken at what they hold. */
+	LOOK_ROWS = 1024,
+};
 
 static void put_double(double v, struct buf *out)
 {
@@ -85,6 +91,8 @@ static void put_rows(const struct agg_result *r, struct buf *out)
 			agg_answer_put_cell(agg_cell(r, i, k), out);
 		}
 		buf_put_u8(out, ']');
+		if ((i + 1) % LOOK_ROWS == 0)
+			block_pool_look();
 	}
 	buf_put_u8(out, ']');
 }

@@ -9,6 +9,12 @@
 #include <stdlib.h>
 
 #include "proto/base/check.h"
+#include "storage/block_pool.h"
+
+enum {
+	/* Rows after which a look is taken at what they hold. */
+	LOOK_ROWS = 1024,
+};
 
 struct entry {
 	struct agg_cell first; /* value of the first function, or a place in the order of groups */
@@ -273,7 +279,8 @@ static int put_row(struct pick *p, const struct agg_key *key, uint32_t group)
 		rc = put_call(p, i, group, n, &row[n]);
 	if (rc < 0)
 		return 1;
-	p->rows_count++;
+	if (++p->rows_count % LOOK_ROWS == 0)
+		block_pool_look();
 	return 0;
 }
 

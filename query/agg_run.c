@@ -6,7 +6,6 @@
 #include "query/agg_int.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -16,14 +15,11 @@
 #include "query/engine_int.h"
 #include "query/helper.h"
 #include "storage/block_pool.h"
+#include "storage/heap.h"
 
 enum {
 	/* Units that are done alone before help is called, and left for it to be worth it. */
 	ALONE_UNITS = 2,
-	/* Groups that took so much are given back to the system at once. */
-	TRIM_BYTES = 4 << 20,
-	/* With so much of it, memory is tight: what is not needed any more goes before more is taken. */
-	TIGHT_BYTES = AGG_BYTES_MAX / 3 * 2,
 	/* Groups grow by so much before blocks make room for them. */
 	LEND_BYTES = 2 << 20,
 	/* What a unit costs for each of its rows, beside what its block holds: arrays of codes and values. */
@@ -232,17 +228,12 @@ static void work(struct worker *w, size_t most)
 		;
 }
 
-static bool is_tight(const struct run *r)
-{
-	return atomic_load(&r->lent) > TIGHT_BYTES;
-}
-
 /* Gives up what it needs for units. */
 static void rest(struct worker *w)
 {
 	agg_unit_free(&w->unit);
 	scan_scratch_rest(w->scratch);
-	if (is_tight(w->pass->run))
+	if (heap_is_tight())
 		scan_scratch_trim(w->scratch);
 }
 
@@ -384,8 +375,7 @@ static int run_pass(struct run *r, const struct agg_source *s, struct grouping *
 	work_together(w, &threads, &twin);
 	rest(&w[0]);
 	rest(&w[1]);
-	if (twin && is_tight(r))
-		malloc_trim(0);
+	block_pool_look();
 	rc = w[0].rc < 0 ? w[0].rc : w[1].rc;
 	if (twin && join(&w[0], twin, groupings) < 0)
 		rc = -ENOMEM;
@@ -523,7 +513,7 @@ static enum engine_partial partial_of(const struct run *r, const struct grouping
 }
 
 /* Nothing is added any more. A total is there even when nothing matched. */
-static int close_table(const struct run *r, struct agg_table *t)
+static int close_table(struct agg_table *t)
 {
 	static const struct agg_key none;
 	const struct agg_spec *spec = t->shape->spec;
@@ -534,15 +524,14 @@ static int close_table(const struct run *r, struct agg_table *t)
 		rc = agg_table_group(t, &none, &group);
 	agg_table_close(t);
 	/* What it gave up is not to be beside the rows of the answer. */
-	if (is_tight(r))
-		malloc_trim(0);
+	block_pool_look();
 	return rc;
 }
 
 static int finish(struct run *r, struct grouping *g)
 {
 	struct agg_result *out = g->out;
-	int rc = close_table(r, &g->table);
+	int rc = close_table(&g->table);
 
 	if (rc < 0)
 		return rc;
@@ -567,7 +556,6 @@ int agg_run_all(struct engine *e, struct store_snapshot *snap, const struct engi
 	struct run r = { .engine = e, .snap = snap, .filter = filter, .began_ns = clock_mono_ns() };
 	struct grouping g[LIMIT_QUERY_GROUPINGS] = { { .out = NULL } };
 	struct agg_source all = { .scans_count = 0 };
-	size_t held = 0;
 	int rc;
 
 	ASSERT(specs_count > 0);
@@ -582,15 +570,11 @@ int agg_run_all(struct engine *e, struct store_snapshot *snap, const struct engi
 	if (rc == -ENOMEM)
 		diag_set(d, rc, "", -1, "no memory for the groups of an aggregation");
 	for (uint32_t i = 0; i < specs_count; i++) {
-		held += g[i].table.held;
 		agg_table_fini(&g[i].table);
 		if (rc < 0)
 			agg_result_fini(&out[i]);
 	}
 	agg_source_fini(&all);
-	/* What the next one takes, from another thread's heap, comes not on top of this. */
-	if (held > TRIM_BYTES)
-		malloc_trim(0);
 	block_pool_return(atomic_load(&r.lent));
 	if (r.has_turn)
 		give_turn();

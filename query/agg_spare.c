@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "proto/base/check.h"
+#include "storage/block_pool.h"
+#include "storage/heap.h"
 
 enum {
 	CLASS_MIN = 14, /* smaller ones are not worth it */
@@ -51,13 +53,13 @@ static void *take(unsigned class)
 	return p ? (void *)p : malloc((size_t)1 << class);
 }
 
-/* False: there is too much. */
+/* False: there is too much, or it may serve better elsewhere. */
 static bool keep(struct idle *p, unsigned class)
 {
 	bool fits;
 
 	pthread_mutex_lock(&spare.lock);
-	fits = spare.bytes + ((size_t)1 << class) <= AGG_SPARE_BYTES;
+	fits = !heap_is_tight() && spare.bytes + ((size_t)1 << class) <= AGG_SPARE_BYTES;
 	if (fits) {
 		p->next = spare.idle[class];
 		spare.idle[class] = p;
@@ -73,10 +75,11 @@ void *agg_spare_grow(void *p, size_t bytes, size_t wanted)
 	void *to;
 
 	ASSERT(wanted >= bytes);
+	if (p && has == class && class > 0)
+		return p;
+	block_pool_look();
 	if (class == 0)
 		return realloc(p, wanted);
-	if (p && has == class)
-		return p;
 	to = take(class);
 	if (!to || !p)
 		return to;

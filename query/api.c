@@ -22,6 +22,7 @@
 #include "query/live.h"
 #include "query/origins.h"
 #include "query/web.h"
+#include "storage/heap.h"
 
 enum {
 	METRICS_PAGE_BYTES = 1 << 20,
@@ -118,6 +119,16 @@ static void refresh_store(void)
 	metrics_set(METRICS_QUERY_LETTERS_UNNOTED, (int64_t)n.letters_unnoted);
 }
 
+static void refresh_memory(void)
+{
+	struct heap_use n;
+
+	heap_use(&n);
+	metrics_set(METRICS_QUERY_OWN_BYTES, (int64_t)n.own_bytes);
+	metrics_set(METRICS_QUERY_TRIMS, (int64_t)n.trims);
+	metrics_set(METRICS_QUERY_OVER, (int64_t)n.overs);
+}
+
 static void on_metrics(void *arg, struct http_call *call)
 {
 	static const struct http_call_head head = { .status = 200, .type = METRICS_CONTENT_TYPE };
@@ -129,6 +140,7 @@ static void on_metrics(void *arg, struct http_call *call)
 	refresh_relay(api_relay_counts(q));
 	refresh_live(live_counts(q));
 	refresh_store();
+	refresh_memory();
 	metrics_set(METRICS_QUERY_EXPORTS_OPEN, (int64_t)q->exports);
 	metrics_set(METRICS_QUERY_QUEUED, (int64_t)pool_queued(q->pool));
 	metrics_set(METRICS_QUERY_WAITING, waiters_count(q->waiters));

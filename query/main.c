@@ -25,6 +25,7 @@
 #include "query/live.h"
 #include "query/query.h"
 #include "query/stop.h"
+#include "storage/heap.h"
 #include "storage/retain_class.h"
 
 enum {
@@ -286,6 +287,8 @@ int main(int argc, char **argv)
 	if (!load_conf(q))
 		return OPT_EXIT_USAGE;
 	logger_set_level((enum logger_level)conf_num(&q->conf, CONF_LOG_LEVEL));
+	/* Where there is no /proc, what is accounted for is bounded still. */
+	heap_watch(LIMIT_QUERY_OWN_BYTES);
 	if (!check_only)
 		return run(q);
 	conf_use_print(&q->conf);

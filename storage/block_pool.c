@@ -1,10 +1,10 @@
 #include "storage/block_pool.h"
 
-#include <malloc.h>
 #include <pthread.h>
 
 #include "proto/base/check.h"
 #include "storage/block_reader_int.h"
+#include "storage/heap.h"
 #include "storage/seg_reader_int.h"
 
 enum {
@@ -13,8 +13,9 @@ enum {
 	HEAP_LOSS = 10,
 	/* One part in so many of what they may hold is not lent. */
 	LEAST_PART = 4,
-	/* Freed for others, so much is worth looking through the heap for whole pages. */
-	TRIM_BYTES = 4 << 20,
+	/* With the process below its mark again, a look gives back one part in so many of the strain. */
+	EASE_PART = 8,
+	EASE_BYTES = 64 << 10,
 	/* How often blocks were asked for, by hash; halved after so many times for each idle one. */
 	HEATS = 4096,
 	HEAT_TURNS = 8,
@@ -37,7 +38,7 @@ static struct {
 	uint32_t random;
 	uint8_t heats[HEATS];
 	uint32_t heated; /* times, since they were halved */
-	size_t freed;    /* to make room for others, since the heap was looked through */
+	size_t strain;   /* what idle ones give up because the process holds too much */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .budget = LIMIT_BLOCK_POOL_BYTES, .random = 1 };
 
 static uint64_t hash_of(uint64_t seg_serial, uint32_t block)
@@ -188,14 +189,19 @@ static void heat(uint64_t seg_serial, uint32_t block)
 		pool.heats[i] /= 2;
 }
 
+static size_t less(size_t from, size_t by)
+{
+	return from > by ? from - by : 0;
+}
+
 /* What idle ones may hold. */
 static size_t room(void)
 {
 	const struct block_pool_use *u = &pool.use;
-	size_t most = pool.budget > u->taken_bytes ? pool.budget - u->taken_bytes : 0;
+	size_t most = less(pool.budget, u->taken_bytes);
 	size_t least = most / LEAST_PART;
 
-	return u->lent < most - least ? most - u->lent : least;
+	return less(u->lent < most - least ? most - u->lent : least, pool.strain);
 }
 
 /*
@@ -243,6 +249,29 @@ static void free_list(struct block_reader *list)
 	}
 }
 
+static size_t eased(size_t strain)
+{
+	return strain > EASE_BYTES ? strain - strain / EASE_PART : 0;
+}
+
+void block_pool_look(void)
+{
+	struct block_reader *list;
+	size_t over, most;
+
+	if (!heap_look(&over))
+		return;
+	pthread_mutex_lock(&pool.lock);
+	most = room() < pool.use.bytes ? room() : pool.use.bytes;
+	pool.strain = over ? pool.strain + room() - less(most, over) : eased(pool.strain);
+	list = take_excess();
+	pthread_mutex_unlock(&pool.lock);
+	if (!list)
+		return;
+	free_list(list);
+	heap_trim();
+}
+
 /* ---- face ---- */
 
 static struct block_reader *find(const struct seg_reader *seg, uint32_t block)
@@ -258,10 +287,11 @@ static struct block_reader *find(const struct seg_reader *seg, uint32_t block)
  * The warm reader; or one long unused, whose memory serves again where the pool is full. NULL: none.
  * The reader is in the list of those taken.
  */
-static struct block_reader *take_idle(const struct seg_reader *seg, uint32_t block)
+static struct block_reader *take_idle(const struct seg_reader *seg, uint32_t block, bool *out_warm)
 {
 	struct block_reader *b = find(seg, block);
 
+	*out_warm = b != NULL;
 	heat(seg->serial, block);
 	if (b)
 		pool.use.hits++;
@@ -279,10 +309,13 @@ static struct block_reader *take_idle(const struct seg_reader *seg, uint32_t blo
 struct block_reader *block_pool_take(const struct seg_reader *seg, uint32_t block)
 {
 	struct block_reader *b;
+	bool warm;
 
 	pthread_mutex_lock(&pool.lock);
-	b = take_idle(seg, block);
+	b = take_idle(seg, block, &warm);
 	pthread_mutex_unlock(&pool.lock);
+	if (!warm)
+		block_pool_look();
 	if (!b) {
 		b = block_reader_new();
 		if (!b)
@@ -386,21 +419,13 @@ size_t block_pool_set(size_t budget_bytes)
 void block_pool_lend(size_t bytes)
 {
 	struct block_reader *over;
-	size_t before;
-	bool trim;
 
 	pthread_mutex_lock(&pool.lock);
-	before = pool.use.bytes;
 	pool.use.lent += bytes;
 	over = take_excess();
-	pool.freed += before - pool.use.bytes;
-	trim = pool.freed > TRIM_BYTES;
-	if (trim)
-		pool.freed = 0;
 	pthread_mutex_unlock(&pool.lock);
 	free_list(over);
-	if (trim)
-		malloc_trim(0);
+	block_pool_look();
 }
 
 void block_pool_return(size_t bytes)

@@ -34,12 +34,17 @@ void block_pool_drop(uint64_t seg_serial);
 
 /*
  * Others of the process hold so much for a while, an aggregation its groups, the server its answers, a reader
- * of the journal decoded rows: idle readers make room for it, down to a quarter of the budget. What is freed
- * goes back to the system where it is much.
+ * of the journal decoded rows: idle readers make room for it, down to a quarter of the budget.
  */
 void block_pool_lend(size_t bytes);
 /* So much of it is not needed any more. */
 void block_pool_return(size_t bytes);
+/*
+ * Much was taken that is not lent. When the process is above its mark (storage/heap.h), idle readers give
+ * up what it is above it, down to nothing, and have it again bit by bit later. Taking a reader that is not
+ * warm and lending look, too.
+ */
+void block_pool_look(void);
 
 /* Another budget; what is over it goes now. Returns the one before. */
 size_t block_pool_set(size_t budget_bytes);

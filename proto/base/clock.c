@@ -37,6 +37,11 @@ int64_t clock_mono_ns(void)
 	return is_fake() ? get(&fake_mono_ns) : now_ns(CLOCK_MONOTONIC);
 }
 
+int64_t clock_thread_ns(void)
+{
+	return now_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void clock_fake(int64_t wall_ns, int64_t mono_ns)
 {
 	atomic_store(&fake_wall_ns, wall_ns);

@@ -17,6 +17,8 @@
 int64_t clock_wall_ns(void);
 /* Nanoseconds since an unknown start; never goes back. */
 int64_t clock_mono_ns(void);
+/* Processor time of this thread so far; never faked. */
+int64_t clock_thread_ns(void);
 
 /* Both clocks stand still at the given values until set again; clock_real undoes it. */
 void clock_fake(int64_t wall_ns, int64_t mono_ns);

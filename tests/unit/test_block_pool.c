@@ -1,8 +1,9 @@
 /*
  * Goal:   a block asked again is warm, whoever asks; idle readers never hold more than the budget, and
- *         where more are asked for in turn than fit, those that fit stay; two
- *         threads never share one; a segment that closes takes its readers along, those that are out
- *         when they come back; another open of the same file finds none of the old ones.
+ *         where more are asked for in turn than fit, those that fit stay; with the process above its
+ *         mark they make room; two threads never share one; a segment that closes takes its readers
+ *         along, those that are out when they come back; another open of the same file finds none of
+ *         the old ones.
  * Method: segments of seeded events; readers compared by address, the pool by its own figures; threads
  *         that take, ask and give at random while segments close and open, under a budget for a few.
  */
@@ -10,10 +11,14 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #include "proto/base/check.h"
+#include "proto/base/clock.h"
 #include "storage/block_pool.h"
 #include "storage/block_reader_int.h"
+#include "storage/heap.h"
 #include "tests/support/event_gen.h"
 #include "tests/support/seg_fixture.h"
 
@@ -369,6 +374,65 @@ static void lent_too_much(void **state)
 	block_pool_return(SIZE_MAX / 2);
 }
 
+static void fill(struct world *w)
+{
+	for (int i = 0; i < SEGMENTS; i++) {
+		struct block_reader *b = block_pool_take(w->readers[i], 0);
+
+		ask_all(b);
+		block_pool_give(&b);
+	}
+}
+
+/* A look for which it is time. */
+static void look(void)
+{
+	static int64_t ns = CLOCK_NS_PER_SEC;
+
+	ns += CLOCK_NS_PER_SEC;
+	clock_fake(ns, ns);
+	block_pool_look();
+}
+
+/* What the process holds too much, idle ones give up, all if need be, and have it again bit by bit. */
+static void process_above_its_mark(void **state)
+{
+	enum { BESIDE_BYTES = LIMIT_QUERY_OWN_BYTES + (16 << 20) };
+	struct world *w = *state;
+	void *beside = mmap(
+		NULL, BESIDE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct heap_use use;
+	uint64_t overs;
+	int looks = 0;
+
+	assert_ptr_not_equal(beside, MAP_FAILED);
+	memset(beside, 1, BESIDE_BYTES);
+	fill(w);
+	assert_int_equal(now().idle_count, SEGMENTS);
+	block_pool_set(now().bytes + now().bytes / SEGMENTS);
+	assert_true(now().bytes < BESIDE_BYTES - LIMIT_QUERY_OWN_BYTES);
+	heap_use(&use);
+	overs = use.overs;
+	assert_int_equal(heap_watch(LIMIT_QUERY_OWN_BYTES), 0);
+	look();
+	heap_use(&use);
+	assert_int_equal(use.overs, overs + 1);
+	assert_int_equal(now().idle_count, 0);
+	munmap(beside, BESIDE_BYTES);
+	/* Below it again: all of it at some time, but not at once. */
+	assert_int_equal(heap_watch(SIZE_MAX / 2), 0);
+	fill(w);
+	while (now().idle_count < SEGMENTS && looks < ROUNDS) {
+		look();
+		fill(w);
+		looks++;
+	}
+	assert_int_equal(now().idle_count, SEGMENTS);
+	assert_in_range(looks, 2, ROUNDS - 1);
+	heap_watch(0);
+	clock_real();
+}
+
 /* ---- threads ---- */
 
 struct thread {
@@ -436,6 +500,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(large_before, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lent_too_much, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(process_above_its_mark, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(threads, set_up, tear_down),
 	};
 
