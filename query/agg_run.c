@@ -15,7 +15,7 @@
 #include "query/engine_int.h"
 #include "query/helper.h"
 #include "storage/block_pool.h"
-#include "storage/heap.h"
+#include "storage/footprint.h"
 
 enum {
 	/* Units that are done alone before help is called, and left for it to be worth it. */
@@ -233,7 +233,7 @@ static void rest(struct worker *w)
 {
 	agg_unit_free(&w->unit);
 	scan_scratch_rest(w->scratch);
-	if (heap_is_tight())
+	if (footprint_is_tight())
 		scan_scratch_trim(w->scratch);
 }
 

@@ -7,7 +7,7 @@
 
 #include "proto/base/check.h"
 #include "storage/block_pool.h"
-#include "storage/heap.h"
+#include "storage/footprint.h"
 
 enum {
 	CLASS_MIN = 14, /* smaller ones are not worth it */
@@ -59,7 +59,7 @@ static bool keep(struct idle *p, unsigned class)
 	bool fits;
 
 	pthread_mutex_lock(&spare.lock);
-	fits = !heap_is_tight() && spare.bytes + ((size_t)1 << class) <= AGG_SPARE_BYTES;
+	fits = !footprint_is_tight() && spare.bytes + ((size_t)1 << class) <= AGG_SPARE_BYTES;
 	if (fits) {
 		p->next = spare.idle[class];
 		spare.idle[class] = p;

@@ -22,7 +22,7 @@
 #include "query/live.h"
 #include "query/origins.h"
 #include "query/web.h"
-#include "storage/heap.h"
+#include "storage/footprint.h"
 
 enum {
 	METRICS_PAGE_BYTES = 1 << 20,
@@ -121,9 +121,9 @@ static void refresh_store(void)
 
 static void refresh_memory(void)
 {
-	struct heap_use n;
+	struct footprint_use n;
 
-	heap_use(&n);
+	footprint_use(&n);
 	metrics_set(METRICS_QUERY_OWN_BYTES, (int64_t)n.own_bytes);
 	metrics_set(METRICS_QUERY_TRIMS, (int64_t)n.trims);
 	metrics_set(METRICS_QUERY_OVER, (int64_t)n.overs);

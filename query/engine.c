@@ -14,6 +14,7 @@
 #include "query/helper.h"
 #include "query/page.h"
 #include "query/plan.h"
+#include "storage/footprint.h"
 #include "storage/scan_fetch.h"
 
 static_assert((int)ENGINE_COLD == (int)SCAN_COLD, "passed up as it is");
@@ -110,6 +111,21 @@ void engine_uncancel(struct engine *e)
 {
 	CHECK_TAG(e, ENGINE_TAG);
 	atomic_store(&e->cancel, false);
+}
+
+void engine_rest(struct engine *e)
+{
+	CHECK_TAG(e, ENGINE_TAG);
+	if (!footprint_is_tight())
+		return;
+	for (int i = 0; i < EXEC_THREADS_MAX; i++) {
+		struct scan_scratch *fresh = scan_scratch_new();
+
+		if (!fresh)
+			return;
+		scan_scratch_free(&e->scratch[i]);
+		e->scratch[i] = fresh;
+	}
 }
 
 void engine_lower(struct engine *e, int nice)

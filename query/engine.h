@@ -209,6 +209,8 @@ void engine_explain_where(const struct engine_request *req, struct buf *out);
 
 /* Ends the engine's running query soon, with ENGINE_PARTIAL_CANCELED; without one, the next. Any thread. */
 void engine_cancel(struct engine *e);
+/* Between two queries: where memory is tight (storage/footprint.h), gives up what it keeps for the next one. */
+void engine_rest(struct engine *e);
 /* Lowers the priority of the second thread, if it has one, to this nice value. Any thread. */
 void engine_lower(struct engine *e, int nice);
 /* Before a new query: forgets an earlier cancel. */

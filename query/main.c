@@ -25,7 +25,7 @@
 #include "query/live.h"
 #include "query/query.h"
 #include "query/stop.h"
-#include "storage/heap.h"
+#include "storage/footprint.h"
 #include "storage/retain_class.h"
 
 enum {
@@ -288,7 +288,7 @@ int main(int argc, char **argv)
 		return OPT_EXIT_USAGE;
 	logger_set_level((enum logger_level)conf_num(&q->conf, CONF_LOG_LEVEL));
 	/* Where there is no /proc, what is accounted for is bounded still. */
-	heap_watch(LIMIT_QUERY_OWN_BYTES);
+	footprint_watch(LIMIT_QUERY_OWN_BYTES);
 	if (!check_only)
 		return run(q);
 	conf_use_print(&q->conf);

@@ -146,8 +146,10 @@ static void *work(void *arg)
 		bool canceled = job->canceled;
 
 		pthread_mutex_unlock(&p->lock);
-		if (!canceled)
+		if (!canceled) {
 			job->run(job, w->engine);
+			engine_rest(w->engine);
+		}
 		pthread_mutex_lock(&p->lock);
 		/* From here on a cancel of this job does not reach the engine's next one. */
 		job->engine = NULL;

@@ -4,7 +4,7 @@
 
 #include "proto/base/check.h"
 #include "storage/block_reader_int.h"
-#include "storage/heap.h"
+#include "storage/footprint.h"
 #include "storage/seg_reader_int.h"
 
 enum {
@@ -259,7 +259,7 @@ void block_pool_look(void)
 	struct block_reader *list;
 	size_t over, most;
 
-	if (!heap_look(&over))
+	if (!footprint_look(&over))
 		return;
 	pthread_mutex_lock(&pool.lock);
 	most = room() < pool.use.bytes ? room() : pool.use.bytes;
@@ -269,7 +269,7 @@ void block_pool_look(void)
 	if (!list)
 		return;
 	free_list(list);
-	heap_trim();
+	footprint_trim();
 }
 
 /* ---- face ---- */

@@ -40,7 +40,7 @@ void block_pool_lend(size_t bytes);
 /* So much of it is not needed any more. */
 void block_pool_return(size_t bytes);
 /*
- * Much was taken that is not lent. When the process is above its mark (storage/heap.h), idle readers give
+ * Much was taken that is not lent. When the process is above its mark (storage/footprint.h), idle readers give
  * up what it is above it, down to nothing, and have it again bit by bit later. Taking a reader that is not
  * warm and lending look, too.
  */

@@ -414,7 +414,7 @@ enum {
 	 * not told apart; with all, the answer is partial.
 	 */
 	LIMIT_QUERY_GROUP_BYTES = 30 << 20,
-	/* Private memory of astroqueryd, a mark: above it blocks are not kept warm (storage/heap.h). */
+	/* Private memory of astroqueryd, a mark: above it blocks are not kept warm (storage/footprint.h). */
 	LIMIT_QUERY_OWN_BYTES = 56 << 20,
 	/* Arrays of groups that lie idle until the next aggregation. */
 	LIMIT_QUERY_SPARE_BYTES = 6 << 20,

@@ -18,7 +18,7 @@
 #include "proto/base/clock.h"
 #include "storage/block_pool.h"
 #include "storage/block_reader_int.h"
-#include "storage/heap.h"
+#include "storage/footprint.h"
 #include "tests/support/event_gen.h"
 #include "tests/support/seg_fixture.h"
 
@@ -401,7 +401,7 @@ static void process_above_its_mark(void **state)
 	struct world *w = *state;
 	void *beside = mmap(
 		NULL, BESIDE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct heap_use use;
+	struct footprint_use use;
 	uint64_t overs;
 	int looks = 0;
 
@@ -411,16 +411,16 @@ static void process_above_its_mark(void **state)
 	assert_int_equal(now().idle_count, SEGMENTS);
 	block_pool_set(now().bytes + now().bytes / SEGMENTS);
 	assert_true(now().bytes < BESIDE_BYTES - LIMIT_QUERY_OWN_BYTES);
-	heap_use(&use);
+	footprint_use(&use);
 	overs = use.overs;
-	assert_int_equal(heap_watch(LIMIT_QUERY_OWN_BYTES), 0);
+	assert_int_equal(footprint_watch(LIMIT_QUERY_OWN_BYTES), 0);
 	look();
-	heap_use(&use);
+	footprint_use(&use);
 	assert_int_equal(use.overs, overs + 1);
 	assert_int_equal(now().idle_count, 0);
 	munmap(beside, BESIDE_BYTES);
 	/* Below it again: all of it at some time, but not at once. */
-	assert_int_equal(heap_watch(SIZE_MAX / 2), 0);
+	assert_int_equal(footprint_watch(SIZE_MAX / 2), 0);
 	fill(w);
 	while (now().idle_count < SEGMENTS && looks < ROUNDS) {
 		look();
@@ -429,7 +429,7 @@ static void process_above_its_mark(void **state)
 	}
 	assert_int_equal(now().idle_count, SEGMENTS);
 	assert_in_range(looks, 2, ROUNDS - 1);
-	heap_watch(0);
+	footprint_watch(0);
 	clock_real();
 }
 

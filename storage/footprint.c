@@ -1,4 +1,4 @@
-#include "storage/heap.h"
+#include "storage/footprint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ static struct {
 	atomic_size_t mark, own;
 	_Atomic int64_t next_look_ns, next_trim_ns;
 	_Atomic uint64_t trims, overs;
-} heap;
+} watched;
 
 /* What is resident and no file's. 0: it cannot be known. (proc_pid_statm(5).) */
 static size_t own_bytes(int fd)
@@ -38,47 +38,47 @@ static size_t own_bytes(int fd)
 	return (resident - shared) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-int heap_watch(size_t mark_bytes)
+int footprint_watch(size_t mark_bytes)
 {
-	int fd = atomic_load(&heap.fd);
+	int fd = atomic_load(&watched.fd);
 
 	if (fd == 0 && mark_bytes > 0) {
 		fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			return -errno;
-		atomic_store(&heap.fd, fd + 1);
+		atomic_store(&watched.fd, fd + 1);
 	}
-	atomic_store(&heap.own, 0);
-	atomic_store(&heap.next_look_ns, 0);
-	atomic_store(&heap.next_trim_ns, 0);
-	atomic_store(&heap.mark, mark_bytes);
+	atomic_store(&watched.own, 0);
+	atomic_store(&watched.next_look_ns, 0);
+	atomic_store(&watched.next_trim_ns, 0);
+	atomic_store(&watched.mark, mark_bytes);
 	return 0;
 }
 
-void heap_trim(void)
+void footprint_trim(void)
 {
 	int64_t begin_ns = clock_thread_ns(), took_ns;
 
-	if (atomic_load(&heap.mark) == 0)
+	if (atomic_load(&watched.mark) == 0)
 		return;
 	malloc_trim(0);
 	took_ns = clock_thread_ns() - begin_ns;
-	atomic_fetch_add(&heap.trims, 1);
-	atomic_store(&heap.next_trim_ns, clock_mono_ns() + HEAP_TRIM_REST * took_ns);
+	atomic_fetch_add(&watched.trims, 1);
+	atomic_store(&watched.next_trim_ns, clock_mono_ns() + FOOTPRINT_TRIM_REST * took_ns);
 }
 
 /* Whether it is this thread's turn to look. */
 static bool takes_look(int64_t now_ns)
 {
-	int64_t next = atomic_load_explicit(&heap.next_look_ns, memory_order_relaxed);
+	int64_t next = atomic_load_explicit(&watched.next_look_ns, memory_order_relaxed);
 
-	return now_ns >= next && atomic_compare_exchange_strong(&heap.next_look_ns, &next,
-					 now_ns + HEAP_LOOK_MS * CLOCK_NS_PER_MS);
+	return now_ns >= next && atomic_compare_exchange_strong(&watched.next_look_ns, &next,
+					 now_ns + FOOTPRINT_LOOK_MS * CLOCK_NS_PER_MS);
 }
 
-bool heap_look(size_t *out_over)
+bool footprint_look(size_t *out_over)
 {
-	size_t mark = atomic_load_explicit(&heap.mark, memory_order_relaxed), own;
+	size_t mark = atomic_load_explicit(&watched.mark, memory_order_relaxed), own;
 	int64_t now_ns;
 	int fd;
 
@@ -87,38 +87,38 @@ bool heap_look(size_t *out_over)
 	now_ns = clock_mono_ns();
 	if (!takes_look(now_ns))
 		return false;
-	fd = atomic_load(&heap.fd) - 1;
+	fd = atomic_load(&watched.fd) - 1;
 	own = own_bytes(fd);
-	atomic_store(&heap.own, own);
+	atomic_store(&watched.own, own);
 	*out_over = 0;
 	if (own <= mark)
 		return true;
 	/* Nobody is to give up memory for what malloc only keeps. */
-	if (now_ns < atomic_load(&heap.next_trim_ns))
+	if (now_ns < atomic_load(&watched.next_trim_ns))
 		return false;
-	heap_trim();
+	footprint_trim();
 	own = own_bytes(fd);
-	atomic_store(&heap.own, own);
+	atomic_store(&watched.own, own);
 	if (own <= mark)
 		return true;
 	*out_over = own - mark;
-	atomic_fetch_add(&heap.overs, 1);
+	atomic_fetch_add(&watched.overs, 1);
 	return true;
 }
 
-bool heap_is_tight(void)
+bool footprint_is_tight(void)
 {
-	size_t mark = atomic_load_explicit(&heap.mark, memory_order_relaxed);
+	size_t mark = atomic_load_explicit(&watched.mark, memory_order_relaxed);
 
 	return mark > 0 &&
-	       atomic_load_explicit(&heap.own, memory_order_relaxed) > mark - mark / TIGHT_PART;
+	       atomic_load_explicit(&watched.own, memory_order_relaxed) > mark - mark / TIGHT_PART;
 }
 
-void heap_use(struct heap_use *out)
+void footprint_use(struct footprint_use *out)
 {
-	*out = (struct heap_use){
-		.own_bytes = atomic_load(&heap.own),
-		.trims = atomic_load(&heap.trims),
-		.overs = atomic_load(&heap.overs),
+	*out = (struct footprint_use){
+		.own_bytes = atomic_load(&watched.own),
+		.trims = atomic_load(&watched.trims),
+		.overs = atomic_load(&watched.overs),
 	};
 }

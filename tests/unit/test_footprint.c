@@ -14,7 +14,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
-#include "storage/heap.h"
+#include "storage/footprint.h"
 
 enum { PIECES = 2048, PIECE_BYTES = 16 << 10, KEPT = 16, BESIDE_BYTES = 32 << 20, THREADS = 4 };
 
@@ -34,14 +34,14 @@ static int tear_down(void **state)
 {
 	(void)state;
 	clock_real();
-	return heap_watch(0);
+	return footprint_watch(0);
 }
 
-static struct heap_use use(void)
+static struct footprint_use use(void)
 {
-	struct heap_use u;
+	struct footprint_use u;
 
-	heap_use(&u);
+	footprint_use(&u);
 	return u;
 }
 
@@ -52,7 +52,7 @@ static size_t look(void)
 
 	now_ns += CLOCK_NS_PER_SEC;
 	clock_fake(now_ns, now_ns);
-	assert_true(heap_look(&over));
+	assert_true(footprint_look(&over));
 	return over;
 }
 
@@ -73,14 +73,14 @@ static void *touched(size_t bytes)
 
 static void not_watched(void **state)
 {
-	struct heap_use before = use();
+	struct footprint_use before = use();
 	size_t over = 5;
 
 	(void)state;
-	assert_false(heap_look(&over));
+	assert_false(footprint_look(&over));
 	assert_int_equal(over, 5);
-	assert_false(heap_is_tight());
-	heap_trim();
+	assert_false(footprint_is_tight());
+	footprint_trim();
 	assert_int_equal(use().trims, before.trims);
 }
 
@@ -89,36 +89,36 @@ static void one_look_at_a_time(void **state)
 	size_t over;
 
 	(void)state;
-	assert_int_equal(heap_watch(far_away), 0);
+	assert_int_equal(footprint_watch(far_away), 0);
 	look();
-	assert_false(heap_look(&over));
-	clock_fake(now_ns, now_ns + HEAP_LOOK_MS * CLOCK_NS_PER_MS - 1);
-	assert_false(heap_look(&over));
-	clock_fake(now_ns, now_ns + HEAP_LOOK_MS * CLOCK_NS_PER_MS);
-	assert_true(heap_look(&over));
+	assert_false(footprint_look(&over));
+	clock_fake(now_ns, now_ns + FOOTPRINT_LOOK_MS * CLOCK_NS_PER_MS - 1);
+	assert_false(footprint_look(&over));
+	clock_fake(now_ns, now_ns + FOOTPRINT_LOOK_MS * CLOCK_NS_PER_MS);
+	assert_true(footprint_look(&over));
 	assert_int_equal(over, 0);
-	assert_false(heap_is_tight());
+	assert_false(footprint_is_tight());
 }
 
 static void what_others_hold_is_told(void **state)
 {
-	struct heap_use before;
+	struct footprint_use before;
 	size_t bare, over;
 	void *p;
 
 	(void)state;
-	assert_int_equal(heap_watch(far_away), 0);
+	assert_int_equal(footprint_watch(far_away), 0);
 	bare = own();
 	assert_true(bare > 0);
 	p = touched(BESIDE_BYTES);
 	assert_in_range(own(), bare + BESIDE_BYTES / 4 * 3, bare + BESIDE_BYTES / 4 * 5);
-	assert_int_equal(heap_watch(bare + BESIDE_BYTES / 2), 0);
+	assert_int_equal(footprint_watch(bare + BESIDE_BYTES / 2), 0);
 	before = use();
 	over = look();
 	assert_in_range(over, BESIDE_BYTES / 4, BESIDE_BYTES / 4 * 3);
 	assert_int_equal(use().trims, before.trims + 1);
 	assert_int_equal(use().overs, before.overs + 1);
-	assert_true(heap_is_tight());
+	assert_true(footprint_is_tight());
 	munmap(p, BESIDE_BYTES);
 	assert_int_equal(look(), 0);
 	assert_int_equal(use().trims, before.trims + 1);
@@ -131,14 +131,14 @@ static void near_is_tight(void **state)
 	size_t full;
 
 	(void)state;
-	assert_int_equal(heap_watch(far_away), 0);
+	assert_int_equal(footprint_watch(far_away), 0);
 	full = own();
-	assert_int_equal(heap_watch(full * 2), 0);
+	assert_int_equal(footprint_watch(full * 2), 0);
 	look();
-	assert_false(heap_is_tight());
-	assert_int_equal(heap_watch(full + full / 16), 0);
+	assert_false(footprint_is_tight());
+	assert_int_equal(footprint_watch(full + full / 16), 0);
 	look();
-	assert_true(heap_is_tight());
+	assert_true(footprint_is_tight());
 	munmap(p, BESIDE_BYTES);
 }
 
@@ -149,7 +149,7 @@ static void free_pages_go_back(void **state)
 	size_t bare, full, left;
 
 	(void)state;
-	assert_int_equal(heap_watch(far_away), 0);
+	assert_int_equal(footprint_watch(far_away), 0);
 	bare = own();
 	for (int i = 0; i < PIECES; i++) {
 		pieces[i] = malloc(PIECE_BYTES);
@@ -164,7 +164,7 @@ static void free_pages_go_back(void **state)
 			pieces[i] = NULL;
 		}
 	}
-	assert_int_equal(heap_watch((bare + full) / 2), 0);
+	assert_int_equal(footprint_watch((bare + full) / 2), 0);
 	left = own();
 	print_message("# own memory of %zu KiB: %zu KiB full, %zu KiB when most was freed\n",
 		bare / 1024, full / 1024, left / 1024);
@@ -182,7 +182,7 @@ static void *look_once(void *arg)
 	size_t over;
 
 	(void)arg;
-	if (heap_look(&over))
+	if (footprint_look(&over))
 		atomic_fetch_add(&looks, 1);
 	return NULL;
 }
@@ -192,7 +192,7 @@ static void of_several_one_looks(void **state)
 	pthread_t threads[THREADS];
 
 	(void)state;
-	assert_int_equal(heap_watch(far_away), 0);
+	assert_int_equal(footprint_watch(far_away), 0);
 	now_ns += CLOCK_NS_PER_SEC;
 	clock_fake(now_ns, now_ns);
 	for (int i = 0; i < THREADS; i++)
@@ -213,5 +213,5 @@ int main(void)
 		cmocka_unit_test_teardown(of_several_one_looks, tear_down),
 	};
 
-	return cmocka_run_group_tests_name("heap", tests, set_up, NULL);
+	return cmocka_run_group_tests_name("footprint", tests, set_up, NULL);
 }
