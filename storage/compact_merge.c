@@ -13,11 +13,6 @@
 #include "storage/merge.h"
 #include "storage/merge_plan.h"
 
-enum {
-	/* Written once and read for long: worth more work than a seal's. */
-	COMPRESS_LEVEL = 6,
-};
-
 static void tell_inputs(
 	struct compact *c, const struct manifest_segment *inputs, size_t n, const char *why)
 {
@@ -95,7 +90,8 @@ static int do_merge(
 		.inputs = inputs,
 		.inputs_count = n,
 		.created_ns = c->conf.now_ns,
-		.compress_level = COMPRESS_LEVEL,
+		.compress_level = COMPACT_COMPRESS_LEVEL,
+		.block_rows = COMPACT_BLOCK_ROWS,
 		.memory_bytes = COMPACT_MEMORY_BYTES,
 	};
 	struct diag why = { 0 };

@@ -18,8 +18,6 @@
 #include "storage/seg_reader.h"
 #include "storage/snapshot_int.h"
 
-enum { PURGE_COMPRESS_LEVEL = 6 };
-
 /* ---- ids of segments ---- */
 
 typedef int (*id_cb)(void *arg, uint64_t id);
@@ -298,7 +296,8 @@ static int rewrite(struct purge *p, const struct manifest_segment *seg, struct d
 		.manifest = p->c->manifest,
 		.prefix = RECOVER_TMP_COMPACT,
 		.created_ns = p->c->conf.now_ns,
-		.compress_level = PURGE_COMPRESS_LEVEL,
+		.compress_level = COMPACT_COMPRESS_LEVEL,
+		.block_rows = COMPACT_BLOCK_ROWS,
 	};
 	const struct publish_place place = {
 		.class_name = seg->class_name,
