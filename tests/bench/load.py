@@ -1,16 +1,18 @@
 #!/usr/bin/python3
 """What 64 clients with dear queries cost ingest, and what they may hold.
 
-    tests/bench/load.py --build build [--events 2000000] [--data DIR] [--rounds 5] [--clients 64]
+    tests/bench/load.py --build build [--events 2000000] [--data DIR] [--rounds 3] [--clients 64] [--warm-s 15]
 
 Fills a store (or copies --data), lets a collector and a query daemon serve it, and ships one file of events
 again and again: a quiet round, then one under load, in turns, so that what else the machine does hits both.
 Under load every client asks one dear query after another: texts that no index knows, a hostile regular
-expression, groups by a field of many values, deep offsets, exports. The clients run in a process of the
-lowest priority: it is the daemon that is measured.
+expression, groups by a field of many values, aggregations that fill their memory, deep offsets, exports.
+The clients run in a process of the lowest priority: it is the daemon that is measured. They ask for --warm-s
+before the events come, since each waits for seconds, and memory is highest when dear answers meet: with few
+answers its figure says little.
 
-Told are rate and CPU of the collector for each kind of round and their ratio, the answers by status, the
-daemon's CPU, and its highest PSS. Nothing here asserts a time.
+Told are rate and CPU of the collector for each kind of round and their ratio, the answers of all rounds by
+status, the daemon's CPU, and its highest PSS. Nothing here asserts a time.
 """
 import argparse
 import collections
@@ -41,14 +43,16 @@ DEAR = {
     "metadata": "/api/logs?q=metadata.amount%3E990000&limit=1000",
     "groups": "/api/query?by=entity_id&agg=count&top=10",
     "distinct": "/api/query?by=event_type&agg=distinct(entity_id),p95(metadata.amount)",
+    "big groups": "/api/query?by=description,user_id,entity_id&agg=count,min(description),max(metadata.order_id)&limit=100000",
+    "big functions": "/api/query?by=user_id&agg=count,distinct(entity_id),p95(metadata.amount),min(description)&limit=100000",
     "export": "/api/logs/export?format=ndjson&event_type=PAYMENT",
 }
 
 
 def clients_main(addr, count):
-    """The process of the clients: asks until its input ends, then prints what the answers were."""
+    """The process of the clients: asks until its input ends, then prints each answer: name, status, seconds."""
     os.nice(19)
-    statuses, took, stop = collections.Counter(), collections.defaultdict(list), threading.Event()
+    answers, stop = [], threading.Event()
 
     def ask(seed):
         rnd, client = random.Random(seed), RawClient(addr)
@@ -59,17 +63,14 @@ def clients_main(addr, count):
                 status = client.exchange(request(path))[9:12].decode()
             except (Closed, OSError):
                 status, client = "closed", RawClient(addr)
-            statuses[name, status] += 1
-            took[name].append(time.perf_counter() - start)
+            answers.append(f"{name}\t{status}\t{time.perf_counter() - start}")
 
     threads = [threading.Thread(target=ask, args=(i,), daemon=True) for i in range(count)]
     for t in threads:
         t.start()
     sys.stdin.read()
     stop.set()
-    for (name, status), n in sorted(statuses.items()):
-        print(f"{name:<12} {status}: {n:,} answers, median {statistics.median(took[name]) * 1e3:,.0f} ms")
-    sys.stdout.flush()
+    print("\n".join(answers), flush=True)
     os._exit(0)
 
 
@@ -79,7 +80,17 @@ class Clients:
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def end(self):
-        return self.proc.communicate()[0]
+        """What was answered: name, status, seconds."""
+        return [line.split("\t") for line in self.proc.communicate()[0].splitlines()]
+
+
+def say_answers(answers):
+    took = collections.defaultdict(list)
+    for name, status, seconds in answers:
+        took[name, status].append(float(seconds))
+    say("answers under load", f"{len(answers):,}", f"of {len(DEAR)} questions")
+    for (name, status), all_s in sorted(took.items()):
+        print(f"  {name:<14} {status}: {len(all_s):,} answers, median {statistics.median(all_s) * 1e3:,.0f} ms")
 
 
 class Rounds:
@@ -115,7 +126,7 @@ def bench(args, build, work):
         Rounds("fill").ship(build, collector, tools.generate(args.gen, work, args.events))
     query = Daemon([build / "query/astroqueryd", "--data", data, "--http", "127.0.0.1:0"], work / "query.log", 0.01)
     path = tools.generate(args.gen, work, SHIPPED)
-    quiet, loaded, answers = Rounds("quiet"), Rounds(f"{args.clients} clients"), ""
+    quiet, loaded, answers, shares = Rounds("quiet"), Rounds(f"{args.clients} clients"), [], []
     quiet.ship(build, collector, path)
     quiet.rates.clear()
     quiet.cpu_us.clear()
@@ -126,16 +137,16 @@ def bench(args, build, work):
         before = query.cpu_s()
         start = time.perf_counter()
         loaded.ship(build, collector, path)
-        share = (query.cpu_s() - before) / (time.perf_counter() - start)
-        answers = clients.end()
+        shares.append((query.cpu_s() - before) / (time.perf_counter() - start))
+        answers += clients.end()
     quiet.say()
     loaded.say()
     ratios = [a / b for a, b in zip(loaded.rates, quiet.rates)]
     say("ingest under load / quiet", f"{statistics.median(ratios):.3f}",
         f"({', '.join(f'{r:.2f}' for r in ratios)})  target >= 0.9")
-    say("query daemon's CPU in the last round", f"{share:.2f}", "cores")
+    say("query daemon's CPU beside ingest", f"{statistics.median(shares):.2f}", "cores")
     query.say_memory("query daemon")
-    print("answers in the last round:\n" + answers, end="")
+    say_answers(answers)
     query.stop()
     collector.stop()
 
@@ -148,8 +159,8 @@ def main():
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--data", help="begin with a copy of this store")
     parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--warm-s", type=float, default=1.0, help="from the first client to the first event")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--warm-s", type=float, default=15.0, help="from the first client to the first event")
     parser.add_argument("--gen", default=str(ROOT / "../shared/bench/gen_events.c"))
     args = parser.parse_args()
     if not os.path.exists(args.gen):
