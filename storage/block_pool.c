@@ -257,19 +257,18 @@ static size_t eased(size_t strain)
 void block_pool_look(void)
 {
 	struct block_reader *list;
-	size_t over, most;
+	size_t over, most, before;
 
 	if (!footprint_look(&over))
 		return;
 	pthread_mutex_lock(&pool.lock);
-	most = room() < pool.use.bytes ? room() : pool.use.bytes;
+	before = pool.use.bytes;
+	most = room() < before ? room() : before;
 	pool.strain = over ? pool.strain + room() - less(most, over) : eased(pool.strain);
 	list = take_excess();
+	footprint_gave(before - pool.use.bytes);
 	pthread_mutex_unlock(&pool.lock);
-	if (!list)
-		return;
 	free_list(list);
-	footprint_trim();
 }
 
 /* ---- face ---- */

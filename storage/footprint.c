@@ -19,6 +19,7 @@ enum {
 static struct {
 	atomic_int fd; /* of statm, less one: 0 is none */
 	atomic_size_t mark, own;
+	atomic_size_t gave; /* since the last trim */
 	_Atomic int64_t next_look_ns, next_trim_ns;
 	_Atomic uint64_t trims, overs;
 } watched;
@@ -49,22 +50,27 @@ int footprint_watch(size_t mark_bytes)
 		atomic_store(&watched.fd, fd + 1);
 	}
 	atomic_store(&watched.own, 0);
+	atomic_store(&watched.gave, 0);
 	atomic_store(&watched.next_look_ns, 0);
 	atomic_store(&watched.next_trim_ns, 0);
 	atomic_store(&watched.mark, mark_bytes);
 	return 0;
 }
 
-void footprint_trim(void)
+static void trim(void)
 {
 	int64_t begin_ns = clock_thread_ns(), took_ns;
 
-	if (atomic_load(&watched.mark) == 0)
-		return;
+	atomic_store(&watched.gave, 0);
 	malloc_trim(0);
 	took_ns = clock_thread_ns() - begin_ns;
 	atomic_fetch_add(&watched.trims, 1);
 	atomic_store(&watched.next_trim_ns, clock_mono_ns() + FOOTPRINT_TRIM_REST * took_ns);
+}
+
+void footprint_gave(size_t bytes)
+{
+	atomic_fetch_add(&watched.gave, bytes);
 }
 
 /* Whether it is this thread's turn to look. */
@@ -89,20 +95,15 @@ bool footprint_look(size_t *out_over)
 		return false;
 	fd = atomic_load(&watched.fd) - 1;
 	own = own_bytes(fd);
+	if (own > mark && now_ns >= atomic_load(&watched.next_trim_ns)) {
+		trim();
+		own = own_bytes(fd);
+	}
 	atomic_store(&watched.own, own);
-	*out_over = 0;
-	if (own <= mark)
-		return true;
-	/* Nobody is to give up memory for what malloc only keeps. */
-	if (now_ns < atomic_load(&watched.next_trim_ns))
-		return false;
-	footprint_trim();
-	own = own_bytes(fd);
-	atomic_store(&watched.own, own);
-	if (own <= mark)
-		return true;
-	*out_over = own - mark;
-	atomic_fetch_add(&watched.overs, 1);
+	mark += atomic_load(&watched.gave);
+	*out_over = own > mark ? own - mark : 0;
+	if (*out_over)
+		atomic_fetch_add(&watched.overs, 1);
 	return true;
 }
 

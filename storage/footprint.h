@@ -9,7 +9,7 @@
  * Thread:  any. Of several that look at a time, one does.
  * Memory:  none.
  * Errors:  footprint_watch: -errno.
- * Cost:    a look some 2 us, one in FOOTPRINT_LOOK_MS at most; giving back at most a tenth of the time.
+ * Cost:    a look some 2 us, one in FOOTPRINT_LOOK_MS at most; giving back at most a sixth of the time.
  */
 #ifndef STORAGE_FOOTPRINT_H
 #define STORAGE_FOOTPRINT_H
@@ -21,19 +21,19 @@
 enum {
 	FOOTPRINT_LOOK_MS = 1,
 	/* After a trim, so many times the processor time that it took passes before the next one. */
-	FOOTPRINT_TRIM_REST = 10,
+	FOOTPRINT_TRIM_REST = 5,
 };
 
 /* From now on; without /proc it is an error, and all else does nothing. 0: no more. */
 int footprint_watch(size_t mark_bytes);
 
 /*
- * Looks, if it is time to: false if it is not. Above the mark, free memory has gone back; *out_over is by how
- * much the process is above it all the same.
+ * Looks, if it is time to: false if it is not. Above the mark, free memory goes back, unless it did a moment
+ * ago; *out_over is by how much the process is above it all the same.
  */
 bool footprint_look(size_t *out_over);
-/* What is free goes back now, because much was freed. */
-void footprint_trim(void);
+/* So much was freed because of that; until free memory goes back next, the kernel counts it still. */
+void footprint_gave(size_t bytes);
 /* Whether little is left below the mark, as of the last look. */
 bool footprint_is_tight(void);
 

@@ -413,9 +413,9 @@ enum {
 	 * Groups in memory, with all that functions keep of them. With three quarters of it, further groups are
 	 * not told apart; with all, the answer is partial.
 	 */
-	LIMIT_QUERY_GROUP_BYTES = 30 << 20,
+	LIMIT_QUERY_GROUP_BYTES = 28 << 20,
 	/* Private memory of astroqueryd, a mark: above it blocks are not kept warm (storage/footprint.h). */
-	LIMIT_QUERY_OWN_BYTES = 56 << 20,
+	LIMIT_QUERY_OWN_BYTES = 54 << 20,
 	/* Arrays of groups that lie idle until the next aggregation. */
 	LIMIT_QUERY_SPARE_BYTES = 6 << 20,
 	/* Different values of a group, and numbers for a quantile, kept one by one; then a sketch. */

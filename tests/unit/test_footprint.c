@@ -80,7 +80,6 @@ static void not_watched(void **state)
 	assert_false(footprint_look(&over));
 	assert_int_equal(over, 5);
 	assert_false(footprint_is_tight());
-	footprint_trim();
 	assert_int_equal(use().trims, before.trims);
 }
 
@@ -121,11 +120,14 @@ static void what_others_hold_is_told(void **state)
 	assert_int_equal(use().trims, before.trims + 1);
 	assert_int_equal(use().overs, before.overs + 1);
 	assert_true(footprint_is_tight());
+	/* Once free memory has gone back, the kernel counts right again. */
+	footprint_gave(BESIDE_BYTES);
+	assert_true(look() > BESIDE_BYTES / 4);
 	munmap(p, BESIDE_BYTES);
 	assert_int_equal(footprint_watch(far_away), 0);
 	assert_int_equal(look(), 0);
-	assert_int_equal(use().trims, before.trims + 1);
-	assert_int_equal(use().overs, before.overs + 1);
+	assert_int_equal(use().trims, before.trims + 2);
+	assert_int_equal(use().overs, before.overs + 2);
 }
 
 static void near_is_tight(void **state)
