@@ -21,14 +21,14 @@ made_of = {n for line in re.findall(r"^\tLIMIT_[A-Z0-9_]+ =.*(?:\n\t\t.*)*", tex
            for n in re.findall(r"\bLIMIT_[A-Z0-9_]+\b", line.split("=", 1)[1])}
 
 # Those that no test need name: times and rates, of which tests shrink what a peer can reach; how much is done at once;
-# and two that nothing can reach, by a proof in limits.h and by what it is made of.
+# and one that nothing can reach, by a proof in limits.h.
 UNNAMED = {"LIMIT_" + n for n in """
     ACCEPTS_PER_TURN ACCEPT_REST_MS ACK_UNREAD_MS CLIENT_ANSWER_MS CLIENT_RETRY_MS_MAX CLIENT_RETRY_MS_MIN CLIENT_WAIT_S
     COMMIT_MARGIN COMMIT_RETRY_MS DGRAM_BATCH DGRAM_TURNS DRAIN_READ_MS DRAIN_WRITE_MS FIGURES_MS FRAME_RATE HANDSHAKE_MS
     HTTP_BODY_MS HTTP_BODY_RATE HTTP_HALF_CLOSED_MS HTTP_SHED_MS HTTP_WRITE_BYTES HTTP_WRITE_MS HTTP_WRITE_RATE LINGER_MS
     LIVE_PAST_MS LIVE_PING_MS LIVE_TURN_MS POST_ANSWER_MS POST_ROOM_MS READS_PER_TURN READ_BYTES RELAY_ANSWER_MS
     RELAY_CONNECT_MS SENDER_RETRY_MS_MAX SENDER_RETRY_MS_MIN SILENT_MS UPSTREAM_SPARE_MS
-    SENDER_FRAME_BYTES LIVE_PAGE_BYTES""".split()}
+    SENDER_FRAME_BYTES""".split()}
 tests = [n for n in lint.sources(".c", ".h", ".py", tests=True) if n.startswith("tests/") and n != "tests/lint/limits.py"]
 named = {n for path in tests for n in re.findall(r"\bLIMIT_[A-Z0-9_]+\b", lint.read(path))}
 

@@ -124,5 +124,20 @@ def t_a_queue_of_large_messages(lab):
     astro.check(max(sizes) < each + 2 * one, sizes)
 
 
+def t_more_than_a_page_at_once(lab):
+    """What came together is looked at a page at a time, and nothing is between two of them."""
+    page = astro.limit("LIMIT_LIVE_PAGE_BYTES")
+    c, q = lab.collector(), lab.query()
+    # The one who wants all of it makes pages large; the other one has room for each of its messages.
+    whole, quick = websocket.open_tail(q, receive=4096), websocket.open_tail(q, fields="id")
+    count = 3 * page // len(BIG["description"]) + 1
+    shop.ship(c, [(shop.START, BIG)] * count, size=1)
+    events, dropped = websocket.read_tail(quick, reached(count))
+    astro.equal((ids(events), dropped), (list(range(1, count + 1)), 0))
+    events, dropped = websocket.read_tail(whole, reached(count))
+    astro.equal(len(events) + dropped, count)
+    astro.equal([e["description"] for e in events], [BIG["description"]] * len(events))
+
+
 if __name__ == "__main__":
     astro.main(globals())
