@@ -126,7 +126,10 @@ int export_param_columns(
 		return refuse(err, rc, "no such field", bad, hint);
 	if (rc == ERR_SYNTAX)
 		return refuse(err, rc, "an empty name", bad, hint);
-	return refuse(err, rc, "too many fields", SPAN_NONE, "ask for fewer");
+	if (columns->count == LIMIT_COLUMNS)
+		return refuse(err, rc, "too many fields", SPAN_NONE, "ask for fewer");
+	return refuse(err, rc, "names too long, or with too many keys", bad,
+		"ask for fewer, or for the object that they are in");
 }
 
 static int read_columns(struct export_request *req, struct span value, struct engine_err *err)

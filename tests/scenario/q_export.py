@@ -106,10 +106,14 @@ def t_columns(lab):
 
 def t_what_is_wrong_is_named(lab):
     q = lab.query()
+    most, path = astro.limit("LIMIT_COLUMNS"), "metadata" + ".a" * astro.limit("LIMIT_DEPTH")
     for query, field, error in (("format=xml", "format", "neither ndjson"),
                                 ("order=up", "order", "neither arrival"),
                                 ("limit=0", "limit", "from 1"),
                                 ("columns=id,nope", "columns", "nope"),
+                                ("columns=" + ",".join(["id"] * (most + 1)), "columns", "too many fields"),
+                                ("columns=" + ",".join([path] * most), "columns", "too long"),
+                                ("columns=" + path + ".a", "columns", "too long, or with too many keys"),
                                 ("offset=3", "offset", "no pages"),
                                 ("cursor=x", "cursor", "no pages"),
                                 ("evnt_type=x", "evnt_type", "no such parameter"),
