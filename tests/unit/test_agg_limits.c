@@ -122,7 +122,7 @@ static void groups_beyond_the_memory(void **state)
 	agg_result_fini(&r);
 }
 
-/* What functions keep of groups that are there may take as much again; then no more is looked at. */
+/* What functions keep of groups that are there has a part of the memory to itself; then no more is looked at. */
 static void functions_beyond_the_memory(void **state)
 {
 	static const char *const params[] = { "by", "id", "agg", "min(user_id)", NULL };
