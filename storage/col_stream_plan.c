@@ -16,6 +16,8 @@ enum {
 	BIAS_BELOW = 50,
 	BIAS_LEAST = BIAS_SAMPLE / BIAS_BELOW + 1,
 	VARIANTS = 4, /* delta or not, bases or not */
+	/* A table of more takes a reader longer to make than all else: it must save as much as in a seal. */
+	MANY_SYMBOLS = 4096,
 };
 
 /* Codes are tried for no less than this, and taken when they save so many parts of a hundred. */
@@ -180,6 +182,8 @@ static bool plan_coded(struct col_stream_plan *p, struct col_stream_room *room, 
 		return true;
 	if (!col_stream_code_prepare(&p->coded, &room->code))
 		return false;
+	if (p->coded.symbols > MANY_SYMBOLS)
+		by = &quick;
 	if (saves(by, source_bytes + p->coded.cost, p->cost)) {
 		p->form = COL_STREAM_CODED;
 		p->cost = source_bytes + p->coded.cost;
