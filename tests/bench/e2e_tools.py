@@ -12,6 +12,13 @@ import sys
 import threading
 import time
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+
+import astro  # noqa: E402
+
+# How long a collector may take to seal what waits for it.
+SEAL_S = 900
 TICK = os.sysconf("SC_CLK_TCK")
 MIB = 1 << 20
 
@@ -30,6 +37,15 @@ def generate(gen, work, events):
         with open(path, "wb") as out:
             subprocess.run([program, "-n", str(events), "-s", "1", "-f", "msgpack"], stdout=out, check=True)
     return path
+
+
+def await_sealed(collector):
+    """Until what is left is less than one seal waits for."""
+    http, least = collector.ready["http"], astro.limit("LIMIT_SEAL_ROWS")
+    try:
+        astro.wait_for(lambda: astro.metrics(http)["astro_store_unsealed_events"] < least, "all is sealed", SEAL_S)
+    except astro.Failure as e:
+        sys.exit(f"{e}, see {collector.log_path}")
 
 
 def drop_caches():

@@ -4,7 +4,8 @@
     tests/bench/load.py --build build [--events 2000000] [--data DIR] [--rounds 3] [--clients 64] [--warm-s 15]
 
 Fills a store (or copies --data), lets a collector and a query daemon serve it, and ships one file of events
-again and again: a quiet round, then one under load, in turns, so that what else the machine does hits both.
+again and again: a quiet round, then one under load, in turns, so that what else the machine does hits both;
+each begins when what the one before left is sealed.
 Under load every client asks one dear query after another: texts that no index knows, a hostile regular
 expression, groups by a field of many values, aggregations that fill their memory, deep offsets, exports.
 The clients run in a process of the lowest priority: it is the daemon that is measured. They ask for --warm-s
@@ -131,7 +132,9 @@ def bench(args, build, work):
     quiet.rates.clear()
     quiet.cpu_us.clear()
     for _ in range(args.rounds):
+        tools.await_sealed(collector)
         quiet.ship(build, collector, path)
+        tools.await_sealed(collector)
         clients = Clients(query.ready["http"], args.clients)
         time.sleep(args.warm_s)
         before = query.cpu_s()

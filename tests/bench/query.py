@@ -34,19 +34,12 @@ from e2e_tools import Daemon, say
 from raw_client import RawClient, request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/support"))
-
-import astro  # noqa: E402
-
 HOUR = "start_time=2026-01-13T12:00:00Z&end_time=2026-01-13T13:00:00Z"
 LOGS = "/api/logs?"
 AGG = "/api/query?"
 ORDER = f"{LOGS}entity_type=order&entity_id="
 EVENTS_10M = 10_000_000
 COLD_ROUNDS = 3
-# Events that the collector seals as it stops; and how long it may take to seal all others.
-SEALED_AT_STOP = 250_000
-SEAL_S = 900
 
 
 class Query:
@@ -232,8 +225,7 @@ def measure(args, build, data, work, label):
 
 def seal_and_stop(daemon):
     """What is not sealed would be asked in the journal, which is another bench."""
-    http = daemon.ready["http"]
-    astro.wait_for(lambda: astro.metrics(http)["astro_store_unsealed_events"] <= SEALED_AT_STOP, "sealed", SEAL_S)
+    tools.await_sealed(daemon)
     daemon.stop()
     if "everything is durable and sealed" not in daemon.log_path.read_text():
         sys.exit(f"the collector stopped before all was sealed, see {daemon.log_path}")
