@@ -27,11 +27,17 @@ def say(name, value, unit=""):
     print(f"{name:<46} {value:>14} {unit}", flush=True)
 
 
-def generate(gen, work, events):
-    """The file of so many events that the generator writes; made once."""
+def generator(gen, work):
+    """The program of that source; made once."""
     program = work / "gen_events"
     if not program.exists():
         subprocess.run(["cc", "-O2", "-o", program, gen, "-lm"], check=True)
+    return program
+
+
+def generate(gen, work, events):
+    """The file of so many events that the generator writes; made once."""
+    program = generator(gen, work)
     path = work / f"events-{events}.msgpack"
     if not path.exists():
         with open(path, "wb") as out:
