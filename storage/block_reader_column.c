@@ -113,15 +113,30 @@ int block_reader_ints(struct block_reader *b, int col, const int64_t **out, stru
 	return rc;
 }
 
-static bool one_in_range(const struct block_reader *b, int col, int64_t v)
+static bool are_within(const int64_t *v, size_t count, uint64_t least, uint64_t most)
+{
+	bool beyond = false;
+
+	for (size_t i = 0; i < count; i++)
+		beyond |= (uint64_t)v[i] - least > most - least;
+	return !beyond;
+}
+
+/* As seg_decode_in_range, of some rows. */
+static bool some_in_range(const struct block_reader *b, int col, const int64_t *v, size_t count)
 {
 	const struct seg_block *k = seg_reader_block(b->seg, b->block);
 
-	if (col == SEG_COL_ID)
-		return (uint64_t)v >= k->id_min && (uint64_t)v <= k->id_max;
-	if (col == SEG_COL_SEVERITY)
-		return v >= 0 && v < EVENT_SEVERITY_COUNT;
-	return col != SEG_COL_FLAGS || (v >= 0 && v <= UINT8_MAX);
+	switch (col) {
+	case SEG_COL_ID:
+		return are_within(v, count, k->id_min, k->id_max);
+	case SEG_COL_SEVERITY:
+		return are_within(v, count, 0, EVENT_SEVERITY_COUNT - 1);
+	case SEG_COL_FLAGS:
+		return are_within(v, count, 0, UINT8_MAX);
+	default:
+		return true;
+	}
 }
 
 /* From a stream, a few rows at a time: the times are added where the column is relative to them. */
@@ -141,8 +156,8 @@ static int pick_ints(struct block_reader *b, int col, struct block_column *c, co
 			return rc;
 		add_times(out + at, times, n);
 	}
-	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = one_in_range(b, col, out[i]) ? 0 : ERR_CORRUPT;
+	if (rc == 0 && !some_in_range(b, col, out, count))
+		rc = ERR_CORRUPT;
 	return rc < 0 ? block_reader_fail(b, col, rc, d) : 0;
 }
 

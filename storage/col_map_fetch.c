@@ -92,6 +92,12 @@ uint32_t col_map_rank_at(const struct col_map *m, const struct col_map_path *p, 
 
 /* ---- groups ---- */
 
+static void widen(const uint16_t *from, uint32_t n, uint32_t *restrict to)
+{
+	for (uint32_t i = 0; i < n; i++)
+		to[i] = from[i];
+}
+
 /* Event types of rows first .. first + rows - 1 of a group, from their column where there is one. */
 static int read_types(struct col_map *m, uint32_t first, uint32_t rows, uint32_t *out)
 {
@@ -102,8 +108,8 @@ static int read_types(struct col_map *m, uint32_t first, uint32_t rows, uint32_t
 
 	if (env->key_column)
 		rc = env->key_column(env->ctx, COL_TEXT_KEY_EVENT_TYPE, first, &column);
-	for (uint32_t i = 0; i < rows && rc == 0; i++)
-		out[i] = column[i];
+	if (rc == 0)
+		widen(column, rows, out);
 	if (rc <= 0)
 		return rc;
 	places = col_map_contexts_at(m, 0);
@@ -159,7 +165,7 @@ struct col_map_rows col_map_next_rows(const uint32_t *rows, size_t count)
 	struct col_map_rows w = { .rows = rows, .base = rows[0] / COL_MAP_GROUP * COL_MAP_GROUP };
 
 	while (w.count < count && rows[w.count] < w.base + COL_MAP_GROUP) {
-		ASSERT(w.count == 0 || rows[w.count] > rows[w.count - 1]);
+		ASSERT_SLOW(w.count == 0 || rows[w.count] > rows[w.count - 1]);
 		w.count++;
 	}
 	return w;
@@ -185,6 +191,15 @@ struct col_map_rows col_map_all_rows(struct col_map *m, uint32_t first, size_t e
 		first / COL_MAP_GROUP * COL_MAP_GROUP };
 }
 
+/* Rows of each set before the group's next COL_MAP_MARK rows. */
+static void set_mark(const struct col_map *m, const struct col_map_loaded *l, uint32_t row)
+{
+	uint16_t *mark = l->marks + row / COL_MAP_MARK * m->sets_count;
+
+	for (uint32_t s = 0; s < m->sets_count; s++)
+		mark[s] = (uint16_t)m->seen[s];
+}
+
 /*
  * Sets the marks. The sets have to be as many as the counts say: then every rank is below its column's
  * end.
@@ -192,21 +207,22 @@ struct col_map_rows col_map_all_rows(struct col_map *m, uint32_t first, size_t e
 static int count_codes(struct col_map *m, uint32_t group, const struct col_map_loaded *l)
 {
 	const uint32_t *at = m->counts + group * m->sets_count, *next = at + m->sets_count;
-	uint32_t rows = col_map_group_rows(m, group);
+	uint32_t rows = col_map_group_rows(m, group), *seen = m->seen;
 	bool same = true;
 
-	memset(m->seen, 0, m->sets_count * sizeof *m->seen);
-	for (uint32_t i = 0; i < rows; i++) {
-		if (l->marks && i % COL_MAP_MARK == 0) {
-			uint16_t *mark = l->marks + i / COL_MAP_MARK * m->sets_count;
+	memset(seen, 0, m->sets_count * sizeof *seen);
+	for (uint32_t row = 0; row < rows; row += COL_MAP_MARK) {
+		uint32_t n = rows - row < COL_MAP_MARK ? rows - row : COL_MAP_MARK;
+		const uint16_t *codes = l->codes + row;
 
-			for (uint32_t s = 0; s < m->sets_count; s++)
-				mark[s] = (uint16_t)m->seen[s];
-		}
-		m->seen[l->codes[i]]++;
+		if (l->marks)
+			set_mark(m, l, row);
+#pragma GCC unroll 4
+		for (uint32_t i = 0; i < n; i++)
+			seen[codes[i]]++;
 	}
 	for (uint32_t s = 0; s < m->sets_count; s++)
-		same &= m->seen[s] == next[s] - at[s];
+		same &= seen[s] == next[s] - at[s];
 	return same ? 0 : ERR_CORRUPT;
 }
 
