@@ -61,6 +61,15 @@ static int refuse(
 	return code;
 }
 
+static int refuse_more(
+	struct engine_err *err, int code, int most, const char *what, const char *hint)
+{
+	char error[sizeof err->error];
+
+	snprintf(error, sizeof error, "more than %d %s", most, what);
+	return refuse(err, code, error, SPAN_NONE, hint);
+}
+
 static int read_format(struct export_request *req, struct span value, struct engine_err *err)
 {
 	for (int f = EXPORT_NDJSON; f <= EXPORT_CSV; f++) {
@@ -126,10 +135,13 @@ int export_param_columns(
 		return refuse(err, rc, "no such field", bad, hint);
 	if (rc == ERR_SYNTAX)
 		return refuse(err, rc, "an empty name", bad, hint);
+	if (rc == ERR_DEPTH)
+		return refuse_more(err, rc, LIMIT_DEPTH, "keys in one path",
+			"ask for the object that they are in");
 	if (columns->count == LIMIT_COLUMNS)
-		return refuse(err, rc, "too many fields", SPAN_NONE, "ask for fewer");
-	return refuse(err, rc, "names too long, or with too many keys", bad,
-		"ask for fewer, or for the object that they are in");
+		return refuse_more(err, rc, LIMIT_COLUMNS, "fields", "ask for fewer");
+	return refuse_more(
+		err, rc, LIMIT_COLUMNS_BYTES, "bytes of names and keys", "ask for fewer fields");
 }
 
 static int read_columns(struct export_request *req, struct span value, struct engine_err *err)

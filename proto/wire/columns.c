@@ -61,7 +61,7 @@ static int read_path(struct columns *c, struct columns_one *one, struct span pat
 	for (size_t i = 0; i < path.n; i++)
 		n += path.p[i] == '.';
 	if (n > LIMIT_DEPTH)
-		return ERR_LIMIT;
+		return ERR_DEPTH;
 	keys = arena_calloc(&c->arena, n, sizeof *keys);
 	if (!keys)
 		return ERR_LIMIT;

@@ -11,7 +11,8 @@
  * Life:    init, add..., use, fini.
  * Thread:  read-only after the last add.
  * Memory:  names and keys, LIMIT_COLUMNS_BYTES at most.
- * Errors:  of add: ERR_UNKNOWN, no such field; ERR_SYNTAX, an empty name or key; ERR_LIMIT. Writing: as
+ * Errors:  of add: ERR_UNKNOWN, no such field; ERR_SYNTAX, an empty name or key; ERR_DEPTH, a path of more
+ *          than LIMIT_DEPTH keys; ERR_LIMIT, LIMIT_COLUMNS are there, else the memory is full. Writing: as
  *          json_out_event, csv_out_event.
  */
 #ifndef PROTO_WIRE_COLUMNS_H

@@ -134,7 +134,7 @@ static void a_wrong_name_is_told(void **state)
 	strcpy(deep, "metadata");
 	for (int i = 0; i <= LIMIT_DEPTH; i++)
 		strcat(deep, ".a");
-	assert_refuses(deep, ERR_LIMIT, deep);
+	assert_refuses(deep, ERR_DEPTH, deep);
 }
 
 /* Names and their parts are of one memory. */
