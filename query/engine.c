@@ -21,8 +21,9 @@ static_assert((int)ENGINE_COLD == (int)SCAN_COLD, "passed up as it is");
 
 enum {
 	ENGINE_TAG = 0x454e4749,
-	/* Budgets of time after which even what cannot be divided ends; see exec.c. */
+	/* Budgets of time after which even what cannot be divided ends, and at least so long; see exec.c. */
 	ENGINE_OVERTIME = 3,
+	ENGINE_OVERTIME_NS = 1000000000,
 	/* Beside the events' own bytes. */
 	ENGINE_TABLE_BYTES = (ENGINE_LIMIT_MAX + 1) * (int)sizeof(struct event) + 4096,
 };
@@ -409,6 +410,16 @@ static int64_t deadline_of(const struct engine_request *req, int64_t now_ns, int
 	return at;
 }
 
+/* However short the budget, a walk gets on where the machine does anything at all. */
+static int64_t overtime_of(const struct engine_request *req, int64_t now_ns)
+{
+	int64_t at = deadline_of(req, now_ns, ENGINE_OVERTIME), least;
+
+	if (__builtin_add_overflow(now_ns, ENGINE_OVERTIME_NS, &least))
+		return INT64_MAX;
+	return at > least ? at : least;
+}
+
 /* Segments that could not even be opened, and gaps of the journal, have no unit that could say so. */
 static void add_plan_damage(struct run *r)
 {
@@ -425,7 +436,7 @@ static int run_plan(struct run *r, int64_t began_ns, struct diag *d)
 		.helper = r->engine->helper,
 		.cancel = &r->engine->cancel,
 		.deadline_ns = deadline_of(r->req, began_ns, 1),
-		.overtime_ns = deadline_of(r->req, began_ns, ENGINE_OVERTIME),
+		.overtime_ns = overtime_of(r->req, began_ns),
 		.offset = r->req->offset,
 		.limit = r->req->limit };
 	int rc = exec_run(&r->plan, &conf, &r->exec);

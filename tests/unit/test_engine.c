@@ -404,6 +404,56 @@ static void time_runs_out(void **state)
 	engine_free(&e);
 }
 
+/* One page of units that all begin at one time; cursor is where it begins, then where the next one does. */
+static void run_alike(struct store_snapshot *snap, char *cursor, struct engine_result *out)
+{
+	struct engine *e = engine_new();
+	struct engine_request r;
+
+	clock_fake(0, 1000000);
+	engine_request_init(&r);
+	if (*cursor)
+		param(&r, "cursor", cursor);
+	r.budget_ns = CLOCK_NS_PER_MS;
+	check(&r);
+	assert_int_equal(engine_run(e, snap, &r, out, NULL), 0);
+	strcpy(cursor, out->next);
+	engine_result_fini(out);
+	engine_request_fini(&r);
+	engine_free(&e);
+}
+
+/* No cursor stands between them: they have overtime, a second at least, which ends too. */
+static void units_of_one_time_have_overtime(void **state)
+{
+	enum { COUNT = 10 };
+	static struct event alike[COUNT];
+	struct store_snapshot snap = {
+		.events = alike, .events_count = COUNT, .units_count = COUNT, .damaged = -1
+	};
+	char cursor[ENGINE_CURSOR_BYTES] = "";
+	struct engine_result got;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT; i++) {
+		alike[i] = (struct event){ .id = i + 1, .time_ns = 1 };
+		snap.cuts[i + 1] = i + 1;
+	}
+	snap.unit_cost_ns = 90 * CLOCK_NS_PER_MS;
+	run_alike(&snap, cursor, &got);
+	assert_int_equal(got.partial, ENGINE_WHOLE);
+	assert_int_equal(got.total, COUNT);
+	assert_int_equal(cursor[0], 0);
+	/* Too much for that: it is said, and no cursor leads in a circle. */
+	snap.unit_cost_ns = 300 * CLOCK_NS_PER_MS;
+	for (int page = 0; page < 2; page++) {
+		run_alike(&snap, cursor, &got);
+		assert_int_equal(got.partial, ENGINE_PARTIAL_TIME);
+		assert_int_equal(cursor[0] == 0, page);
+	}
+	clock_real();
+}
+
 static void memory_runs_out(void **state)
 {
 	struct engine *e = engine_new();
@@ -761,6 +811,7 @@ int main(void)
 		cmocka_unit_test(follows_in_order_of_arrival),
 		cmocka_unit_test(time_runs_out_for_a_follower),
 		cmocka_unit_test(time_runs_out),
+		cmocka_unit_test(units_of_one_time_have_overtime),
 		cmocka_unit_test(memory_runs_out),
 		cmocka_unit_test(warm_or_not_at_all),
 		cmocka_unit_test(warm_answers_are_small),
