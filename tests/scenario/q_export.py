@@ -212,7 +212,7 @@ def t_readers_that_stop_hold_parts_and_no_thread(lab):
     # A quarter of LIMIT_QUERY_HELD_BYTES ends running ahead: 8 MiB, the steps of two that are under way
     # then (2 x 2 MiB), and one part of half a MiB for each of the others, twice: given, and made.
     grown = q.rss_mb() - before
-    astro.check(grown < 32, f"{grown} MiB more for 8 readers that stopped")
+    astro.check(grown < 32 * astro.MEMORY_SCALE, f"{grown} MiB more for 8 readers that stopped")
     for s in socks:
         r = http.client.HTTPResponse(s)
         r.begin()
@@ -240,9 +240,9 @@ def t_memory_does_not_grow_with_the_export(lab):
     fourth = q.peak_mb()
     astro.note(f"peak RSS {first:.0f} MiB after 10000 events, {second:.0f} after {len(text) >> 20} "
                f"MiB of text, {third:.0f} in order of time, {fourth:.0f} packed into {len(packed) >> 20} MiB")
-    astro.check(second < first + 24, f"{second} after {first} MiB")
-    astro.check(third < first + 32, f"{third} after {first} MiB")
-    astro.check(fourth < first + 36, f"{fourth} after {first} MiB")
+    astro.check(second < first + 24 * astro.MEMORY_SCALE, f"{second} after {first} MiB")
+    astro.check(third < first + 32 * astro.MEMORY_SCALE, f"{third} after {first} MiB")
+    astro.check(fourth < first + 36 * astro.MEMORY_SCALE, f"{fourth} after {first} MiB")
 
 
 def t_damage_is_said(lab):

@@ -43,7 +43,7 @@ TIME_SCALE = float(os.environ.get("ASTRO_TIME_SCALE", "1"))
 # that, but here daemons are asked how much they take.
 os.environ.pop("MALLOC_PERTURB_", None)
 # A sanitizer's shadow memory is not the product's: bounds on memory are wider where time is.
-MEMORY_SCALE = 4 if TIME_SCALE > 1 else 1
+MEMORY_SCALE = 6 if TIME_SCALE > 1 else 1
 DEADLINE = 20.0
 
 
