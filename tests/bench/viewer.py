@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""viewer.py [--data DIR] [--rounds N] [--rows N] - how soon the web viewer shows events, and what it holds.
+"""viewer.py --data DIR [--rounds N] [--rows N] - how soon the web viewer shows events, and what it holds.
 
 astroqueryd on loopback serves a store (of two million events, if the figures are to be compared with the
 goals); Chromium opens the page of events anew and anew, clicks values of the sidebar, and scrolls through many
@@ -35,10 +35,13 @@ def tell(got):
 
 
 def main():
+    if not astro.option("data", ""):
+        print("skipped: no store to look at; name one with --data")
+        return 77
     viewer.need_tools()
     lab = astro.Lab()
     try:
-        query = lab.start("astroqueryd", ["--data", os.path.abspath(astro.option("data", "data")), "--http", "127.0.0.1:0"])
+        query = lab.start("astroqueryd", ["--data", os.path.abspath(astro.option("data", "")), "--http", "127.0.0.1:0"])
         env = {**os.environ, "ASTRO_MODULES": viewer.MODULES, "ASTRO_URL": f"http://{query.address('http')}/",
                "ROUNDS": str(astro.option("rounds", 15)), "ROWS": str(astro.option("rows", 100_000))}
         with subprocess.Popen(["node", os.path.join(HERE, "viewer.mjs")], stdout=subprocess.PIPE, env=env, text=True) as node:
@@ -47,6 +50,7 @@ def main():
         print(f"assets   {packed_bytes(query.address('http')):,} bytes packed (goal 80,000)")
     finally:
         lab.close()
+    return 0
 
 
-main()
+sys.exit(main())
