@@ -13,7 +13,7 @@ before the events come, since each waits for seconds, and memory is highest when
 answers its figure says little.
 
 Told are rate and CPU of the collector for each kind of round and their ratio, the answers of all rounds by
-status, the daemon's CPU, and its highest PSS. Nothing here asserts a time.
+status (`none yet`: still asked for when the round ended), the daemon's CPU, and its highest PSS. Nothing here asserts a time.
 """
 import argparse
 import collections
@@ -53,13 +53,14 @@ DEAR = {
 def clients_main(addr, count):
     """The process of the clients: asks until its input ends, then prints each answer: name, status, seconds."""
     os.nice(19)
-    answers, stop = [], threading.Event()
+    answers, asked, stop = [], {}, threading.Event()
 
     def ask(seed):
         rnd, client = random.Random(seed), RawClient(addr)
         while not stop.is_set():
             name, path = rnd.choice(list(DEAR.items()))
             start = time.perf_counter()
+            asked[seed] = name, start
             try:
                 status = client.exchange(request(path))[9:12].decode()
             except (Closed, OSError):
@@ -71,6 +72,8 @@ def clients_main(addr, count):
         t.start()
     sys.stdin.read()
     stop.set()
+    end = time.perf_counter()
+    answers += [f"{name}\tnone yet\t{end - start}" for name, start in list(asked.values())]
     print("\n".join(answers), flush=True)
     os._exit(0)
 
@@ -89,7 +92,8 @@ def say_answers(answers):
     took = collections.defaultdict(list)
     for name, status, seconds in answers:
         took[name, status].append(float(seconds))
-    say("answers under load", f"{len(answers):,}", f"of {len(DEAR)} questions")
+    late = sum(status == "none yet" for _, status, _ in answers)
+    say("answers under load", f"{len(answers) - late:,}", f"of {len(DEAR)} questions, and {late} asked for when a round ended")
     for (name, status), all_s in sorted(took.items()):
         print(f"  {name:<14} {status}: {len(all_s):,} answers, median {statistics.median(all_s) * 1e3:,.0f} ms")
 
