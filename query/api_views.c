@@ -35,6 +35,7 @@ struct api_views {
 struct ask {
 	struct api_job base;
 	int (*act)(struct ask *a, struct views *v);
+	bool writes;
 	struct arena arena;
 	struct span name;
 	struct buf body; /* the request's, as msgpack */
@@ -84,6 +85,26 @@ static int drop(struct ask *a, struct views *v)
 	return 1;
 }
 
+static int act_on(
+	struct ask *a, const struct api_views *at, int dir, struct views *v, struct diag *d)
+{
+	const struct vfs *vfs = vfs_real();
+	int lock = a->writes ? views_lock(vfs, dir, at->name, d) : -1, rc;
+
+	if (a->writes && lock < 0)
+		return lock;
+	rc = views_load(vfs, dir, at->name, v, d);
+	if (rc == 0) {
+		rc = a->act(a, v);
+		if (rc > 0)
+			rc = views_save(vfs, dir, at->name, v, d);
+		views_fini(v);
+	}
+	if (lock >= 0)
+		vfs->close(vfs->ctx, lock);
+	return rc;
+}
+
 static int act(struct ask *a, const struct api_views *at, struct diag *d)
 {
 	const struct vfs *vfs = vfs_real();
@@ -93,16 +114,9 @@ static int act(struct ask *a, const struct api_views *at, struct diag *d)
 	if (dir < 0 || !v) {
 		rc = dir < 0 ? dir : -ENOMEM;
 		diag_set(d, rc, at->dir, -1, "open the directory of the saved views");
-		goto done;
+	} else {
+		rc = act_on(a, at, dir, v, d);
 	}
-	rc = views_load(vfs, dir, at->name, v, d);
-	if (rc < 0)
-		goto done;
-	rc = a->act(a, v);
-	if (rc > 0)
-		rc = views_save(vfs, dir, at->name, v, d);
-	views_fini(v);
-done:
 	free(v);
 	if (dir >= 0)
 		vfs->close(vfs->ctx, dir);
@@ -180,6 +194,7 @@ static struct ask *begin(struct query *q, struct http_call *call,
 	if (!a)
 		return NULL;
 	a->act = action;
+	a->writes = writes;
 	a->now_ns = clock_wall_ns();
 	arena_init(&a->arena, NAME_ARENA_BYTES);
 	buf_init(&a->body, 2 * LIMIT_VIEW_BODY_BYTES);

@@ -14,7 +14,8 @@
 #include "proto/wire/json_out.h"
 #include "proto/wire/walk.h"
 
-enum { FILE_MODE = 0640, NAME_BYTES = 256 };
+/* Whoever may open the lock can keep it. */
+enum { FILE_MODE = 0640, LOCK_MODE = 0600, NAME_BYTES = 256 };
 
 /* ---------------------------------------------------------------- what may stand in it */
 
@@ -259,6 +260,28 @@ void views_print(const struct views *v, struct buf *out)
 	buf_put_str(out, "\n]");
 }
 
+/* A name beside the file's; false: it is too long. */
+static bool name_beside(const char *name, const char *suffix, char out[NAME_BYTES])
+{
+	return (size_t)snprintf(out, NAME_BYTES, "%s%s", name, suffix) < NAME_BYTES;
+}
+
+int views_lock(const struct vfs *vfs, int dir, const char *name, struct diag *d)
+{
+	char lock[NAME_BYTES];
+	int fd, rc;
+
+	if (!name_beside(name, ".lock", lock))
+		return diag_set(d, -ENAMETOOLONG, name, -1, "name a file of saved views");
+	fd = vfs->open(vfs->ctx, dir, lock, O_RDWR | O_CREAT, LOCK_MODE);
+	rc = fd < 0 ? fd : vfs->lock(vfs->ctx, fd, true, true);
+	if (rc == 0)
+		return fd;
+	if (fd >= 0)
+		vfs->close(vfs->ctx, fd);
+	return diag_set(d, rc, lock, -1, "lock the saved views");
+}
+
 static int write_file(const struct vfs *vfs, int dir, const char *name, struct span text)
 {
 	int fd = vfs->open(vfs->ctx, dir, name, O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE), rc;
@@ -279,7 +302,7 @@ int views_save(
 	struct buf text;
 	int rc;
 
-	if ((size_t)snprintf(fresh, sizeof fresh, "%s.new", name) >= sizeof fresh)
+	if (!name_beside(name, ".new", fresh))
 		return diag_set(d, -ENAMETOOLONG, name, -1, "name a file of saved views");
 	buf_init(&text, LIMIT_VIEWS_FILE_BYTES);
 	buf_put_str(&text, "{\"views\":");

@@ -11,7 +11,7 @@
  *
  * Life:    load, look or change, save, fini. What is put in must live until then.
  * Durable: after a save that returned 0. One that fails leaves the file as it was, or as it should be.
- * Thread:  one at a time; two that change must not overlap: the later save wins.
+ * Thread:  one at a time; whoever changes holds the lock from load to save, which other processes heed, too.
  * Memory:  LIMIT_VIEWS_FILE_BYTES, and as much again while it loads or saves.
  * Errors:  ERR_CORRUPT: no such file of ours, which is not written over; ERR_LIMIT: it is too large; else
  *          those of vfs. The diag names the file.
@@ -46,6 +46,11 @@ const char *views_address_fault(struct span address);
 
 /* The file `name` in the directory dir; where there is none, there are no views. */
 int views_load(const struct vfs *vfs, int dir, const char *name, struct views *out, struct diag *d);
+/*
+ * Waits until nobody else has the lock of the file of that name, NAME.lock beside it, which stays. Returns the
+ * descriptor that holds it until it is closed.
+ */
+int views_lock(const struct vfs *vfs, int dir, const char *name, struct diag *d);
 int views_save(
 	const struct vfs *vfs, int dir, const char *name, const struct views *v, struct diag *d);
 void views_fini(struct views *v);

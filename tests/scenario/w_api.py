@@ -311,6 +311,17 @@ def t_views_of_many_at_once(lab):
     astro.equal(len(saved(clients[0])), 16)
 
 
+def t_views_of_two_daemons(lab):
+    """The same of two that have one file: a change of one is not written over by the other."""
+    clients = [web.Raw(q) for q in (lab.query(), lab.query()) for _ in range(4)]
+    for turn in range(16):
+        for i, s in enumerate(clients):
+            s.send(s.request("PUT", f"/api/views/{turn}-{i}", b'{"address":"/"}'))
+        for s in clients:
+            astro.equal(s.answer().status, 200)
+    astro.equal([len(saved(s)) for s in clients], [16 * len(clients)] * len(clients))
+
+
 # ---------------------------------------------------------------- the status
 
 

@@ -300,6 +300,33 @@ static bool save_fails(uint64_t nth, enum simfs_failure kind, enum simfs_policy 
 	return fired;
 }
 
+/* It is held until its descriptor is closed; what goes wrong names the file of the lock. */
+static void a_lock(void **state)
+{
+	char longest[256];
+	struct disk k;
+	struct diag d;
+	int fd, other;
+
+	(void)state;
+	open_disk(&k, 5);
+	fd = views_lock(k.vfs, k.dir, FILE_NAME, &d);
+	assert_true(fd >= 0);
+	other = k.vfs->open(k.vfs->ctx, k.dir, FILE_NAME ".lock", O_RDWR, 0);
+	assert_true(other >= 0);
+	assert_int_equal(k.vfs->locked(k.vfs->ctx, other), 1);
+	k.vfs->close(k.vfs->ctx, fd);
+	assert_int_equal(k.vfs->locked(k.vfs->ctx, other), 0);
+	k.vfs->close(k.vfs->ctx, other);
+	simfs_fail(k.fs, 1, SIMFS_ERROR, -EACCES);
+	assert_int_equal(views_lock(k.vfs, k.dir, FILE_NAME, &d), -EACCES);
+	assert_string_equal(d.file, FILE_NAME ".lock");
+	memset(longest, 'x', sizeof longest - 1);
+	longest[sizeof longest - 1] = 0;
+	assert_int_equal(views_lock(k.vfs, k.dir, longest, &d), -ENAMETOOLONG);
+	close_disk(&k);
+}
+
 static void saves_that_fail(void **state)
 {
 	(void)state;
@@ -328,6 +355,7 @@ int main(void)
 		cmocka_unit_test(all_there_may_be),
 		cmocka_unit_test(files_of_others),
 		cmocka_unit_test(too_large),
+		cmocka_unit_test(a_lock),
 		cmocka_unit_test(saves_that_fail),
 		cmocka_unit_test(power_that_goes),
 	};
