@@ -10,6 +10,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/svc/metrics.h"
+#include "storage/block_pool.h"
 
 enum { POOL_TAG = 0x504f4f4c };
 
@@ -261,6 +262,8 @@ static void on_look(uv_timer_t *timer)
 	if (!lower_workers(p) && !p->queue.first)
 		uv_timer_stop(timer);
 	pthread_mutex_unlock(&p->lock);
+	/* Long work in one piece, a sort or a join, looks at nothing itself. */
+	block_pool_look();
 }
 
 /* ---------------------------------------------------------------- the loop's side */

@@ -407,8 +407,8 @@ enum {
 	LIMIT_QUERY_FIELD_UNITS = 256,
 	/* Groupings of the same events in one pass. */
 	LIMIT_QUERY_GROUPINGS = 8,
-	/* An answer's groups with their texts. */
-	LIMIT_QUERY_GROUPS_BYTES = 32 << 20,
+	/* An answer's groups with their texts: no less than three quarters of LIMIT_QUERY_GROUP_BYTES. */
+	LIMIT_QUERY_GROUPS_BYTES = 24 << 20,
 	/*
 	 * Groups in memory, with all that functions keep of them. With three quarters of it, further groups are
 	 * not told apart; with all, the answer is partial.
