@@ -169,6 +169,7 @@ struct agg_result {
 	uint64_t cube_rows; /* of the total, those that a sidecar or a footer answered */
 	struct diag damage[ENGINE_DAMAGE_MAX];
 	size_t damage_count; /* may be more than are kept */
+	bool has_turn;       /* private: no other run fills its groups until fini */
 };
 
 static inline const struct agg_cell *agg_cell(
@@ -177,7 +178,10 @@ static inline const struct agg_cell *agg_cell(
 	return &r->cells[(size_t)row * r->columns_count + column];
 }
 
-/* As engine_run. */
+/*
+ * As engine_run. A large result is given to agg_result_fini before its thread runs another aggregation: until
+ * then those that need groups wait.
+ */
 int agg_run(struct engine *e, struct store_snapshot *snap, const struct agg_request *req,
 	struct agg_result *out, struct diag *d);
 /*

@@ -26,11 +26,13 @@ enum {
 	ROW_BYTES = 256,
 	/* A second thread that needs more ends: what it does faster is not worth the memory. */
 	SECOND_BYTES = 20 << 20,
+	/* A result of more is not to be beside the groups of another run. */
+	LARGE_BYTES = 1 << 20,
 };
 
 /*
- * Held by the run that reads units for groups, until its groups are gone: each may fill the memory that
- * the process has for all, and each has two threads. What cubes answer needs no turn.
+ * Held by the run that reads units for groups, until its groups and a large result are gone: each may fill the
+ * memory that the process has for all, and each has two threads. What cubes answer needs no turn.
  */
 static struct {
 	pthread_mutex_t lock;
@@ -549,6 +551,12 @@ static void init_results(struct agg_result *out, uint32_t count, const struct st
 	}
 }
 
+/* Of several results none does: whoever asks so may ask more before they are gone. */
+static bool keeps_turn(const struct agg_result *out, uint32_t count, int rc)
+{
+	return rc >= 0 && count == 1 && arena_held(&out->arena) > LARGE_BYTES;
+}
+
 int agg_run_all(struct engine *e, struct store_snapshot *snap, const struct engine_request *filter,
 	const struct agg_spec *const *specs, uint32_t specs_count, struct agg_result *out,
 	struct diag *d)
@@ -576,7 +584,9 @@ int agg_run_all(struct engine *e, struct store_snapshot *snap, const struct engi
 	}
 	agg_source_fini(&all);
 	block_pool_return(atomic_load(&r.lent));
-	if (r.has_turn)
+	if (r.has_turn && keeps_turn(out, specs_count, rc))
+		out->has_turn = true;
+	else if (r.has_turn)
 		give_turn();
 	return rc < 0 ? rc : 0;
 }
@@ -594,4 +604,7 @@ void agg_result_fini(struct agg_result *out)
 	arena_fini(&out->arena);
 	out->cells = NULL;
 	out->rows_count = 0;
+	if (out->has_turn)
+		give_turn();
+	out->has_turn = false;
 }

@@ -80,7 +80,8 @@ static void cut(struct store_snapshot *s, size_t count)
 }
 
 /* The parameters, name and value in turn, of the first count events. */
-static void ask(size_t count, const char *const *params, struct agg_result *out)
+static void ask_within(
+	int64_t budget_ns, size_t count, const char *const *params, struct agg_result *out)
 {
 	struct store_snapshot s;
 	struct agg_request r;
@@ -93,9 +94,15 @@ static void ask(size_t count, const char *const *params, struct agg_result *out)
 		if (agg_param(&r, span_str(params[0]), span_str(params[1]), &err) < 0)
 			fail_msg("%s=%s: %s (%s)", params[0], params[1], err.error, err.hint);
 	}
+	r.filter.budget_ns = budget_ns;
 	assert_int_equal(agg_request_check(&r, &err), 0);
 	assert_int_equal(agg_run(engine, &s, &r, out, &d), 0);
 	agg_request_fini(&r);
+}
+
+static void ask(size_t count, const char *const *params, struct agg_result *out)
+{
+	ask_within(0, count, params, out);
 }
 
 /* Fewer than LIMIT_QUERY_GROUP_BYTES are all told apart; of more, the rest is counted. */
@@ -155,6 +162,30 @@ static void rows_beyond_the_answer(void **state)
 	assert_int_equal(r.partial, ENGINE_PARTIAL_MEMORY);
 	assert_int_equal(r.rows_count, ROWS_FIT);
 	assert_int_equal(r.groups, ROWS_MORE);
+	agg_result_fini(&r);
+}
+
+/* Beside a large result no other run fills groups: it waits as long as it may. */
+static void a_large_result_keeps_its_turn(void **state)
+{
+	static const char *const large[] = { "bucket", "1s", "agg", every_function, "limit",
+		most_groups, NULL };
+	static const char *const small[] = { "by", "user_id", NULL };
+	struct agg_result r, other;
+
+	(void)state;
+	ask(ROWS_FIT, large, &r);
+	ask_within(CLOCK_NS_PER_MS, 10, small, &other);
+	assert_int_equal(other.partial, ENGINE_PARTIAL_TIME);
+	assert_int_equal(other.total, 0);
+	agg_result_fini(&other);
+	agg_result_fini(&r);
+	ask(10, small, &r);
+	assert_int_equal(r.total, 10);
+	/* A small one keeps nothing. */
+	ask(10, small, &other);
+	assert_int_equal(other.partial, ENGINE_WHOLE);
+	agg_result_fini(&other);
 	agg_result_fini(&r);
 }
 
@@ -271,6 +302,7 @@ int main(void)
 		cmocka_unit_test(groups_beyond_the_memory),
 		cmocka_unit_test(functions_beyond_the_memory),
 		cmocka_unit_test(rows_beyond_the_answer),
+		cmocka_unit_test(a_large_result_keeps_its_turn),
 		cmocka_unit_test(filled_rows_beyond_the_answer),
 		cmocka_unit_test(values_kept_one_by_one),
 		cmocka_unit_test(numbers_kept_one_by_one),
