@@ -23,7 +23,6 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import zlib
@@ -462,11 +461,10 @@ def main():
     args = parser.parse_args()
     build = pathlib.Path(args.build).resolve()
     astro.BUILD = str(build)
-    work = pathlib.Path(args.keep or tempfile.mkdtemp(prefix="astro-doors-"))
     print(f"commit {tools.commit(ROOT)}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; CPU in us/event: of the collector until durable, until "
           f"sealed,\nand of the sender; memory is the collector's own (PSS without files), at most {MEMORY_TARGET_MIB} MiB\n")
     print(HEAD, flush=True)
-    try:
+    with tools.work_dir(args.keep, "astro-doors-") as work:
         for door in DOORS:
             if args.doors and not any(word in door[0] for word in args.doors):
                 continue
@@ -475,9 +473,6 @@ def main():
             row = Row(door[0], door[2], door[3])
             measure(args, build, door, row, place)
             show(row)
-    finally:
-        if not args.keep:
-            shutil.rmtree(work, ignore_errors=True)
     return 0
 
 

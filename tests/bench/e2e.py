@@ -27,7 +27,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 import e2e_tools as tools
@@ -324,16 +323,10 @@ def main():
     args.parts = set(args.parts.split(","))
     if args.parts - set(PARTS):
         parser.error("no such part")
-    if not os.path.exists(args.gen):
-        print(f"skipped: no event generator at {args.gen}; name one with --gen")
+    if not tools.has_generator(args.gen):
         return 77
-    work = pathlib.Path(args.keep or tempfile.mkdtemp(prefix="astro-bench-"))
-    work.mkdir(parents=True, exist_ok=True)
-    try:
+    with tools.work_dir(args.keep, "astro-bench-") as work:
         bench(args, pathlib.Path(args.build).resolve(), work)
-    finally:
-        if not args.keep:
-            shutil.rmtree(work, ignore_errors=True)
     return 0
 
 

@@ -1,14 +1,17 @@
 """What the end-to-end benches measure with: events, daemons and their costs, bytes on disk, the yardstick."""
 import atexit
+import contextlib
 import ctypes
 import ctypes.util
 import os
 import pathlib
 import re
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -25,6 +28,26 @@ MIB = 1 << 20
 
 def say(name, value, unit=""):
     print(f"{name:<46} {value:>14} {unit}", flush=True)
+
+
+def has_generator(gen):
+    """False: said, with what to do."""
+    if os.path.exists(gen):
+        return True
+    print(f"skipped: no event generator at {gen}; name one with --gen")
+    return False
+
+
+@contextlib.contextmanager
+def work_dir(keep, prefix):
+    """Where a bench works: in the directory `keep`, which stays, or in one that goes with the context."""
+    work = pathlib.Path(keep or tempfile.mkdtemp(prefix=prefix)).resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        yield work
+    finally:
+        if not keep:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def generator(gen, work):

@@ -24,7 +24,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -170,14 +169,10 @@ def main():
     parser.add_argument("--warm-s", type=float, default=15.0, help="from the first client to the first event")
     parser.add_argument("--gen", default=str(ROOT / "../shared/bench/gen_events.c"))
     args = parser.parse_args()
-    if not os.path.exists(args.gen):
-        print(f"skipped: no event generator at {args.gen}; name one with --gen")
+    if not tools.has_generator(args.gen):
         return 77
-    work = pathlib.Path(tempfile.mkdtemp(prefix="astro-load-"))
-    try:
+    with tools.work_dir(None, "astro-load-") as work:
         bench(args, pathlib.Path(args.build).resolve(), work)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return 0
 
 

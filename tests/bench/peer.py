@@ -19,11 +19,9 @@ import contextlib
 import os
 import pathlib
 import pwd
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 
 import e2e_tools as tools
 import query
@@ -181,19 +179,13 @@ def main():
     if not programs:
         print("skipped: PostgreSQL is not installed; apt-get install postgresql")
         return 77
-    if not os.path.exists(args.gen):
-        print(f"skipped: no event generator at {args.gen}; name one with --gen")
+    if not tools.has_generator(args.gen):
         return 77
-    work = pathlib.Path(args.keep or tempfile.mkdtemp(prefix="astro-peer-")).resolve()
-    work.mkdir(parents=True, exist_ok=True)
-    # PostgreSQL's user goes through it.
-    work.chmod(0o755)
     say("load average before", f"{os.getloadavg()[0]:.2f}")
-    try:
+    with tools.work_dir(args.keep, "astro-peer-") as work:
+        # PostgreSQL's user goes through it.
+        work.chmod(0o755)
         bench(args, pathlib.Path(args.build).resolve(), work, programs[-1])
-    finally:
-        if not args.keep:
-            shutil.rmtree(work, ignore_errors=True)
     return 0
 
 

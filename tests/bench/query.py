@@ -26,7 +26,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 import e2e_tools as tools
@@ -296,16 +295,10 @@ def main():
     parser.add_argument("--cold", choices=("drop", "store", "none"), default="drop")
     parser.add_argument("--profile", action="store_true", help="the stats object of each answer, too")
     args = parser.parse_args()
-    if not args.data and not os.path.exists(args.gen):
-        print(f"skipped: no event generator at {args.gen}; name one with --gen")
+    if not args.data and not tools.has_generator(args.gen):
         return 77
-    work = pathlib.Path(args.keep or tempfile.mkdtemp(prefix="astro-query-"))
-    work.mkdir(parents=True, exist_ok=True)
-    try:
+    with tools.work_dir(args.keep, "astro-query-") as work:
         bench(args, pathlib.Path(args.build).resolve(), work)
-    finally:
-        if not args.keep:
-            shutil.rmtree(work, ignore_errors=True)
     return 0
 
 
